@@ -1,0 +1,71 @@
+package dev.lethe.tensor;
+
+import java.util.Arrays;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+
+/** The sizes of a row-major tensor, outermost first. A scalar has rank 0 and one element. */
+public final class Shape {
+  private final long[] dims;
+  private final long elements;
+
+  private Shape(long[] dims) {
+    long product = 1;
+    for (long d : dims) {
+      if (d < 0) {
+        throw new IllegalArgumentException(
+            "shape " + Arrays.toString(dims) + " has a negative size");
+      }
+      product = Math.multiplyExact(product, d);
+    }
+    this.dims = dims;
+    this.elements = product;
+  }
+
+  /** A shape of the given sizes. Throws ArithmeticException where the element count leaves a long. */
+  public static Shape of(long... dims) {
+    return new Shape(dims.clone());
+  }
+
+  public int rank() {
+    return dims.length;
+  }
+
+  /** The size of an axis; negative axes count from the last, as in NumPy. */
+  public long dim(int axis) {
+    return dims[axis < 0 ? dims.length + axis : axis];
+  }
+
+  /** The product of all sizes. */
+  public long elements() {
+    return elements;
+  }
+
+  /** The product of all sizes but the last: the rows of a matrix of last-axis vectors. */
+  public long rows() {
+    if (dims.length == 0) {
+      return 1;
+    }
+    return LongStream.of(dims).limit(dims.length - 1L).reduce(1, Math::multiplyExact);
+  }
+
+  public long[] toArray() {
+    return dims.clone();
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Shape s && Arrays.equals(dims, s.dims);
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.hashCode(dims);
+  }
+
+  /** As in {@code (8,256,288)}. */
+  @Override
+  public String toString() {
+    return LongStream.of(dims).mapToObj(Long::toString).collect(Collectors.joining(",", "(", ")"));
+  }
+}

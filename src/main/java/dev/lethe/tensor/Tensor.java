@@ -1,0 +1,218 @@
+package dev.lethe.tensor;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/**
+ * A dense row-major tensor: a shape and a number format over a piece of some {@link Storage}. It owns
+ * nothing; its {@link Scope} (or, for a view of foreign memory, the owner of that memory) does. Views
+ * by {@link #slice}, {@link #reshape} share the memory. Bytes are little-endian.
+ */
+public final class Tensor {
+  private static final ValueLayout.OfDouble F64 =
+      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfFloat F32 =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt I32 =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfLong I64 =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort I16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final Shape shape;
+  private final DType dtype;
+  private final Storage storage;
+  private final long byteOffset;
+  private final Scope.Lifetime lifetime;
+
+  Tensor(Shape shape, DType dtype, Storage storage, long byteOffset, Scope.Lifetime lifetime) {
+    this.shape = shape;
+    this.dtype = dtype;
+    this.storage = storage;
+    this.byteOffset = byteOffset;
+    this.lifetime = lifetime;
+  }
+
+  /** A view of host memory that somebody else keeps alive, for example a mapped file. */
+  public static Tensor view(MemorySegment segment, DType dtype, Shape shape) {
+    long bytes = Math.multiplyExact(shape.elements(), dtype.bytes());
+    if (segment.byteSize() != bytes) {
+      throw new IllegalArgumentException(
+          "%s%s needs %d bytes, the segment has %d"
+              .formatted(dtype, shape, bytes, segment.byteSize()));
+    }
+    return new Tensor(shape, dtype, new HostStorage(segment), 0, null);
+  }
+
+  /** A tensor of the given numbers on the Java heap. */
+  public static Tensor of(Shape shape, float... values) {
+    return view(MemorySegment.ofArray(values), DType.F32, shape);
+  }
+
+  /** A tensor of the given numbers on the Java heap. */
+  public static Tensor of(Shape shape, double... values) {
+    return view(MemorySegment.ofArray(values), DType.F64, shape);
+  }
+
+  /** A tensor of the given integers on the Java heap. */
+  public static Tensor of(Shape shape, int... values) {
+    return view(MemorySegment.ofArray(values), DType.I32, shape);
+  }
+
+  public Shape shape() {
+    return shape;
+  }
+
+  public DType dtype() {
+    return dtype;
+  }
+
+  public long dim(int axis) {
+    return shape.dim(axis);
+  }
+
+  public long elements() {
+    return shape.elements();
+  }
+
+  public long byteSize() {
+    return shape.elements() * dtype.bytes();
+  }
+
+  /** The storage, checked to be alive. */
+  public Storage storage() {
+    if (lifetime != null) {
+      lifetime.requireAlive(this);
+    }
+    return storage;
+  }
+
+  /** Where this tensor begins in its storage, in bytes. */
+  public long byteOffset() {
+    return byteOffset;
+  }
+
+  /** Exactly this tensor's bytes in host memory; throws where the tensor lies on a device. */
+  public MemorySegment segment() {
+    if (storage() instanceof HostStorage host) {
+      return host.segment().asSlice(byteOffset, byteSize());
+    }
+    throw new IllegalStateException(
+        "tensor " + this + " lies on " + storage.place() + "; download it first (Backend.download)");
+  }
+
+  /** Entries {@code first … first+count-1} along the first axis, sharing memory. */
+  public Tensor slice(long first, long count) {
+    long size = shape.dim(0);
+    if (first < 0 || count < 0 || first + count > size) {
+      throw new IndexOutOfBoundsException(
+          "rows %d..%d of tensor %s".formatted(first, first + count, this));
+    }
+    long[] dims = shape.toArray();
+    dims[0] = count;
+    long step = size == 0 ? 0 : byteSize() / size;
+    return new Tensor(Shape.of(dims), dtype, storage, byteOffset + first * step, lifetime);
+  }
+
+  /** Entry {@code index} along the first axis, without that axis. */
+  public Tensor row(long index) {
+    long[] dims = slice(index, 1).shape.toArray();
+    long[] rest = java.util.Arrays.copyOfRange(dims, 1, dims.length);
+    return slice(index, 1).reshape(rest);
+  }
+
+  /** The elements {@code first … first+shape.elements()-1} in memory order under another shape. */
+  public Tensor section(long first, Shape part) {
+    if (first < 0 || first + part.elements() > elements()) {
+      throw new IndexOutOfBoundsException(
+          "section %s at element %d of tensor %s".formatted(part, first, this));
+    }
+    return new Tensor(part, dtype, storage, byteOffset + first * dtype.bytes(), lifetime);
+  }
+
+  /** The same elements under another shape. */
+  public Tensor reshape(long... dims) {
+    Shape other = Shape.of(dims);
+    if (other.elements() != elements()) {
+      throw new IllegalArgumentException("cannot reshape " + this + " to " + other);
+    }
+    return new Tensor(other, dtype, storage, byteOffset, lifetime);
+  }
+
+  /** One element of a host tensor in memory order, widened to double. For tests and small data. */
+  public double get(long index) {
+    return read(segment(), dtype, index);
+  }
+
+  /** Stores one element of a host tensor in memory order, rounded to its format. */
+  public void set(long index, double value) {
+    write(segment(), dtype, index, value);
+  }
+
+  /** All elements of a host tensor. */
+  public double[] toDoubles() {
+    MemorySegment segment = segment();
+    double[] values = new double[Math.toIntExact(elements())];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = read(segment, dtype, i);
+    }
+    return values;
+  }
+
+  /** Overwrites a host tensor with another host tensor's numbers, converting the format. */
+  public void copyFrom(Tensor source) {
+    if (source.elements() != elements()) {
+      throw new IllegalArgumentException("cannot copy " + source + " into " + this);
+    }
+    MemorySegment from = source.segment();
+    MemorySegment to = segment();
+    if (source.dtype == dtype) {
+      to.copyFrom(from);
+      return;
+    }
+    for (long i = 0; i < elements(); i++) {
+      write(to, dtype, i, read(from, source.dtype, i));
+    }
+  }
+
+  Scope.Lifetime lifetime() {
+    return lifetime;
+  }
+
+  private static double read(MemorySegment s, DType dtype, long i) {
+    return switch (dtype) {
+      case F64 -> s.get(F64, i * 8);
+      case F32 -> s.get(F32, i * 4);
+      case F16 -> Float.float16ToFloat(s.get(I16, i * 2));
+      case BF16 -> DType.bf16ToFloat(s.get(I16, i * 2));
+      case I64, U64 -> s.get(I64, i * 8);
+      case I32 -> s.get(I32, i * 4);
+      case U32 -> Integer.toUnsignedLong(s.get(I32, i * 4));
+      case I16 -> s.get(I16, i * 2);
+      case U16 -> Short.toUnsignedInt(s.get(I16, i * 2));
+      case I8 -> s.get(ValueLayout.JAVA_BYTE, i);
+      case U8, BOOL -> Byte.toUnsignedInt(s.get(ValueLayout.JAVA_BYTE, i));
+    };
+  }
+
+  private static void write(MemorySegment s, DType dtype, long i, double value) {
+    switch (dtype) {
+      case F64 -> s.set(F64, i * 8, value);
+      case F32 -> s.set(F32, i * 4, (float) value);
+      case F16 -> s.set(I16, i * 2, Float.floatToFloat16((float) value));
+      case BF16 -> s.set(I16, i * 2, DType.floatToBf16((float) value));
+      case I64, U64 -> s.set(I64, i * 8, (long) value);
+      case I32, U32 -> s.set(I32, i * 4, (int) (long) value);
+      case I16, U16 -> s.set(I16, i * 2, (short) (long) value);
+      case I8, U8, BOOL -> s.set(ValueLayout.JAVA_BYTE, i, (byte) (long) value);
+    }
+  }
+
+  /** As in {@code F32(8,256)}. */
+  @Override
+  public String toString() {
+    return dtype + shape.toString();
+  }
+}
