@@ -1,0 +1,39 @@
+package dev.lethe;
+
+/**
+ * Something that the user gave cannot be used. The message says where, what, what was expected, what was
+ * there and what to do; whoever catches it at the top prints the message and nothing else.
+ */
+public class LetheException extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  /**
+   * @param where file and place in it, option, tensor name or sample id
+   * @param problem what is wrong, one clause
+   * @param expected what would be right; null where the problem says it all
+   * @param got what was there; null where the problem says it all
+   * @param remedy what the user can do, one sentence
+   */
+  public LetheException(
+      String where, String problem, String expected, String got, String remedy) {
+    this(where, problem, expected, got, remedy, null);
+  }
+
+  /** As the other constructor, with the failure underneath. */
+  public LetheException(
+      String where, String problem, String expected, String got, String remedy, Throwable cause) {
+    super(message(where, problem, expected, got, remedy), cause);
+  }
+
+  private static String message(
+      String where, String problem, String expected, String got, String remedy) {
+    StringBuilder text = new StringBuilder(where).append(": ").append(problem);
+    if (expected != null) {
+      text.append("; expected ").append(expected);
+    }
+    if (got != null) {
+      text.append(expected == null ? "; got " : ", got ").append(got);
+    }
+    return text.append(". ").append(remedy).toString();
+  }
+}
