@@ -1,0 +1,91 @@
+package dev.lethe.backend;
+
+import dev.lethe.tensor.Allocator;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * A device and the block operations that it computes. Tensors passed to kernels must lie on this
+ * backend (allocated in one of its scopes). One thread at a time may call a backend.
+ */
+public interface Backend extends AutoCloseable {
+  /** Its name on the command line: {@code reference}, {@code cpu}, {@code cuda}. */
+  String name();
+
+  /** One line for people: device, instruction set, threads. */
+  String description();
+
+  /** The format of activations. */
+  DType activationType();
+
+  /** The format of adapter parameters, gradients, directions and all solver vectors. */
+  DType vectorType();
+
+  /** The memory that this backend's scopes draw from. */
+  Allocator allocator();
+
+  /** Opens a scope of memory on this backend; the caller closes it. */
+  default Scope openScope(String name) {
+    return Scope.open(name, allocator());
+  }
+
+  /** Copies host numbers into a tensor of this backend, converting the format. */
+  void upload(Tensor host, Tensor target);
+
+  /** Copies a tensor of this backend into host memory, converting the format. */
+  void download(Tensor source, Tensor host);
+
+  /**
+   * Takes over a frozen weight matrix, in the layout that this backend multiplies fastest.
+   *
+   * @param weight host tensor (out,in), any floating format
+   * @param bias host tensor (out), or null
+   * @param transposed whether {@code x·W} (the backward product) will be needed besides {@code x·Wᵀ}
+   * @param owner the scope that owns the copy
+   */
+  FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner);
+
+  /**
+   * Takes over a frozen embedding table, host tensor (V,D). A backend may read from the given memory
+   * itself, so it must stay alive as long as the owner.
+   */
+  FrozenEmbedding freezeEmbedding(Tensor table, Scope owner);
+
+  /** Takes over a frozen vector such as a norm's weight, host tensor (D), in activation format. */
+  default Tensor freezeVector(Tensor host, Scope owner) {
+    Tensor copy = owner.allocate(activationType(), host.shape());
+    upload(host, copy);
+    return copy;
+  }
+
+  EmbeddingKernels embedding();
+
+  RmsNormKernels rmsNorm();
+
+  LoraKernels lora();
+
+  RopeKernels rope();
+
+  AttentionKernels attention();
+
+  SwiGluKernels swiGlu();
+
+  RowKernels rows();
+
+  DropoutKernels dropout();
+
+  LossKernels loss();
+
+  VectorKernels vectors();
+
+  /** Bytes in use now, and the most ever in use at a time. */
+  MemoryUse memoryUse();
+
+  /** Gives back threads and memory; tensors of this backend must no longer be used. */
+  @Override
+  void close();
+
+  /** Bytes that live tensors hold now, and the most that they ever held. */
+  record MemoryUse(long liveBytes, long peakBytes) {}
+}

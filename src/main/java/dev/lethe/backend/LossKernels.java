@@ -1,0 +1,53 @@
+package dev.lethe.backend;
+
+import dev.lethe.tensor.Tensor;
+
+/**
+ * The vocabulary head and the cross-entropy behind it, in one operation: z = xWᵀ, p = softmax(z), loss =
+ * −log p[target] per row. M is the number of supervised rows, V the vocabulary. Logits exist in blocks
+ * of rows only, except where p is asked for. The objective is Σ weights·loss, so the adjoint of each
+ * row's loss is its weight.
+ */
+public interface LossKernels {
+  /** z = xWᵀ: x (M,D), z (M,V) out. For generation. */
+  void logits(FrozenLinear head, Tensor x, Tensor z);
+
+  /**
+   * Losses, and where asked for, what the derivative modes need; z̄ = w(p − onehot), x̄ = z̄W.
+   *
+   * @param x (M,D)
+   * @param targets I32 (M)
+   * @param weights (M), activation format; may be null where gx is null
+   * @param rowLoss (M) out
+   * @param p softmax (M,V) out, or null
+   * @param gx x̄ (M,D) out, or null
+   */
+  void forward(
+      FrozenLinear head,
+      Tensor x,
+      Tensor targets,
+      Tensor weights,
+      Tensor rowLoss,
+      Tensor p,
+      Tensor gx);
+
+  /**
+   * ż = ẋWᵀ, row loss tangent Σ p∘ż − ż[target].
+   *
+   * @param p kept softmax (M,V)
+   * @param dx ẋ (k,M,D)
+   * @param dLoss (k,M) out
+   */
+  void tangent(FrozenLinear head, Tensor p, Tensor targets, Tensor dx, Tensor dLoss);
+
+  /**
+   * The loss's own Hessian product, which is both the backward tangent and the Gauss-Newton middle
+   * factor: z̄̇ = w p∘(ż − Σ p∘ż), x̄̇ = z̄̇W.
+   *
+   * @param p kept softmax (M,V)
+   * @param weights (M)
+   * @param dx ẋ (k,M,D)
+   * @param dgx x̄̇ (k,M,D) out
+   */
+  void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx);
+}

@@ -1,0 +1,26 @@
+package dev.lethe.backend;
+
+import dev.lethe.tensor.Tensor;
+
+/**
+ * Selection of rows. {@link #gather} is both forward and tangent, {@link #scatter} both backward and
+ * backward tangent.
+ */
+public interface RowKernels {
+  /**
+   * y[j] = x[rows[j]].
+   *
+   * @param rows I32 (M), ascending, without repeats
+   * @param x (N,D) or (k,N,D)
+   * @param y (M,D) or (k,M,D) out
+   */
+  void gather(Tensor rows, Tensor x, Tensor y);
+
+  /**
+   * x̄[rows[j]] = ȳ[j], zero elsewhere.
+   *
+   * @param gy (M,D) or (k,M,D)
+   * @param gx (N,D) or (k,N,D) out
+   */
+  void scatter(Tensor rows, Tensor gy, Tensor gx);
+}

@@ -1,0 +1,13 @@
+/**
+ * What a device must be able to do: one small interface an operation, each in the four modes forward,
+ * tangent, backward and backward tangent. A backend is one implementation of {@link
+ * dev.lethe.backend.Backend}, found through {@link dev.lethe.backend.Backends}; the layers above know
+ * no other.
+ *
+ * <p>Conventions of all kernels: N is the number of token rows of a packed batch, D a width, k the
+ * number of directions that share one primal. Tangents and adjoints carry a leading k, {@code (k,N,D)};
+ * primal values do not, {@code (N,D)}. A null tangent or adjoint is a structural zero. Outputs are
+ * overwritten unless a parameter named {@code accumulate} or the word "adds" says otherwise. Outputs
+ * never alias inputs unless stated. Nothing is allocated that outlives the call.
+ */
+package dev.lethe.backend;
