@@ -3,260 +3,39 @@
 
     make_golden.py DATA OUT [--only stories|variants|optimisers]
 
-DATA holds stories260K/, tofu/ and tinystories_sample/; OUT is tests/resources/golden. README.md there says what
-each file is. Every number is computed from files as read back from disk, not from what is in memory. The stories260K
-model itself is not written to OUT: golden.json has its SHA-256, so that a test can tell that it has the same one.
-
-"True float64": transformers keeps RMSNorm, the softmax and the rotary angles in float32 even in a float64 model.
-`true_float64()` replaces the three by float64 ones, so that a float64 implementation can be held to 1e-10. The numbers of
-unchanged transformers, in float64 and in float32, are recorded beside them.
-
-Conventions. A row's loss is the mean cross-entropy over its supervised tokens: labels[t + 1] is predicted at t, -100 is
-not supervised, labels[0] never is. L is the mean of the rows' losses; gradient, Hessian and GGN are those of L, the
-Fisher product is (1/n) sum_i g_i <g_i, v>. Rows run one at a time, without padding.
+DATA holds stories260K/, tofu/ and tinystories_sample/; OUT is tests/resources/golden. README.md there says what each
+file is. Every number is computed from files as read back from disk, not from what is in memory. The stories260K model
+itself is not written to OUT: golden.json has its SHA-256, so that a test can tell that it has the same one.
 """
 import argparse
-import contextlib
 import hashlib
 import json
 import math
 import platform
+import re
 from pathlib import Path
 
 import peft
 import tokenizers
 import torch
 import transformers
-from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import load_file, save_file
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.models.llama import modeling_llama
-from transformers.models.mistral import modeling_mistral
-from transformers.models.qwen2 import modeling_qwen2
 
-FAMILIES = [(modeling_llama, "Llama"), (modeling_mistral, "Mistral"), (modeling_qwen2, "Qwen2")]
+from derivatives import Problem, derivatives, greedy, norm
+from true_float64 import true_float64
+
 ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PREFIX = "base_model.model.model.layers."
-
-
-# --- true float64 -----------------------------------------------------------------------------------------------------
-
-def double_rms_norm(self, x):
-    """w x / sqrt(mean x^2 + eps), in the dtype of x."""
-    return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
-
-
-def double_attention(module, query, key, value, attention_mask, scaling, dropout=0.0, **_):
-    """Eager attention with the softmax in the dtype of the scores. query (B,H,T,K), key and value (B,G,S,K)."""
-    key = key.repeat_interleave(module.num_key_value_groups, dim=1)
-    value = value.repeat_interleave(module.num_key_value_groups, dim=1)
-    scores = query @ key.transpose(2, 3) * scaling
-    if attention_mask is not None:
-        scores = scores + attention_mask
-    weights = scores.softmax(-1)
-    return (weights @ value).transpose(1, 2).contiguous(), weights
-
-
-def inverse_frequencies(config):
-    """RoPE's angle per position in float64: default, linear and llama3, as in transformers' modeling_rope_utils."""
-    rope = config.rope_parameters
-    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    freq = rope["rope_theta"] ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim)
-    if rope["rope_type"] == "default":
-        return freq
-    if rope["rope_type"] == "linear":
-        return freq / rope["factor"]
-    if rope["rope_type"] != "llama3":
-        raise ValueError(f"no float64 rule for rope_type {rope['rope_type']}")
-    context, low, high = (rope[k] for k in ("original_max_position_embeddings", "low_freq_factor", "high_freq_factor"))
-    smooth = ((context * freq / (2 * math.pi) - low) / (high - low)).clamp(0, 1)
-    return freq * (smooth + (1 - smooth) / rope["factor"])
-
-
-def double_rotary(self, x, position_ids):
-    freq = inverse_frequencies(self.config)
-    error = (freq.float() - self.inv_freq).abs() / self.inv_freq.abs()
-    assert error.max() < 1e-6, f"inverse frequencies differ from transformers' by {error.max()}"
-    angle = position_ids[:, :, None].double() * freq
-    angle = torch.cat((angle, angle), dim=-1)
-    return angle.cos(), angle.sin()
-
-
-@contextlib.contextmanager
-def true_float64():
-    kept = []
-    for module, name in FAMILIES:
-        norm, rotary = getattr(module, name + "RMSNorm"), getattr(module, name + "RotaryEmbedding")
-        for owner, attribute, value in [(norm, "forward", double_rms_norm), (rotary, "forward", double_rotary),
-                                        (module, "eager_attention_forward", double_attention)]:
-            kept.append((owner, attribute, getattr(owner, attribute)))
-            setattr(owner, attribute, value)
-    try:
-        yield
-    finally:
-        for owner, attribute, value in kept:
-            setattr(owner, attribute, value)
-
-
-# --- derivatives ------------------------------------------------------------------------------------------------------
-
-class Problem:
-    """A base model with a PEFT adapter and a few rows; adapter tensors by the names PEFT gives them on disk."""
-
-    def __init__(self, base, adapter, rows, dtype):
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="eager")
-        self.model = PeftModel.from_pretrained(model, adapter, is_trainable=True, autocast_adapter_dtype=False).to(dtype)
-        self.model.eval()
-        named = {n.replace(".default.", "."): p for n, p in self.model.named_parameters() if p.requires_grad}
-        self.names = sorted(named)
-        self.params = [named[n] for n in self.names]
-        self.rows = rows
-
-    def logits(self, row):  # (T, V)
-        return self.model(input_ids=torch.tensor([row["input_ids"]]), use_cache=False).logits[0]
-
-    def loss(self, row):
-        return torch.nn.functional.cross_entropy(
-            self.logits(row)[:-1], torch.tensor(row["labels"][1:]), ignore_index=-100)
-
-    def losses(self):
-        with torch.no_grad():
-            return [self.loss(row).item() for row in self.rows]
-
-    def mean_loss(self):
-        return sum(self.loss(row) for row in self.rows) / len(self.rows)
-
-    def grad(self, value, **kwargs):
-        return torch.autograd.grad(value, self.params, **kwargs)
-
-    def per_sample(self):
-        return [self.grad(self.loss(row)) for row in self.rows]
-
-    def hvp(self, v):
-        return self.grad(dot(self.grad(self.mean_loss(), create_graph=True), v))
-
-    def ggn(self, v):
-        """(1/n) sum_i J_i' W_i (diag p - p p') J_i v, with J v by the derivative of J' u with respect to u."""
-        total = [torch.zeros_like(p) for p in self.params]
-        for row in self.rows:
-            targets = torch.tensor(row["labels"][1:])
-            z = self.logits(row)[:-1][targets != -100]  # (S, V), supervised positions only
-            u = torch.zeros_like(z, requires_grad=True)
-            ju = self.grad(z, grad_outputs=u, create_graph=True)
-            jv, = torch.autograd.grad(dot(ju, v), u, retain_graph=True)
-            p = z.detach().softmax(-1)
-            h = p * (jv - (p * jv).sum(-1, keepdim=True)) / len(z)
-            for t, g in zip(total, self.grad(z, grad_outputs=h)):
-                t += g / len(self.rows)
-        return total
-
-    def named(self, tensors, dtype=torch.float64):
-        return {n: t.detach().to(dtype).contiguous() for n, t in zip(self.names, tensors)}
-
-
-def dot(a, b):
-    return sum((x * y).sum() for x, y in zip(a, b))
-
-
-def norm(a):
-    return dot(a, a).sqrt().item()
-
-
-def relative(a, b):
-    return norm([x.double() - y.double() for x, y in zip(a, b)]) / norm([y.double() for y in b])
-
-
-def mean(gradients):
-    return [torch.stack(g).mean(0) for g in zip(*gradients)]
-
-
-def random_vector(problem, seed):
-    """Standard normal, rounded to float32 so that a float32 file holds it exactly."""
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(p.shape, generator=generator).double() for p in problem.params]
-
-
-def check_by_differences(problem, v, hv):
-    """The stored product must be the derivative of the gradient: central differences in float64."""
-    step = 1e-5
-    gradients = []
-    for sign in (1, -1):
-        shift(problem, v, sign * step)
-        gradients.append(problem.grad(problem.mean_loss()))
-        shift(problem, v, -sign * step)
-    error = relative([(a - b) / (2 * step) for a, b in zip(*gradients)], hv)
-    assert error < 1e-6, f"Hessian product differs from central differences by {error}"
-    return error
-
-
-def shift(problem, v, amount):
-    with torch.no_grad():
-        for p, d in zip(problem.params, v):
-            p += amount * d
-
-
-def greedy(problem, prompt, count, stop):
-    """Greedy tokens without a cache, and the smallest gap between the best and the second-best logit on the way."""
-    ids, gap = list(prompt), math.inf
-    with torch.no_grad():
-        for _ in range(count):
-            top = problem.logits({"input_ids": ids})[-1].topk(2)
-            gap = min(gap, (top.values[0] - top.values[1]).item())
-            ids.append(top.indices[0].item())
-    generated = ids[len(prompt):]
-    assert stop not in generated, "choose another seed: the end-of-text token was generated"
-    return {"prompt": list(prompt), "tokens": generated, "smallest_gap": gap}
-
-
-def derivatives(base, adapter, rows, vectors, per_sample_names=()):
-    """Golden tensors and numbers of one model, adapter and batch; the first vector's products whole, all by dots."""
-    tensors, numbers = {}, {}
-    with true_float64():
-        problem = Problem(base, adapter, rows, torch.float64)
-        vs = [random_vector(problem, seed) for seed in vectors]
-        samples = problem.per_sample()
-        gradient = mean(samples)
-        hvps, ggns = [problem.hvp(v) for v in vs], [problem.ggn(v) for v in vs]
-        fishers = [mean([[dot(g, v) * t for t in g] for g in samples]) for v in vs]
-        losses = problem.losses()
-        numbers["true_float64"] = {
-            "losses": losses,
-            "mean_loss": sum(losses) / len(losses),
-            "gradient_norm": norm(gradient),
-            "per_sample_norms": [norm(g) for g in samples],
-            "per_sample_dot_vectors": [[dot(g, v).item() for v in vs] for g in samples],
-            "per_sample_gram": [[dot(g, h).item() for h in samples] for g in samples],
-            "gradient_dot_vectors": [dot(gradient, v).item() for v in vs],
-            "hessian": [[dot(v, p).item() for p in hvps] for v in vs],
-            "ggn": [[dot(v, p).item() for p in ggns] for v in vs],
-            "fisher": [[dot(v, p).item() for p in fishers] for v in vs],
-            "hvp_norms": [norm(p) for p in hvps],
-            "ggn_norms": [norm(p) for p in ggns],
-            "hvp_against_central_differences": check_by_differences(problem, vs[0], hvps[0]),
-        }
-        with torch.no_grad():
-            tensors["logits"] = problem.logits(rows[0]).contiguous()
-        for kind, value in [("gradient", gradient), ("hvp0", hvps[0]), ("ggn0", ggns[0]), ("fisher0", fishers[0])]:
-            tensors.update({f"{kind}/{n}": t for n, t in problem.named(value).items()})
-        for name in per_sample_names:
-            index = problem.names.index(name)
-            tensors[f"per_sample/{name}"] = torch.stack([g[index] for g in samples]).contiguous()
-    for label, dtype in [("transformers_float64", torch.float64), ("transformers_float32", torch.float32)]:
-        plain = Problem(base, adapter, rows, dtype)
-        numbers[label] = {
-            "losses": plain.losses(),
-            "gradient_relative_error": relative(plain.grad(plain.mean_loss()), gradient),
-            "hvp0_relative_error": relative(plain.hvp([v.to(dtype) for v in vs[0]]), hvps[0]),
-            "logits_largest_error": (plain.logits(rows[0]).double() - tensors["logits"]).abs().max().item(),
-        }
-    files = [problem.named(v, torch.float32) for v in vs]
-    return tensors, numbers, files
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
 
 def write_json(path, value):
-    path.write_text(json.dumps(value, indent=1) + "\n")
+    """Indented, with lists of numbers or strings on one line."""
+    text = json.dumps(value, indent=1)
+    path.write_text(re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()), text) + "\n")
 
 
 def write_rows(path, rows):
@@ -289,7 +68,7 @@ def save_adapter(base, folder, seed, std, **options):
 # --- stories260K ------------------------------------------------------------------------------------------------------
 
 def stories_rows(data, tokenizer):
-    """Five rows of odd lengths: TOFU questions and answers, TinyStories text, -100 at the start, in the middle, nowhere."""
+    """Five rows of odd lengths from TOFU and TinyStories; -100 at the start, in the middle too, nowhere."""
     tofu = [json.loads(line) for line in (data / "tofu/full.json").read_text().splitlines()[:8]]
     stories = (data / "tinystories_sample/tinystories.txt").read_text()
     texts = [tofu[1]["answer"], stories[:400], tofu[0]["question"] + " " + tofu[0]["answer"],
@@ -341,7 +120,7 @@ def make_stories(data, out):
         save_file(vector, folder / f"vector{i}.safetensors")
     with true_float64():
         problem = Problem(base, adapter, rows, torch.float64)
-        numbers["greedy"] = greedy(problem, tokenizer("Once upon a time")["input_ids"], 32, stop=2)
+        numbers["greedy"] = greedy(problem, [tokenizer("Once upon a time")["input_ids"]], 32, stop=2)
         numbers["adamw"] = adamw_run(problem, 20)
         tensors.update({f"adamw/{n}": t for n, t in problem.named(problem.params).items()})
         warm_cosine = lambda o: transformers.get_cosine_schedule_with_warmup(o, 5, 20)
@@ -353,6 +132,132 @@ def make_stories(data, out):
     write_json(folder / "golden.json", {"versions": versions(), "model_sha256": sha256, **numbers})
 
 
+# --- tiny random models -----------------------------------------------------------------------------------------------
+
+TINY = {"hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "vocab_size": 97, "max_position_embeddings": 128, "rms_norm_eps": 1e-5,
+        "hidden_act": "silu", "tie_word_embeddings": True, "bos_token_id": 1, "eos_token_id": 2}
+LLAMA = {**TINY, "architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+LORA = {"r": 3, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj", "down_proj"]}
+
+# name: (config.json as published models write it, dtype on disk, adapter options, lengths of the two rows)
+VARIANTS = {
+    "llama3_rope": ({**LLAMA, "max_position_embeddings": 256, "rope_theta": 500.0, "rope_scaling": {
+        "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 32}}, torch.bfloat16, LORA, [11, 41]),
+    "linear_rope": ({**LLAMA, "rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.5}},
+                    torch.bfloat16, {"r": 2, "lora_alpha": 3, "target_modules": r".*\.layers\.1\..*(q_proj|up_proj)"},
+                    [9, 17]),
+    "mistral_sliding_window": ({**TINY, "architectures": ["MistralForCausalLM"], "model_type": "mistral",
+                                "tie_word_embeddings": False, "rope_theta": 10000.0, "sliding_window": 7},
+                               torch.bfloat16, LORA, [19, 29]),
+    "qwen2_bias": ({**TINY, "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "rms_norm_eps": 1e-6,
+                    "rope_theta": 1000000.0, "use_sliding_window": False, "sliding_window": 8, "max_window_layers": 2},
+                   torch.bfloat16, {**LORA, "target_modules": ALL_LINEARS, "r": 1}, [11, 23]),
+    "untied": ({**LLAMA, "tie_word_embeddings": False, "num_key_value_heads": 4, "rope_theta": 10000.0},
+               torch.float32, LORA, [11, 13]),
+    "rslora": ({**LLAMA, "rope_theta": 10000.0, "num_key_value_heads": 1}, torch.float16,
+               {**LORA, "use_rslora": True}, [5, 15]),
+    "patterns": ({**LLAMA, "rope_theta": 10000.0}, torch.bfloat16,
+                 {**LORA, "target_modules": ["q_proj", "k_proj", "o_proj", "gate_proj", "down_proj"], "r": 2,
+                  "rank_pattern": {"k_proj": 1, "layers.1.mlp.down_proj": 5},
+                  "alpha_pattern": {"gate_proj": 10, "layers.0.self_attn.q_proj": 1}}, [11, 13]),
+    "head_dim": ({**LLAMA, "rope_theta": 10000.0, "head_dim": 6},
+                 torch.bfloat16, {**LORA, "target_modules": ["q_proj", "o_proj"]}, [11, 13]),
+}
+
+
+def save_tiny_model(folder, config, dtype, seed):
+    """Random weights of a size that makes every part matter: norms around 1, biases, outputs of order 1."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "config.json", {**config, "torch_dtype": str(dtype).removeprefix("torch.")})
+    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, p in sorted(model.named_parameters()):
+        value = torch.randn(p.shape, generator=generator)
+        if p.dim() == 1:
+            value = 0.3 * value + (0 if name.endswith("bias") else 1)
+        else:
+            value = value / math.sqrt(p.shape[1]) * (0.4 if "embed" in name else 1.5 if "lm_head" in name else 1)
+        tensors[name] = value.to(dtype)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def random_rows(lengths, seed):
+    """Rows of token ids from 3 up; the first third of each is not supervised."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for i, length in enumerate(lengths):
+        ids = [1] + torch.randint(3, 97, (length - 1,), generator=generator).tolist()
+        rows.append({"id": str(i), "input_ids": ids, "labels": [-100] * (length // 3) + ids[length // 3:]})
+    return rows
+
+
+def make_variants(_, out):
+    for seed, (name, (config, dtype, lora, lengths)) in enumerate(VARIANTS.items(), start=501):
+        folder = out / name
+        save_tiny_model(folder, config, dtype, seed)
+        rows = random_rows(lengths, seed)
+        write_rows(folder / "samples.jsonl", rows)
+        save_adapter(folder, folder / "adapter", seed, std=0.2, **lora)
+        tensors, numbers, (vector,) = derivatives(folder, folder / "adapter", rows, [seed])
+        save_file(vector, folder / "vector0.safetensors")
+        with true_float64():
+            problem = Problem(folder, folder / "adapter", rows, torch.float64)
+            prompts = [row["input_ids"] for row in random_rows([5] * 20, seed + 1)]
+            numbers["greedy"] = greedy(problem, prompts, 16, stop=2)
+        save_file(tensors, folder / "golden.safetensors")
+        write_json(folder / "golden.json", {"versions": versions(), **numbers})
+
+
+# --- optimisers and schedules -----------------------------------------------------------------------------------------
+
+def optimizer_run(make, start, gradients):
+    p = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
+    optimizer, steps = make([p]), []
+    for g in gradients:
+        p.grad = torch.tensor(g, dtype=torch.float64)
+        optimizer.step()
+        steps.append(p.detach().tolist())
+    return steps
+
+
+def schedule_rates(make, steps):
+    """Learning rates, for base rate 1, of steps 0 .. steps - 1."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler, rates = make(optimizer), []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def make_optimisers(_, out):
+    generator = torch.Generator().manual_seed(7)
+    start = torch.randn(10, generator=generator, dtype=torch.float64).tolist()
+    gradients = torch.randn(10, 10, generator=generator, dtype=torch.float64).tolist()
+    optim = torch.optim
+    runs = [
+        ("sgd", {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0}, optim.SGD),
+        ("sgd", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}, optim.SGD),
+        ("sgd", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}, optim.SGD),
+        ("adamw", {"lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0}, optim.AdamW),
+        ("adamw", {"lr": 0.01, "betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.1}, optim.AdamW),
+    ]
+    schedules = []
+    for kind, steps, warmup in [("linear", 20, 5), ("linear", 13, 0), ("cosine", 20, 5), ("cosine", 13, 0),
+                                ("constant_with_warmup", 12, 4), ("constant_with_warmup", 5, 0)]:
+        make = lambda o: transformers.get_scheduler(kind, o, warmup, steps)
+        schedules.append({"kind": kind, "steps": steps, "warmup": warmup, "rates": schedule_rates(make, steps)})
+    write_json(out / "optimisers.json", {
+        "versions": versions(), "start": start, "gradients": gradients,
+        "runs": [{"kind": kind, **options, "parameters": optimizer_run(
+            lambda p: make(p, **options), start, gradients)} for kind, options, make in runs],
+        "schedules": schedules})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
@@ -360,7 +265,7 @@ def main():
     parser.add_argument("--only", choices=["stories", "variants", "optimisers"])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    makers = {"stories": make_stories}
+    makers = {"stories": make_stories, "variants": make_variants, "optimisers": make_optimisers}
     for name, make in makers.items():
         if arguments.only in (None, name):
             make(arguments.data, arguments.out)
