@@ -17,7 +17,7 @@ public interface LossKernels {
    *
    * @param x (M,D)
    * @param targets I32 (M)
-   * @param weights (M), activation format; may be null where gx is null
+   * @param weights (M); may be null where gx is null
    * @param rowLoss (M) out
    * @param p softmax (M,V) out, or null
    * @param gx x̄ (M,D) out, or null

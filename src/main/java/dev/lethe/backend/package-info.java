@@ -8,6 +8,9 @@
  * number of directions that share one primal. Tangents and adjoints carry a leading k, {@code (k,N,D)};
  * primal values do not, {@code (N,D)}. A null tangent or adjoint is a structural zero. Outputs are
  * overwritten unless a parameter named {@code accumulate} or the word "adds" says otherwise. Outputs
- * never alias inputs unless stated. Nothing is allocated that outlives the call.
+ * never alias inputs unless stated. Nothing is allocated that outlives the call. Activations and their
+ * tangents and adjoints are in {@link dev.lethe.backend.Backend#activationType}; row statistics (the
+ * norm's r, attention's L, D, μ), row losses and weights, parameters, directions and gradients are in
+ * {@link dev.lethe.backend.Backend#vectorType}.
  */
 package dev.lethe.backend;

@@ -1,0 +1,57 @@
+package dev.lethe.autograd;
+
+import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
+
+/** The two orders in which rules run over a tape, and who may be forgotten when. */
+final class Passes {
+  private Passes() {}
+
+  /**
+   * Runs a rule over the operations in order, dropping each value of the slots after its last use
+   * unless it is to be kept.
+   */
+  static void forward(Tape tape, boolean activeOnly, Slots slots, Set<Integer> keep, Consumer<Op> rule) {
+    List<Op> ops = tape.ops();
+    for (int i = 0; i < ops.size(); i++) {
+      Op op = ops.get(i);
+      if (activeOnly && !op.active()) {
+        continue;
+      }
+      rule.accept(op);
+      for (List<Value> values : List.of(op.inputs(), op.outputs())) {
+        for (Value value : values) {
+          if (tape.lastUse(value) == i && !keep.contains(value.id())) {
+            slots.drop(value);
+          }
+        }
+      }
+    }
+  }
+
+  /**
+   * Runs a rule over the active operations in reverse; after each, drops the outputs' entries of the
+   * given slots (all readers of an output have run by then), except the adjoints to be kept.
+   */
+  static void reverse(
+      Tape tape, Slots adjoints, Set<Integer> keep, List<Slots> consumed, Consumer<Op> rule) {
+    for (Op op : tape.ops().reversed()) {
+      if (!op.active()) {
+        continue;
+      }
+      rule.accept(op);
+      for (Value value : op.outputs()) {
+        if (!keep.contains(value.id())) {
+          adjoints.drop(value);
+        }
+        consumed.forEach(slots -> slots.drop(value));
+      }
+      for (Value value : op.inputs()) {
+        if (!value.active()) {
+          adjoints.drop(value);
+        }
+      }
+    }
+  }
+}
