@@ -1,0 +1,158 @@
+package dev.lethe;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.AccessTarget;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.lang.ArchRule;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+
+/** Holds the dependency directions of the packages, and what only some of them may touch. */
+class ArchitectureTest {
+  private static final String ROOT = "dev.lethe";
+
+  /** What each package may use directly; what those use, it may use too. */
+  private static final Map<String, Set<String>> USES =
+      Map.ofEntries(
+          Map.entry("tensor", Set.of()),
+          Map.entry("backend", Set.of("tensor")),
+          Map.entry("autograd", Set.of("backend")),
+          Map.entry("format", Set.of("tensor")),
+          Map.entry("text", Set.of("tensor")),
+          Map.entry("data", Set.of("format", "text")),
+          Map.entry("nn", Set.of("autograd", "data")),
+          Map.entry("train", Set.of("nn")),
+          Map.entry("influence", Set.of("nn")),
+          Map.entry("unlearn", Set.of("influence", "train")),
+          Map.entry("evaluate", Set.of("influence", "train")),
+          Map.entry("run", Set.of("unlearn", "evaluate")),
+          Map.entry("cli", Set.of("run")));
+
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .importPackages(ROOT);
+
+  @Test
+  void theRulesSeeTheClasses() {
+    assertTrue(CLASSES.contain(LetheException.class), "no compiled classes were found");
+  }
+
+  @Test
+  void packagesDependOneWay() {
+    Set<String> broken = new TreeSet<>();
+    for (JavaClass from : CLASSES) {
+      String user = layer(from);
+      if (user.isEmpty()) {
+        continue;
+      }
+      Set<String> allowed = reachable(user);
+      from.getDirectDependenciesFromSelf().stream()
+          .filter(d -> inLethe(d.getTargetClass()))
+          .filter(d -> !allowed.contains(layer(d.getTargetClass())))
+          .forEach(d -> broken.add(user + " may not use: " + d.getDescription()));
+    }
+    assertEquals(Set.of(), broken);
+  }
+
+  @Test
+  void everyPackageHasItsPlace() {
+    Map<String, String> strangers = new TreeMap<>();
+    for (JavaClass c : CLASSES) {
+      if (!layer(c).isEmpty() && !USES.containsKey(layer(c))) {
+        strangers.put(layer(c), c.getName());
+      }
+    }
+    assertEquals(Map.of(), strangers, "give these packages their place in USES");
+  }
+
+  @Test
+  void packagesHaveNoCycles() {
+    check(slices().matching(ROOT + ".(**)").should().beFreeOfCycles());
+  }
+
+  @Test
+  void onlyOnePackageTouchesEachLibrary() {
+    onlyIn("backend.cpu", "jdk.incubator..");
+    onlyIn("backend.cuda", "jcuda..");
+    onlyIn("text", "ai.djl..");
+    onlyIn("cli", "picocli..");
+  }
+
+  @Test
+  void nobodyUsesInternalClassesOfTheJdk() {
+    check(noClasses().should().dependOnClassesThat().resideInAnyPackage("sun..", "jdk.internal.."));
+  }
+
+  @Test
+  void onlyTheCommandLinePrintsAndExits() {
+    List<DescribedPredicate<AccessTarget>> forbidden =
+        List.of(
+            member("System.out", System.class, "out"),
+            member("System.err", System.class, "err"),
+            member("System.in", System.class, "in"),
+            member("System.exit", System.class, "exit"),
+            member("Runtime.exit", Runtime.class, "exit"),
+            member("Runtime.halt", Runtime.class, "halt"),
+            member("printStackTrace", Throwable.class, "printStackTrace"));
+    for (DescribedPredicate<AccessTarget> target : forbidden) {
+      check(
+          noClasses()
+              .that()
+              .resideOutsideOfPackage(ROOT + ".cli..")
+              .should()
+              .accessTargetWhere(
+                  DescribedPredicate.describe(
+                      target.getDescription(), access -> target.test(access.getTarget()))));
+    }
+  }
+
+  private static DescribedPredicate<AccessTarget> member(
+      String description, Class<?> owner, String name) {
+    return DescribedPredicate.describe(
+        description,
+        target -> target.getName().equals(name) && target.getOwner().isAssignableTo(owner));
+  }
+
+  private static void onlyIn(String home, String library) {
+    check(
+        noClasses()
+            .that()
+            .resideOutsideOfPackage(ROOT + "." + home + "..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage(library));
+  }
+
+  private static void check(ArchRule rule) {
+    rule.allowEmptyShould(true).check(CLASSES);
+  }
+
+  private static boolean inLethe(JavaClass c) {
+    return c.getPackageName().equals(ROOT) || c.getPackageName().startsWith(ROOT + ".");
+  }
+
+  /** The first package name below the root; empty for the root itself, which everybody may use. */
+  private static String layer(JavaClass c) {
+    String name = c.getPackageName();
+    return name.equals(ROOT) ? "" : name.substring(ROOT.length() + 1).split("\\.")[0];
+  }
+
+  private static Set<String> reachable(String layer) {
+    Set<String> all = new TreeSet<>(Set.of("", layer));
+    USES.getOrDefault(layer, Set.of()).forEach(used -> all.addAll(reachable(used)));
+    return all;
+  }
+}
