@@ -1,0 +1,58 @@
+package dev.lethe.data;
+
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.stream.IntStream;
+
+/**
+ * One training sample as tokens. {@code labels[t]} is the token at position t where that is supervised,
+ * as in Hugging Face; the model predicts it from the positions before t, so the first position never
+ * counts.
+ *
+ * @param id the row's name in its file
+ * @param inputIds (T)
+ * @param labels (T); {@link #IGNORED} where not supervised
+ * @param hash the row's content hash
+ */
+public record Sample(String id, int[] inputIds, int[] labels, String hash) {
+  /** The label of a position that is not supervised. */
+  public static final int IGNORED = -100;
+
+  public Sample {
+    if (inputIds.length != labels.length) {
+      throw new IllegalArgumentException(
+          "sample '%s' has %d tokens and %d labels"
+              .formatted(id, inputIds.length, labels.length));
+    }
+  }
+
+  /** Tokens of the sample, T. */
+  public int length() {
+    return inputIds.length;
+  }
+
+  /** Supervised tokens: those the mean of the loss runs over. */
+  public int supervised() {
+    return (int) IntStream.range(1, labels.length).filter(t -> labels[t] != IGNORED).count();
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Sample s
+        && id.equals(s.id)
+        && hash.equals(s.hash)
+        && Arrays.equals(inputIds, s.inputIds)
+        && Arrays.equals(labels, s.labels);
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(id, hash, Arrays.hashCode(inputIds), Arrays.hashCode(labels));
+  }
+
+  /** The name, length and hash; never the contents. */
+  @Override
+  public String toString() {
+    return "sample '%s' of %d tokens, %s".formatted(id, inputIds.length, hash);
+  }
+}

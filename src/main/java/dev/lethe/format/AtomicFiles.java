@@ -1,0 +1,126 @@
+package dev.lethe.format;
+
+import dev.lethe.format.FormatException.Kind;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.SecureRandom;
+import java.util.HexFormat;
+
+/**
+ * Files that appear whole or not at all: everything goes to a temporary sibling, is forced to the disk
+ * and renamed. A failure, a full disk included, removes the sibling and leaves what was there before.
+ */
+public final class AtomicFiles {
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private AtomicFiles() {}
+
+  /** Writes the bytes of a file that is being made. */
+  @FunctionalInterface
+  public interface Body {
+    void writeTo(FileChannel channel) throws IOException;
+  }
+
+  /** Writes a file, replacing what was there. */
+  public static void write(Path file, Body body) {
+    Path target = file.toAbsolutePath();
+    Path temporary = temporarySibling(target);
+    try {
+      createParents(target);
+      try (FileChannel channel =
+          FileChannel.open(
+              temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        body.writeTo(channel);
+        channel.force(true);
+      }
+      Files.move(
+          temporary,
+          target,
+          StandardCopyOption.ATOMIC_MOVE,
+          StandardCopyOption.REPLACE_EXISTING);
+      force(target.getParent());
+    } catch (IOException e) {
+      throw failed(file, e);
+    } finally {
+      deleteQuietly(temporary);
+    }
+  }
+
+  /** Writes a text file in UTF-8, replacing what was there. */
+  public static void writeText(Path file, String text) {
+    ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+    write(
+        file,
+        channel -> {
+          while (bytes.hasRemaining()) {
+            channel.write(bytes);
+          }
+        });
+  }
+
+  /** A name beside the target that nobody else uses; hidden, so that half-made output is not taken for whole. */
+  static Path temporarySibling(Path target) {
+    byte[] salt = new byte[6];
+    RANDOM.nextBytes(salt);
+    return target.resolveSibling(
+        "." + target.getFileName() + "." + HexFormat.of().formatHex(salt) + ".partial");
+  }
+
+  static void createParents(Path target) throws IOException {
+    try {
+      Files.createDirectories(target.getParent());
+    } catch (FileAlreadyExistsException e) {
+      throw new IOException(target.getParent() + " is not a folder", e);
+    }
+  }
+
+  /** Forces a folder's entries to the disk where the system can do that. */
+  static void force(Path folder) throws IOException {
+    if (java.io.File.separatorChar == '/') {
+      try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+        channel.force(true);
+      }
+    }
+  }
+
+  static FormatException failed(Path target, IOException e) {
+    return new FormatException(
+        Kind.WRITE_FAILED,
+        target.toString(),
+        "writing failed and nothing was left behind",
+        null,
+        e + freeSpace(target.toAbsolutePath()),
+        "Make room, or choose another place that can be written",
+        e);
+  }
+
+  private static String freeSpace(Path target) {
+    for (Path at = target.getParent(); at != null; at = at.getParent()) {
+      if (Files.isDirectory(at)) {
+        try {
+          return " (%,d bytes free in %s)"
+              .formatted(Files.getFileStore(at).getUsableSpace(), at);
+        } catch (IOException unknown) {
+          return "";
+        }
+      }
+    }
+    return "";
+  }
+
+  private static void deleteQuietly(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      System.getLogger(AtomicFiles.class.getName())
+          .log(System.Logger.Level.WARNING, "cannot delete the temporary file " + file, e);
+    }
+  }
+}

@@ -1,0 +1,57 @@
+package dev.lethe.format;
+
+import dev.lethe.format.FormatException.Kind;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/** Finds weights that are NaN or infinite before they spread through everything computed from them. */
+public final class FiniteCheck {
+  private static final ValueLayout.OfShort I16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt I32 =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfLong I64 =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private FiniteCheck() {}
+
+  /**
+   * Throws {@link FormatException} with the first element that is not finite. Reads every byte once.
+   *
+   * @param where file and tensor, for the message
+   * @param tensor a host tensor; formats without NaN pass
+   */
+  public static void require(String where, Tensor tensor) {
+    long at = firstNotFinite(tensor.segment(), tensor.dtype(), tensor.elements());
+    if (at >= 0) {
+      throw new FormatException(
+          Kind.NOT_FINITE,
+          where,
+          "a weight is not finite",
+          "numbers",
+          tensor.get(at) + " at element " + at + " of " + tensor,
+          "The training that made this file diverged; use an earlier checkpoint");
+    }
+  }
+
+  /** A number is not finite where all bits of its exponent are set. */
+  private static long firstNotFinite(MemorySegment bytes, DType dtype, long elements) {
+    for (long i = 0; i < elements; i++) {
+      boolean finite =
+          switch (dtype) {
+            case F64 -> (~bytes.get(I64, i * 8) & 0x7FF0_0000_0000_0000L) != 0;
+            case F32 -> (~bytes.get(I32, i * 4) & 0x7F80_0000) != 0;
+            case F16 -> (~bytes.get(I16, i * 2) & 0x7C00) != 0;
+            case BF16 -> (~bytes.get(I16, i * 2) & 0x7F80) != 0;
+            default -> true;
+          };
+      if (!finite) {
+        return i;
+      }
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,139 @@
+package dev.lethe.format;
+
+import dev.lethe.format.FormatException.Kind;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+
+/**
+ * A folder that appears whole or not at all. {@link #create} refuses a target that exists, files go
+ * into {@link #path}, a temporary sibling, and {@link #commit} gives it its name. Closing without a
+ * commit deletes everything.
+ *
+ * <pre>{@code
+ * try (OutputFolder out = OutputFolder.create(target)) {
+ *   SafeTensors.write(out.path().resolve("step.safetensors"), tensors, Map.of());
+ *   out.commit();
+ * }
+ * }</pre>
+ */
+public final class OutputFolder implements AutoCloseable {
+  private final Path target;
+  private final Path temporary;
+  private boolean committed;
+
+  private OutputFolder(Path target, Path temporary) {
+    this.target = target;
+    this.temporary = temporary;
+  }
+
+  /** Starts a folder. Throws {@link FormatException} where the target exists. */
+  public static OutputFolder create(Path target) {
+    Path absolute = target.toAbsolutePath().normalize();
+    refuseExisting(absolute);
+    Path temporary = AtomicFiles.temporarySibling(absolute);
+    try {
+      AtomicFiles.createParents(absolute);
+      Files.createDirectory(temporary);
+    } catch (IOException e) {
+      throw AtomicFiles.failed(target, e);
+    }
+    return new OutputFolder(absolute, temporary);
+  }
+
+  /** Throws where something exists at the target, so that a long run can ask before it starts. */
+  public static void refuseExisting(Path target) {
+    if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+      throw new FormatException(
+          Kind.OUTPUT_EXISTS,
+          target.toString(),
+          "the output exists already and is never overwritten",
+          "a name that is free",
+          Files.isDirectory(target) ? "a folder" : "a file",
+          "Choose another name or delete it first");
+    }
+  }
+
+  /** Where to write until {@link #commit}. */
+  public Path path() {
+    return temporary;
+  }
+
+  /** Where the folder will be. */
+  public Path target() {
+    return target;
+  }
+
+  /** Forces everything to the disk and gives the folder its name. */
+  public void commit() {
+    refuseExisting(target);
+    try {
+      forceAll();
+      Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+      committed = true;
+      AtomicFiles.force(target.getParent());
+    } catch (IOException e) {
+      throw AtomicFiles.failed(target, e);
+    }
+  }
+
+  /** Deletes what was written, unless it was committed. */
+  @Override
+  public void close() {
+    if (committed || !Files.exists(temporary)) {
+      return;
+    }
+    try {
+      Files.walkFileTree(temporary, new Deleter());
+    } catch (IOException e) {
+      System.getLogger(OutputFolder.class.getName())
+          .log(System.Logger.Level.WARNING, "cannot delete the temporary folder " + temporary, e);
+    }
+  }
+
+  private void forceAll() throws IOException {
+    Files.walkFileTree(
+        temporary,
+        new SimpleFileVisitor<>() {
+          @Override
+          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+              throws IOException {
+            if (attributes.isRegularFile()) {
+              try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                channel.force(true);
+              }
+            }
+            return FileVisitResult.CONTINUE;
+          }
+
+          @Override
+          public FileVisitResult postVisitDirectory(Path folder, IOException e)
+              throws IOException {
+            AtomicFiles.force(folder);
+            return FileVisitResult.CONTINUE;
+          }
+        });
+  }
+
+  private static final class Deleter extends SimpleFileVisitor<Path> {
+    @Override
+    public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+        throws IOException {
+      Files.delete(file);
+      return FileVisitResult.CONTINUE;
+    }
+
+    @Override
+    public FileVisitResult postVisitDirectory(Path folder, IOException e) throws IOException {
+      Files.delete(folder);
+      return FileVisitResult.CONTINUE;
+    }
+  }
+}

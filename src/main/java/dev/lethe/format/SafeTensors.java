@@ -1,0 +1,143 @@
+package dev.lethe.format;
+
+import dev.lethe.format.FormatException.Kind;
+import dev.lethe.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A safetensors file, mapped and not copied: the tensors are read-only views with bounds into the
+ * mapping and die with {@link #close}. {@link #open} validates everything before a tensor is seen.
+ * Views may begin at any byte; only the file's header decides how they are aligned.
+ *
+ * <p>Format: {@code u64 n, n bytes of JSON, data}; see the safetensors project's README, "Format".
+ */
+public final class SafeTensors implements AutoCloseable {
+  private static final int LENGTH_BYTES = 8;
+  private static final ValueLayout.OfLong LENGTH =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final Path path;
+  private final Arena arena;
+  private final MemorySegment data;
+  private final SafeTensorsHeader header;
+
+  private SafeTensors(Path path, Arena arena, MemorySegment data, SafeTensorsHeader header) {
+    this.path = path;
+    this.arena = arena;
+    this.data = data;
+    this.header = header;
+  }
+
+  /** Maps a file. Throws {@link FormatException} where it is not a whole, honest safetensors file. */
+  public static SafeTensors open(Path path) {
+    if (!Files.isRegularFile(path)) {
+      throw new FormatException(
+          Kind.FILE_MISSING, path.toString(), "there is no such safetensors file",
+          "a regular file", Files.exists(path) ? "something else" : "nothing", "Check the path");
+    }
+    Arena arena = Arena.ofShared();
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+      SafeTensors opened = validate(path, arena, file);
+      arena = null;
+      return opened;
+    } catch (IOException e) {
+      throw StrictJson.unreadable(path, e);
+    } finally {
+      if (arena != null) {
+        arena.close();
+      }
+    }
+  }
+
+  /**
+   * Writes tensors, whole or not at all. The bytes depend on the arguments only: tensors lie by
+   * falling element size and then by name, so that each is aligned, and metadata is sorted.
+   */
+  public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
+    SafeTensorsWriter.write(path, tensors, metadata);
+  }
+
+  /** The tensors' names in the order of the file. */
+  public Set<String> names() {
+    return Collections.unmodifiableSet(header.entries().keySet());
+  }
+
+  public boolean contains(String name) {
+    return header.entries().containsKey(name);
+  }
+
+  /** A view of one tensor; it dies with this file. */
+  public Tensor get(String name) {
+    SafeTensorsHeader.Entry entry = header.entries().get(name);
+    if (entry == null) {
+      throw new FormatException(
+          Kind.UNKNOWN_TENSOR, path.toString(), "there is no such tensor", "'" + name + "'",
+          names().size() + " others", "Check that the file belongs to this model");
+    }
+    if (!arena.scope().isAlive()) {
+      throw new IllegalStateException(
+          "tensor '" + name + "' was asked of " + path + " after it was closed");
+    }
+    MemorySegment bytes = data.asSlice(entry.begin(), entry.end() - entry.begin());
+    return Tensor.view(bytes, entry.dtype(), entry.shape());
+  }
+
+  /** The free-form strings of the header. */
+  public Map<String, String> metadata() {
+    return Collections.unmodifiableMap(header.metadata());
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /** Unmaps the file. Closing twice is harmless; its tensors must no longer be used. */
+  @Override
+  public void close() {
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
+  }
+
+  private static SafeTensors validate(Path path, Arena arena, MemorySegment file) {
+    String where = path.toString();
+    long size = file.byteSize();
+    int head = (int) Math.min(size, LfsPointer.LENGTH);
+    LfsPointer.refuse(path, file.asSlice(0, head).asByteBuffer());
+    if (size < LENGTH_BYTES) {
+      throw new FormatException(
+          Kind.TRUNCATED, where, "the file is too short for a header", "at least 8 bytes",
+          size + " bytes", "Fetch the file again");
+    }
+    long length = file.get(LENGTH, 0);
+    if (Long.compareUnsigned(length, SafeTensorsHeader.MAX_BYTES) > 0) {
+      throw new FormatException(
+          Kind.HEADER_LENGTH, where, "the header's length is over the limit",
+          "at most " + SafeTensorsHeader.MAX_BYTES + " bytes",
+          Long.toUnsignedString(length) + " bytes",
+          "Check that this is a safetensors file; fetch it again");
+    }
+    if (length > size - LENGTH_BYTES) {
+      throw new FormatException(
+          Kind.TRUNCATED, where, "the file ends within its header", length + " bytes of header",
+          (size - LENGTH_BYTES) + " bytes", "Fetch the file again");
+    }
+    MemorySegment headerBytes = file.asSlice(LENGTH_BYTES, length);
+    String json = StrictJson.decode(headerBytes.asByteBuffer(), where + " (header)");
+    MemorySegment data = file.asSlice(LENGTH_BYTES + length);
+    SafeTensorsHeader header = SafeTensorsHeader.parse(json, data.byteSize(), where);
+    return new SafeTensors(path, arena, data, header);
+  }
+}

@@ -1,0 +1,84 @@
+package dev.lethe.format;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+
+/**
+ * Content hashes for records and certificates. Every part is preceded by its length, so that no two
+ * different sequences of parts hash alike.
+ */
+public final class Sha256 {
+  private static final int CHUNK = 1 << 20;
+
+  private final MessageDigest digest;
+
+  private Sha256() {
+    try {
+      digest = MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every JDK has SHA-256", e);
+    }
+  }
+
+  /** An empty hash to add parts to. */
+  public static Sha256 start() {
+    return new Sha256();
+  }
+
+  /** The hash of several files' names and contents in the given order, in hex. */
+  public static String ofFiles(List<Path> files) {
+    Sha256 hash = start();
+    for (Path file : files) {
+      hash.add(file.getFileName().toString()).addFile(file);
+    }
+    return hash.hex();
+  }
+
+  /** Adds a text. */
+  public Sha256 add(String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    addLength(bytes.length);
+    digest.update(bytes);
+    return this;
+  }
+
+  /** Adds a list of integers. */
+  public Sha256 add(int[] values) {
+    addLength(values.length);
+    ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(values.length, Integer.BYTES));
+    bytes.asIntBuffer().put(values);
+    digest.update(bytes);
+    return this;
+  }
+
+  /** Adds a file's contents. */
+  public Sha256 addFile(Path file) {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      addLength(channel.size());
+      ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK);
+      while (channel.read(chunk.clear()) >= 0) {
+        digest.update(chunk.flip());
+      }
+      return this;
+    } catch (IOException e) {
+      throw StrictJson.unreadable(file, e);
+    }
+  }
+
+  /** The hash of everything added, in hex; the object cannot be used afterwards. */
+  public String hex() {
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private void addLength(long length) {
+    digest.update(ByteBuffer.allocate(Long.BYTES).putLong(0, length));
+  }
+}

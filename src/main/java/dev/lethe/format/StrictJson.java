@@ -1,0 +1,195 @@
+package dev.lethe.format;
+
+import dev.lethe.format.FormatException.Kind;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.exc.StreamConstraintsException;
+import tools.jackson.core.exc.StreamReadException;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.cfg.JsonNodeFeature;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * JSON as RFC 8259 has it and no wider: strict UTF-8, no duplicate keys, nothing after the value,
+ * bounded nesting. Numbers keep their digits, so that a value that is read and written back is the
+ * same value.
+ */
+public final class StrictJson {
+  private static final int MAX_DEPTH = 64;
+  private static final JsonMapper MAPPER = mapper();
+
+  private StrictJson() {}
+
+  /** The JSON value in a file of at most {@code maxBytes}. */
+  public static JsonNode read(Path file, long maxBytes) {
+    return parse(readText(file, maxBytes), file.toString());
+  }
+
+  /** As {@link #read}, where the value must be an object. */
+  public static ObjectNode readObject(Path file, long maxBytes) {
+    JsonNode node = read(file, maxBytes);
+    if (node instanceof ObjectNode object) {
+      return object;
+    }
+    throw new FormatException(
+        Kind.WRONG_TYPE,
+        file.toString(),
+        "the file holds another JSON value",
+        "an object",
+        describe(node),
+        "Fetch the file again from its source");
+  }
+
+  /** The one JSON value in a text. */
+  public static JsonNode parse(String text, String where) {
+    try {
+      JsonNode node = MAPPER.readTree(text);
+      if (node.isMissingNode()) {
+        throw new FormatException(
+            Kind.JSON_SYNTAX, where, "no JSON value", "one", "nothing", "Fetch the file again");
+      }
+      return node;
+    } catch (JacksonException e) {
+      throw syntax(e, where);
+    }
+  }
+
+  /** The text of a JSON value, indented, with a newline at the end. */
+  public static String write(JsonNode node) {
+    return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n";
+  }
+
+  /** An empty object whose numbers keep their digits. */
+  public static ObjectNode newObject() {
+    return MAPPER.createObjectNode();
+  }
+
+  /** A pull parser with the same strictness. */
+  public static JsonParser parser(String text) {
+    return MAPPER.createParser(text);
+  }
+
+  /** The next value of a pull parser as a tree; the parser stands at its first token. */
+  public static JsonNode readTree(JsonParser parser) {
+    return MAPPER.readTree(parser);
+  }
+
+  /** A file's text, strict UTF-8, without a leading byte-order mark. */
+  public static String readText(Path file, long maxBytes) {
+    byte[] bytes = readBytes(file, maxBytes);
+    String text = decode(ByteBuffer.wrap(bytes), file.toString());
+    return text.startsWith("\uFEFF") ? text.substring(1) : text;
+  }
+
+  static String decode(ByteBuffer bytes, String where) {
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
+    } catch (CharacterCodingException e) {
+      throw new FormatException(
+          Kind.ENCODING,
+          where,
+          "the text is not UTF-8",
+          "strict UTF-8",
+          "invalid bytes at offset " + bytes.position(),
+          "Convert the file to UTF-8 or fetch it again",
+          e);
+    }
+  }
+
+  /** A complaint of the JSON library in this project's words. */
+  public static FormatException syntax(JacksonException e, String where) {
+    return syntax(e, where, e.getLocation() == null ? 1 : e.getLocation().getLineNr());
+  }
+
+  static FormatException syntax(JacksonException e, String where, long line) {
+    String reason = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
+    String place = where + ":" + line;
+    if (e instanceof StreamReadException && reason.startsWith("Duplicate")) {
+      return new FormatException(
+          Kind.DUPLICATE_KEY,
+          place,
+          "a key stands twice in one object",
+          "every key once",
+          reason,
+          "Fetch the file again; readers disagree on which value counts",
+          e);
+    }
+    Kind kind = e instanceof StreamConstraintsException ? Kind.TOO_LARGE : Kind.JSON_SYNTAX;
+    return new FormatException(
+        kind, place, "this is not JSON that Lethe reads", null, reason, "Correct the file", e);
+  }
+
+  static String describe(JsonNode node) {
+    if (node.isValueNode()) {
+      String text = node.toString();
+      return text.length() <= 60 ? text : text.substring(0, 60) + "…";
+    }
+    return (node.isArray() ? "an array of " : "an object of ") + node.size() + " entries";
+  }
+
+  private static byte[] readBytes(Path file, long maxBytes) {
+    try {
+      if (!Files.isRegularFile(file)) {
+        throw new FormatException(
+            Kind.FILE_MISSING,
+            file.toString(),
+            "there is no such file",
+            "a regular file",
+            Files.exists(file) ? "something else" : "nothing",
+            "Check the path");
+      }
+      long size = Files.size(file);
+      if (size > maxBytes) {
+        throw new FormatException(
+            Kind.TOO_LARGE,
+            file.toString(),
+            "the file is too large for what it is",
+            "at most " + maxBytes + " bytes",
+            size + " bytes",
+            "Check that it is the right file");
+      }
+      byte[] bytes = Files.readAllBytes(file);
+      LfsPointer.refuse(file, ByteBuffer.wrap(bytes, 0, Math.min(bytes.length, LfsPointer.LENGTH)));
+      return bytes;
+    } catch (IOException e) {
+      throw unreadable(file, e);
+    }
+  }
+
+  static FormatException unreadable(Path file, IOException e) {
+    return new FormatException(
+        Kind.UNREADABLE,
+        file.toString(),
+        "the system cannot read it",
+        null,
+        e.toString(),
+        "Check that it exists and may be read",
+        e);
+  }
+
+  private static JsonMapper mapper() {
+    StreamReadConstraints limits =
+        StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).maxNumberLength(400).build();
+    JsonFactory factory =
+        JsonFactory.builder()
+            .streamReadConstraints(limits)
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
+    return JsonMapper.builder(factory)
+        .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+        .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+        .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+        .build();
+  }
+}

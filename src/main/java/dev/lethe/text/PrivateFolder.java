@@ -1,0 +1,110 @@
+package dev.lethe.text;
+
+import dev.lethe.format.FormatException;
+import dev.lethe.format.FormatException.Kind;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
+import java.util.Locale;
+import java.util.Set;
+
+/**
+ * Folders that only this user can write to. Native code is loaded from here and from nowhere else, because
+ * a library at a predictable place that others can write to is somebody else's code in our process.
+ */
+final class PrivateFolder {
+  private static final Set<PosixFilePermission> OWNER_ONLY =
+      PosixFilePermissions.fromString("rwx------");
+
+  private PrivateFolder() {}
+
+  /** The folder for one purpose in this user's cache, or a fresh one where there is no cache. */
+  static Path cache(String purpose) {
+    try {
+      Path folder = userCache().resolve("lethe").resolve(purpose);
+      if (Files.isDirectory(folder) || canCreate(folder)) {
+        return require(folder);
+      }
+      Path fresh = Files.createTempDirectory("lethe-" + purpose);
+      fresh.toFile().deleteOnExit();
+      return fresh;
+    } catch (IOException e) {
+      throw failed(Path.of(purpose), e.toString(), e);
+    }
+  }
+
+  /** Creates a folder where it is absent and throws where others could write to it. */
+  static Path require(Path folder) {
+    try {
+      create(folder);
+      PosixFileAttributeView view =
+          Files.getFileAttributeView(folder, PosixFileAttributeView.class);
+      if (view == null) {
+        return folder;
+      }
+      UserPrincipal owner = view.readAttributes().owner();
+      Path probe = Files.createTempFile(folder, "probe", null);
+      UserPrincipal self = Files.getOwner(probe);
+      Files.delete(probe);
+      if (!owner.equals(self)) {
+        throw failed(folder, "it belongs to " + owner.getName(), null);
+      }
+      view.setPermissions(OWNER_ONLY);
+      return folder;
+    } catch (IOException e) {
+      throw failed(folder, e.toString(), e);
+    }
+  }
+
+  private static boolean canCreate(Path folder) {
+    try {
+      create(folder);
+      return true;
+    } catch (IOException unwritable) {
+      return false;
+    }
+  }
+
+  private static void create(Path folder) throws IOException {
+    if (Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
+      return;
+    }
+    Files.createDirectories(folder.toAbsolutePath().getParent());
+    boolean posix = folder.getFileSystem().supportedFileAttributeViews().contains("posix");
+    if (posix) {
+      Files.createDirectory(folder, PosixFilePermissions.asFileAttribute(OWNER_ONLY));
+    } else {
+      Files.createDirectory(folder);
+    }
+  }
+
+  private static Path userCache() {
+    String xdg = System.getenv("XDG_CACHE_HOME");
+    if (xdg != null && Path.of(xdg).isAbsolute()) {
+      return Path.of(xdg);
+    }
+    Path home = Path.of(System.getProperty("user.home"));
+    String os = System.getProperty("os.name").toLowerCase(Locale.ROOT);
+    if (os.startsWith("mac")) {
+      return home.resolve("Library").resolve("Caches");
+    }
+    String local = System.getenv("LOCALAPPDATA");
+    return os.startsWith("win") && local != null ? Path.of(local) : home.resolve(".cache");
+  }
+
+  private static FormatException failed(Path folder, String got, Throwable cause) {
+    return new FormatException(
+        Kind.TOKENIZER_LIBRARY,
+        folder.toString(),
+        "native code cannot be unpacked here",
+        "a folder of this user that nobody else can write to",
+        got,
+        "Set XDG_CACHE_HOME to a private folder",
+        cause);
+  }
+}
