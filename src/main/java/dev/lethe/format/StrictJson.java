@@ -16,6 +16,7 @@ import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectReader;
 import tools.jackson.databind.cfg.JsonNodeFeature;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -28,6 +29,8 @@ import tools.jackson.databind.node.ObjectNode;
 public final class StrictJson {
   private static final int MAX_DEPTH = 64;
   private static final JsonMapper MAPPER = mapper();
+  private static final ObjectReader ONE_OF_MANY =
+      MAPPER.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
   private StrictJson() {}
 
@@ -82,7 +85,7 @@ public final class StrictJson {
 
   /** The next value of a pull parser as a tree; the parser stands at its first token. */
   public static JsonNode readTree(JsonParser parser) {
-    return MAPPER.readTree(parser);
+    return ONE_OF_MANY.readTree(parser);
   }
 
   /** A file's text, strict UTF-8, without a leading byte-order mark. */

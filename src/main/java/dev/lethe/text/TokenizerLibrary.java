@@ -15,7 +15,10 @@ import java.util.logging.Logger;
  */
 final class TokenizerLibrary {
   /** Held, because the logging system forgets the settings of loggers that nobody holds. */
-  private static final Logger LOGGER = Logger.getLogger("ai.djl");
+  private static final Logger PROGRESS = Logger.getLogger("ai.djl");
+
+  /** It looks for GPUs, which tokenizing does not use, and complains of those that it cannot use. */
+  private static final Logger GPU_SEARCH = Logger.getLogger("ai.djl.util.cuda");
 
   private static boolean prepared;
 
@@ -27,9 +30,8 @@ final class TokenizerLibrary {
       return;
     }
     setUnlessSet("slf4j.internal.verbosity", "WARN");
-    if (LOGGER.getLevel() == null) {
-      LOGGER.setLevel(Level.WARNING);
-    }
+    quieten(PROGRESS, Level.WARNING);
+    quieten(GPU_SEARCH, Level.OFF);
     System.setProperty("ai.djl.offline", "true");
     if (!Utils.isOfflineMode()) {
       throw new FormatException(
@@ -76,6 +78,12 @@ final class TokenizerLibrary {
           "linux-x86_64, linux-aarch64, osx-aarch64 or win-x86_64",
           platform,
           "Use data sets of input_ids and labels, which need no tokenizer");
+    }
+  }
+
+  private static void quieten(Logger logger, Level level) {
+    if (logger.getLevel() == null) {
+      logger.setLevel(level);
     }
   }
 
