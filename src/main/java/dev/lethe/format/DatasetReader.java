@@ -39,6 +39,16 @@ public final class DatasetReader {
    *     paraphrased_question}; where the file has a list there, its first entry counts
    */
   public static List<Row> read(Path file, Map<String, String> fieldMapping) {
+    return read(file, fieldMapping, false);
+  }
+
+  /** As {@link #read}, where every row must have an {@code id} of its own: it names another row. */
+  public static List<Row> readNamed(Path file, Map<String, String> fieldMapping) {
+    return read(file, fieldMapping, true);
+  }
+
+  private static List<Row> read(
+      Path file, Map<String, String> fieldMapping, boolean idsRequired) {
     for (String field : fieldMapping.keySet()) {
       if (!RowForm.hasField(field)) {
         throw new FormatException(
@@ -47,7 +57,7 @@ public final class DatasetReader {
       }
     }
     String text = StrictJson.readText(file, MAX_BYTES);
-    Rows rows = new Rows(file.toString(), fieldMapping);
+    Rows rows = new Rows(file.toString(), fieldMapping, idsRequired);
     if (text.stripLeading().startsWith("[")) {
       readArray(text, rows);
     } else {
@@ -127,12 +137,14 @@ public final class DatasetReader {
   private static final class Rows {
     private final String file;
     private final Map<String, String> mapping;
+    private final boolean idsRequired;
     private final List<Row> rows = new ArrayList<>();
     private final Map<String, Integer> lineOfId = new HashMap<>();
 
-    private Rows(String file, Map<String, String> mapping) {
+    private Rows(String file, Map<String, String> mapping, boolean idsRequired) {
       this.file = file;
       this.mapping = mapping;
+      this.idsRequired = idsRequired;
     }
 
     private String at(int line) {
@@ -146,6 +158,12 @@ public final class DatasetReader {
             StrictJson.describe(node), "Correct the row");
       }
       RowForm.Fields fields = new RowForm.Fields(object, mapping, at(line));
+      if (idsRequired && !fields.has("id")) {
+        throw new FormatException(
+            Kind.MISSING_FIELD, at(line), "the row does not name its original",
+            "'" + fields.actual("id") + "', the id of the row that it replaces",
+            "fields " + fields.names(), "Give the row its original's id");
+      }
       Row row = RowForm.of(fields).read(fields, fields.id(rows.size()));
       Integer before = lineOfId.put(row.id(), line);
       if (before != null) {

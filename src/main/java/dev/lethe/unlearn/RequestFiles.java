@@ -1,0 +1,57 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.LetheException;
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Sample;
+import dev.lethe.format.DatasetReader;
+import dev.lethe.format.StrictJson;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/**
+ * Requests as people write them: ids separated by commas, or {@code @FILE} with one id a line; and
+ * replacements as a data set whose rows bear the ids of their originals.
+ */
+public final class RequestFiles {
+  private static final long MAX_BYTES = 1L << 28;
+
+  private RequestFiles() {}
+
+  /**
+   * The ids of a {@code --forget} option, in order, repetitions kept for {@link UnlearnRequest#of} to
+   * refuse.
+   *
+   * @param spec {@code ID,ID…} or {@code @FILE}; null or blank for none
+   */
+  public static List<String> ids(String spec) {
+    if (spec == null || spec.isBlank()) {
+      return List.of();
+    }
+    if (spec.startsWith("@")) {
+      String text = StrictJson.readText(Path.of(spec.substring(1)), MAX_BYTES);
+      return text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
+    }
+    List<String> ids = Stream.of(spec.split(",", -1)).map(String::strip).toList();
+    if (ids.contains("")) {
+      throw new LetheException(
+          "--forget " + spec,
+          "there is nothing between two commas",
+          "ID,ID,… or @FILE with one id a line",
+          null,
+          "Correct the list; ids that contain commas go into a file.");
+    }
+    return ids;
+  }
+
+  /**
+   * The new versions of a {@code --replace} file.
+   *
+   * @param fieldMapping as in {@link DatasetReader#read}
+   */
+  public static List<Sample> replacements(
+      Path file, Map<String, String> fieldMapping, Encoder encoder) {
+    return encoder.encode(DatasetReader.readNamed(file, fieldMapping), file.toString());
+  }
+}
