@@ -1,0 +1,42 @@
+package dev.lethe.backend.contract;
+
+import dev.lethe.backend.DropoutKernels;
+import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.tensor.Shape;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+
+/** {@link DropoutKernels}: the same mask everywhere, repeated per direction. */
+public final class DropoutContract {
+  private static final long[][] SIZES = {{1, 1}, {3, 17}, {5, 64}, {2, 3, 33}, {3, 7, 100}, {1, 1, 5}};
+  private static final long[] SEEDS = {0, 42, -1};
+
+  private DropoutContract() {}
+
+  public static Stream<DynamicTest> tests(KernelBench bench) {
+    Stream.Builder<DynamicTest> tests = Stream.builder();
+    for (long[] dims : SIZES) {
+      for (double probability : new double[] {0, 0.1, 0.5, 0.9}) {
+        for (boolean accumulate : new boolean[] {false, true}) {
+          String name =
+              "dropout %s p=%.1f%s"
+                  .formatted(Shape.of(dims), probability, accumulate ? " accumulate" : "");
+          tests.add(bench.test(name, c -> apply(c, dims, probability, accumulate)));
+        }
+      }
+    }
+    return tests.build();
+  }
+
+  private static void apply(KernelCase c, long[] dims, double probability, boolean accumulate) {
+    long seed = SEEDS[c.random().nextInt(SEEDS.length)];
+    long maskElements = dims[dims.length - 2] * dims[dims.length - 1];
+    Slot x = c.activation("x", dims);
+    Slot y = accumulate ? c.inOut("y", dims) : c.output("y", dims);
+    c.run(
+        on ->
+            on.backend()
+                .dropout()
+                .apply(seed, probability, maskElements, on.of(x), on.of(y), accumulate));
+  }
+}

@@ -1,0 +1,277 @@
+package dev.lethe.backend.contract;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.FrozenLinear;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Consumer;
+
+/**
+ * One kernel call made on the backend under test and on the reference, from the same numbers. Inputs are
+ * normal deviates rounded to the tested backend's format; outputs start as NaN.
+ */
+final class KernelCase implements AutoCloseable {
+  private final KernelBench bench;
+  private final Random random;
+  private final Scope testedScope;
+  private final Scope referenceScope;
+  private final List<Slot> slots = new ArrayList<>();
+  private double floor = 0.1;
+
+  KernelCase(KernelBench bench, String name, long seed) {
+    this.bench = bench;
+    this.random = new Random(seed);
+    this.testedScope = bench.tested().openScope(name);
+    this.referenceScope = bench.reference().openScope(name);
+  }
+
+  Random random() {
+    return random;
+  }
+
+  KernelBench bench() {
+    return bench;
+  }
+
+  /**
+   * The size of result elements below which errors count as absolute, for results that are small
+   * because larger numbers cancel.
+   */
+  void floor(double size) {
+    floor = size;
+  }
+
+  /** An input of normal deviates in activation format. */
+  Slot activation(String name, long... dims) {
+    return activation(1, name, dims);
+  }
+
+  /** An input of normal deviates of this deviation in activation format. */
+  Slot activation(double deviation, String name, long... dims) {
+    return input(name, activationType(), normals(deviation, dims), dims);
+  }
+
+  /** As {@link #activation}, or null: a structural zero. */
+  Slot activationOrNull(boolean present, String name, long... dims) {
+    return present ? activation(name, dims) : null;
+  }
+
+  /** An input in vector format. */
+  Slot vector(String name, long... dims) {
+    return input(name, vectorType(), normals(1, dims), dims);
+  }
+
+  /** Given numbers in activation format. */
+  Slot activationOf(String name, Tensor values) {
+    return input(name, activationType(), values.toDoubles(), values.shape().toArray());
+  }
+
+  /** Given numbers in vector format. */
+  Slot vectorOf(String name, Tensor values) {
+    return input(name, vectorType(), values.toDoubles(), values.shape().toArray());
+  }
+
+  /** An I32 input (n). */
+  Slot indices(String name, int... values) {
+    double[] wide = Arrays.stream(values).asDoubleStream().toArray();
+    return input(name, DType.I32, wide, values.length);
+  }
+
+  /** An I32 input (n) of random indices below the bound. */
+  Slot randomIndices(String name, int count, int bound) {
+    return indices(name, random.ints(count, 0, bound).toArray());
+  }
+
+  /** An output in activation format. */
+  Slot output(String name, long... dims) {
+    return slot(name, Role.OUTPUT, activationType(), nans(dims), dims);
+  }
+
+  /** An output in activation format, or null: not wanted. */
+  Slot outputOrNull(boolean present, String name, long... dims) {
+    return present ? output(name, dims) : null;
+  }
+
+  /** An output in vector format. */
+  Slot vectorOutput(String name, long... dims) {
+    return slot(name, Role.OUTPUT, vectorType(), nans(dims), dims);
+  }
+
+  /** Read and written, in activation format: an output that is added to, or an aliased argument. */
+  Slot inOut(String name, long... dims) {
+    return slot(name, Role.IN_OUT, activationType(), normals(1, dims), dims);
+  }
+
+  /** Read and written, in vector format. */
+  Slot vectorInOut(String name, long... dims) {
+    return slot(name, Role.IN_OUT, vectorType(), normals(1, dims), dims);
+  }
+
+  /** A frozen weight on both sides, scaled so that products stay near one. */
+  Frozen frozen(long out, long in, boolean bias, boolean transposed) {
+    double deviation = 1 / Math.sqrt(in);
+    Tensor weight = Tensor.of(Shape.of(out, in), rounded(normals(deviation, out, in)));
+    Tensor offsets = bias ? Tensor.of(Shape.of(out), rounded(normals(1, out))) : null;
+    return new Frozen(
+        bench.tested().freezeLinear(weight, offsets, transposed, testedScope),
+        bench.reference().freezeLinear(weight, offsets, transposed, referenceScope));
+  }
+
+  /** Makes the call twice on the tested backend and once on the reference, and checks everything. */
+  void run(Consumer<Side> call) {
+    Side side = new Side(true, bench.tested());
+    List<byte[]> first = callAndSnapshot(side, call);
+    long live = bench.tested().memoryUse().liveBytes();
+    List<byte[]> second = callAndSnapshot(side, call);
+    assertEquals(live, bench.tested().memoryUse().liveBytes(), "live bytes after a second call");
+    List<byte[]> expected = callAndSnapshot(new Side(false, bench.reference()), call);
+    for (int i = 0; i < slots.size(); i++) {
+      Slot slot = slots.get(i);
+      assertArrayEquals(first.get(i), second.get(i), slot.name + ": a second call, other bytes");
+      assertTrue(slot.tested.guardsIntact(first.get(i)), slot.name + ": written out of bounds");
+      if (slot.role == Role.INPUT) {
+        assertTrue(slot.tested.unchanged(first.get(i)), slot.name + ": an input was written");
+      } else {
+        assertClose(
+            slot.name, slot.reference.values(expected.get(i)), slot.tested.values(first.get(i)));
+      }
+    }
+  }
+
+  /** That two results agree as their format allows. */
+  void assertClose(String name, double[] expected, double[] got) {
+    double error = 0;
+    double size = 0;
+    int worst = 0;
+    for (int i = 0; i < expected.length; i++) {
+      double difference = got[i] - expected[i];
+      error += difference * difference;
+      size += expected[i] * expected[i];
+      if (!(Math.abs(difference) <= Math.abs(got[worst] - expected[worst]))) {
+        worst = i;
+      }
+    }
+    double scale = Math.max(Math.sqrt(size), floor * Math.sqrt(expected.length));
+    double bound = bench.tolerance() * scale;
+    if (expected.length > 0 && !(Math.sqrt(error) <= bound)) {
+      throw new AssertionError(
+          "%s: is %.3g from the reference (norm), allowed %.3g; element %d of %d: expected %s, got %s"
+              .formatted(
+                  name,
+                  Math.sqrt(error),
+                  bound,
+                  worst,
+                  expected.length,
+                  expected[worst],
+                  got[worst]));
+    }
+  }
+
+  private List<byte[]> callAndSnapshot(Side side, Consumer<Side> call) {
+    slots.forEach(s -> side.buffer(s).reset());
+    call.accept(side);
+    return slots.stream().map(s -> side.buffer(s).snapshot()).toList();
+  }
+
+  private Slot input(String name, DType dtype, double[] values, long... dims) {
+    return slot(name, Role.INPUT, dtype, values, dims);
+  }
+
+  private Slot slot(String name, Role role, DType dtype, double[] values, long... dims) {
+    Shape shape = Shape.of(dims);
+    GuardedBuffer tested =
+        new GuardedBuffer(bench.tested(), testedScope, dtype, shape, bench.guard(), values);
+    GuardedBuffer reference =
+        new GuardedBuffer(
+            bench.reference(),
+            referenceScope,
+            dtype.isFloating() ? DType.F64 : dtype,
+            shape,
+            bench.guard(),
+            tested.initialValues());
+    Slot slot = new Slot(name, role, tested, reference);
+    slots.add(slot);
+    return slot;
+  }
+
+  private double[] normals(double deviation, long... dims) {
+    double[] values = new double[Math.toIntExact(Shape.of(dims).elements())];
+    Arrays.setAll(values, i -> deviation * random.nextGaussian());
+    return values;
+  }
+
+  private static double[] nans(long... dims) {
+    double[] values = new double[Math.toIntExact(Shape.of(dims).elements())];
+    Arrays.fill(values, Double.NaN);
+    return values;
+  }
+
+  /** As the tested backend's activations hold them. */
+  private double[] rounded(double[] values) {
+    Shape shape = Shape.of(values.length);
+    try (Scope scope = bench.tested().openScope("rounding")) {
+      Tensor narrow = scope.allocate(activationType(), shape);
+      Tensor wide = Tensor.of(shape, values);
+      bench.tested().upload(wide, narrow);
+      bench.tested().download(narrow, wide);
+      return wide.toDoubles();
+    }
+  }
+
+  private DType activationType() {
+    return bench.tested().activationType();
+  }
+
+  private DType vectorType() {
+    return bench.tested().vectorType();
+  }
+
+  @Override
+  public void close() {
+    testedScope.close();
+    referenceScope.close();
+  }
+
+  private enum Role {
+    INPUT,
+    OUTPUT,
+    IN_OUT
+  }
+
+  /** One argument on both sides. */
+  record Slot(String name, Role role, GuardedBuffer tested, GuardedBuffer reference) {
+    /** The reference's copy, to compute other inputs from. */
+    Tensor onReference() {
+      return reference.tensor();
+    }
+  }
+
+  /** One frozen weight on both sides. */
+  record Frozen(FrozenLinear tested, FrozenLinear reference) {}
+
+  /** The side that a call is made on. */
+  record Side(boolean testedSide, Backend backend) {
+    /** The slot's tensor on this side; null for null. */
+    Tensor of(Slot slot) {
+      return slot == null ? null : buffer(slot).tensor();
+    }
+
+    FrozenLinear of(Frozen weight) {
+      return testedSide ? weight.tested : weight.reference;
+    }
+
+    private GuardedBuffer buffer(Slot slot) {
+      return testedSide ? slot.tested : slot.reference;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+package dev.lethe.backend.contract;
+
+import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.contract.KernelCase.Frozen;
+import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+
+/** {@link LossKernels} in their modes: the vocabulary head and its cross-entropy. */
+public final class LossContract {
+  private static final int[][] SIZES = {
+    {1, 3, 2}, {3, 17, 33}, {5, 64, 100}, {13, 33, 257}, {65, 8, 31}, {130, 5, 7}, {2, 2, 1}, {0, 4, 5}
+  };
+
+  private LossContract() {}
+
+  public static Stream<DynamicTest> tests(KernelBench bench) {
+    Stream.Builder<DynamicTest> tests = Stream.builder();
+    for (int i = 0; i < SIZES.length; i++) {
+      int k = 1 + i % 3;
+      for (double deviation : new double[] {1, 100}) {
+        Sizes size = new Sizes(SIZES[i][0], SIZES[i][1], SIZES[i][2], deviation);
+        tests.add(bench.test("loss.logits " + size, c -> logits(c, size, false)));
+        tests.add(bench.test("loss.logits with bias " + size, c -> logits(c, size, true)));
+        for (int bits = 0; bits < 4; bits++) {
+          boolean p = (bits & 1) != 0;
+          boolean gx = (bits & 2) != 0;
+          String name = "loss.forward %s p=%b gx=%b".formatted(size, p, gx);
+          tests.add(bench.test(name, c -> forward(c, size, p, gx)));
+        }
+        tests.add(bench.test("loss.tangent %s k=%d".formatted(size, k), c -> tangent(c, size, k)));
+        String name = "loss.backwardTangent %s k=%d".formatted(size, k);
+        tests.add(bench.test(name, c -> backwardTangent(c, size, k)));
+      }
+    }
+    return tests.build();
+  }
+
+  private static void logits(KernelCase c, Sizes size, boolean bias) {
+    Frozen head = c.frozen(size.v, size.d, bias, false);
+    Slot x = c.activation(size.deviation, "x", size.m, size.d);
+    Slot z = c.output("z", size.m, size.v);
+    c.run(on -> on.backend().loss().logits(on.of(head), on.of(x), on.of(z)));
+  }
+
+  private static void forward(KernelCase c, Sizes size, boolean hasP, boolean hasGx) {
+    Frozen head = c.frozen(size.v, size.d, false, hasGx);
+    Slot x = c.activation(size.deviation, "x", size.m, size.d);
+    Slot targets = c.randomIndices("targets", size.m, size.v);
+    Slot weights = c.activationOrNull(hasGx, "weights", size.m);
+    Slot rowLoss = c.vectorOutput("rowLoss", size.m);
+    Slot p = c.outputOrNull(hasP, "p", size.m, size.v);
+    Slot gx = c.outputOrNull(hasGx, "gx", size.m, size.d);
+    c.run(
+        on ->
+            on.backend()
+                .loss()
+                .forward(
+                    on.of(head),
+                    on.of(x),
+                    on.of(targets),
+                    on.of(weights),
+                    on.of(rowLoss),
+                    on.of(p),
+                    on.of(gx)));
+  }
+
+  private static void tangent(KernelCase c, Sizes size, int k) {
+    Frozen head = c.frozen(size.v, size.d, false, true);
+    Slot targets = c.randomIndices("targets", size.m, size.v);
+    Slot p = softmax(c, head, size, targets);
+    Slot dx = c.activation("dx", k, size.m, size.d);
+    Slot dLoss = c.vectorOutput("dLoss", k, size.m);
+    c.run(
+        on ->
+            on.backend()
+                .loss()
+                .tangent(on.of(head), on.of(p), on.of(targets), on.of(dx), on.of(dLoss)));
+  }
+
+  private static void backwardTangent(KernelCase c, Sizes size, int k) {
+    Frozen head = c.frozen(size.v, size.d, false, true);
+    Slot p = softmax(c, head, size, c.randomIndices("targets", size.m, size.v));
+    Slot weights = c.activation("weights", size.m);
+    Slot dx = c.activation("dx", k, size.m, size.d);
+    Slot dgx = c.output("dgx", k, size.m, size.d);
+    c.run(
+        on ->
+            on.backend()
+                .loss()
+                .backwardTangent(on.of(head), on.of(p), on.of(weights), on.of(dx), on.of(dgx)));
+  }
+
+  /** The probabilities that the reference finds for some rows. */
+  private static Slot softmax(KernelCase c, Frozen head, Sizes size, Slot targets) {
+    Slot x = c.activation(size.deviation, "x", size.m, size.d);
+    Tensor p = Tensor.of(Shape.of(size.m, size.v), new double[size.m * size.v]);
+    Tensor rowLoss = Tensor.of(Shape.of(size.m), new double[size.m]);
+    c.bench()
+        .reference()
+        .loss()
+        .forward(
+            head.reference(), x.onReference(), targets.onReference(), null, rowLoss, p, null);
+    return c.activationOf("p", p);
+  }
+
+  /** Rows, width, vocabulary, and the deviation of x: at 100, exponentials need their shift. */
+  private record Sizes(int m, int d, int v, double deviation) {}
+}

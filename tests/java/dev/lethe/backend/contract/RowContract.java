@@ -1,0 +1,55 @@
+package dev.lethe.backend.contract;
+
+import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.tensor.Shape;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+
+/** {@link RowKernels}: none, some and all rows, of one primal or several directions. */
+public final class RowContract {
+  private static final int[][] SIZES = {{1, 1}, {5, 17}, {13, 33}, {31, 2}, {7, 100}};
+
+  private RowContract() {}
+
+  public static Stream<DynamicTest> tests(KernelBench bench) {
+    Stream.Builder<DynamicTest> tests = Stream.builder();
+    for (int[] size : SIZES) {
+      int n = size[0];
+      for (int[] rows : new int[][] {{}, {n - 1}, everySecond(n), IntStream.range(0, n).toArray()}) {
+        for (int k = 0; k <= 3; k++) {
+          long[] all = dims(k, n, size[1]);
+          long[] some = dims(k, rows.length, size[1]);
+          String sizes = " %s rows %s".formatted(Shape.of(all), Arrays.toString(rows));
+          tests.add(bench.test("rows.gather" + sizes, c -> gather(c, rows, all, some)));
+          tests.add(bench.test("rows.scatter" + sizes, c -> scatter(c, rows, all, some)));
+        }
+      }
+    }
+    return tests.build();
+  }
+
+  private static void gather(KernelCase c, int[] rows, long[] all, long[] some) {
+    Slot indices = c.indices("rows", rows);
+    Slot x = c.activation("x", all);
+    Slot y = c.output("y", some);
+    c.run(on -> on.backend().rows().gather(on.of(indices), on.of(x), on.of(y)));
+  }
+
+  private static void scatter(KernelCase c, int[] rows, long[] all, long[] some) {
+    Slot indices = c.indices("rows", rows);
+    Slot gy = c.activation("gy", some);
+    Slot gx = c.output("gx", all);
+    c.run(on -> on.backend().rows().scatter(on.of(indices), on.of(gy), on.of(gx)));
+  }
+
+  private static int[] everySecond(int n) {
+    return IntStream.range(0, n).filter(i -> i % 2 == 0).toArray();
+  }
+
+  private static long[] dims(int k, long n, long d) {
+    return k == 0 ? new long[] {n, d} : new long[] {k, n, d};
+  }
+}
