@@ -75,9 +75,8 @@ final class BackwardTangentRules {
     if (l.layer().hasAdapter()) {
       adaptedLinear(l, dgy, dgx, accumulate);
     } else {
-      backend
-          .lora()
-          .backwardTangent(l.layer(), null, null, null, null, dgy, null, dgx, null, accumulate);
+      // A frozen map is linear: its backward is its own backward tangent.
+      backend.lora().backward(l.layer(), null, dgy, null, dgx, null, accumulate);
     }
   }
 

@@ -1,0 +1,167 @@
+package dev.lethe.autograd;
+
+import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.FrozenEmbedding;
+import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LoraLinear;
+import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.Packing;
+import dev.lethe.backend.RopeTable;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.SplittableRandom;
+
+/** Random frozen weights and the two-layer network recorded from them by hand. */
+final class SmallNetwork {
+  private static final int HIDDEN = 12;
+  private static final int FFN = 10;
+  private static final int VOCABULARY = 17;
+  private static final int RANK = 3;
+  private static final AttentionShape HEADS = new AttentionShape(4, 2, 6, 0);
+  private static final Packing PACKING = Packing.ofLengths(5, 1, 7);
+  private static final int[] SUPERVISED = {1, 3, 4, 5, 8, 11, 12};
+  private static final Packing SUPERVISED_PACKING = Packing.ofLengths(3, 1, 3);
+
+  private final Backend backend;
+  private final Scope scope;
+  private final SplittableRandom random;
+  private final double dropout;
+  private final Tensor theta;
+  private long nextOffset;
+
+  SmallNetwork(Backend backend, Scope scope, long seed, double dropout) {
+    this.backend = backend;
+    this.scope = scope;
+    this.random = new SplittableRandom(seed);
+    this.dropout = dropout;
+    this.theta = random(4L * RANK * (HIDDEN + HEADS.queryWidth()) + 2L * RANK * (HIDDEN + FFN));
+  }
+
+  Tensor theta() {
+    return theta;
+  }
+
+  /** Layer 1 has adapters on v only, layer 2 on q, o and both of the gate and up projections. */
+  Tape tape() {
+    return record(true);
+  }
+
+  Tape tapeWithoutAdapters() {
+    return record(false);
+  }
+
+  void recordWithASharedInput() {
+    Tape tape = new Tape(PACKING);
+    Value x = linear(tape, tape.embedding(embedding(), ids(PACKING.rows())), FFN, true);
+    tape.swiGlu(x, x);
+    tape.swiGlu(x, x);
+  }
+
+  Tensor random(long... dims) {
+    Shape shape = Shape.of(dims);
+    Tensor tensor = scope.allocate(backend.vectorType(), shape);
+    backend.upload(host(shape, 0.5), tensor);
+    return tensor;
+  }
+
+  private Tape record(boolean adapters) {
+    nextOffset = 0;
+    Tape tape = new Tape(PACKING);
+    Value hidden = tape.embedding(embedding(), ids(PACKING.rows()));
+    Tape.Normed normed = tape.rmsNorm(norm(), 1e-5, hidden, null);
+    for (int layer = 0; layer < 2; layer++) {
+      boolean upper = adapters && layer == 1;
+      Value q = rotated(tape, linear(tape, normed.normed(), HEADS.queryWidth(), upper));
+      Value k = rotated(tape, linear(tape, normed.normed(), HEADS.keyWidth(), false));
+      Value v = linear(tape, normed.normed(), HEADS.keyWidth(), adapters && layer == 0);
+      Value o = linear(tape, tape.attention(HEADS, q, k, v), HIDDEN, upper);
+      normed = tape.rmsNorm(norm(), 1e-5, normed.sum(), o);
+      Value gate = linear(tape, normed.normed(), FFN, upper);
+      Value up = linear(tape, normed.normed(), FFN, upper);
+      Value down = linear(tape, tape.swiGlu(gate, up), HIDDEN, false);
+      normed = tape.rmsNorm(norm(), 1e-5, normed.sum(), down);
+    }
+    finish(tape, normed.normed());
+    return tape;
+  }
+
+  private void finish(Tape tape, Value hidden) {
+    Tensor rows = integers(SUPERVISED);
+    double[] weights = new double[SUPERVISED.length];
+    for (int i = 0; i < SUPERVISED_PACKING.count(); i++) {
+      for (int row = SUPERVISED_PACKING.start(i); row < SUPERVISED_PACKING.end(i); row++) {
+        weights[row] = 1.0 / SUPERVISED_PACKING.length(i);
+      }
+    }
+    Tensor w = scope.allocate(backend.vectorType(), weights.length);
+    backend.upload(Tensor.of(w.shape(), weights), w);
+    Value selected = tape.selectRows(rows, hidden);
+    FrozenLinear head =
+        backend.freezeLinear(host(Shape.of(VOCABULARY, HIDDEN), 1), null, true, scope);
+    tape.crossEntropy(head, selected, ids(SUPERVISED.length), w, SUPERVISED_PACKING);
+  }
+
+  private Value linear(Tape tape, Value x, long out, boolean adapter) {
+    FrozenLinear weight =
+        backend.freezeLinear(
+            host(Shape.of(out, x.width()), 0.5), host(Shape.of(out), 0.1), true, scope);
+    if (!adapter) {
+      return tape.linear(new LoraLinear(weight, null), x, x);
+    }
+    long a = nextOffset;
+    long b = a + RANK * x.width();
+    nextOffset = b + RANK * out;
+    Value xa = dropout == 0 ? x : tape.dropout(dropout, random.nextLong(), x);
+    return tape.linear(
+        new LoraLinear(weight, new LoraSlot(x.width(), out, RANK, 1.5, a, b)), x, xa);
+  }
+
+  private Value rotated(Tape tape, Value x) {
+    int positions = PACKING.longest();
+    int half = HEADS.headSize() / 2;
+    double[] cos = new double[positions * half];
+    double[] sin = new double[positions * half];
+    for (int i = 0; i < cos.length; i++) {
+      double angle = (i / half) * Math.pow(100, -(i % half) / (double) half);
+      cos[i] = Math.cos(angle);
+      sin[i] = Math.sin(angle);
+    }
+    Shape shape = Shape.of(positions, half);
+    RopeTable table =
+        new RopeTable(
+            backend.freezeVector(Tensor.of(shape, cos), scope),
+            backend.freezeVector(Tensor.of(shape, sin), scope));
+    int[] position = new int[PACKING.rows()];
+    for (int i = 0; i < PACKING.count(); i++) {
+      for (int row = PACKING.start(i); row < PACKING.end(i); row++) {
+        position[row] = row - PACKING.start(i);
+      }
+    }
+    return tape.rope(table, integers(position), x);
+  }
+
+  private FrozenEmbedding embedding() {
+    return backend.freezeEmbedding(host(Shape.of(VOCABULARY, HIDDEN), 1), scope);
+  }
+
+  private Tensor norm() {
+    return backend.freezeVector(host(Shape.of(HIDDEN), 1), scope);
+  }
+
+  private Tensor ids(int count) {
+    return integers(random.ints(count, 0, VOCABULARY).toArray());
+  }
+
+  private Tensor integers(int[] values) {
+    Tensor tensor = scope.allocate(DType.I32, values.length);
+    backend.upload(Tensor.of(tensor.shape(), values), tensor);
+    return tensor;
+  }
+
+  private Tensor host(Shape shape, double size) {
+    return Tensor.of(shape, random.doubles(shape.elements(), -size, size).toArray());
+  }
+}
