@@ -1,0 +1,203 @@
+package dev.lethe.nn;
+
+import dev.lethe.LetheException;
+import dev.lethe.autograd.Tape;
+import dev.lethe.autograd.Value;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraLinear;
+import dev.lethe.backend.RopeTable;
+import dev.lethe.data.Sample;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A model with an adapter on it, or bare: what is trained, differentiated and run. It records tapes; the
+ * parameters θ come in only when a tape is run.
+ */
+public final class AdaptedModel {
+  private final LanguageModel model;
+  private final LoraAdapter adapter;
+  private final ParameterLayout layout;
+  private final List<Map<Projection, LoraLinear>> linears = new ArrayList<>();
+
+  /**
+   * @param adapter null for the bare model
+   */
+  public AdaptedModel(LanguageModel model, LoraAdapter adapter) {
+    this.model = model;
+    this.adapter = adapter;
+    if (adapter != null) {
+      adapter.requireFits(model.spec());
+    }
+    this.layout = adapter == null ? ParameterLayout.empty(model.spec()) : adapter.layout();
+    for (int layer = 0; layer < model.spec().layers(); layer++) {
+      Map<Projection, LoraLinear> row = new EnumMap<>(Projection.class);
+      for (Projection p : Projection.values()) {
+        row.put(p, new LoraLinear(model.layer(layer).linears().get(p), layout.slot(layer, p)));
+      }
+      linears.add(row);
+    }
+  }
+
+  /** The forward pass of a batch without dropout: the one that is differentiated. */
+  public Tape tape(Batch batch) {
+    requireFits(batch);
+    return new Recorder(batch, 0, 0).record();
+  }
+
+  /** The forward pass of a batch with the adapter's dropout, its masks a function of the seed. */
+  public Tape trainingTape(Batch batch, long dropoutSeed) {
+    requireFits(batch);
+    double dropout = adapter == null ? 0 : adapter.dropout();
+    return new Recorder(batch, dropout, dropoutSeed).record();
+  }
+
+  public LanguageModel model() {
+    return model;
+  }
+
+  /** The adapter; null for a bare model. */
+  public LoraAdapter adapter() {
+    return adapter;
+  }
+
+  /** Where adapter matrices lie in θ; empty for a bare model. */
+  public ParameterLayout layout() {
+    return layout;
+  }
+
+  public Backend backend() {
+    return model.backend();
+  }
+
+  /** Logits at every position, T rows of V, with the adapter's present parameters. For checks. */
+  public double[][] logits(int[] ids) {
+    try (Scope scope = backend().openScope("logits");
+        KeyValueCache cache = new KeyValueCache(model, ids.length)) {
+      DecoderPass pass = new DecoderPass(this);
+      Tensor hidden = pass.hidden(ids, cache, scope);
+      double[][] logits = new double[ids.length][];
+      for (int t = 0; t < ids.length; t++) {
+        logits[t] = pass.logits(hidden.slice(t, 1));
+      }
+      return logits;
+    }
+  }
+
+  /** A linear layer and the adapter on it. */
+  LoraLinear linear(int layer, Projection projection) {
+    return linears.get(layer).get(projection);
+  }
+
+  /** θ of the adapter; null for a bare model. */
+  Tensor theta() {
+    return adapter == null ? null : adapter.theta();
+  }
+
+  private void requireFits(Batch batch) {
+    TransformerSpec spec = model.spec();
+    for (Sample sample : batch.samples()) {
+      String where = "sample '" + sample.id() + "'";
+      if (sample.length() > spec.maxPositions()) {
+        throw tooLong(spec, where, sample.length());
+      }
+      requireTokens(spec, where, sample.inputIds());
+      int[] labels =
+          Arrays.stream(sample.labels()).filter(label -> label != Sample.IGNORED).toArray();
+      requireTokens(spec, where + ", labels", labels);
+    }
+  }
+
+  /** Throws where a token id is not in the vocabulary. */
+  static void requireTokens(TransformerSpec spec, String where, int[] ids) {
+    for (int id : ids) {
+      if (id < 0 || id >= spec.vocabulary()) {
+        throw new LetheException(
+            where,
+            "a token id is not in the model's vocabulary",
+            "0 to " + (spec.vocabulary() - 1),
+            String.valueOf(id),
+            "Use the tokenizer that belongs to this model.");
+      }
+    }
+  }
+
+  static LetheException tooLong(TransformerSpec spec, String where, long length) {
+    return new LetheException(
+        where,
+        "does not fit the model's context",
+        "at most " + spec.maxPositions() + " tokens",
+        length + " tokens",
+        "Shorten it; nothing is truncated silently.");
+  }
+
+  /** Records one tape. */
+  private final class Recorder {
+    private final TransformerSpec spec = model.spec();
+    private final Batch batch;
+    private final double dropout;
+    private final long dropoutSeed;
+    private final RopeTable rope;
+    private final Tape tape;
+
+    Recorder(Batch batch, double dropout, long dropoutSeed) {
+      this.batch = batch;
+      this.dropout = dropout;
+      this.dropoutSeed = dropoutSeed;
+      this.rope = model.rope(batch.packing().longest());
+      this.tape = new Tape(batch.packing());
+    }
+
+    Tape record() {
+      Value sum = tape.embedding(model.embedding(), batch.ids()); // (N,D)
+      Value added = null;
+      for (int layer = 0; layer < spec.layers(); layer++) {
+        Tape.Normed in = norm(model.layer(layer).attentionNorm(), sum, added);
+        Tape.Normed middle =
+            norm(model.layer(layer).mlpNorm(), in.sum(), attention(layer, in.normed()));
+        sum = middle.sum();
+        added = gatedUnit(layer, middle.normed());
+      }
+      Value last = norm(model.finalNorm(), sum, added).normed();
+      Value supervised = tape.selectRows(batch.rows(), last); // (M,D)
+      tape.crossEntropy(
+          model.head(), supervised, batch.targets(), batch.weights(), batch.supervised());
+      return tape;
+    }
+
+    private Tape.Normed norm(Tensor weight, Value x, Value added) {
+      return tape.rmsNorm(weight, spec.normEpsilon(), x, added);
+    }
+
+    private Value attention(int layer, Value x) {
+      Value q = linear(layer, Projection.QUERY, x); // (N,Hq)
+      Value k = linear(layer, Projection.KEY, x); // (N,Hk)
+      Value v = linear(layer, Projection.VALUE, x);
+      Value turnedQ = tape.rope(rope, batch.positions(), q);
+      Value turnedK = tape.rope(rope, batch.positions(), k);
+      Value o = tape.attention(spec.attention(layer), turnedQ, turnedK, v);
+      return linear(layer, Projection.OUTPUT, o);
+    }
+
+    private Value gatedUnit(int layer, Value x) {
+      Value gate = linear(layer, Projection.GATE, x); // (N,F)
+      Value up = linear(layer, Projection.UP, x);
+      return linear(layer, Projection.DOWN, tape.swiGlu(gate, up));
+    }
+
+    private Value linear(int layer, Projection projection, Value x) {
+      LoraLinear linear = AdaptedModel.this.linear(layer, projection);
+      if (!linear.hasAdapter() || dropout == 0) {
+        return tape.linear(linear, x, x);
+      }
+      long place = (long) layer * Projection.values().length + projection.ordinal();
+      long seed = dropoutSeed ^ (place + 1) * 0xD1342543DE82EF95L;
+      return tape.linear(linear, x, tape.dropout(dropout, seed, x));
+    }
+  }
+}

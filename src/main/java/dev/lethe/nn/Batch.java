@@ -1,0 +1,155 @@
+package dev.lethe.nn;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.Packing;
+import dev.lethe.data.Sample;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * Samples on a backend, packed one after another without padding. Row t of a sample predicts token t + 1,
+ * so {@code labels[t]} supervises row t − 1, as in Hugging Face. Rows behind the last supervised one
+ * are left out: attention is causal, so nothing depends on them.
+ */
+public final class Batch implements AutoCloseable {
+  private final List<Sample> samples;
+  private final Scope scope;
+  private final Packing packing;
+  private final Packing supervised;
+  private final Tensor ids;
+  private final Tensor positions;
+  private final Tensor rows;
+  private final Tensor targets;
+  private final Tensor weights;
+
+  private Batch(List<Sample> samples, Backend backend) {
+    this.samples = List.copyOf(samples);
+    this.samples.forEach(Batch::requireSupervised);
+    this.packing = Packing.ofLengths(samples.stream().map(Batch::neededRows).toList());
+    this.supervised = Packing.ofLengths(samples.stream().map(Sample::supervised).toList());
+    int[] idValues = new int[packing.rows()];
+    int[] positionValues = new int[packing.rows()];
+    int[] rowValues = new int[supervised.rows()];
+    int[] targetValues = new int[supervised.rows()];
+    double[] weightValues = new double[supervised.rows()];
+    for (int i = 0; i < samples.size(); i++) {
+      Sample sample = samples.get(i);
+      int start = packing.start(i);
+      System.arraycopy(sample.inputIds(), 0, idValues, start, packing.length(i));
+      for (int t = 0; t < packing.length(i); t++) {
+        positionValues[start + t] = t;
+      }
+      int at = supervised.start(i);
+      Arrays.fill(weightValues, at, supervised.end(i), 1.0 / supervised.length(i));
+      for (int t : supervisedPositions(sample)) {
+        rowValues[at] = start + t - 1;
+        targetValues[at++] = sample.labels()[t];
+      }
+    }
+    this.scope = backend.openScope("batch");
+    this.ids = integers(backend, idValues);
+    this.positions = integers(backend, positionValues);
+    this.rows = integers(backend, rowValues);
+    this.targets = integers(backend, targetValues);
+    this.weights = scope.allocate(backend.vectorType(), weightValues.length);
+    backend.upload(Tensor.of(Shape.of(weightValues.length), weightValues), weights);
+  }
+
+  /**
+   * Uploads samples.
+   *
+   * @param samples at least one, each with a supervised token
+   */
+  public static Batch of(List<Sample> samples, Backend backend) {
+    if (samples.isEmpty()) {
+      throw new IllegalArgumentException("a batch without samples");
+    }
+    return new Batch(samples, backend);
+  }
+
+  /** Number of samples. */
+  public int size() {
+    return samples.size();
+  }
+
+  /** Rows that are computed: all tokens but those behind the last supervised row of each sample. */
+  public long tokens() {
+    return packing.rows();
+  }
+
+  public List<Sample> samples() {
+    return samples;
+  }
+
+  /** Gives the memory back; tapes of this batch must no longer be used. Closing twice is harmless. */
+  @Override
+  public void close() {
+    scope.close();
+  }
+
+  /** The samples' rows. */
+  Packing packing() {
+    return packing;
+  }
+
+  /** The samples' supervised rows. */
+  Packing supervised() {
+    return supervised;
+  }
+
+  /** I32 (N). */
+  Tensor ids() {
+    return ids;
+  }
+
+  /** I32 (N), from 0 in each sample. */
+  Tensor positions() {
+    return positions;
+  }
+
+  /** I32 (M): the supervised rows. */
+  Tensor rows() {
+    return rows;
+  }
+
+  /** I32 (M): what they are to predict. */
+  Tensor targets() {
+    return targets;
+  }
+
+  /** (M): 1/(supervised tokens of the sample). */
+  Tensor weights() {
+    return weights;
+  }
+
+  private Tensor integers(Backend backend, int[] values) {
+    return HostTensors.uploadIntegers(backend, scope, values);
+  }
+
+  private static int neededRows(Sample sample) {
+    int[] positions = supervisedPositions(sample);
+    return positions[positions.length - 1];
+  }
+
+  private static int[] supervisedPositions(Sample sample) {
+    return IntStream.range(1, sample.length())
+        .filter(t -> sample.labels()[t] != Sample.IGNORED)
+        .toArray();
+  }
+
+  private static void requireSupervised(Sample sample) {
+    if (sample.supervised() == 0) {
+      throw new LetheException(
+          "sample '" + sample.id() + "'",
+          "no token is supervised",
+          "a label other than " + Sample.IGNORED + " after the first position",
+          "none in " + sample.length() + " tokens",
+          "Give the sample a response or remove it.");
+    }
+  }
+}

@@ -1,0 +1,173 @@
+package dev.lethe.nn;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraSlot;
+import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.PeftFolder;
+import dev.lethe.format.Sha256;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.nio.file.Path;
+
+/**
+ * A LoRA adapter on a model: PEFT's configuration and the flat vector θ of all its matrices on the
+ * model's backend, which training and unlearning change in place. Hu et al., arXiv 2106.09685.
+ */
+public final class LoraAdapter implements AutoCloseable {
+  private final PeftAdapterConfig config;
+  private final LanguageModel model;
+  private final ParameterLayout layout;
+  private final Scope scope;
+  private final Tensor theta;
+
+  private LoraAdapter(PeftAdapterConfig config, LanguageModel model, ParameterLayout layout) {
+    this.config = config;
+    this.model = model;
+    this.layout = layout;
+    this.scope = model.backend().openScope("adapter");
+    this.theta = scope.allocate(model.backend().vectorType(), layout.size());
+  }
+
+  /** A new adapter with PEFT's start values: it changes nothing yet, because B is zero. */
+  public static LoraAdapter create(PeftAdapterConfig config, LanguageModel model, long seed) {
+    ParameterLayout layout = ParameterLayout.of(config, model.spec());
+    LoraInit init = new LoraInit(config, seed);
+    LoraAdapter adapter = new LoraAdapter(config, model, layout);
+    Backend backend = model.backend();
+    backend.vectors().fill(adapter.theta, 0);
+    for (LoraSlot slot : layout.slots()) {
+      Shape shape = Shape.of(slot.rank(), slot.in());
+      Tensor a = Tensor.of(shape, init.a(slot.rank(), slot.in()));
+      backend.upload(a, adapter.theta.section(slot.aOffset(), shape));
+    }
+    return adapter;
+  }
+
+  /**
+   * The adapter of a folder.
+   *
+   * @throws LetheException where it was made for another base model
+   */
+  public static LoraAdapter open(PeftFolder folder, LanguageModel model) {
+    ParameterLayout layout = ParameterLayout.of(folder.config(), model.spec());
+    LoraAdapter adapter = new LoraAdapter(folder.config(), model, layout);
+    try {
+      layout.fromHost(
+          model.backend(), folder.tensors(), adapter.theta, folder.path().toString());
+      return adapter;
+    } catch (RuntimeException | Error e) {
+      adapter.close();
+      throw e;
+    }
+  }
+
+  public PeftAdapterConfig config() {
+    return config;
+  }
+
+  public ParameterLayout layout() {
+    return layout;
+  }
+
+  /** θ (P) on the backend in its vector format; changed in place by whoever trains. */
+  public Tensor theta() {
+    return theta;
+  }
+
+  public LanguageModel model() {
+    return model;
+  }
+
+  /** Probability with which training drops an element of an adapter's input. */
+  public double dropout() {
+    return config.loraDropout();
+  }
+
+  /** The same adapter with its own θ. */
+  public LoraAdapter copy() {
+    LoraAdapter copy = new LoraAdapter(config, model, layout);
+    model.backend().vectors().copy(theta, copy.theta);
+    return copy;
+  }
+
+  /** Writes a new PEFT folder with the given parameters, whole or not at all. */
+  public void save(Path dir, Tensor parameters) {
+    PeftFolder.write(dir, config, layout.toHost(model.backend(), parameters));
+  }
+
+  /** Writes a new PEFT folder, whole or not at all. */
+  public void save(Path dir) {
+    save(dir, theta);
+  }
+
+  /** SHA-256 of configuration and present parameters in hex; equal numbers hash alike everywhere. */
+  public String sha256() {
+    Sha256 hash = Sha256.start().add(config.raw().toString());
+    layout
+        .toHost(model.backend(), theta)
+        .forEach((name, tensor) -> hash.add(name).add(bits(tensor)));
+    return hash.hex();
+  }
+
+  /**
+   * How far apart two parameter vectors are in what they do: (Σ ‖s(B'A' − BA)‖²)^½ over all pairs, in
+   * the Frobenius norm. Changes that only move factors between A and B count nothing.
+   */
+  public double deltaWeightDistance(Tensor one, Tensor other) {
+    double sum = 0;
+    for (LoraSlot slot : layout.slots()) {
+      sum +=
+          DeltaWeights.distanceSquared(
+              slot, a(slot, one), b(slot, one), a(slot, other), b(slot, other));
+    }
+    return Math.sqrt(sum);
+  }
+
+  /** Gives θ back; closing twice is harmless. */
+  @Override
+  public void close() {
+    scope.close();
+  }
+
+  /** Adds s·BA to a host weight (out,in), if the module has a pair. */
+  void addDeltaWeight(String module, Tensor weight) {
+    LoraSlot slot = layout.slot(module);
+    if (slot != null) {
+      DeltaWeights.add(slot, a(slot, theta), b(slot, theta), weight);
+    }
+  }
+
+  /** Throws where the adapter was not made for a model of these dimensions. */
+  void requireFits(TransformerSpec spec) {
+    if (!model.spec().equals(spec)) {
+      throw new LetheException(
+          "adapter",
+          "was opened for a model of other dimensions",
+          model.spec().toString(),
+          spec.toString(),
+          "Open the adapter with the model that it is to run on.");
+    }
+  }
+
+  private double[] a(LoraSlot slot, Tensor parameters) {
+    Shape shape = Shape.of(slot.rank(), slot.in());
+    return HostTensors.doubles(model.backend(), parameters.section(slot.aOffset(), shape));
+  }
+
+  private double[] b(LoraSlot slot, Tensor parameters) {
+    Shape shape = Shape.of(slot.out(), slot.rank());
+    return HostTensors.doubles(model.backend(), parameters.section(slot.bOffset(), shape));
+  }
+
+  private static int[] bits(Tensor tensor) {
+    int[] bits = new int[Math.toIntExact(2 * tensor.elements())];
+    for (int i = 0; i < tensor.elements(); i++) {
+      long value = Double.doubleToLongBits(tensor.get(i));
+      bits[2 * i] = (int) (value >>> 32);
+      bits[2 * i + 1] = (int) value;
+    }
+    return bits;
+  }
+}

@@ -1,0 +1,65 @@
+package dev.lethe.nn;
+
+import com.sun.management.OperatingSystemMXBean;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.EnvironmentException;
+import dev.lethe.tensor.HostAllocator;
+import dev.lethe.tensor.Shape;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** What a model's weights take on a backend, and whether this machine has it. */
+public final class MemoryNeed {
+  private static final Path MEMINFO = Path.of("/proc/meminfo");
+  private static final Pattern AVAILABLE = Pattern.compile("MemAvailable:\\s+(\\d+) kB");
+
+  private MemoryNeed() {}
+
+  /**
+   * Bytes of the frozen weights in the backend's activation format. Linear layers count twice, because
+   * a backend may keep them in two layouts, one for each direction; the embedding's own rows are read
+   * from the model's file.
+   */
+  public static long ofWeights(TransformerSpec spec, Backend backend) {
+    long elements = 2 * spec.vocabulary() * spec.hidden();
+    for (Shape shape : spec.weights().values()) {
+      boolean embedding = shape.dim(0) == spec.vocabulary() && shape.rank() == 2;
+      elements += embedding ? 0 : shape.rank() * shape.elements();
+    }
+    return Math.multiplyExact(elements, backend.activationType().bytes());
+  }
+
+  /** Throws where the weights would not fit into the memory that the system has left. */
+  static void require(TransformerSpec spec, Backend backend, String where) {
+    if (!(backend.allocator() instanceof HostAllocator)) {
+      return;
+    }
+    long need = ofWeights(spec, backend);
+    long available = available();
+    if (need > available) {
+      throw new EnvironmentException(
+          where,
+          "the weights need %,d MiB in %s and the system has %,d MiB left"
+              .formatted(need >> 20, backend.activationType(), available >> 20),
+          "Close other programs, use a smaller model or a machine with more memory.");
+    }
+  }
+
+  private static long available() {
+    OperatingSystemMXBean system =
+        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    try {
+      Matcher match = AVAILABLE.matcher(Files.readString(MEMINFO));
+      if (match.find()) {
+        return Math.min(system.getTotalMemorySize(), Long.parseLong(match.group(1)) << 10);
+      }
+    } catch (IOException e) {
+      return system.getFreeMemorySize();
+    }
+    return system.getFreeMemorySize();
+  }
+}

@@ -1,0 +1,66 @@
+package dev.lethe.nn;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.RopeTable;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * The cosines and sines of a model's rotary embedding, for as many positions as somebody has asked for:
+ * a model's whole context would often be far more. Tables double in size, and older ones live on for the
+ * tapes that hold them.
+ */
+final class RopeTables {
+  private static final long FIRST_POSITIONS = 256;
+
+  private final double[] frequencies;
+  private final long maxPositions;
+  private final Backend backend;
+  private final Scope owner;
+  private RopeTable table;
+
+  /**
+   * @param owner where the tables live
+   */
+  RopeTables(TransformerSpec spec, Backend backend, Scope owner) {
+    this.frequencies = RopeFrequencies.of(spec);
+    this.maxPositions = spec.maxPositions();
+    this.backend = backend;
+    this.owner = owner;
+  }
+
+  /** A table of at least so many positions, and never more than the context. */
+  RopeTable atLeast(long positions) {
+    if (positions > maxPositions) {
+      throw new IllegalArgumentException(
+          "rotary table of %d positions in a context of %d".formatted(positions, maxPositions));
+    }
+    if (table == null || table.positions() < positions) {
+      long size = FIRST_POSITIONS;
+      while (size < positions) {
+        size *= 2;
+      }
+      table = make(Math.min(size, maxPositions));
+    }
+    return table;
+  }
+
+  private RopeTable make(long positions) {
+    int half = frequencies.length;
+    double[] cos = new double[Math.toIntExact(positions * half)];
+    double[] sin = new double[cos.length];
+    for (int i = 0; i < cos.length; i++) {
+      double angle = i / half * frequencies[i % half];
+      cos[i] = Math.cos(angle);
+      sin[i] = Math.sin(angle);
+    }
+    return new RopeTable(upload(cos, positions, half), upload(sin, positions, half));
+  }
+
+  private Tensor upload(double[] values, long positions, long half) {
+    Tensor tensor = owner.allocate(backend.vectorType(), positions, half);
+    backend.upload(Tensor.of(Shape.of(positions, half), values), tensor);
+    return tensor;
+  }
+}

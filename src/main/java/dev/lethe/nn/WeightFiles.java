@@ -1,0 +1,98 @@
+package dev.lethe.nn;
+
+import dev.lethe.LetheException;
+import dev.lethe.format.FiniteCheck;
+import dev.lethe.format.HfModelFolder;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/** The weights of a model folder, checked against its dimensions. */
+final class WeightFiles {
+  /** Old Llama checkpoints store these; they follow from the configuration. */
+  private static final String ROTARY_BUFFER = ".rotary_emb.inv_freq";
+
+  private static final int NAMES_IN_MESSAGES = 4;
+
+  private final HfModelFolder folder;
+
+  /** Throws where a weight is missing, unknown or of another shape than the configuration says. */
+  WeightFiles(HfModelFolder folder, TransformerSpec spec) {
+    this.folder = folder;
+    Map<String, Shape> expected = spec.weights();
+    String head = spec.family().names().head() + ".weight";
+    requireNames(expected, spec.tiedEmbeddings() ? head : "");
+    expected.forEach(this::requireShape);
+    if (spec.tiedEmbeddings() && folder.has(head)) {
+      requireTied(head, spec.family().names().embedding() + ".weight");
+    }
+  }
+
+  /** A view of one weight, checked to be finite. */
+  Tensor finite(String name) {
+    Tensor tensor = folder.tensor(name);
+    FiniteCheck.require(place(name), tensor);
+    return tensor;
+  }
+
+  private void requireNames(Map<String, Shape> expected, String optional) {
+    List<String> missing = expected.keySet().stream().filter(name -> !folder.has(name)).toList();
+    if (!missing.isEmpty()) {
+      throw mismatch(
+          folder.path().toString(), "weights are missing", list(missing), "a folder without them");
+    }
+    TreeSet<String> unknown = new TreeSet<>(folder.tensorNames());
+    unknown.removeAll(expected.keySet());
+    unknown.removeIf(name -> name.endsWith(ROTARY_BUFFER) || name.equals(optional));
+    if (!unknown.isEmpty()) {
+      throw mismatch(
+          folder.path().toString(),
+          "weights are there that the configuration does not account for",
+          "none",
+          list(List.copyOf(unknown)));
+    }
+  }
+
+  private void requireShape(String name, Shape shape) {
+    Tensor tensor = folder.tensor(name);
+    if (!tensor.shape().equals(shape) || !tensor.dtype().isFloating()) {
+      throw mismatch(
+          place(name), "the weight has another shape", "floating point " + shape, tensor.toString());
+    }
+  }
+
+  private void requireTied(String head, String embedding) {
+    Tensor one = folder.tensor(head);
+    Tensor other = folder.tensor(embedding);
+    boolean same =
+        one.dtype() == other.dtype()
+            && one.shape().equals(other.shape())
+            && one.segment().mismatch(other.segment()) < 0;
+    if (!same) {
+      throw mismatch(
+          place(head),
+          "tie_word_embeddings is true and the head differs from the embedding",
+          "equal tensors, or no head",
+          one + " and " + other);
+    }
+  }
+
+  private String place(String name) {
+    return folder.path() + ": tensor '" + name + "'";
+  }
+
+  private static LetheException mismatch(
+      String where, String problem, String expected, String got) {
+    return new LetheException(
+        where, problem, expected, got, "Check that config.json and the weights belong together.");
+  }
+
+  private static String list(List<String> names) {
+    String some = names.stream().limit(NAMES_IN_MESSAGES).collect(Collectors.joining(", "));
+    int more = names.size() - NAMES_IN_MESSAGES;
+    return more > 0 ? some + " and " + more + " more" : some;
+  }
+}
