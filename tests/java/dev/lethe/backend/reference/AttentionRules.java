@@ -1,0 +1,95 @@
+package dev.lethe.backend.reference;
+
+import dev.lethe.backend.AttentionKernels;
+import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.Packing;
+import dev.lethe.tensor.Tensor;
+
+/** (q, k, v) ↦ o. */
+record AttentionRules(AttentionShape shape, Packing packing) implements BlockRules {
+  private static final AttentionKernels KERNELS = new ReferenceAttention();
+
+  @Override
+  public int[] parts() {
+    return new int[] {queryElements(), keyElements(), keyElements()};
+  }
+
+  @Override
+  public double[] forward(double[] x) {
+    return Flat.join(primal(x).o());
+  }
+
+  @Override
+  public double[] tangent(double[] x, double[] dx) {
+    return Flat.second(tangent(primal(x), dx).dO());
+  }
+
+  @Override
+  public double[] backward(double[] x, double[] gy) {
+    Tensor gq = queryZeros();
+    Tensor gk = keyZeros();
+    Tensor gv = keyZeros();
+    Tensor gO = Flat.pair(gy, 0, n(), shape.queryWidth());
+    KERNELS.backward(shape, packing, primal(x), gO, statistics(), gq, gk, gv);
+    return Flat.second(gq, gk, gv);
+  }
+
+  @Override
+  public double[] backwardTangent(double[] x, double[] gy, double[] dx, double[] dgy) {
+    AttentionKernels.Primal p = primal(x);
+    Tensor delta = statistics();
+    Tensor gO = Flat.pair(gy, 0, n(), shape.queryWidth());
+    KERNELS.backward(shape, packing, p, gO, delta, queryZeros(), keyZeros(), keyZeros());
+    Tensor dgq = queryZeros();
+    Tensor dgk = keyZeros();
+    Tensor dgv = keyZeros();
+    Tensor dgO = Flat.pairOrNull(dgy, 0, n(), shape.queryWidth());
+    KERNELS.backwardTangent(
+        shape, packing, p, gO.row(1), delta.row(1), tangent(p, dx), dgO, dgq, dgk, dgv);
+    return Flat.second(dgq, dgk, dgv);
+  }
+
+  private AttentionKernels.Primal primal(double[] x) {
+    Tensor q = Flat.piece(x, 0, n(), shape.queryWidth());
+    Tensor k = Flat.piece(x, queryElements(), n(), shape.keyWidth());
+    Tensor v = Flat.piece(x, queryElements() + keyElements(), n(), shape.keyWidth());
+    Tensor o = Flat.zeros(n(), shape.queryWidth());
+    Tensor lse = Flat.zeros(shape.heads(), n());
+    KERNELS.forward(shape, packing, packing, q, k, v, o, lse);
+    return new AttentionKernels.Primal(q, k, v, o, lse);
+  }
+
+  private AttentionKernels.Tangent tangent(AttentionKernels.Primal p, double[] dx) {
+    Tensor dq = Flat.pairOrNull(dx, 0, n(), shape.queryWidth());
+    Tensor dk = Flat.pairOrNull(dx, queryElements(), n(), shape.keyWidth());
+    Tensor dv = Flat.pairOrNull(dx, queryElements() + keyElements(), n(), shape.keyWidth());
+    Tensor dO = queryZeros();
+    Tensor mu = statistics();
+    KERNELS.tangent(shape, packing, p, dq, dk, dv, dO, mu);
+    return new AttentionKernels.Tangent(dq, dk, dv, dO, mu);
+  }
+
+  private int n() {
+    return packing.rows();
+  }
+
+  private int queryElements() {
+    return Math.toIntExact(n() * shape.queryWidth());
+  }
+
+  private int keyElements() {
+    return Math.toIntExact(n() * shape.keyWidth());
+  }
+
+  private Tensor queryZeros() {
+    return Flat.zeros(2, n(), shape.queryWidth());
+  }
+
+  private Tensor keyZeros() {
+    return Flat.zeros(2, n(), shape.keyWidth());
+  }
+
+  private Tensor statistics() {
+    return Flat.zeros(2, shape.heads(), n());
+  }
+}
