@@ -1,0 +1,111 @@
+package dev.lethe.backend.reference;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.Packing;
+import dev.lethe.tensor.Tensor;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** Per-sample gradients, their dots and weighted sums, against each other and the batch gradient. */
+final class ReferencePerSampleTest {
+  private static final long SEED = 20_260_722;
+  private static final int IN = 5;
+  private static final int OUT = 7;
+  private static final int RANK = 2;
+  private static final int PARAMETERS = RANK * (IN + OUT) + 4;
+  private static final LoraSlot SLOT = new LoraSlot(IN, OUT, RANK, 0.7, 1, 3 + RANK * IN);
+  private static final Packing PACKING = Packing.ofLengths(3, 1, 0, 5);
+
+  private final Random random = new Random(SEED);
+  private final ReferenceLora lora = new ReferenceLora();
+  private final Tensor xa = normals(PACKING.rows(), IN);
+  private final Tensor u = normals(PACKING.rows(), RANK);
+  private final Tensor h = normals(PACKING.rows(), RANK);
+  private final Tensor gy = normals(PACKING.rows(), OUT);
+
+  @Test
+  void theySumToTheGradientOfTheBatch() {
+    double[] sum = new double[PARAMETERS];
+    Tensor samples = perSample(2);
+    for (int i = 0; i < PACKING.count(); i++) {
+      add(1, samples.row(i).toDoubles(), sum);
+    }
+    Tensor g = Flat.zeros(1, PARAMETERS);
+    Tensor hs = h.reshape(1, PACKING.rows(), RANK);
+    lora.gradient(SLOT, xa, u, hs, gy.reshape(1, PACKING.rows(), OUT), 2, g);
+    assertArrayEquals(g.toDoubles(), sum, 1e-12);
+  }
+
+  @Test
+  void eachIsTheGradientOfItsRowsAlone() {
+    Tensor samples = perSample(1);
+    for (int i = 0; i < PACKING.count(); i++) {
+      int n = PACKING.length(i);
+      int first = PACKING.start(i);
+      Tensor g = Flat.zeros(1, PARAMETERS);
+      lora.gradient(
+          SLOT,
+          xa.slice(first, n),
+          u.slice(first, n),
+          h.slice(first, n).reshape(1, n, RANK),
+          gy.slice(first, n).reshape(1, n, OUT),
+          1,
+          g);
+      assertArrayEquals(g.toDoubles(), samples.row(i).toDoubles(), "sample " + i);
+    }
+  }
+
+  @Test
+  void dotsAreThoseWithTheGradients() {
+    Tensor v = normals(3, PARAMETERS);
+    Tensor dots = Flat.zeros(3, PACKING.count());
+    new ReferenceVectors().fill(dots, 100);
+    lora.perSampleDot(SLOT, PACKING, v, xa, u, h, gy, dots);
+    Tensor samples = perSample(1);
+    for (int j = 0; j < 3; j++) {
+      for (int i = 0; i < PACKING.count(); i++) {
+        double dot = new ReferenceVectors().dot(samples.row(i), v.row(j));
+        assertEquals(100 + dot, dots.row(j).get(i), 1e-12, "direction " + j + ", sample " + i);
+      }
+    }
+  }
+
+  @Test
+  void weightedSumsAreThoseOfTheGradients() {
+    Tensor weights = normals(2, PACKING.count());
+    Tensor g = normals(2, PARAMETERS);
+    Tensor samples = perSample(1);
+    for (int j = 0; j < 2; j++) {
+      double[] expected = g.row(j).toDoubles();
+      for (int i = 0; i < PACKING.count(); i++) {
+        add(-3 * weights.row(j).get(i), samples.row(i).toDoubles(), expected);
+      }
+      Tensor one = g.slice(j, 1);
+      lora.weightedGradient(SLOT, PACKING, weights.slice(j, 1), xa, u, h, gy, -3, one);
+      assertArrayEquals(expected, one.toDoubles(), 1e-12, "direction " + j);
+    }
+  }
+
+  private Tensor perSample(double scale) {
+    Tensor g = Flat.zeros(PACKING.count(), PARAMETERS);
+    lora.perSampleGradient(SLOT, PACKING, xa, u, h, gy, scale, g);
+    return g;
+  }
+
+  private Tensor normals(long... dims) {
+    Tensor x = Flat.zeros(dims);
+    for (long i = 0; i < x.elements(); i++) {
+      x.set(i, random.nextGaussian());
+    }
+    return x;
+  }
+
+  private static void add(double factor, double[] x, double[] sum) {
+    for (int i = 0; i < sum.length; i++) {
+      sum[i] += factor * x[i];
+    }
+  }
+}
