@@ -30,7 +30,7 @@ class ArchitectureTest {
           Map.entry("backend", Set.of("tensor")),
           Map.entry("autograd", Set.of("backend")),
           Map.entry("format", Set.of("tensor")),
-          Map.entry("text", Set.of("tensor")),
+          Map.entry("text", Set.of("format")),
           Map.entry("data", Set.of("format", "text")),
           Map.entry("nn", Set.of("autograd", "data")),
           Map.entry("train", Set.of("nn")),
