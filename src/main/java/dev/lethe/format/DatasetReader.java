@@ -101,7 +101,7 @@ public final class DatasetReader {
       if (!line.isBlank()) {
         try (JsonParser parser = StrictJson.parser(line)) {
           parser.nextToken();
-          JsonNode node = StrictJson.readTree(parser);
+          JsonNode node = StrictJson.readTree(parser, rows.at(number));
           requireEnd(parser, rows.at(number));
           rows.add(node, number);
         } catch (JacksonException e) {
@@ -117,7 +117,7 @@ public final class DatasetReader {
       parser.nextToken();
       while (parser.nextToken() != JsonToken.END_ARRAY) {
         int line = parser.currentTokenLocation().getLineNr();
-        rows.add(StrictJson.readTree(parser), line);
+        rows.add(StrictJson.readTree(parser, rows.at(line)), line);
       }
       requireEnd(parser, rows.at(parser.currentTokenLocation().getLineNr()));
     } catch (JacksonException e) {

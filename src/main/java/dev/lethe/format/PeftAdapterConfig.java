@@ -79,7 +79,7 @@ public record PeftAdapterConfig(
             alphas(f),
             f.flagOr("use_rslora", false),
             f.stringOr("base_model_name_or_path", null),
-            json);
+            (ObjectNode) StrictJson.parse(json.toString(), where));
     config.requireConsistent(f);
     return config;
   }

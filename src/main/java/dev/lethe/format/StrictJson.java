@@ -65,6 +65,8 @@ public final class StrictJson {
       return node;
     } catch (JacksonException e) {
       throw syntax(e, where);
+    } catch (NumberFormatException e) {
+      throw numberTooLarge(where, e);
     }
   }
 
@@ -84,8 +86,12 @@ public final class StrictJson {
   }
 
   /** The next value of a pull parser as a tree; the parser stands at its first token. */
-  public static JsonNode readTree(JsonParser parser) {
-    return ONE_OF_MANY.readTree(parser);
+  public static JsonNode readTree(JsonParser parser, String where) {
+    try {
+      return ONE_OF_MANY.readTree(parser);
+    } catch (NumberFormatException e) {
+      throw numberTooLarge(where, e);
+    }
   }
 
   /** A file's text, strict UTF-8, without a leading byte-order mark. */
@@ -131,6 +137,17 @@ public final class StrictJson {
     Kind kind = e instanceof StreamConstraintsException ? Kind.TOO_LARGE : Kind.JSON_SYNTAX;
     return new FormatException(
         kind, place, "this is not JSON that Lethe reads", null, reason, "Correct the file", e);
+  }
+
+  private static FormatException numberTooLarge(String where, NumberFormatException e) {
+    return new FormatException(
+        Kind.OUT_OF_RANGE,
+        where,
+        "a number's exponent is beyond every number format",
+        "a number that a double can hold",
+        null,
+        "Correct the file",
+        e);
   }
 
   static String describe(JsonNode node) {

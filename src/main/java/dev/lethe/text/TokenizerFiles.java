@@ -109,7 +109,7 @@ record TokenizerFiles(String json, int bosId, int eosId, int vocabSize) {
 
     private void scanAdded(JsonParser parser) {
       while (parser.nextToken() != JsonToken.END_ARRAY) {
-        JsonNode token = StrictJson.readTree(parser);
+        JsonNode token = StrictJson.readTree(parser, where);
         JsonNode id = token.path("id");
         require(
             id.isIntegralNumber() && id.canConvertToInt() && token.path("content").isString(),

@@ -1,0 +1,157 @@
+package dev.lethe.format;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.format.FormatException.Kind;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.node.ObjectNode;
+
+class HfConfigTest {
+  private static final String LLAMA =
+      """
+      {"model_type": "llama", "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 5,
+       "num_attention_heads": 8, "vocab_size": 512}
+      """;
+
+  @Test
+  void absentFieldsTakeTheDefaultsOfTransformers() {
+    HfConfig c = parse("{}");
+    assertEquals(8, c.numKeyValueHeads());
+    assertEquals(8, c.headDim());
+    assertEquals(1e-6, c.rmsNormEps());
+    assertEquals(10000, c.ropeTheta());
+    assertEquals(2048, c.maxPositionEmbeddings());
+    assertEquals(-1, c.bosTokenId());
+    assertEquals(List.of(), c.eosTokenIds());
+    assertEquals("silu", c.hiddenAct());
+    assertFalse(c.tieWordEmbeddings() || c.attentionBias() || c.mlpBias());
+    assertFalse(c.useSlidingWindow());
+    assertNull(c.ropeScaling());
+    assertNull(c.slidingWindow());
+  }
+
+  @Test
+  void llama3ScalingIsReadInBothSpellings() {
+    String rope =
+        """
+        "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192, "rope_type": "llama3"
+        """;
+    HfConfig old = parse("{\"rope_theta\": 500000.0, \"rope_scaling\": {" + rope + "}}");
+    HfConfig five = parse("{\"rope_parameters\": {\"rope_theta\": 500000.0, " + rope + "}}");
+    assertEquals(new RopeScaling("llama3", 8, 1, 4, 8192), old.ropeScaling());
+    assertEquals(old.ropeScaling(), five.ropeScaling());
+    assertEquals(500000, old.ropeTheta());
+    assertEquals(500000, five.ropeTheta());
+  }
+
+  @Test
+  void theOldestSpellingOfLinearScalingIsRead() {
+    HfConfig c = parse("{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}");
+    assertEquals("linear", c.ropeScaling().type());
+    assertEquals(2, c.ropeScaling().factor());
+    assertNull(parse("{\"rope_parameters\": {\"rope_type\": \"default\"}}").ropeScaling());
+  }
+
+  @Test
+  void slidingWindowsFollowTheModelType() {
+    HfConfig mistral = parse("{\"model_type\": \"mistral\"}");
+    assertEquals(4096L, mistral.slidingWindow());
+    assertTrue(mistral.useSlidingWindow());
+    assertFalse(parse("{\"model_type\":\"mistral\",\"sliding_window\":null}").useSlidingWindow());
+    String qwen = "\"model_type\": \"qwen2\", \"num_key_value_heads\": 2";
+    assertFalse(parse("{" + qwen + ", \"sliding_window\": 100}").useSlidingWindow());
+    HfConfig windowed =
+        parse("{" + qwen + ", \"sliding_window\": 100, \"use_sliding_window\": true}");
+    assertTrue(windowed.useSlidingWindow());
+    assertEquals(28, windowed.maxWindowLayers());
+    assertTrue(
+        parse("{" + qwen + ", \"layer_types\": [\"full_attention\", \"sliding_attention\"]}")
+            .useSlidingWindow());
+  }
+
+  @Test
+  void tokensAndFormatsAreReadInEverySpelling() {
+    HfConfig c = parse("{\"eos_token_id\": [1, 2], \"dtype\": \"bfloat16\"}");
+    assertEquals(List.of(1, 2), c.eosTokenIds());
+    assertEquals("bfloat16", c.dtype());
+    assertEquals("float16", parse("{\"torch_dtype\": \"float16\"}").dtype());
+    assertEquals(List.of(7), parse("{\"eos_token_id\": 7}").eosTokenIds());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "hidden_size|0|OUT_OF_RANGE",
+        "hidden_size|-64|OUT_OF_RANGE",
+        "hidden_size|1048577|OUT_OF_RANGE",
+        "hidden_size|64.0|WRONG_TYPE",
+        "hidden_size|\"64\"|WRONG_TYPE",
+        "hidden_size|null|MISSING_FIELD",
+        "hidden_size|99999999999999999999|OUT_OF_RANGE",
+        "hidden_size|63|OUT_OF_RANGE",
+        "intermediate_size|-1|OUT_OF_RANGE",
+        "num_hidden_layers|1000000000|OUT_OF_RANGE",
+        "num_attention_heads|0|OUT_OF_RANGE",
+        "num_key_value_heads|3|OUT_OF_RANGE",
+        "num_key_value_heads|16|OUT_OF_RANGE",
+        "head_dim|7|OUT_OF_RANGE",
+        "vocab_size|10000001|OUT_OF_RANGE",
+        "rms_norm_eps|-1|OUT_OF_RANGE",
+        "rms_norm_eps|1e999999|OUT_OF_RANGE",
+        "rope_theta|0|OUT_OF_RANGE",
+        "tie_word_embeddings|1|WRONG_TYPE",
+        "eos_token_id|[1, null]|WRONG_TYPE",
+        "bos_token_id|-5|OUT_OF_RANGE",
+        "architectures|\"LlamaForCausalLM\"|WRONG_TYPE",
+        "rope_scaling|[]|WRONG_TYPE",
+        "rope_scaling|{\"rope_type\": \"llama3\", \"factor\": 8}|MISSING_FIELD",
+        "rope_scaling|{\"type\": \"linear\"}|MISSING_FIELD",
+        "rope_parameters|{\"full_attention\": {\"rope_theta\": 1}}|UNSUPPORTED",
+        "partial_rotary_factor|0.5|UNSUPPORTED",
+        "quantization_config|{\"bits\": 4}|UNSUPPORTED",
+        "model_type|null|MISSING_FIELD"
+      })
+  void badFieldsAreNamed(String field, String value, Kind kind) {
+    FormatException e =
+        Expect.refusal(kind, () -> parse("{\"" + field + "\": " + value + "}"));
+    assertTrue(e.getMessage().contains("somewhere/config.json"), e.getMessage());
+    String named = field.equals("num_hidden_layers") ? "num_hidden_layers" : field.split("_")[0];
+    assertTrue(
+        e.getMessage().contains(named) || kind == Kind.MISSING_FIELD, e.getMessage());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "", "[]", "{", "{\"a\": 1, \"a\": 2}", "{\"a\": NaN}", "{} {}", "{'a': 1}",
+        "{\"a\": 01}", "{\"a\": \"\u0001\"}", "nul"
+      })
+  void whatIsNotStrictJsonIsRefused(String text) {
+    try {
+      if (!(StrictJson.parse(text, "config.json") instanceof ObjectNode)) {
+        return;
+      }
+    } catch (FormatException e) {
+      assertTrue(
+          e.kind() == Kind.JSON_SYNTAX || e.kind() == Kind.DUPLICATE_KEY, e.getMessage());
+      return;
+    }
+    throw new AssertionError("accepted: " + text);
+  }
+
+  /** The llama fields above, with the given ones put over them. */
+  private static HfConfig parse(String fields) {
+    ObjectNode json = (ObjectNode) StrictJson.parse(LLAMA, "test");
+    json.setAll((ObjectNode) StrictJson.parse(fields, "test"));
+    return HfConfig.parse(json, "somewhere/config.json");
+  }
+}
