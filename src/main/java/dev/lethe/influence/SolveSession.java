@@ -1,0 +1,271 @@
+package dev.lethe.influence;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.DoubleSupplier;
+
+/**
+ * What every iterative solver shares: timed and checked products and vector arithmetic, the residual
+ * history, the state that is saved and resumed, and the solution at the end.
+ *
+ * <p>A solver declares all vectors and scalars that its next iteration depends on; nothing else may
+ * carry over from one iteration to the next.
+ */
+final class SolveSession implements AutoCloseable {
+  private final String solver;
+  private final LinearProblem problem;
+  private final SolverOptions options;
+  private final SolverMonitor monitor;
+  private final Backend backend;
+  private final Scope scope;
+  private final long begun = System.nanoTime();
+  private final long productsBefore;
+  private final Map<String, Tensor> vectors = new LinkedHashMap<>();
+  private double[] scalars = {};
+  private double[] history = {};
+  private long productNanos;
+  private long vectorNanos;
+  private final double rhsNorm;
+
+  SolveSession(
+      String solver, LinearProblem problem, SolverOptions options, SolverMonitor monitor) {
+    this.solver = solver;
+    this.problem = problem;
+    this.options = options;
+    this.monitor = monitor;
+    this.backend = problem.backend();
+    this.productsBefore = problem.curvature().products();
+    this.rhsNorm = norm(problem.rhs());
+    if (!Double.isFinite(rhsNorm)) {
+      throw notFinite("the right-hand side b", "Check the gradients that b is made of.");
+    }
+    this.scope = backend.openScope("solver " + solver);
+  }
+
+  LinearProblem problem() {
+    return problem;
+  }
+
+  SolverOptions options() {
+    return options;
+  }
+
+  /** ‖b‖. */
+  double rhsNorm() {
+    return rhsNorm;
+  }
+
+  /** Whether a residual norm is within the tolerance. */
+  boolean withinTolerance(double residualNorm) {
+    return residualNorm <= options.tolerance() * rhsNorm;
+  }
+
+  /** Relative rounding error of the vectors' format. */
+  double epsilon() {
+    return backend.vectorType().bytes() == Double.BYTES ? 0x1p-53 : 0x1p-24;
+  }
+
+  /** A work vector (P) of zeros that is not part of the state. */
+  Tensor scratch() {
+    Tensor vector = scope.allocate(backend.vectorType(), problem.curvature().dimension());
+    fill(vector, 0);
+    return vector;
+  }
+
+  /** A vector (P) of zeros that is part of the state. */
+  Tensor vector(String name) {
+    Tensor vector = scratch();
+    vectors.put(name, vector);
+    return vector;
+  }
+
+  /** The scalars that are part of the state. */
+  double[] scalars(int count) {
+    scalars = new double[count];
+    return scalars;
+  }
+
+  /** Loads the state into the declared vectors and scalars; false where this is a new solve. */
+  boolean resume() {
+    Map<String, Tensor> state = monitor.load();
+    if (state.isEmpty()) {
+      return false;
+    }
+    SolverState.of(solver, problem, rhsNorm).restore(state, backend, vectors, scalars);
+    history = state.get(SolverState.HISTORY).toDoubles();
+    return true;
+  }
+
+  int iterations() {
+    return history.length;
+  }
+
+  boolean mayIterate() {
+    return history.length < options.maxIterations();
+  }
+
+  /**
+   * Ends an iteration: history, monitor, state.
+   *
+   * @return whether to stop because somebody asked for it
+   */
+  boolean endIteration(double residualNorm) {
+    history = Arrays.copyOf(history, history.length + 1);
+    history[history.length - 1] = residualNorm / rhsNorm;
+    monitor.onIteration(history.length, residualNorm / rhsNorm);
+    boolean interrupted = monitor.interrupted();
+    if (interrupted || monitor.wantsState(history.length)) {
+      SolverState state = SolverState.of(solver, problem, rhsNorm);
+      monitor.save(state.capture(backend, vectors, scalars, history));
+    }
+    return interrupted;
+  }
+
+  /** out = (C + λI) v, checked to be finite. */
+  void product(Tensor v, Tensor out) {
+    products(asRow(v), asRow(out));
+  }
+
+  /** As {@link #product} for k vectors at once: v, out (k,P). */
+  void products(Tensor v, Tensor out) {
+    multiply(() -> problem.curvature().apply(v, out), v, out);
+  }
+
+  /** out = the mini-batch's estimate of (C + λI) v, checked to be finite. */
+  void batchProduct(StochasticCurvature curvature, int batch, Tensor v, Tensor out) {
+    Tensor row = asRow(out);
+    multiply(() -> curvature.applyBatch(batch, asRow(v), row), asRow(v), row);
+  }
+
+  private void multiply(Runnable product, Tensor v, Tensor out) {
+    long start = System.nanoTime();
+    product.run();
+    productNanos += System.nanoTime() - start;
+    boolean finite =
+        timed(
+                () -> {
+                  if (problem.damping() != 0) {
+                    backend.vectors().axpy(problem.damping(), v, out);
+                  }
+                  return backend.vectors().allFinite(out) ? 1 : 0;
+                })
+            == 1;
+    if (!finite) {
+      throw notFinite(
+          "a product with " + problem.operatorName(),
+          "Check the data and the adapter with lethe evaluate; a larger damping, a smaller step or"
+              + " the reference device may help.");
+    }
+  }
+
+  private LetheException notFinite(String what, String remedy) {
+    return new LetheException(
+        "solver %s, iteration %d".formatted(solver, history.length + 1),
+        what + " is not finite", "finite numbers", "NaN or infinity", remedy);
+  }
+
+  /** r = b − (C + λI) x; returns ‖r‖. */
+  double residual(Tensor x, Tensor r) {
+    product(x, r);
+    axpby(1, problem.rhs(), -1, r);
+    return norm(r);
+  }
+
+  double dot(Tensor x, Tensor y) {
+    return timed(() -> backend.vectors().dot(x, y));
+  }
+
+  double norm(Tensor x) {
+    return timed(() -> backend.vectors().norm(x));
+  }
+
+  void fill(Tensor x, double value) {
+    timed(() -> backend.vectors().fill(x, value));
+  }
+
+  void copy(Tensor x, Tensor y) {
+    timed(() -> backend.vectors().copy(x, y));
+  }
+
+  void scale(double a, Tensor x) {
+    timed(() -> backend.vectors().scale(a, x));
+  }
+
+  void axpy(double a, Tensor x, Tensor y) {
+    timed(() -> backend.vectors().axpy(a, x, y));
+  }
+
+  void axpby(double a, Tensor x, double b, Tensor y) {
+    timed(() -> backend.vectors().axpby(a, x, b, y));
+  }
+
+  private void timed(Runnable work) {
+    timed(
+        () -> {
+          work.run();
+          return 0;
+        });
+  }
+
+  private double timed(DoubleSupplier work) {
+    long start = System.nanoTime();
+    double result = work.getAsDouble();
+    vectorNanos += System.nanoTime() - start;
+    return result;
+  }
+
+  /** x = 0 solves the system where b is 0. */
+  Solution zero() {
+    return finish(scratch(), 0, StopReason.CONVERGED, "the right-hand side is 0");
+  }
+
+  /** Stopped by the monitor: the residual is not recomputed. */
+  Solution interrupted(Tensor x) {
+    return finish(
+        x, Double.NaN, StopReason.INTERRUPTED, "interrupted after iteration " + iterations());
+  }
+
+  /** As {@link #finish(Tensor, double, StopReason, String)}, with the residual recomputed here. */
+  Solution finish(Tensor x, StopReason reason, String why) {
+    return finish(x, residual(x, scratch()), reason, why);
+  }
+
+  /**
+   * The solution, copied to the problem's scope.
+   *
+   * @param residualNorm ‖(C+λI)x − b‖ as recomputed from x
+   */
+  Solution finish(Tensor x, double residualNorm, StopReason reason, String why) {
+    Tensor copy = problem.owner().allocate(backend.vectorType(), x.elements());
+    copy(x, copy);
+    double total = (System.nanoTime() - begun) * 1e-9;
+    double products = productNanos * 1e-9;
+    double arithmetic = vectorNanos * 1e-9;
+    TimeSplit times =
+        new TimeSplit(products, arithmetic, Math.max(0, total - products - arithmetic));
+    return new Solution(
+        copy,
+        iterations(),
+        problem.curvature().products() - productsBefore,
+        rhsNorm == 0 ? 0 : residualNorm / rhsNorm,
+        withinTolerance(residualNorm),
+        reason,
+        why,
+        times,
+        history.clone());
+  }
+
+  @Override
+  public void close() {
+    scope.close();
+  }
+
+  private static Tensor asRow(Tensor vector) {
+    return vector.reshape(1, vector.elements());
+  }
+}

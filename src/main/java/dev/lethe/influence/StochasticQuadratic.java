@@ -1,0 +1,153 @@
+package dev.lethe.influence;
+
+import dev.lethe.tensor.SplitMix64;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * The stochastic quadratic of LLMEraser (arXiv 2412.00383, equations 12 to 15): stochastic gradient
+ * descent on ½xᵀ(C+λI)x − bᵀx over mini-batches of the curvature, x ← x − η((C_B+λI)x − b), with the
+ * gradient's factor exact (the released code's is ½).
+ *
+ * <p>One iteration is a pass over all mini-batches in a seeded order, a permutation a pass. The
+ * candidate is the mean of the pass's iterates (Polyak and Juditsky), its residual is recomputed, and
+ * the best so far is the solution. The rate starts at 1/max_B λ_max(C_B+λI), from power iteration on
+ * each mini-batch, and halves whenever the residual has not fallen. A curvature without mini-batches
+ * counts as one batch.
+ */
+public final class StochasticQuadratic implements Solver {
+  private static final int RATE = 0;
+  private static final int PREVIOUS = 1;
+  private static final int BEST = 2;
+  private static final double HOPELESS = 1e3;
+
+  @Override
+  public String name() {
+    return "sgd";
+  }
+
+  @Override
+  public Solution solve(LinearProblem problem, SolverOptions options, SolverMonitor monitor) {
+    try (SolveSession session = new SolveSession(name(), problem, options, monitor)) {
+      return session.rhsNorm() == 0 ? session.zero() : new Run(session).run();
+    }
+  }
+
+  private static final class Run {
+    private final SolveSession s;
+    private final Tensor x;
+    private final Tensor best;
+    private final Tensor mean;
+    private final Tensor g;
+    private final double[] scalars;
+
+    Run(SolveSession session) {
+      s = session;
+      x = s.vector("x");
+      best = s.vector("best");
+      mean = s.scratch();
+      g = s.scratch();
+      scalars = s.scalars(3);
+      if (!s.resume()) {
+        scalars[PREVIOUS] = s.rhsNorm();
+        scalars[BEST] = s.rhsNorm();
+      }
+    }
+
+    Solution run() {
+      if (scalars[RATE] == 0) {
+        double largest = largestOfBatches();
+        if (!(largest > 0)) {
+          return s.finish(
+              x, s.rhsNorm(), StopReason.NEGATIVE_CURVATURE,
+              "the largest eigenvalue of the mini-batches is %.3g; use curvature ggn or solver minres"
+                  .formatted(largest));
+        }
+        scalars[RATE] = 1 / largest;
+      }
+      while (s.mayIterate()) {
+        pass();
+        double norm = s.residual(mean, g);
+        adapt(norm);
+        boolean interrupted = s.endIteration(norm);
+        if (s.withinTolerance(norm)) {
+          return s.finish(
+              best, norm, StopReason.CONVERGED,
+              "residual within the tolerance after %d passes".formatted(s.iterations()));
+        }
+        if (norm > HOPELESS * s.rhsNorm()) {
+          return s.finish(
+              best, scalars[BEST], StopReason.DIVERGED,
+              "the iteration diverges, so a mini-batch has negative curvature; use curvature ggn, a"
+                  + " larger damping, or solver minres");
+        }
+        if (interrupted) {
+          return s.interrupted(best);
+        }
+      }
+      return s.finish(
+          best, scalars[BEST], StopReason.MAX_ITERATIONS,
+          "reached the maximum of %d passes over %d mini-batches, rate %.3g at the end"
+              .formatted(s.iterations(), batches(), scalars[RATE]));
+    }
+
+    /** One pass over the mini-batches; leaves the mean of its iterates. */
+    private void pass() {
+      int[] order = order();
+      s.fill(mean, 0);
+      for (int batch : order) {
+        product(batch, x, g);
+        s.axpy(-1, s.problem().rhs(), g);
+        s.axpy(-scalars[RATE], g, x);
+        s.axpy(1.0 / order.length, x, mean);
+      }
+    }
+
+    private void adapt(double norm) {
+      if (norm < scalars[BEST]) {
+        scalars[BEST] = norm;
+        s.copy(mean, best);
+      }
+      if (norm >= scalars[PREVIOUS]) {
+        scalars[RATE] /= 2;
+        s.copy(mean, x);
+      }
+      scalars[PREVIOUS] = norm;
+    }
+
+    private double largestOfBatches() {
+      double largest = 0;
+      for (int i = 0; i < batches(); i++) {
+        int batch = i;
+        double value =
+            PowerIteration.largest(
+                s, (v, out) -> product(batch, v, out), mean, g, s.options().seed() + i);
+        largest = Math.max(largest, value);
+      }
+      return largest;
+    }
+
+    private int batches() {
+      return s.problem().curvature() instanceof StochasticCurvature c ? c.batches() : 1;
+    }
+
+    private void product(int batch, Tensor v, Tensor out) {
+      if (s.problem().curvature() instanceof StochasticCurvature c) {
+        s.batchProduct(c, batch, v, out);
+      } else {
+        s.product(v, out);
+      }
+    }
+
+    /** Fisher-Yates with the random bits of this pass. */
+    private int[] order() {
+      int[] order = new int[batches()];
+      long seed = SplitMix64.bits(s.options().seed(), s.iterations());
+      for (int i = 0; i < order.length; i++) {
+        int j = (int) (SplitMix64.uniform(seed, i) * (i + 1));
+        order[i] = order[j];
+        order[j] = i;
+      }
+      return order;
+    }
+  }
+}
