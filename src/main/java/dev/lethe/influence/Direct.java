@@ -3,7 +3,6 @@ package dev.lethe.influence;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
-import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.function.UnaryOperator;
 
@@ -86,21 +85,21 @@ public final class Direct implements Solver {
 
   /** (C + λI)⁻¹ from the matrix itself; null where interrupted. */
   private static UnaryOperator<Tensor> dense(SolveSession s, SolverMonitor monitor) {
-    LinearProblem problem = s.problem();
-    int n = Math.toIntExact(problem.curvature().dimension());
+    Backend backend = s.problem().backend();
+    int n = Math.toIntExact(s.problem().curvature().dimension());
     double[][] matrix = new double[n][];
-    try (Scope scope = problem.backend().openScope("direct")) {
+    try (Scope scope = backend.openScope("direct")) {
       for (int first = 0; first < n; first += CHUNK) {
         int k = Math.min(CHUNK, n - first);
-        Tensor unit = scope.allocate(problem.backend().vectorType(), k, n);
-        Tensor out = scope.allocate(problem.backend().vectorType(), k, n);
+        Tensor unit = scope.allocate(backend.vectorType(), k, n);
+        Tensor out = scope.allocate(backend.vectorType(), k, n);
         double[] ones = new double[k * n];
         for (int i = 0; i < k; i++) {
           ones[i * n + first + i] = 1;
         }
-        problem.backend().upload(Tensor.of(Shape.of(k, n), ones), unit);
+        HostValues.upload(backend, ones, unit);
         s.products(unit, out);
-        download(problem.backend(), out, matrix, first);
+        download(backend, out, matrix, first);
         scope.release(unit);
         scope.release(out);
         if (interrupted(monitor, first + k)) {
@@ -111,7 +110,7 @@ public final class Direct implements Solver {
     DenseMatrix factor = new DenseMatrix(matrix);
     Tensor x = s.scratch();
     return b -> {
-      problem.backend().upload(host(factor.solve(values(problem.backend(), b))), x);
+      HostValues.upload(backend, factor.solve(HostValues.download(backend, b)), x);
       return x;
     };
   }
@@ -155,8 +154,7 @@ public final class Direct implements Solver {
     try (Scope scope = backend.openScope("woodbury")) {
       Tensor dots = scope.allocate(backend.vectorType(), 1, c.factorRows());
       c.factorDots(b.reshape(1, b.elements()), dots);
-      double[] weights = factor.solve(values(backend, dots));
-      backend.upload(host(weights).reshape(1, weights.length), dots);
+      HostValues.upload(backend, factor.solve(HostValues.download(backend, dots)), dots);
       s.fill(x, 0);
       c.addFactorCombination(dots, x.reshape(1, x.elements()));
       s.axpby(1, b, -1, x);
@@ -171,17 +169,7 @@ public final class Direct implements Solver {
 
   private static void download(Backend backend, Tensor rows, double[][] matrix, int first) {
     for (int i = 0; i < rows.dim(0); i++) {
-      matrix[first + i] = values(backend, rows.row(i));
+      matrix[first + i] = HostValues.download(backend, rows.row(i));
     }
-  }
-
-  private static double[] values(Backend backend, Tensor tensor) {
-    double[] values = new double[Math.toIntExact(tensor.elements())];
-    backend.download(tensor, Tensor.of(tensor.shape(), values));
-    return values;
-  }
-
-  private static Tensor host(double[] values) {
-    return Tensor.of(Shape.of(values.length), values);
   }
 }

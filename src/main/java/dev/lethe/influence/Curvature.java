@@ -1,0 +1,34 @@
+package dev.lethe.influence;
+
+import dev.lethe.LetheException;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** Which curvature of the losses. */
+public enum Curvature {
+  /** Generalised Gauss-Newton, JᵀH_ℓJ: positive semi-definite. Schraudolph 2002. */
+  GGN,
+  /** The exact Hessian; indefinite away from a minimum. */
+  HESSIAN,
+  /** The empirical Fisher matrix, the mean of ∇ℓᵢ∇ℓᵢᵀ: positive semi-definite. */
+  FISHER;
+
+  /** By name, as on the command line. */
+  public static Curvature of(String name) {
+    return Arrays.stream(values())
+        .filter(kind -> kind.label().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new LetheException(
+                    "curvature", "there is no curvature of this name",
+                    Arrays.stream(values()).map(Curvature::label).collect(Collectors.joining(", ")),
+                    name, "Choose one of them."));
+  }
+
+  /** The name on the command line. */
+  public String label() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,0 +1,32 @@
+package dev.lethe.influence;
+
+import com.sun.management.OperatingSystemMXBean;
+import dev.lethe.backend.Backend;
+import java.lang.management.ManagementFactory;
+
+/**
+ * How much memory kept linearizations may take.
+ *
+ * @param bytes 0 keeps nothing
+ */
+public record MemoryBudget(long bytes) {
+  /** Keeps nothing: every product starts anew. */
+  public static final MemoryBudget NONE = new MemoryBudget(0);
+
+  public MemoryBudget {
+    if (bytes < 0) {
+      throw new IllegalArgumentException("a memory budget of " + bytes + " bytes");
+    }
+  }
+
+  /**
+   * Half of this machine's (or this container's) memory, less what the backend has in use. For backends
+   * in host memory; a device needs a number of its own.
+   */
+  public static MemoryBudget automatic(Backend backend) {
+    OperatingSystemMXBean system =
+        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    long half = system.getTotalMemorySize() / 2;
+    return new MemoryBudget(Math.max(0, half - backend.memoryUse().liveBytes()));
+  }
+}
