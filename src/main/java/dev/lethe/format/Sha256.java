@@ -1,6 +1,9 @@
 package dev.lethe.format;
 
+import dev.lethe.tensor.Tensor;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -56,6 +59,17 @@ public final class Sha256 {
     ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(values.length, Integer.BYTES));
     bytes.asIntBuffer().put(values);
     digest.update(bytes);
+    return this;
+  }
+
+  /** Adds the bytes of a host tensor. */
+  public Sha256 add(Tensor host) {
+    MemorySegment bytes = host.segment();
+    addLength(bytes.byteSize());
+    for (long at = 0; at < bytes.byteSize(); at += CHUNK) {
+      long size = Math.min(CHUNK, bytes.byteSize() - at);
+      digest.update(bytes.asSlice(at, size).toArray(ValueLayout.JAVA_BYTE));
+    }
     return this;
   }
 

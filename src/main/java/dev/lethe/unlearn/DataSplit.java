@@ -19,6 +19,11 @@ public record DataSplit(List<Sample> retained, List<Change> changes, List<Sample
     target = List.copyOf(target);
   }
 
+  /** The changes that change something: all but rows that are replaced by themselves. */
+  public List<Change> effective() {
+    return changes.stream().filter(change -> change.kind() != Change.Kind.UNCHANGED).toList();
+  }
+
   /** The requested rows as the adapter was trained on them. */
   public List<Sample> forgotten() {
     return changes.stream().map(Change::original).toList();

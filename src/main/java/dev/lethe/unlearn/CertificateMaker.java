@@ -1,0 +1,226 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.data.Sample;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.Certificate.Asked;
+import dev.lethe.unlearn.Certificate.Environment;
+import dev.lethe.unlearn.Certificate.Gradients;
+import dev.lethe.unlearn.Certificate.Hashes;
+import dev.lethe.unlearn.Certificate.Losses;
+import dev.lethe.unlearn.Certificate.Method;
+import dev.lethe.unlearn.Certificate.OuterStep;
+import dev.lethe.unlearn.Certificate.Pair;
+import dev.lethe.unlearn.Certificate.Row;
+import dev.lethe.unlearn.Certificate.Weights;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** Collects what a run finds out, and judges it. */
+final class CertificateMaker {
+  /** Above this ratio of the trained gradient to b an adapter counts as far from a minimum. */
+  static final double RESTLESS = 0.1;
+
+  /** A step of more than this part of the adapter's own weights leaves the linear estimate's range. */
+  private static final double LARGE_STEP = 0.5;
+
+  private final AdaptedModel model;
+  private final List<Sample> data;
+  private final UnlearnRequest request;
+  private final DataSplit split;
+  private final EraserOptions options;
+  private final String adapterBefore;
+  private final List<String> warnings = new ArrayList<>();
+  private final List<String> notes = new ArrayList<>();
+  private boolean released;
+  private Objectives.Means before;
+  private Gradients gradients = new Gradients(null, null, null, null, null);
+  private Losses losses = new Losses(null, null, null, null);
+  private Weights weights = new Weights(null, null);
+
+  CertificateMaker(
+      AdaptedModel model,
+      List<Sample> data,
+      UnlearnRequest request,
+      DataSplit split,
+      EraserOptions options) {
+    this.model = model;
+    this.data = data;
+    this.request = request;
+    this.split = split;
+    this.options = options;
+    this.adapterBefore = model.adapter().sha256();
+  }
+
+  void before(double trained, double target, double requested, Objectives.Means means) {
+    gradients = new Gradients(trained, target, null, requested, trained / requested);
+    before = means;
+  }
+
+  void after(double target, Objectives objectives, Objectives.Means after) {
+    gradients =
+        new Gradients(
+            gradients.trainedBefore(),
+            gradients.targetBefore(),
+            target,
+            gradients.request(),
+            gradients.unrest());
+    losses = objectives.losses(before, after);
+  }
+
+  /** Measures the step and the adapter by what they do to the weights. */
+  void sizes(Tensor start, Tensor end) {
+    Backend backend = model.backend();
+    LoraAdapter adapter = model.adapter();
+    try (Scope scope = backend.openScope("weight distance")) {
+      Tensor zero = scope.allocate(backend.vectorType(), start.elements());
+      backend.vectors().fill(zero, 0);
+      weights =
+          new Weights(
+              adapter.deltaWeightDistance(start, zero), adapter.deltaWeightDistance(start, end));
+    }
+  }
+
+  void released() {
+    released = true;
+  }
+
+  Certificate make(LoraAdapter unlearned, List<OuterStep> steps, Stopwatch watch) {
+    judge(steps);
+    return new Certificate(
+        Certificate.FORMAT,
+        Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+        environment(),
+        new Hashes(
+            model.model().sha256(),
+            UnlearnRequest.sha256(data),
+            request.sha256(),
+            adapterBefore,
+            unlearned.sha256()),
+        asked(),
+        method(),
+        steps,
+        gradients,
+        weights,
+        losses,
+        watch.times(),
+        warnings,
+        notes);
+  }
+
+  private void judge(List<OuterStep> steps) {
+    long same =
+        split.changes().stream().filter(c -> c.kind() == Change.Kind.UNCHANGED).count();
+    if (same > 0) {
+      note("%,d replacements say the same as their originals and change nothing", same);
+    }
+    if (split.effective().isEmpty()) {
+      note("nothing was asked: nothing was computed and no parameter changed");
+      return;
+    }
+    if (released) {
+      warn(
+          "this is the procedure of the code released with LLMEraser, for comparison only: it does not"
+              + " solve its system");
+    }
+    for (OuterStep step : steps) {
+      if (!released && !step.converged()) {
+        warn(
+            "step %d stopped at residual %.2e above the tolerance %.0e: %s",
+            step.step(), step.residual(), options.solving().tolerance(), step.stop());
+      }
+    }
+    judgeUnrest();
+    if (weights.step() > LARGE_STEP * weights.adapter()) {
+      warn(
+          "the step is %.0f %% of the adapter's own weights: too far for a linear estimate; use a larger"
+              + " damping or train again",
+          100 * weights.step() / weights.adapter());
+    }
+    Pair forgotten = losses.forgotten();
+    if (forgotten != null && forgotten.after() <= forgotten.before()) {
+      warn("the loss on the forgotten rows did not rise");
+    }
+  }
+
+  private void judgeUnrest() {
+    boolean towardsMinimum =
+        options.outerSteps() > 1 && options.outerTarget() == EraserOptions.OuterTarget.MINIMUM;
+    if (gradients.unrest() <= RESTLESS) {
+      return;
+    }
+    if (towardsMinimum) {
+      warn(
+          "the adapter is not near a minimum (its gradient is %.2g of the request's), so the outer"
+              + " steps after the first go on training it; --outer-target anchored does not",
+          gradients.unrest());
+    } else {
+      note(
+          "the adapter is not near a minimum (its gradient is %.2g of the request's): the estimate is"
+              + " of the change alone, and rests on the damping",
+          gradients.unrest());
+    }
+  }
+
+  private Environment environment() {
+    String version = CertificateMaker.class.getPackage().getImplementationVersion();
+    Backend backend = model.backend();
+    return new Environment(
+        version == null ? "development" : version,
+        Runtime.version().toString(),
+        System.getProperty("os.name") + " " + System.getProperty("os.arch"),
+        backend.name(),
+        backend.description(),
+        backend.vectorType().name());
+  }
+
+  private Asked asked() {
+    List<Row> rows = split.changes().stream().map(CertificateMaker::row).toList();
+    int replaced = split.replacements().size();
+    return new Asked(
+        data.size(), rows.size() - replaced, replaced, split.retained().size(), rows);
+  }
+
+  private static Row row(Change change) {
+    return new Row(
+        change.original().id(),
+        label(change.kind()),
+        change.original().hash(),
+        change.replacement() == null ? null : change.replacement().hash());
+  }
+
+  private Method method() {
+    int rows = CurvatureRows.of(data, split, options).samples().size();
+    return new Method(
+        options.solver(),
+        released ? "hessian of single rows with dropout" : options.curvature().label(),
+        label(options.curvatureData()),
+        rows,
+        options.damping(),
+        options.dampingFrom(),
+        options.weightDecay(),
+        options.solving().tolerance(),
+        options.solving().maxIterations(),
+        options.outerSteps(),
+        label(options.outerTarget()),
+        options.solving().seed());
+  }
+
+  private static String label(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT);
+  }
+
+  private void warn(String format, Object... values) {
+    warnings.add(String.format(Locale.ROOT, format, values));
+  }
+
+  private void note(String format, Object... values) {
+    notes.add(String.format(Locale.ROOT, format, values));
+  }
+}

@@ -1,0 +1,106 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.unlearn.Certificate.Asked;
+import dev.lethe.unlearn.Certificate.Losses;
+import dev.lethe.unlearn.Certificate.Method;
+import dev.lethe.unlearn.Certificate.OuterStep;
+import dev.lethe.unlearn.Certificate.Pair;
+import dev.lethe.unlearn.Certificate.Times;
+import dev.lethe.unlearn.Certificate.Weights;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** A certificate as lines for people, at most 100 columns wide. */
+final class CertificateText {
+  private static final int SHOWN = 8;
+
+  private final StringBuilder text = new StringBuilder();
+
+  private CertificateText() {}
+
+  static String of(Certificate c) {
+    CertificateText page = new CertificateText();
+    page.asked(c.request());
+    page.method(c.method());
+    c.steps().forEach(page::step);
+    page.gradients(c.gradients());
+    page.weights(c.weights());
+    page.losses(c.losses());
+    page.times(c.seconds());
+    page.line("device", "%s, %s", c.environment().device(), c.environment().vectorType());
+    page.line("adapter", "%.12s… → %.12s…", c.hashes().adapterBefore(), c.hashes().adapterAfter());
+    c.notes().forEach(note -> page.line("note", "%s", note));
+    c.warnings().forEach(warning -> page.line("WARNING", "%s", warning));
+    return page.text.toString();
+  }
+
+  private void asked(Asked a) {
+    line("request", "%,d of %,d rows: %,d removed, %,d replaced",
+        a.removed() + a.replaced(), a.rows(), a.removed(), a.replaced());
+    if (!a.changes().isEmpty()) {
+      List<String> shown =
+          a.changes().stream()
+              .limit(SHOWN)
+              .map(row -> row.id() + " " + row.change().replace('_', ' '))
+              .toList();
+      int more = a.changes().size() - shown.size();
+      line("rows", "%s%s", shown.stream().collect(Collectors.joining(", ")),
+          more > 0 ? " and %,d more".formatted(more) : "");
+    }
+  }
+
+  private void method(Method m) {
+    line("method", "%s, %s over %,d %s rows, damping %.3g (%s)%s",
+        m.solver(), m.curvature(), m.curvatureRows(), m.curvatureData(), m.damping(),
+        m.dampingFrom(),
+        m.weightDecay() == 0 ? "" : ", weight decay %.3g".formatted(m.weightDecay()));
+  }
+
+  private void step(OuterStep s) {
+    line("step " + s.step(), "%,d iterations, %,d products, residual %s (%s), |b| %.3g, |Δ| %.3g",
+        s.iterations(), s.products(),
+        s.residual() == null ? "unknown" : "%.2e".formatted(s.residual()),
+        s.stop(), s.rhsNorm(), s.stepNorm());
+  }
+
+  private void gradients(Certificate.Gradients g) {
+    if (g.targetBefore() != null && g.targetAfter() != null) {
+      line("gradient", "of the target objective: %.3g before, %.3g after; trained objective: %.3g",
+          g.targetBefore(), g.targetAfter(), g.trainedBefore());
+    }
+  }
+
+  private void weights(Weights w) {
+    if (w.step() != null) {
+      line("weights", "the step is %.3g %% of the adapter (%.3g of %.3g in ‖ΔW‖)",
+          100 * w.step() / w.adapter(), w.step(), w.adapter());
+    }
+  }
+
+  private void losses(Losses l) {
+    line("", "%-14s %8s %10s %10s %10s", "loss", "rows", "before", "after", "change");
+    pair("forgotten", l.forgotten());
+    pair("replacements", l.replacements());
+    pair("retained", l.retained());
+    pair("held out", l.heldOut());
+  }
+
+  private void pair(String group, Pair p) {
+    if (p != null) {
+      line("", "%-14s %,8d %10.4f %10.4f %+10.4f",
+          group, p.rows(), p.before(), p.after(), p.after() - p.before());
+    }
+  }
+
+  private void times(Times t) {
+    line("seconds", "%.2f: gradients %.2f, linearization %.2f, products %.2f, solver %.2f, losses %.2f",
+        t.total(), t.gradients(), t.linearization(), t.products(), t.solver(), t.evaluation());
+  }
+
+  private void line(String label, String format, Object... values) {
+    text.append("%-9s ".formatted(label))
+        .append(String.format(Locale.ROOT, format, values).stripTrailing())
+        .append('\n');
+  }
+}

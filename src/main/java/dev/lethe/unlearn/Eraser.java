@@ -1,0 +1,239 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.data.Sample;
+import dev.lethe.influence.BatchLimits;
+import dev.lethe.influence.Curvature;
+import dev.lethe.influence.MemoryBudget;
+import dev.lethe.influence.SolverOptions;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.unlearn.EraserOptions.CurvatureData;
+import dev.lethe.unlearn.EraserOptions.OuterTarget;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Makes an adapter forget, by one or more damped Newton steps towards what training on other data would
+ * have given:
+ *
+ * <pre>
+ * b = (1/n) Σ_S [∇ℓ(z_old) − ∇ℓ(z_new)]     (C + λI) Δ = b     θ' = θ + Δ
+ * </pre>
+ *
+ * with C the mean curvature over the rows as they should have been. After Koh and Liang (arXiv
+ * 1703.04730) and LLMEraser (arXiv 2412.00383, eqs. 4-7); gradients are paired and free of dropout, and
+ * the system is solved to a residual that is measured. The model's own adapter is not changed.
+ */
+public final class Eraser {
+  private final AdaptedModel model;
+  private final List<Sample> data;
+  private final UnlearnRequest request;
+  private final EraserOptions options;
+  private final List<Sample> heldOut;
+  private final Path partial;
+  private final boolean resume;
+
+  private Eraser(Builder builder, EraserOptions options) {
+    this.model = builder.model;
+    this.data = List.copyOf(builder.data);
+    this.request = builder.request;
+    this.options = options;
+    this.heldOut = List.copyOf(builder.heldOut);
+    this.partial = builder.partial;
+    this.resume = builder.resume;
+  }
+
+  /**
+   * @param model with the adapter that shall forget
+   * @param data all rows that the adapter was trained on
+   */
+  public static Builder builder(AdaptedModel model, List<Sample> data, UnlearnRequest request) {
+    return new Builder(model, data, request);
+  }
+
+  /** What will be done. */
+  public EraserOptions options() {
+    return options;
+  }
+
+  /**
+   * Does it. The caller closes the result.
+   *
+   * @throws UnlearnInterrupted where the monitor asked for it
+   * @throws dev.lethe.LetheException where the system cannot be solved: it is not positive definite or the
+   *     solver diverged
+   */
+  public UnlearnResult run(EraserMonitor monitor) {
+    Checkpoint checkpoint = null;
+    if (partial != null) {
+      checkpoint = new Checkpoint(partial, identity());
+      if (!resume) {
+        checkpoint.requireFree();
+      }
+    }
+    return new EraserRun(model, data, request, options, heldOut, monitor, checkpoint, resume).run();
+  }
+
+  private Map<String, String> identity() {
+    return Map.of(
+        "model", model.model().sha256(),
+        "adapter", model.adapter().sha256(),
+        "data", UnlearnRequest.sha256(data),
+        "request", request.sha256(),
+        "options", options.identity(),
+        "backend", model.backend().name() + " " + model.backend().vectorType());
+  }
+
+  /** Collects what is not at its default. */
+  public static final class Builder {
+    private final AdaptedModel model;
+    private final List<Sample> data;
+    private final UnlearnRequest request;
+    private Curvature curvature = Curvature.GGN;
+    private CurvatureData curvatureData = CurvatureData.TARGET;
+    private int curvatureRows;
+    private String solver = "cg";
+    private double damping = DEFAULT_DAMPING;
+    private String dampingFrom = "default";
+    private double weightDecay;
+    private double tolerance = DEFAULT_TOLERANCE;
+    private int maxIterations = DEFAULT_ITERATIONS;
+    private long seed;
+    private int outerSteps = 1;
+    private OuterTarget outerTarget = OuterTarget.MINIMUM;
+    private BatchLimits limits = BatchLimits.DEFAULT;
+    private MemoryBudget memory;
+    private List<Sample> heldOut = List.of();
+    private Path partial;
+    private boolean resume;
+
+    private Builder(AdaptedModel model, List<Sample> data, UnlearnRequest request) {
+      if (model.adapter() == null) {
+        throw new IllegalArgumentException("a bare model has nothing to unlearn");
+      }
+      this.model = model;
+      this.data = data;
+      this.request = request;
+      this.memory = MemoryBudget.automatic(model.backend());
+    }
+
+    /** C; {@code ggn} by default. */
+    public Builder curvature(Curvature value) {
+      this.curvature = value;
+      return this;
+    }
+
+    /** The rows of C; the target rows by default. */
+    public Builder curvatureData(CurvatureData value) {
+      this.curvatureData = value;
+      return this;
+    }
+
+    /** How many rows of C to draw; 0, the default, for all. */
+    public Builder curvatureRows(int value) {
+      this.curvatureRows = value;
+      return this;
+    }
+
+    /** A name of {@link EraserOptions#solvers}; {@code cg} by default. */
+    public Builder solver(String value) {
+      this.solver = value;
+      return this;
+    }
+
+    /** λ; {@value #DEFAULT_DAMPING} by default. */
+    public Builder damping(double value) {
+      return damping(value, "given");
+    }
+
+    /** λ, and in words for the certificate who chose it. */
+    public Builder damping(double value, String from) {
+      this.damping = value;
+      this.dampingFrom = from;
+      return this;
+    }
+
+    /** wd of a training objective with the term ½·wd·‖θ‖²; 0 by default. AdamW's is no such term. */
+    public Builder weightDecay(double value) {
+      this.weightDecay = value;
+      return this;
+    }
+
+    /** Relative residual at which a solve ends; {@value #DEFAULT_TOLERANCE} by default. */
+    public Builder tolerance(double value) {
+      this.tolerance = value;
+      return this;
+    }
+
+    /** The most iterations of a solve; {@value #DEFAULT_ITERATIONS} by default. */
+    public Builder maxIterations(int value) {
+      this.maxIterations = value;
+      return this;
+    }
+
+    /** Seed of drawn rows and stochastic solvers; 0 by default. */
+    public Builder seed(long value) {
+      this.seed = value;
+      return this;
+    }
+
+    /** Solves in a row; 1 by default. */
+    public Builder outerSteps(int value) {
+      this.outerSteps = value;
+      return this;
+    }
+
+    /** What the solves after the first aim at; a minimum by default. */
+    public Builder outerTarget(OuterTarget value) {
+      this.outerTarget = value;
+      return this;
+    }
+
+    public Builder limits(BatchLimits value) {
+      this.limits = value;
+      return this;
+    }
+
+    public Builder memory(MemoryBudget value) {
+      this.memory = value;
+      return this;
+    }
+
+    /** Rows that took no part in training, for the certificate. */
+    public Builder heldOut(List<Sample> value) {
+      this.heldOut = value;
+      return this;
+    }
+
+    /** A folder for the state of an interrupted run; none by default. */
+    public Builder partial(Path value) {
+      this.partial = value;
+      return this;
+    }
+
+    /** Whether to go on from the state in that folder. */
+    public Builder resume(boolean value) {
+      this.resume = value;
+      return this;
+    }
+
+    /** Checks the options. */
+    public Eraser build() {
+      return new Eraser(
+          this,
+          new EraserOptions(
+              curvature, curvatureData, curvatureRows, solver, damping, dampingFrom, weightDecay,
+              SolverOptions.of(tolerance, maxIterations, seed), outerSteps, outerTarget, limits,
+              memory));
+    }
+  }
+
+  /** λ where nothing better is known. */
+  public static final double DEFAULT_DAMPING = 0.1;
+
+  /** The default relative residual. */
+  public static final double DEFAULT_TOLERANCE = 1e-4;
+
+  /** The default bound on iterations. */
+  public static final int DEFAULT_ITERATIONS = 200;
+}

@@ -1,0 +1,23 @@
+package dev.lethe.unlearn;
+
+/** Watches an {@link Eraser} at work and may stop it. */
+public interface EraserMonitor {
+  /** Watches nothing. */
+  EraserMonitor NONE = new EraserMonitor() {};
+
+  /** Called when a part of the work begins, in words for people. */
+  default void onPhase(String phase) {}
+
+  /**
+   * Called after every iteration of a solver.
+   *
+   * @param outerStep from 1
+   * @param residual the solver's own estimate of ‖(C+λI)Δ − b‖/‖b‖
+   */
+  default void onIteration(int outerStep, int iteration, int maxIterations, double residual) {}
+
+  /** Asked often; true ends the run with {@link UnlearnInterrupted}. */
+  default boolean interrupted() {
+    return false;
+  }
+}

@@ -1,0 +1,90 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.LetheException;
+import dev.lethe.influence.BatchLimits;
+import dev.lethe.influence.Curvature;
+import dev.lethe.influence.MemoryBudget;
+import dev.lethe.influence.SolverOptions;
+import dev.lethe.influence.Solvers;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * How to unlearn.
+ *
+ * @param curvature C; Gauss-Newton by default, which has no negative directions
+ * @param curvatureData the rows that C is a mean over
+ * @param curvatureRows how many of them, drawn by the seed; 0 for all
+ * @param solver of {@link #solvers}
+ * @param damping λ
+ * @param dampingFrom who chose it, for the certificate
+ * @param weightDecay wd where the training objective had the term ½·wd·‖θ‖²
+ * @param solving tolerance, iterations and seed
+ * @param outerSteps solves in a row, at least 1
+ * @param outerTarget what the solves after the first aim at
+ * @param limits of the batches
+ * @param memory for primal passes kept between products
+ */
+public record EraserOptions(
+    Curvature curvature,
+    CurvatureData curvatureData,
+    int curvatureRows,
+    String solver,
+    double damping,
+    String dampingFrom,
+    double weightDecay,
+    SolverOptions solving,
+    int outerSteps,
+    OuterTarget outerTarget,
+    BatchLimits limits,
+    MemoryBudget memory) {
+
+  /** Which rows the curvature is a mean over. */
+  public enum CurvatureData {
+    /** The rows as they should have been: a Newton step. */
+    TARGET,
+    /** The rows that the adapter was trained on: the classical influence estimate. */
+    ALL
+  }
+
+  /** What the outer steps after the first aim at. */
+  public enum OuterTarget {
+    /** A zero gradient of the target objective: right for adapters near a minimum. */
+    MINIMUM,
+    /** The gradient that the trained objective had, so that no step goes on training. */
+    ANCHORED
+  }
+
+  /** Checks the ranges. */
+  public EraserOptions {
+    require(solvers().contains(solver), "solver", String.join(", ", solvers()), solver);
+    require(damping >= 0 && damping < Double.POSITIVE_INFINITY, "damping", "0 or more", damping);
+    require(weightDecay >= 0 && weightDecay < 1e9, "weight decay", "0 or more", weightDecay);
+    require(curvatureRows >= 0, "number of curvature rows", "0 (all) or more", curvatureRows);
+    require(outerSteps >= 1, "number of outer steps", "1 or more", outerSteps);
+  }
+
+  /** All solvers by name: those of {@link Solvers}, and {@value ReleasedLlmEraser#NAME}. */
+  public static List<String> solvers() {
+    return Stream.concat(Solvers.names().stream(), Stream.of(ReleasedLlmEraser.NAME)).toList();
+  }
+
+  /** The options in one line: what a resumed run must agree with. */
+  String identity() {
+    return "%s %s %d %s %s %s %s %d %s %s"
+        .formatted(
+            curvature, curvatureData, curvatureRows, solver, damping, weightDecay, solving,
+            outerSteps, outerTarget, limits);
+  }
+
+  private static void require(boolean holds, String option, String expected, Object got) {
+    if (!holds) {
+      throw new LetheException(
+          "unlearning options",
+          "the " + option + " is out of range",
+          expected,
+          String.valueOf(got),
+          "Pass another value.");
+    }
+  }
+}

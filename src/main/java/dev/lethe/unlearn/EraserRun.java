@@ -1,0 +1,257 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.VectorKernels;
+import dev.lethe.data.Sample;
+import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.DatasetLoss;
+import dev.lethe.influence.LinearProblem;
+import dev.lethe.influence.Solution;
+import dev.lethe.influence.Solver;
+import dev.lethe.influence.Solvers;
+import dev.lethe.influence.StopReason;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.Certificate.OuterStep;
+import dev.lethe.unlearn.EraserOptions.OuterTarget;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** One run of an {@link Eraser}: the vectors on the backend, the outer steps, and what is measured. */
+final class EraserRun {
+  private final AdaptedModel model;
+  private final List<Sample> data;
+  private final UnlearnRequest request;
+  private final EraserOptions options;
+  private final List<Sample> heldOut;
+  private final EraserMonitor monitor;
+  private final Checkpoint checkpoint;
+  private final boolean resume;
+  private final Backend backend;
+  private final VectorKernels vectors;
+  private final DataSplit split;
+  private final Stopwatch watch = new Stopwatch();
+  private final List<OuterStep> steps = new ArrayList<>();
+
+  /** The checkpoint is null where no state is kept. */
+  EraserRun(
+      AdaptedModel model,
+      List<Sample> data,
+      UnlearnRequest request,
+      EraserOptions options,
+      List<Sample> heldOut,
+      EraserMonitor monitor,
+      Checkpoint checkpoint,
+      boolean resume) {
+    this.model = model;
+    this.data = data;
+    this.request = request;
+    this.options = options;
+    this.heldOut = heldOut;
+    this.monitor = monitor;
+    this.checkpoint = checkpoint;
+    this.resume = resume;
+    this.backend = model.backend();
+    this.vectors = backend.vectors();
+    this.split = request.split(data);
+  }
+
+  UnlearnResult run() {
+    CertificateMaker page = new CertificateMaker(model, data, request, split, options);
+    LoraAdapter adapter = model.adapter().copy();
+    boolean done = false;
+    try (Scope scope = backend.openScope("unlearn")) {
+      ExactStep step;
+      if (split.effective().isEmpty()) {
+        step = ExactStep.none(HostVectors.of(adapter));
+      } else {
+        step = unlearn(adapter, scope, page);
+      }
+      Certificate certificate = page.make(adapter, steps, watch);
+      done = true;
+      if (checkpoint != null) {
+        checkpoint.delete();
+      }
+      return new UnlearnResult(adapter, step, !split.effective().isEmpty(), certificate);
+    } finally {
+      if (!done) {
+        adapter.close();
+      }
+    }
+  }
+
+  private ExactStep unlearn(LoraAdapter adapter, Scope scope, CertificateMaker page) {
+    Tensor theta = adapter.theta();
+    Objectives objectives =
+        new Objectives(model, split, heldOut, options.weightDecay(), options.limits());
+    Tensor b = vector(scope);
+    Tensor g = vector(scope);
+    Tensor trained = vector(scope);
+    phase("gradients of the request and of the target objective");
+    Map<String, Double> targetLosses =
+        watch.gradients(
+            () -> {
+              objectives.request(theta, b);
+              return objectives.targetGradient(theta, g);
+            });
+    vectors.copy(g, trained);
+    vectors.axpy(1, b, trained);
+    page.before(
+        vectors.norm(trained),
+        vectors.norm(g),
+        vectors.norm(b),
+        watch.evaluation(() -> objectives.means(theta, targetLosses)));
+    Tensor start = vector(scope);
+    vectors.copy(theta, start);
+    if (options.solver().equals(ReleasedLlmEraser.NAME)) {
+      released(theta, page);
+    } else {
+      outerSteps(theta, new Directions(b, g, trained), objectives, scope);
+    }
+    return finish(start, theta, g, objectives, page);
+  }
+
+  private void outerSteps(Tensor theta, Directions at, Objectives objectives, Scope scope) {
+    Checkpoint.State state = resume && checkpoint != null ? checkpoint.load() : null;
+    int first = 1;
+    if (state != null) {
+      first = state.outerStep();
+      steps.addAll(state.done());
+      watch.add(state.seconds());
+      backend.upload(state.theta(), theta);
+    }
+    for (int k = first; k <= options.outerSteps(); k++) {
+      if (k > 1) {
+        phase("gradient of the target objective");
+        watch.gradients(() -> objectives.targetGradient(theta, at.g));
+      }
+      double targetNorm = vectors.norm(at.g);
+      Tensor rhs = k == 1 ? at.b : at.towardsTarget(vectors, options.outerTarget());
+      Map<String, Tensor> solver = state != null && k == first ? state.solver() : Map.of();
+      SolveWatch solve =
+          new SolveWatch(
+              monitor,
+              checkpoint,
+              k,
+              options.solving().maxIterations(),
+              HostVectors.download(backend, theta),
+              List.copyOf(steps),
+              watch,
+              solver);
+      Solution solution = solve(theta, rhs, scope, solve);
+      vectors.axpy(1, solution.x(), theta);
+      steps.add(
+          new OuterStep(
+              k,
+              vectors.norm(rhs),
+              vectors.norm(solution.x()),
+              solution.iterations(),
+              solution.products(),
+              solution.relativeResidual(),
+              solution.converged(),
+              solution.stop(),
+              targetNorm));
+      scope.release(solution.x());
+    }
+  }
+
+  private Solution solve(Tensor theta, Tensor rhs, Scope scope, SolveWatch solve) {
+    CurvatureRows rows = CurvatureRows.of(data, split, options);
+    DatasetLoss loss = new DatasetLoss(model, rows.samples(), options.limits());
+    phase("curvature");
+    try (DatasetCurvature curvature =
+        watch.linearization(
+            () ->
+                new DatasetCurvature(
+                    options.curvature(), loss, theta, rows.divisor(), options.memory()))) {
+      phase("solve");
+      double damping = options.damping() + options.weightDecay();
+      LinearProblem problem = new LinearProblem(backend, curvature, damping, rhs, scope);
+      Solver solver = Solvers.byName(options.solver());
+      Solution solution = solver.solve(problem, options.solving(), solve);
+      watch.add(solution.times());
+      if (solution.reason() == StopReason.INTERRUPTED) {
+        throw interrupted();
+      }
+      requireUsable(solution, problem);
+      return solution;
+    }
+  }
+
+  private void released(Tensor theta, CertificateMaker page) {
+    phase("the released LLMEraser procedure");
+    ReleasedLlmEraser procedure =
+        new ReleasedLlmEraser(model, data, split, options.solving().seed());
+    page.released();
+    steps.add(watch.products(() -> procedure.step(theta, monitor)));
+  }
+
+  private ExactStep finish(
+      Tensor start, Tensor theta, Tensor g, Objectives objectives, CertificateMaker page) {
+    if (!vectors.allFinite(theta)) {
+      throw new LetheException(
+          "unlearning",
+          "the new parameters are not finite",
+          "finite numbers",
+          "NaN or infinity",
+          "Use a larger damping, or the reference device.");
+    }
+    Tensor after = HostVectors.download(backend, theta);
+    ExactStep step = ExactStep.between(HostVectors.download(backend, start), after);
+    backend.upload(after, theta);
+    phase("losses after");
+    Map<String, Double> targetLosses =
+        watch.gradients(() -> objectives.targetGradient(theta, g));
+    Objectives.Means means = watch.evaluation(() -> objectives.means(theta, targetLosses));
+    page.after(vectors.norm(g), objectives, means);
+    page.sizes(start, theta);
+    return step;
+  }
+
+  private static void requireUsable(Solution solution, LinearProblem problem) {
+    StopReason reason = solution.reason();
+    if (reason == StopReason.NEGATIVE_CURVATURE || reason == StopReason.DIVERGED) {
+      throw new LetheException(
+          "solve with " + problem.operatorName(),
+          solution.stop(),
+          null,
+          null,
+          "Use --curvature ggn, a larger --damping, or --solver minres for an indefinite Hessian.");
+    }
+  }
+
+  private void phase(String name) {
+    if (monitor.interrupted()) {
+      throw interrupted();
+    }
+    monitor.onPhase(name);
+  }
+
+  private UnlearnInterrupted interrupted() {
+    return new UnlearnInterrupted(checkpoint == null ? null : checkpoint.written());
+  }
+
+  private Tensor vector(Scope scope) {
+    return scope.allocate(backend.vectorType(), model.layout().size());
+  }
+
+  /**
+   * The vectors of a run.
+   *
+   * @param b what the request asks for
+   * @param g the target objective's gradient at the present parameters
+   * @param trained the trained objective's gradient at the old ones
+   */
+  private record Directions(Tensor b, Tensor g, Tensor trained) {
+
+    /** −g, or −(g − trained): overwrites g. */
+    private Tensor towardsTarget(VectorKernels vectors, OuterTarget target) {
+      vectors.axpby(target == OuterTarget.ANCHORED ? 1 : 0, trained, -1, g);
+      return g;
+    }
+  }
+}
