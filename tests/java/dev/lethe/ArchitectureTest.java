@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.AccessTarget;
+import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
@@ -53,18 +54,18 @@ class ArchitectureTest {
   @Test
   void packagesDependOneWay() {
     Set<String> broken = new TreeSet<>();
-    for (JavaClass from : CLASSES) {
-      String user = layer(from);
-      if (user.isEmpty()) {
+    for (JavaClass user : CLASSES) {
+      if (layer(user).isEmpty()) {
         continue;
       }
-      Set<String> allowed = reachable(user);
-      from.getDirectDependenciesFromSelf().stream()
-          .filter(d -> inLethe(d.getTargetClass()))
-          .filter(d -> !allowed.contains(layer(d.getTargetClass())))
-          .forEach(d -> broken.add(user + " may not use: " + d.getDescription()));
+      Set<String> allowed = reachable(layer(user));
+      user.getDirectDependenciesFromSelf().stream()
+          .map(Dependency::getTargetClass)
+          .filter(ArchitectureTest::inLethe)
+          .filter(used -> !allowed.contains(layer(used)))
+          .forEach(used -> broken.add(name(user) + " uses " + name(used)));
     }
-    assertEquals(Set.of(), broken);
+    assertEquals("", String.join("\n", broken), "dependencies against the directions in USES");
   }
 
   @Test
@@ -142,6 +143,10 @@ class ArchitectureTest {
 
   private static boolean inLethe(JavaClass c) {
     return c.getPackageName().equals(ROOT) || c.getPackageName().startsWith(ROOT + ".");
+  }
+
+  private static String name(JavaClass c) {
+    return c.getName().substring(ROOT.length() + 1);
   }
 
   /** The first package name below the root; empty for the root itself, which everybody may use. */
