@@ -1,0 +1,201 @@
+package dev.lethe.influence;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * Brings an adapter to a minimum of F(θ) = (1/n) Σᵢ ℓᵢ(θ) + ½·wd·‖θ‖², where influence theory holds: damped
+ * Newton steps (C + (wd + μ)I) s = −∇F by conjugate gradients, μ following how well the quadratic model
+ * predicted the decrease. Moré 1978; Martens, ICML 2010. Dropout is off.
+ */
+public final class LevenbergMarquardt {
+  private final DatasetLoss loss;
+  private final Options options;
+  private final MemoryBudget budget;
+  private final Backend backend;
+
+  public LevenbergMarquardt(DatasetLoss loss, Options options, MemoryBudget budget) {
+    this.loss = loss;
+    this.options = options;
+    this.budget = budget;
+    this.backend = loss.backend();
+  }
+
+  /**
+   * Moves θ until ‖∇F‖ is within the tolerance.
+   *
+   * @param theta (P), updated in place
+   */
+  public Result minimise(Tensor theta, Monitor monitor) {
+    try (Scope scope = backend.openScope("levenberg-marquardt")) {
+      Point here = new Point(theta, zeros(scope));
+      evaluate(here);
+      Point trial = new Point(zeros(scope), zeros(scope));
+      double damping = options.initialDamping();
+      double firstNorm = here.norm;
+      int step = 0;
+      long products = 0;
+      while (here.norm > options.gradientTolerance() && step < options.maxSteps()) {
+        if (monitor.interrupted()) {
+          return new Result(here.objective, here.norm, step, products, false, "interrupted");
+        }
+        try (DatasetCurvature curvature =
+            new DatasetCurvature(options.curvature(), loss, theta, loss.size(), budget)) {
+          boolean moved = false;
+          while (!moved && step < options.maxSteps()) {
+            double tolerance = Math.clamp(Math.sqrt(here.norm / firstNorm), 1e-6, 0.1);
+            Trial result = attempt(curvature, here, trial, damping, tolerance);
+            moved = result.accepted;
+            step++;
+            monitor.onStep(step, trial.objective, trial.norm, damping, moved);
+            damping = next(damping, result.ratio);
+            if (!moved && damping > 1e12) {
+              return new Result(
+                  here.objective, here.norm, step, products + curvature.products(), false,
+                  "no step lowers the objective any more: rounding dominates");
+            }
+          }
+          products += curvature.products();
+          if (moved) {
+            backend.vectors().copy(trial.theta, theta);
+            backend.vectors().copy(trial.gradient, here.gradient);
+            here.take(trial);
+          }
+        }
+      }
+      boolean converged = here.norm <= options.gradientTolerance();
+      String stop = converged ? "gradient within the tolerance" : "reached the maximum of steps";
+      return new Result(here.objective, here.norm, step, products, converged, stop);
+    }
+  }
+
+  /** Solves for a step and evaluates where it leads. */
+  private Trial attempt(
+      DatasetCurvature curvature, Point here, Point trial, double damping, double tolerance) {
+    try (Scope scope = backend.openScope("levenberg-marquardt step")) {
+      Tensor b = zeros(scope);
+      backend.vectors().axpy(-1, here.gradient, b);
+      LinearProblem problem =
+          new LinearProblem(backend, curvature, options.weightDecay() + damping, b, scope);
+      SolverOptions limits = SolverOptions.of(tolerance, options.maxProducts(), 0);
+      Solution solution = new ConjugateGradient().solve(problem, limits, SolverMonitor.NONE);
+      if (solution.reason() == StopReason.NEGATIVE_CURVATURE) {
+        return new Trial(false, -1);
+      }
+      Tensor s = solution.x();
+      backend.vectors().copy(here.theta, trial.theta);
+      backend.vectors().axpy(1, s, trial.theta);
+      evaluate(trial);
+      double squared = backend.vectors().dot(s, s);
+      double predicted = 0.5 * (backend.vectors().dot(b, s) + damping * squared);
+      double decrease = here.objective - trial.objective;
+      double rounding = 64 * roundingError() * Math.max(1, Math.abs(here.objective));
+      boolean lost = Math.abs(decrease) <= rounding && predicted <= rounding;
+      if (lost) {
+        return new Trial(trial.norm < here.norm, trial.norm < here.norm ? 1 : -1);
+      }
+      return new Trial(decrease > 0, decrease / predicted);
+    }
+  }
+
+  private void evaluate(Point at) {
+    backend.vectors().fill(at.gradient, 0);
+    double[] losses = loss.addGradient(at.theta, 1.0 / loss.size(), at.gradient);
+    backend.vectors().axpy(options.weightDecay(), at.theta, at.gradient);
+    double square = backend.vectors().dot(at.theta, at.theta);
+    at.objective =
+        Arrays.stream(losses).sum() / loss.size() + 0.5 * options.weightDecay() * square;
+    at.norm = backend.vectors().norm(at.gradient);
+  }
+
+  private static double next(double damping, double ratio) {
+    if (ratio > 0.75) {
+      return Math.max(damping / 4, 1e-15);
+    }
+    return ratio < 0.25 ? 4 * damping : damping;
+  }
+
+  private double roundingError() {
+    return backend.vectorType().bytes() == Double.BYTES ? 0x1p-53 : 0x1p-24;
+  }
+
+  private Tensor zeros(Scope scope) {
+    Tensor vector = scope.allocate(backend.vectorType(), loss.parameters());
+    backend.vectors().fill(vector, 0);
+    return vector;
+  }
+
+  /** A θ with the objective's value and gradient there. */
+  private static final class Point {
+    private final Tensor theta;
+    private final Tensor gradient;
+    private double objective;
+    private double norm;
+
+    Point(Tensor theta, Tensor gradient) {
+      this.theta = theta;
+      this.gradient = gradient;
+    }
+
+    void take(Point other) {
+      objective = other.objective;
+      norm = other.norm;
+    }
+  }
+
+  private record Trial(boolean accepted, double ratio) {}
+
+  /** Watches a minimisation and may stop it between steps. */
+  public interface Monitor {
+    /** Watches nothing. */
+    Monitor NONE = new Monitor() {};
+
+    /** Called after every step with the values where it led. */
+    default void onStep(
+        int step, double objective, double gradientNorm, double damping, boolean accepted) {}
+
+    /** True stops at the present θ. */
+    default boolean interrupted() {
+      return false;
+    }
+  }
+
+  /**
+   * @param weightDecay wd ≥ 0
+   * @param gradientTolerance done where ‖∇F‖ is at most this
+   * @param maxSteps the most steps, rejected ones included
+   * @param curvature C: ggn is safe everywhere, hessian converges faster near a minimum
+   * @param initialDamping the first μ, above 0
+   * @param maxProducts the most products a step
+   */
+  public record Options(
+      double weightDecay,
+      double gradientTolerance,
+      int maxSteps,
+      Curvature curvature,
+      double initialDamping,
+      int maxProducts) {
+    /** Gauss-Newton from μ = 1, at most 200 products a step. */
+    public static Options of(double weightDecay, double gradientTolerance, int maxSteps) {
+      return new Options(weightDecay, gradientTolerance, maxSteps, Curvature.GGN, 1, 200);
+    }
+  }
+
+  /**
+   * @param objective F at the end
+   * @param gradientNorm ‖∇F‖ at the end
+   * @param steps done, rejected ones included
+   * @param products spent
+   * @param converged whether the gradient is within the tolerance
+   * @param stop why it ended, in words
+   */
+  public record Result(
+      double objective,
+      double gradientNorm,
+      int steps,
+      long products,
+      boolean converged,
+      String stop) {}
+}

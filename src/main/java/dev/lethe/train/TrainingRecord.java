@@ -1,0 +1,147 @@
+package dev.lethe.train;
+
+import dev.lethe.LetheException;
+import dev.lethe.data.Sample;
+import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.JsonFields;
+import dev.lethe.format.SafeTensors;
+import dev.lethe.format.Sha256;
+import dev.lethe.format.StrictJson;
+import dev.lethe.tensor.Tensor;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What unlearning wants to know about the training of an adapter; kept beside it as {@value #FILE}, with
+ * the optimiser's vectors in {@value #MOMENTS}. It holds no times and no paths, so equal runs leave equal
+ * bytes.
+ *
+ * @param options what was asked for
+ * @param n samples trained on
+ * @param steps optimiser steps done
+ * @param learningRateSum over these steps
+ * @param finalLoss of the last step; NaN where there was none
+ * @param meanRootSecondMoment mean of √v̂ over the parameters at the end; NaN without AdamW
+ * @param modelSha256 of the base model
+ * @param dataSha256 of the samples in data order, {@link #dataSha256(List)}
+ * @param adapterSha256 of the adapter at the end
+ */
+public record TrainingRecord(
+    TrainOptions options,
+    int n,
+    long steps,
+    double learningRateSum,
+    double finalLoss,
+    double meanRootSecondMoment,
+    String modelSha256,
+    String dataSha256,
+    String adapterSha256) {
+  /** The record's file name. */
+  public static final String FILE = "lethe_training.json";
+
+  /** The file name of {@code exp_avg/…} and {@code exp_avg_sq/…}. */
+  public static final String MOMENTS = "lethe_adamw.safetensors";
+
+  private static final long MAX_BYTES = 1 << 20;
+  private static final int VERSION = 1;
+
+  /** The record beside an adapter, if there is one. */
+  public static Optional<TrainingRecord> read(Path adapterDir) {
+    Path file = adapterDir.resolve(FILE);
+    if (!Files.exists(file)) {
+      return Optional.empty();
+    }
+    JsonFields f = new JsonFields(StrictJson.readObject(file, MAX_BYTES), file.toString());
+    f.integer("version", VERSION, VERSION);
+    f.required("options");
+    return Optional.of(
+        new TrainingRecord(
+            TrainOptions.fromJson(f.objectOrNull("options")),
+            (int) f.integer("n", 1, Integer.MAX_VALUE),
+            f.integer("steps", 0, Long.MAX_VALUE),
+            TrainOptions.number(f, "learning_rate_sum"),
+            f.numberOr("final_loss", Double.NaN, 0, Double.MAX_VALUE),
+            f.numberOr("mean_root_second_moment", Double.NaN, 0, Double.MAX_VALUE),
+            f.required("model_sha256").asString(),
+            f.required("data_sha256").asString(),
+            f.required("adapter_sha256").asString()));
+  }
+
+  /**
+   * Writes the record, and the optimiser's vectors where it was AdamW, into an adapter's folder.
+   *
+   * @param moments host tensors by {@code exp_avg/<name>} and {@code exp_avg_sq/<name>}
+   */
+  public void write(Path adapterDir, Map<String, Tensor> moments) {
+    if (optimizer() == OptimizerKind.ADAMW) {
+      SafeTensors.write(adapterDir.resolve(MOMENTS), moments, Map.of());
+    }
+    AtomicFiles.writeText(adapterDir.resolve(FILE), StrictJson.write(toJson()));
+  }
+
+  private ObjectNode toJson() {
+    ObjectNode json = StrictJson.newObject().put("version", VERSION);
+    json.set("options", options.toJson());
+    json.put("n", n).put("steps", steps).put("learning_rate_sum", learningRateSum);
+    if (Double.isFinite(finalLoss)) {
+      json.put("final_loss", finalLoss);
+    }
+    if (Double.isFinite(meanRootSecondMoment)) {
+      json.put("mean_root_second_moment", meanRootSecondMoment);
+    }
+    return json.put("model_sha256", modelSha256)
+        .put("data_sha256", dataSha256)
+        .put("adapter_sha256", adapterSha256);
+  }
+
+  /**
+   * A damping for influence on an adapter that this training left under-trained: the mean of √v̂ (1 for
+   * SGD) over the sum of learning rates. In a direction of curvature c, K steps of rate η leave a part of
+   * about 1/(1 + cηK/√v̂) undone, as a damping of √v̂/(ηK) does.
+   *
+   * @throws LetheException where no step was done
+   */
+  public double autoDamping() {
+    double scale = optimizer() == OptimizerKind.ADAMW ? meanRootSecondMoment : 1;
+    double damping = scale / learningRateSum;
+    if (!(damping > 0) || Double.isInfinite(damping)) {
+      throw new LetheException(
+          FILE, "cannot give a damping", "a sum of learning rates and second moments above 0",
+          learningRateSum + " and " + scale, "Pass a number as damping.");
+    }
+    return damping;
+  }
+
+  /** Seed of order and dropout. */
+  public long seed() {
+    return options.seed();
+  }
+
+  /** Whether the order was shuffled. */
+  public boolean shuffle() {
+    return options.shuffle();
+  }
+
+  /** Weight decay, decoupled with AdamW. */
+  public double weightDecay() {
+    return options.weightDecay();
+  }
+
+  /** Which optimiser. */
+  public OptimizerKind optimizer() {
+    return options.optimizer();
+  }
+
+  /** A hash of samples in their order: ids, tokens and labels. */
+  public static String dataSha256(List<Sample> samples) {
+    Sha256 hash = Sha256.start();
+    for (Sample sample : samples) {
+      hash.add(sample.id()).add(sample.inputIds()).add(sample.labels());
+    }
+    return hash.hex();
+  }
+}
