@@ -29,6 +29,22 @@ public final class Gradients {
   }
 
   /**
+   * Softmax of every supervised row, one forward.
+   *
+   * @return host tensor F64 (M,V), rows in the order of the batch
+   */
+  public static Tensor probabilities(Backend backend, Tape tape, Tensor theta) {
+    try (Scope scope = backend.openScope("probabilities")) {
+      Slots primal = new Slots(backend, scope, tape);
+      Op.CrossEntropy end = tape.loss();
+      ForwardRules rules = new ForwardRules(backend, theta, primal, null, true);
+      Passes.forward(tape, false, primal, Set.of(end.p().id()), rules::apply);
+      Tensor p = primal.get(end.p());
+      return Tensor.of(p.shape(), download(backend, p));
+    }
+  }
+
+  /**
    * Adds scale·Σᵢ∇ℓᵢ to g.
    *
    * @param theta parameters (P)

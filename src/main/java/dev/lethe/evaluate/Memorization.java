@@ -1,0 +1,50 @@
+package dev.lethe.evaluate;
+
+import dev.lethe.data.Sample;
+import dev.lethe.tensor.Tensor;
+import java.util.stream.IntStream;
+
+/**
+ * How well a model knows a row's response by heart.
+ *
+ * @param id the row's name
+ * @param exact the part of the response's tokens that come first in the model's ranking, given the true
+ *     tokens before each (exact memorization)
+ * @param extraction 1 − k/|y| with the fewest first tokens k of the response y after which greedy
+ *     generation gives the rest exactly (extraction strength, arXiv 2406.09179); given y's first k tokens
+ *     greedy generation follows y exactly where every later token ranks first, so one pass tells
+ */
+public record Memorization(String id, double exact, double extraction) {
+
+  /**
+   * @param p the model's predictions (M,V) at the sample's M supervised positions
+   */
+  static Memorization of(Sample sample, Tensor p) {
+    int[] targets =
+        IntStream.range(1, sample.length())
+            .map(t -> sample.labels()[t])
+            .filter(label -> label != Sample.IGNORED)
+            .toArray();
+    int hits = 0;
+    int needed = 0;
+    for (int t = 0; t < targets.length; t++) {
+      if (argmax(p.row(t)) == targets[t]) {
+        hits++;
+      } else {
+        needed = t + 1;
+      }
+    }
+    return new Memorization(
+        sample.id(), (double) hits / targets.length, 1 - (double) needed / targets.length);
+  }
+
+  private static int argmax(Tensor row) {
+    int best = 0;
+    for (int i = 1; i < row.elements(); i++) {
+      if (row.get(i) > row.get(best)) {
+        best = i;
+      }
+    }
+    return best;
+  }
+}
