@@ -47,6 +47,7 @@ public final class AtomicFiles {
           StandardCopyOption.REPLACE_EXISTING);
       force(target.getParent());
     } catch (IOException e) {
+      deleteQuietly(temporary);
       throw failed(file, e);
     } finally {
       deleteQuietly(temporary);

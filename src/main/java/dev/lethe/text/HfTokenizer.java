@@ -52,6 +52,7 @@ public final class HfTokenizer implements Tokenizer {
 
   @Override
   public int[] encode(String text, boolean addSpecialTokens) {
+    requireText(text);
     long[] ids = library.encode(text, addSpecialTokens, false).getIds();
     return IntStream.range(0, ids.length).map(i -> Math.toIntExact(ids[i])).toArray();
   }
@@ -80,6 +81,21 @@ public final class HfTokenizer implements Tokenizer {
   @Override
   public void close() {
     library.close();
+  }
+
+  /** The library would replace what its strings cannot hold with U+FFFD and not say so. */
+  private static void requireText(String text) {
+    boolean loneSurrogate =
+        text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+    if (loneSurrogate || text.indexOf('\0') >= 0) {
+      throw new FormatException(
+          Kind.CANNOT_ENCODE,
+          "a text of " + text.length() + " characters",
+          "it holds what the tokenizers library cannot take",
+          "Unicode text without U+0000",
+          loneSurrogate ? "half of a surrogate pair" : "U+0000",
+          "Remove the character from the data");
+    }
   }
 
   private static HuggingFaceTokenizer load(String json, Path file) {

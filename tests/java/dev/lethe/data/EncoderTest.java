@@ -1,0 +1,184 @@
+package dev.lethe.data;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.RealData;
+import dev.lethe.format.DatasetReader;
+import dev.lethe.format.FormatException;
+import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.Row;
+import dev.lethe.format.Row.Message;
+import dev.lethe.format.Row.MessagesRow;
+import dev.lethe.format.Row.PromptRow;
+import dev.lethe.format.Row.QuestionRow;
+import dev.lethe.format.Row.TokenRow;
+import dev.lethe.text.HfTokenizer;
+import dev.lethe.text.PromptTemplate;
+import dev.lethe.text.Tokenizer;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class EncoderTest {
+  private static final int NONE = Sample.IGNORED;
+  private static final int LIMIT = 50;
+
+  /** A token a character, 3 above its code; 1 begins, 2 ends. */
+  private record Letters(int bosId, int eosId) implements Tokenizer {
+    @Override
+    public int[] encode(String text, boolean addSpecialTokens) {
+      return text.chars().map(c -> c + 3).toArray();
+    }
+
+    @Override
+    public String decode(int[] ids) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public int vocabSize() {
+      return 131;
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  @Test
+  void promptAndResponseAreFramedAndOnlyTheResponseIsSupervised() {
+    Sample s = encode(new Letters(1, 2), PromptTemplate.PLAIN, new PromptRow("x", "AB", "C"));
+    assertArrayEquals(new int[] {1, 'A' + 3, 'B' + 3, 'C' + 3, 2}, s.inputIds());
+    assertArrayEquals(new int[] {NONE, NONE, NONE, 'C' + 3, 2}, s.labels());
+    assertEquals(2, s.supervised());
+    assertEquals("x", s.id());
+    assertEquals(DatasetReader.sha256(new PromptRow("", "AB", "C")), s.hash());
+  }
+
+  @Test
+  void aTokenizerWithoutBeginOrEndAddsNone() {
+    Sample s = encode(new Letters(-1, -1), null, new PromptRow("x", "A", "C"));
+    assertArrayEquals(new int[] {'A' + 3, 'C' + 3}, s.inputIds());
+    assertArrayEquals(new int[] {NONE, 'C' + 3}, s.labels());
+  }
+
+  @Test
+  void everyTurnOfTheAssistantEnds() {
+    Row row =
+        new MessagesRow(
+            "x",
+            List.of(
+                new Message("user", "A"),
+                new Message("assistant", "B"),
+                new Message("user", "C"),
+                new Message("assistant", "D")));
+    Sample s = encode(new Letters(1, 2), null, row);
+    assertEquals(6, s.supervised());
+    assertEquals(2, java.util.Arrays.stream(s.labels()).filter(t -> t == 2).count());
+  }
+
+  @Test
+  void tokensAreTakenAsTheyAreAndTheFirstPositionNeverCounts() {
+    Row row = new TokenRow("t", new int[] {5, 6, 7}, new int[] {5, NONE, 7});
+    Sample s = encode(null, null, row);
+    assertArrayEquals(new int[] {5, 6, 7}, s.inputIds());
+    assertEquals(1, s.supervised());
+  }
+
+  @Test
+  void whatCannotBeASampleIsNamed() {
+    Tokenizer letters = new Letters(1, 2);
+    refuse(Kind.NO_SUPERVISION, letters, new PromptRow("r1", "A", ""));
+    refuse(Kind.NO_SUPERVISION, letters, new QuestionRow("r1", "A", ""));
+    refuse(
+        Kind.NO_SUPERVISION, letters, new MessagesRow("r1", List.of(new Message("user", "A"))));
+    refuse(Kind.NO_SUPERVISION, null, new TokenRow("r1", new int[] {1, 2}, new int[] {1, NONE}));
+    refuse(Kind.NO_SUPERVISION, null, new TokenRow("r1", new int[0], new int[0]));
+    refuse(Kind.TOO_LONG, letters, new PromptRow("r1", "A".repeat(LIMIT - 2), "B"));
+    refuse(Kind.TOKEN_RANGE, letters, new PromptRow("r1", "\u0080", "B"));
+    refuse(Kind.TOKEN_RANGE, letters, new TokenRow("r1", new int[] {1, 131}, new int[] {1, 1}));
+    refuse(Kind.TOKEN_RANGE, letters, new TokenRow("r1", new int[] {1, -1}, new int[] {1, 1}));
+    refuse(Kind.TOKEN_RANGE, letters, new TokenRow("r1", new int[] {1, 1}, new int[] {1, 131}));
+    refuse(Kind.TOKEN_RANGE, letters, new TokenRow("r1", new int[] {1, 1}, new int[] {1, -99}));
+    refuse(Kind.CANNOT_ENCODE, null, new PromptRow("r1", "A", "B"));
+    encode(letters, null, new PromptRow("r1", "A".repeat(LIMIT - 4), "BC"));
+  }
+
+  @Test
+  void theModelsVocabularyBoundsTheIds() {
+    Encoder encoder = new Encoder(new Letters(1, 2), null, 20, 71);
+    Row row = new PromptRow("r1", "A", "C");
+    assertEquals(4, encoder.encode(List.of(row), "f").getFirst().length());
+    Row beyond = new PromptRow("r1", "A", "D");
+    assertThrows(FormatException.class, () -> encoder.encode(List.of(beyond), "f"));
+  }
+
+  @Test
+  void complaintsNeverRepeatTheText() {
+    Row secret = new PromptRow("r1", "secret ".repeat(LIMIT), "B");
+    FormatException e =
+        assertThrows(
+            FormatException.class, () -> encode(new Letters(1, 2), PromptTemplate.PLAIN, secret));
+    assertFalse(e.getMessage().contains("secret"), e.getMessage());
+    Sample sample = encode(new Letters(1, 2), null, new PromptRow("r1", "secret", "B"));
+    assertFalse(sample.toString().contains("secret"), sample.toString());
+  }
+
+  @Test
+  void batchesAreFullInOrderAndWhole() {
+    List<Sample> samples =
+        List.of(sample("a", 4), sample("b", 5), sample("c", 1), sample("d", 30), sample("e", 2));
+    assertEquals(
+        List.of(List.of("a", "b", "c"), List.of("d"), List.of("e")), ids(samples, 10, 10));
+    assertEquals(
+        List.of(List.of("a", "b"), List.of("c", "d"), List.of("e")), ids(samples, 2, 1000));
+    assertEquals(5, Batches.split(samples, 100, 1).size());
+    assertEquals(List.of(), Batches.split(List.of(), 1, 1));
+    assertThrows(IllegalArgumentException.class, () -> Batches.split(samples, 0, 1));
+  }
+
+  @Test
+  void realRowsFitARealModel() {
+    Path data = RealData.require("stories260K").getParent();
+    try (HfTokenizer tokenizer = HfTokenizer.open(data.resolve("stories260K"))) {
+      List<Row> tofu = DatasetReader.read(data.resolve("tofu/full.json"));
+      List<Sample> samples = new Encoder(tokenizer, null, 512).encode(tofu, "full.json");
+      assertEquals(4000, samples.size());
+      for (Sample s : samples) {
+        assertEquals(1, s.inputIds()[0]);
+        assertEquals(2, s.labels()[s.length() - 1]);
+      }
+      List<Row> movies = DatasetReader.read(data.resolve("tallrec/movie_valid.json"));
+      List<Sample> plain =
+          new Encoder(tokenizer, PromptTemplate.PLAIN, 512).encode(movies, "movie_valid.json");
+      assertEquals(364, plain.stream().mapToInt(Sample::length).average().orElseThrow(), 20);
+      assertThrows(
+          FormatException.class,
+          () -> new Encoder(tokenizer, PromptTemplate.ALPACA, 512).encode(movies, "movies"));
+    }
+  }
+
+  private static Sample encode(Tokenizer tokenizer, PromptTemplate template, Row row) {
+    return new Encoder(tokenizer, template, LIMIT).encode(List.of(row), "data.jsonl").getFirst();
+  }
+
+  private static void refuse(Kind kind, Tokenizer tokenizer, Row row) {
+    FormatException e =
+        assertThrows(FormatException.class, () -> encode(tokenizer, null, row));
+    assertEquals(kind, e.kind(), e.getMessage());
+    assertTrue(e.getMessage().startsWith("data.jsonl: row 'r1'"), e.getMessage());
+  }
+
+  private static List<List<String>> ids(List<Sample> samples, int maxSamples, long maxTokens) {
+    return Batches.split(samples, maxSamples, maxTokens).stream()
+        .map(batch -> batch.stream().map(Sample::id).toList())
+        .toList();
+  }
+
+  private static Sample sample(String id, int length) {
+    return new Sample(id, new int[length], new int[length], "");
+  }
+}
