@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** The folder of real inputs, which is not part of the project: {@code LETHE_DATA}, or beside the checkout. */
+/**
+ * The folder of real inputs, which is not part of the project: {@code LETHE_DATA}, or beside the
+ * checkout.
+ */
 public final class RealData {
   private RealData() {}
 

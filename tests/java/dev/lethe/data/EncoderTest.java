@@ -93,8 +93,7 @@ class EncoderTest {
     Tokenizer letters = new Letters(1, 2);
     refuse(Kind.NO_SUPERVISION, letters, new PromptRow("r1", "A", ""));
     refuse(Kind.NO_SUPERVISION, letters, new QuestionRow("r1", "A", ""));
-    refuse(
-        Kind.NO_SUPERVISION, letters, new MessagesRow("r1", List.of(new Message("user", "A"))));
+    refuse(Kind.NO_SUPERVISION, letters, new MessagesRow("r1", List.of(new Message("user", "A"))));
     refuse(Kind.NO_SUPERVISION, null, new TokenRow("r1", new int[] {1, 2}, new int[] {1, NONE}));
     refuse(Kind.NO_SUPERVISION, null, new TokenRow("r1", new int[0], new int[0]));
     refuse(Kind.TOO_LONG, letters, new PromptRow("r1", "A".repeat(LIMIT - 2), "B"));
@@ -131,8 +130,7 @@ class EncoderTest {
   void batchesAreFullInOrderAndWhole() {
     List<Sample> samples =
         List.of(sample("a", 4), sample("b", 5), sample("c", 1), sample("d", 30), sample("e", 2));
-    assertEquals(
-        List.of(List.of("a", "b", "c"), List.of("d"), List.of("e")), ids(samples, 10, 10));
+    assertEquals(List.of(List.of("a", "b", "c"), List.of("d"), List.of("e")), ids(samples, 10, 10));
     assertEquals(
         List.of(List.of("a", "b"), List.of("c", "d"), List.of("e")), ids(samples, 2, 1000));
     assertEquals(5, Batches.split(samples, 100, 1).size());
@@ -166,8 +164,7 @@ class EncoderTest {
   }
 
   private static void refuse(Kind kind, Tokenizer tokenizer, Row row) {
-    FormatException e =
-        assertThrows(FormatException.class, () -> encode(tokenizer, null, row));
+    FormatException e = assertThrows(FormatException.class, () -> encode(tokenizer, null, row));
     assertEquals(kind, e.kind(), e.getMessage());
     assertTrue(e.getMessage().startsWith("data.jsonl: row 'r1'"), e.getMessage());
   }

@@ -109,7 +109,10 @@ class AtomicOutputTest {
   /** The names of everything below the temporary folder, parents first, in order. */
   private List<String> entries() throws IOException {
     try (Stream<Path> all = Files.walk(temp)) {
-      return all.filter(p -> !p.equals(temp)).sorted().map(p -> p.getFileName().toString()).toList();
+      return all.filter(p -> !p.equals(temp))
+          .sorted()
+          .map(p -> p.getFileName().toString())
+          .toList();
     }
   }
 }

@@ -99,7 +99,8 @@ class DatasetReaderTest {
         "{\"question\": \"q\", \"answer\": [\"a\"]}|WRONG_TYPE|'answer'",
         "{\"instruction\": \"i\", \"output\": \"o\", \"input\": 5}|WRONG_TYPE|'input'",
         "{\"text\": \"t\"}|ROW_FORM|text",
-        "{\"question\":\"q\",\"answer\":\"a\",\"prompt\":\"p\",\"response\":\"r\"}|ROW_FORM|more than one",
+        "{\"question\":\"q\",\"answer\":\"a\",\"prompt\":\"p\",\"response\":\"r\"}|ROW_FORM|more"
+            + " than one",
         "{\"input_ids\": [1], \"labels\": [1, 2]}|WRONG_TYPE|'labels'",
         "{\"input_ids\": [1.0], \"labels\": [1]}|WRONG_TYPE|'input_ids'",
         "{\"input_ids\": [3000000000], \"labels\": [1]}|WRONG_TYPE|'input_ids'",
@@ -158,8 +159,7 @@ class DatasetReaderTest {
     Expect.refusal(Kind.FILE_MISSING, () -> DatasetReader.read(temp.resolve("no")));
     Path latin = temp.resolve("latin");
     Files.write(
-        latin,
-        "{\"prompt\": \"ä\", \"response\": \"r\"}".getBytes(StandardCharsets.ISO_8859_1));
+        latin, "{\"prompt\": \"ä\", \"response\": \"r\"}".getBytes(StandardCharsets.ISO_8859_1));
     Expect.refusal(Kind.ENCODING, () -> DatasetReader.read(latin));
   }
 

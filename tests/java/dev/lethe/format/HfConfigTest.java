@@ -121,19 +121,25 @@ class HfConfigTest {
         "model_type|null|MISSING_FIELD"
       })
   void badFieldsAreNamed(String field, String value, Kind kind) {
-    FormatException e =
-        Expect.refusal(kind, () -> parse("{\"" + field + "\": " + value + "}"));
+    FormatException e = Expect.refusal(kind, () -> parse("{\"" + field + "\": " + value + "}"));
     assertTrue(e.getMessage().contains("somewhere/config.json"), e.getMessage());
     String named = field.equals("num_hidden_layers") ? "num_hidden_layers" : field.split("_")[0];
-    assertTrue(
-        e.getMessage().contains(named) || kind == Kind.MISSING_FIELD, e.getMessage());
+    assertTrue(e.getMessage().contains(named) || kind == Kind.MISSING_FIELD, e.getMessage());
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "", "[]", "{", "{\"a\": 1, \"a\": 2}", "{\"a\": NaN}", "{} {}", "{'a': 1}",
-        "{\"a\": 01}", "{\"a\": \"\u0001\"}", "nul"
+        "",
+        "[]",
+        "{",
+        "{\"a\": 1, \"a\": 2}",
+        "{\"a\": NaN}",
+        "{} {}",
+        "{'a': 1}",
+        "{\"a\": 01}",
+        "{\"a\": \"\u0001\"}",
+        "nul"
       })
   void whatIsNotStrictJsonIsRefused(String text) {
     try {
@@ -141,8 +147,7 @@ class HfConfigTest {
         return;
       }
     } catch (FormatException e) {
-      assertTrue(
-          e.kind() == Kind.JSON_SYNTAX || e.kind() == Kind.DUPLICATE_KEY, e.getMessage());
+      assertTrue(e.kind() == Kind.JSON_SYNTAX || e.kind() == Kind.DUPLICATE_KEY, e.getMessage());
       return;
     }
     throw new AssertionError("accepted: " + text);

@@ -111,8 +111,7 @@ class HfModelFolderTest {
     Expect.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
     weights("two.safetensors", "b", 2, "a", 1);
     index("a", "one.safetensors", "b", "two.safetensors");
-    FormatException twice =
-        Expect.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
+    FormatException twice = Expect.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
     assertTrue(twice.getMessage().contains("two.safetensors"), twice.getMessage());
   }
 

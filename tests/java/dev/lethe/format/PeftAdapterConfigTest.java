@@ -102,15 +102,26 @@ class PeftAdapterConfigTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "r|0|OUT_OF_RANGE", "r|-8|OUT_OF_RANGE", "r|8.0|WRONG_TYPE", "r|null|MISSING_FIELD",
-        "r|2147483648|OUT_OF_RANGE", "lora_alpha|\"16\"|WRONG_TYPE",
-        "lora_dropout|1.0|OUT_OF_RANGE", "lora_dropout|-0.1|OUT_OF_RANGE",
-        "target_modules|null|MISSING_FIELD", "target_modules|[]|OUT_OF_RANGE",
-        "target_modules|[1]|WRONG_TYPE", "target_modules|{}|WRONG_TYPE",
-        "target_modules|\"(\"|BAD_PATTERN", "rank_pattern|{\"(\": 3}|BAD_PATTERN",
-        "rank_pattern|{\"q_proj\": 0}|OUT_OF_RANGE", "rank_pattern|{\"q_proj\": null}|MISSING_FIELD",
-        "alpha_pattern|{\"q_proj\": null}|MISSING_FIELD", "rank_pattern|[]|WRONG_TYPE",
-        "layers_to_transform|\"1\"|WRONG_TYPE", "use_rslora|1|WRONG_TYPE",
+        "r|0|OUT_OF_RANGE",
+        "r|-8|OUT_OF_RANGE",
+        "r|8.0|WRONG_TYPE",
+        "r|null|MISSING_FIELD",
+        "r|2147483648|OUT_OF_RANGE",
+        "lora_alpha|\"16\"|WRONG_TYPE",
+        "lora_dropout|1.0|OUT_OF_RANGE",
+        "lora_dropout|-0.1|OUT_OF_RANGE",
+        "target_modules|null|MISSING_FIELD",
+        "target_modules|[]|OUT_OF_RANGE",
+        "target_modules|[1]|WRONG_TYPE",
+        "target_modules|{}|WRONG_TYPE",
+        "target_modules|\"(\"|BAD_PATTERN",
+        "rank_pattern|{\"(\": 3}|BAD_PATTERN",
+        "rank_pattern|{\"q_proj\": 0}|OUT_OF_RANGE",
+        "rank_pattern|{\"q_proj\": null}|MISSING_FIELD",
+        "alpha_pattern|{\"q_proj\": null}|MISSING_FIELD",
+        "rank_pattern|[]|WRONG_TYPE",
+        "layers_to_transform|\"1\"|WRONG_TYPE",
+        "use_rslora|1|WRONG_TYPE",
         "peft_type|null|MISSING_FIELD"
       })
   void badFieldsAreNamed(String field, String value, Kind kind) {
@@ -123,8 +134,7 @@ class PeftAdapterConfigTest {
     String name = "a".repeat(200) + "!";
     PeftAdapterConfig slow = parse("target_modules", "\".*a.*a.*a.*a.*a.*a.*b\"");
     Assertions.assertTimeout(
-        Duration.ofSeconds(5),
-        () -> Expect.refusal(Kind.BAD_PATTERN, () -> slow.targets(name)));
+        Duration.ofSeconds(5), () -> Expect.refusal(Kind.BAD_PATTERN, () -> slow.targets(name)));
     String nested = "(".repeat(9000) + "a" + ")".repeat(9000);
     Expect.refusal(Kind.BAD_PATTERN, () -> parse("target_modules", "\"" + nested + "\""));
     String star = "\"" + "(a|b)*".repeat(3) + "\"";

@@ -103,12 +103,15 @@ class PeftFolderTest {
   void otherKindsOfTensorsAreRefusedByName() {
     PeftAdapterConfig config = PeftAdapterConfig.create(2, 4, 0, List.of("q_proj"), "tiny");
     for (String suffix :
-        List.of(".lora_magnitude_vector", ".lora_embedding_A", ".base_layer.weight", ".weight",
+        List.of(
+            ".lora_magnitude_vector",
+            ".lora_embedding_A",
+            ".base_layer.weight",
+            ".weight",
             ".lora_A.default.weight")) {
       Map<String, Tensor> tensors = pair(2);
       tensors.put(Q + suffix, Tensor.of(Shape.of(2, 1), 1f, 2f));
-      assertTrue(
-          refuse(Kind.UNSUPPORTED, config, tensors).getMessage().contains(suffix), suffix);
+      assertTrue(refuse(Kind.UNSUPPORTED, config, tensors).getMessage().contains(suffix), suffix);
     }
   }
 
@@ -149,8 +152,7 @@ class PeftFolderTest {
     }
   }
 
-  private FormatException refuse(
-      Kind kind, PeftAdapterConfig config, Map<String, Tensor> tensors) {
+  private FormatException refuse(Kind kind, PeftAdapterConfig config, Map<String, Tensor> tensors) {
     return Expect.refusal(kind, () -> PeftFolder.write(temp.resolve("out"), config, tensors));
   }
 

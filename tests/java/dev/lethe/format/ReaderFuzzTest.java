@@ -17,16 +17,42 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Mutated inputs: nothing but a LetheException may escape a reader, and a small file may not make it
- * allocate much. Seeds are printed where one fails; -Dlethe.fuzz.rounds asks for more.
+ * Mutated inputs: nothing but a LetheException may escape a reader, and a small file may not make
+ * it allocate much. Seeds are printed where one fails; -Dlethe.fuzz.rounds asks for more.
  */
 class ReaderFuzzTest {
   private static final int ROUNDS = Integer.getInteger("lethe.fuzz.rounds", 2000);
   private static final long MAX_ALLOCATION = 64L << 20;
   private static final String[] TOKENS = {
-    "{", "}", "[", "]", ",", ":", "\"", "null", "true", "-1", "0", "1e9", "1e999999999", "NaN", "\\u0000",
-    "9223372036854775807", "9223372036854775808", "18446744073709551616", "4294967296", "\"\"", "\\",
-    "\"__metadata__\"", "\"F64\"", "\uD83E\uDD99", "\n", "[[[[", "{\"a\":{\"a\":", "1.5", "\"..\""
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "null",
+    "true",
+    "-1",
+    "0",
+    "1e9",
+    "1e999999999",
+    "NaN",
+    "\\u0000",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551616",
+    "4294967296",
+    "\"\"",
+    "\\",
+    "\"__metadata__\"",
+    "\"F64\"",
+    "\uD83E\uDD99",
+    "\n",
+    "[[[[",
+    "{\"a\":{\"a\":",
+    "1.5",
+    "\"..\""
   };
 
   @TempDir Path dir;
@@ -46,8 +72,7 @@ class ReaderFuzzTest {
       }
     }
     seeds.add(
-        Files.readAllBytes(
-            Expect.resource("golden/rslora/adapter/adapter_model.safetensors")));
+        Files.readAllBytes(Expect.resource("golden/rslora/adapter/adapter_model.safetensors")));
     fuzz(
         seeds,
         file -> {

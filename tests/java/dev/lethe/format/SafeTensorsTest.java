@@ -219,7 +219,8 @@ class SafeTensorsTest {
       random.nextBytes(bytes);
       MemorySegment memory =
           random.nextBoolean() ? MemorySegment.ofArray(bytes) : floatsOf(bytes, dtype);
-      tensors.put("model.layer." + random.nextInt(100) + ".w" + i, Tensor.view(memory, dtype, shape));
+      tensors.put(
+          "model.layer." + random.nextInt(100) + ".w" + i, Tensor.view(memory, dtype, shape));
     }
     return tensors;
   }

@@ -194,8 +194,7 @@ class HfTokenizerTest {
   }
 
   private FormatException refused(Kind kind) {
-    FormatException e =
-        assertThrows(FormatException.class, () -> HfTokenizer.open(temp).close());
+    FormatException e = assertThrows(FormatException.class, () -> HfTokenizer.open(temp).close());
     assertEquals(kind, e.kind(), e.getMessage());
     return e;
   }

@@ -72,8 +72,7 @@ class PromptTemplateTest {
     for (PromptTemplate template : PromptTemplate.values()) {
       assertEquals(template, PromptTemplate.byName(template.label()));
     }
-    FormatException e =
-        assertThrows(FormatException.class, () -> PromptTemplate.byName("chatml"));
+    FormatException e = assertThrows(FormatException.class, () -> PromptTemplate.byName("chatml"));
     assertTrue(e.getMessage().contains("[plain, qa, alpaca, chat]"), e.getMessage());
   }
 

@@ -8,8 +8,8 @@ public final class Batches {
   private Batches() {}
 
   /**
-   * Consecutive batches in the given order, each as full as both bounds allow. A sample is never cut;
-   * one that is longer than {@code maxTokens} gets a batch of its own.
+   * Consecutive batches in the given order, each as full as both bounds allow. A sample is never
+   * cut; one that is longer than {@code maxTokens} gets a batch of its own.
    *
    * @param maxSamples the most samples in a batch, at least 1
    * @param maxTokens the most tokens in a batch of several samples, at least 1

@@ -14,9 +14,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Turns rows into samples. A row of text becomes {@code [bos] prompt response [eos]}, where prompt and
- * response are tokenised separately and the response and its end token are supervised; a row of tokens
- * is taken as it is. Nothing is truncated.
+ * Turns rows into samples. A row of text becomes {@code [bos] prompt response [eos]}, where prompt
+ * and response are tokenised separately and the response and its end token are supervised; a row of
+ * tokens is taken as it is. Nothing is truncated.
  */
 public final class Encoder {
   private final Tokenizer tokenizer;
@@ -41,8 +41,7 @@ public final class Encoder {
    * @param maxLength the most tokens a sample may have: the model's context
    * @param vocabSize token ids must be below this
    */
-  public Encoder(
-      Tokenizer tokenizer, PromptTemplate template, long maxLength, long vocabSize) {
+  public Encoder(Tokenizer tokenizer, PromptTemplate template, long maxLength, long vocabSize) {
     this.tokenizer = tokenizer;
     this.template = template;
     this.maxLength = maxLength;
@@ -60,8 +59,7 @@ public final class Encoder {
       String where = fileName + ": row '" + row.id() + "'";
       Sample sample =
           row instanceof TokenRow tokens
-              ? new Sample(
-                  row.id(), tokens.inputIds(), tokens.labels(), DatasetReader.sha256(row))
+              ? new Sample(row.id(), tokens.inputIds(), tokens.labels(), DatasetReader.sha256(row))
               : encodeText(row, where);
       check(sample, where);
       samples.add(sample);

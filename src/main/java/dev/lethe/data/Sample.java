@@ -5,9 +5,9 @@ import java.util.Objects;
 import java.util.stream.IntStream;
 
 /**
- * One training sample as tokens. {@code labels[t]} is the token at position t where that is supervised,
- * as in Hugging Face; the model predicts it from the positions before t, so the first position never
- * counts.
+ * One training sample as tokens. {@code labels[t]} is the token at position t where that is
+ * supervised, as in Hugging Face; the model predicts it from the positions before t, so the first
+ * position never counts.
  *
  * @param id the row's name in its file
  * @param inputIds (T)
@@ -21,8 +21,7 @@ public record Sample(String id, int[] inputIds, int[] labels, String hash) {
   public Sample {
     if (inputIds.length != labels.length) {
       throw new IllegalArgumentException(
-          "sample '%s' has %d tokens and %d labels"
-              .formatted(id, inputIds.length, labels.length));
+          "sample '%s' has %d tokens and %d labels".formatted(id, inputIds.length, labels.length));
     }
   }
 

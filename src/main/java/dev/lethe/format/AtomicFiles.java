@@ -14,8 +14,9 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 
 /**
- * Files that appear whole or not at all: everything goes to a temporary sibling, is forced to the disk
- * and renamed. A failure, a full disk included, removes the sibling and leaves what was there before.
+ * Files that appear whole or not at all: everything goes to a temporary sibling, is forced to the
+ * disk and renamed. A failure, a full disk included, removes the sibling and leaves what was there
+ * before.
  */
 public final class AtomicFiles {
   private static final SecureRandom RANDOM = new SecureRandom();
@@ -35,16 +36,12 @@ public final class AtomicFiles {
     try {
       createParents(target);
       try (FileChannel channel =
-          FileChannel.open(
-              temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+          FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         body.writeTo(channel);
         channel.force(true);
       }
       Files.move(
-          temporary,
-          target,
-          StandardCopyOption.ATOMIC_MOVE,
-          StandardCopyOption.REPLACE_EXISTING);
+          temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       force(target.getParent());
     } catch (IOException e) {
       deleteQuietly(temporary);
@@ -66,7 +63,10 @@ public final class AtomicFiles {
         });
   }
 
-  /** A name beside the target that nobody else uses; hidden, so that half-made output is not taken for whole. */
+  /**
+   * A name beside the target that nobody else uses; hidden, so that half-made output is not taken
+   * for whole.
+   */
   static Path temporarySibling(Path target) {
     byte[] salt = new byte[6];
     RANDOM.nextBytes(salt);
@@ -106,8 +106,7 @@ public final class AtomicFiles {
     for (Path at = target.getParent(); at != null; at = at.getParent()) {
       if (Files.isDirectory(at)) {
         try {
-          return " (%,d bytes free in %s)"
-              .formatted(Files.getFileStore(at).getUsableSpace(), at);
+          return " (%,d bytes free in %s)".formatted(Files.getFileStore(at).getUsableSpace(), at);
         } catch (IOException unknown) {
           return "";
         }
@@ -118,7 +117,9 @@ public final class AtomicFiles {
 
   private static void deleteQuietly(Path file) {
     try {
-      Files.deleteIfExists(file);
+      if (Files.exists(file)) {
+        Files.delete(file);
+      }
     } catch (IOException e) {
       System.getLogger(AtomicFiles.class.getName())
           .log(System.Logger.Level.WARNING, "cannot delete the temporary file " + file, e);

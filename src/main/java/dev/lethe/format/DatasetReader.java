@@ -47,13 +47,16 @@ public final class DatasetReader {
     return read(file, fieldMapping, true);
   }
 
-  private static List<Row> read(
-      Path file, Map<String, String> fieldMapping, boolean idsRequired) {
+  private static List<Row> read(Path file, Map<String, String> fieldMapping, boolean idsRequired) {
     for (String field : fieldMapping.keySet()) {
       if (!RowForm.hasField(field)) {
         throw new FormatException(
-            Kind.ROW_FORM, file.toString(), "no row form has the mapped field",
-            "a field such as 'question'", "'" + field + "'", "Correct the field mapping");
+            Kind.ROW_FORM,
+            file.toString(),
+            "no row form has the mapped field",
+            "a field such as 'question'",
+            "'" + field + "'",
+            "Correct the field mapping");
       }
     }
     String text = StrictJson.readText(file, MAX_BYTES);
@@ -65,7 +68,11 @@ public final class DatasetReader {
     }
     if (rows.rows.isEmpty()) {
       throw new FormatException(
-          Kind.NO_ROWS, file.toString(), "the data set has no rows", "at least one", "none",
+          Kind.NO_ROWS,
+          file.toString(),
+          "the data set has no rows",
+          "at least one",
+          "none",
           "Check that it is the right file");
     }
     return List.copyOf(rows.rows);
@@ -128,8 +135,12 @@ public final class DatasetReader {
   private static void requireEnd(JsonParser parser, String where) {
     if (parser.nextToken() != null) {
       throw new FormatException(
-          Kind.JSON_SYNTAX, where, "something follows the JSON value", "one value a line, or one array",
-          "more", "Put each row on its own line");
+          Kind.JSON_SYNTAX,
+          where,
+          "something follows the JSON value",
+          "one value a line, or one array",
+          "more",
+          "Put each row on its own line");
     }
   }
 
@@ -154,22 +165,32 @@ public final class DatasetReader {
     private void add(JsonNode node, int line) {
       if (!(node instanceof ObjectNode object)) {
         throw new FormatException(
-            Kind.WRONG_TYPE, at(line), "a row must be a JSON object", "an object",
-            StrictJson.describe(node), "Correct the row");
+            Kind.WRONG_TYPE,
+            at(line),
+            "a row must be a JSON object",
+            "an object",
+            StrictJson.describe(node),
+            "Correct the row");
       }
       RowForm.Fields fields = new RowForm.Fields(object, mapping, at(line));
       if (idsRequired && !fields.has("id")) {
         throw new FormatException(
-            Kind.MISSING_FIELD, at(line), "the row does not name its original",
+            Kind.MISSING_FIELD,
+            at(line),
+            "the row does not name its original",
             "'" + fields.actual("id") + "', the id of the row that it replaces",
-            "fields " + fields.names(), "Give the row its original's id");
+            "fields " + fields.names(),
+            "Give the row its original's id");
       }
       Row row = RowForm.of(fields).read(fields, fields.id(rows.size()));
       Integer before = lineOfId.put(row.id(), line);
       if (before != null) {
         throw new FormatException(
-            Kind.DUPLICATE_ID, at(line), "the row's id stands in the file already",
-            "every id once", "'" + row.id() + "', also on line " + before,
+            Kind.DUPLICATE_ID,
+            at(line),
+            "the row's id stands in the file already",
+            "every id once",
+            "'" + row.id() + "', also on line " + before,
             "Give every row its own id, or give ids to none");
       }
       rows.add(row);

@@ -7,7 +7,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** Finds weights that are NaN or infinite before they spread through everything computed from them. */
+/**
+ * Finds weights that are NaN or infinite before they spread through everything computed from them.
+ */
 public final class FiniteCheck {
   private static final ValueLayout.OfShort I16 =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -19,7 +21,8 @@ public final class FiniteCheck {
   private FiniteCheck() {}
 
   /**
-   * Throws {@link FormatException} with the first element that is not finite. Reads every byte once.
+   * Throws {@link FormatException} with the first element that is not finite. Reads every byte
+   * once.
    *
    * @param where file and tensor, for the message
    * @param tensor a host tensor; formats without NaN pass

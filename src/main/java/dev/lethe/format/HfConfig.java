@@ -6,9 +6,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a Hugging Face {@code config.json} says about a transformer of the Llama family. Absent fields
- * take the default of transformers' config class for the {@code model_type}. Every size is positive and
- * bounded, so that nobody allocates by an untrusted number.
+ * What a Hugging Face {@code config.json} says about a transformer of the Llama family. Absent
+ * fields take the default of transformers' config class for the {@code model_type}. Every size is
+ * positive and bounded, so that nobody allocates by an untrusted number.
  *
  * @param ropeScaling null where positions are not stretched
  * @param slidingWindow the window in tokens as the file has it, null where it has none
@@ -95,9 +95,7 @@ public record HfConfig(
   private static void refuseWhatIsNotRead(JsonFields f) {
     if (f.has("quantization_config")) {
       throw f.unsupported(
-          "quantization_config",
-          "quantized weights",
-          "Use the model in F32, F16 or BF16");
+          "quantization_config", "quantized weights", "Use the model in F32, F16 or BF16");
     }
     JsonFields rope = rope(f);
     for (JsonFields part : rope == null ? List.of(f) : List.of(f, rope)) {

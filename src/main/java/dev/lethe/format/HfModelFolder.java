@@ -16,8 +16,9 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * A Hugging Face model folder: {@code config.json} and either {@code model.safetensors} or {@code
- * model.safetensors.index.json} with its shards. Weights are views into mapped files and die with {@link
- * #close}. Shards must be plain files of the folder and hold exactly the tensors that the index says.
+ * model.safetensors.index.json} with its shards. Weights are views into mapped files and die with
+ * {@link #close}. Shards must be plain files of the folder and hold exactly the tensors that the
+ * index says.
  */
 public final class HfModelFolder implements AutoCloseable {
   static final long MAX_CONFIG_BYTES = 4 << 20;

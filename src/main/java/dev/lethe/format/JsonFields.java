@@ -7,8 +7,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Typed reading of a JSON object whose every complaint names the file and the field. An absent field
- * and a null are the same; a value of another type or outside its bounds is an error, never a default.
+ * Typed reading of a JSON object whose every complaint names the file and the field. An absent
+ * field and a null are the same; a value of another type or outside its bounds is an error, never a
+ * default.
  *
  * @param node the object
  * @param where the file, for messages

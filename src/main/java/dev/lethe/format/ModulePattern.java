@@ -6,8 +6,8 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
 /**
- * A Python regular expression of an adapter's configuration, run against module names. It comes from a
- * stranger, so the matching is bounded in steps.
+ * A Python regular expression of an adapter's configuration, run against module names. It comes
+ * from a stranger, so the matching is bounded in steps.
  */
 final class ModulePattern {
   private static final int MAX_LENGTH = 20_000;

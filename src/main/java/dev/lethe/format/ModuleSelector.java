@@ -6,9 +6,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A set of modules as PEFT writes it: a list of names, each of which selects the module of that name
- * and all whose name ends in {@code .name}, or one regular expression over the whole name. Exactly one
- * of the two is given; an empty list selects nothing.
+ * A set of modules as PEFT writes it: a list of names, each of which selects the module of that
+ * name and all whose name ends in {@code .name}, or one regular expression over the whole name.
+ * Exactly one of the two is given; an empty list selects nothing.
  *
  * @param names null where there is an expression
  * @param regex null where there are names
@@ -18,7 +18,8 @@ public record ModuleSelector(List<String> names, String regex) {
 
   public ModuleSelector {
     if ((names == null) == (regex == null)) {
-      throw new IllegalArgumentException("either names or an expression, got " + names + ", " + regex);
+      throw new IllegalArgumentException(
+          "either names or an expression, got " + names + ", " + regex);
     }
     names = names == null ? null : List.copyOf(names);
   }
@@ -31,9 +32,7 @@ public record ModuleSelector(List<String> names, String regex) {
   /** Reads a field that holds a list or a string; nothing is selected where it is absent. */
   static ModuleSelector parse(JsonFields f, String field) {
     JsonNode value = f.node().path(field);
-    return value.isString()
-        ? new ModuleSelector(null, value.stringValue())
-        : of(f.strings(field));
+    return value.isString() ? new ModuleSelector(null, value.stringValue()) : of(f.strings(field));
   }
 
   /** Whether the selector is a list without names or an empty expression. */
@@ -44,8 +43,8 @@ public record ModuleSelector(List<String> names, String regex) {
   /**
    * Whether a module is selected, by PEFT's rules.
    *
-   * @param module the module's name in the base model, as in {@code model.layers.0.mlp.up_proj}; for the
-   *     expression {@code all-linear} it must be that of a linear layer
+   * @param module the module's name in the base model, as in {@code model.layers.0.mlp.up_proj};
+   *     for the expression {@code all-linear} it must be that of a linear layer
    */
   boolean selects(String module, String where) {
     if (regex == null) {

@@ -1,6 +1,5 @@
 package dev.lethe.format;
 
-import dev.lethe.format.FormatException.Kind;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -10,10 +9,10 @@ import java.util.regex.Matcher;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A LoRA adapter's {@code adapter_config.json}. Module questions are answered as PEFT 0.21 answers them
- * ({@code check_target_module_exists}, {@code get_pattern_key}); what would change the mathematics and
- * is not implemented is refused by name. Fields that Lethe does not know are kept in {@link #raw}
- * and written back as they were.
+ * A LoRA adapter's {@code adapter_config.json}. Module questions are answered as PEFT 0.21 answers
+ * them ({@code check_target_module_exists}, {@code get_pattern_key}); what would change the
+ * mathematics and is not implemented is refused by name. Fields that Lethe does not know are kept
+ * in {@link #raw} and written back as they were.
  *
  * @param r the rank of modules that {@code rankPattern} does not name
  * @param loraAlpha the alpha of modules that {@code alphaPattern} does not name
@@ -141,8 +140,7 @@ public record PeftAdapterConfig(
 
   /** The factor s of y = xWᵀ + s(xAᵀ)Bᵀ: alpha / r, or alpha / √r with rsLoRA. */
   public double scaleOf(String module) {
-    double alpha =
-        alphaPattern.getOrDefault(patternKey(alphaPattern.keySet(), module), loraAlpha);
+    double alpha = alphaPattern.getOrDefault(patternKey(alphaPattern.keySet(), module), loraAlpha);
     return alpha / (useRslora ? Math.sqrt(rankOf(module)) : rankOf(module));
   }
 
@@ -199,7 +197,9 @@ public record PeftAdapterConfig(
     Map<String, Integer> ranks = new LinkedHashMap<>();
     JsonFields pattern = f.objectOrNull("rank_pattern");
     if (pattern != null) {
-      pattern.node().propertyNames()
+      pattern
+          .node()
+          .propertyNames()
           .forEach(key -> ranks.put(key, (int) pattern.integer(key, 1, MAX_RANK)));
     }
     return ranks;

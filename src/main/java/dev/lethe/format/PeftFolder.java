@@ -12,10 +12,10 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * A PEFT adapter folder: {@code adapter_config.json} and {@code adapter_model.safetensors} with keys
- * such as {@code base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight}. A is (r, in), B is
- * (out, r). On opening, the tensors are checked against the configuration: whole pairs, targeted
- * modules, ranks, finite numbers.
+ * A PEFT adapter folder: {@code adapter_config.json} and {@code adapter_model.safetensors} with
+ * keys such as {@code base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight}. A is (r,
+ * in), B is (out, r). On opening, the tensors are checked against the configuration: whole pairs,
+ * targeted modules, ranks, finite numbers.
  */
 public final class PeftFolder implements AutoCloseable {
   /** What stands before a module's name in a key. */
@@ -72,8 +72,7 @@ public final class PeftFolder implements AutoCloseable {
   }
 
   /** Writes the adapter's two files into a folder that is being made. */
-  public static void writeInto(
-      Path dir, PeftAdapterConfig config, Map<String, Tensor> tensors) {
+  public static void writeInto(Path dir, PeftAdapterConfig config, Map<String, Tensor> tensors) {
     check(config, tensors, dir.resolve(WEIGHTS).toString());
     AtomicFiles.writeText(dir.resolve(CONFIG), StrictJson.write(config.raw()));
     SafeTensors.write(dir.resolve(WEIGHTS), tensors, Map.of("format", "pt"));
@@ -113,20 +112,25 @@ public final class PeftFolder implements AutoCloseable {
   private static void requireWeights(Path dir) {
     if (!Files.isDirectory(dir)) {
       throw new FormatException(
-          Kind.FILE_MISSING, dir.toString(), "there is no such adapter folder",
+          Kind.FILE_MISSING,
+          dir.toString(),
+          "there is no such adapter folder",
           "a folder with " + CONFIG + " and " + WEIGHTS,
-          Files.exists(dir) ? "a file" : "nothing", "Check the path");
+          Files.exists(dir) ? "a file" : "nothing",
+          "Check the path");
     }
     if (!Files.exists(dir.resolve(WEIGHTS)) && Files.exists(dir.resolve("adapter_model.bin"))) {
       throw new FormatException(
-          Kind.PICKLE, dir.toString(),
-          "the adapter is in pickle form, which runs code when read", WEIGHTS,
-          "adapter_model.bin", "Save it with save_pretrained(…, safe_serialization=True)");
+          Kind.PICKLE,
+          dir.toString(),
+          "the adapter is in pickle form, which runs code when read",
+          WEIGHTS,
+          "adapter_model.bin",
+          "Save it with save_pretrained(…, safe_serialization=True)");
     }
   }
 
-  private static void check(
-      PeftAdapterConfig config, Map<String, Tensor> tensors, String where) {
+  private static void check(PeftAdapterConfig config, Map<String, Tensor> tensors, String where) {
     if (tensors.isEmpty()) {
       throw mismatch(where, "the adapter is empty", "at least one pair", "no tensors");
     }
@@ -134,15 +138,16 @@ public final class PeftFolder implements AutoCloseable {
         (key, tensor) -> {
           String place = where + ": tensor '" + key + "'";
           String module = moduleOf(key, where);
-          String other =
-              key.endsWith(LORA_A) ? PREFIX + module + LORA_B : PREFIX + module + LORA_A;
+          String other = key.endsWith(LORA_A) ? PREFIX + module + LORA_B : PREFIX + module + LORA_A;
           if (!tensors.containsKey(other)) {
             throw mismatch(place, "half of a pair", "'" + other + "' too", "only this");
           }
           if (!config.targets(module)) {
             throw mismatch(
-                place, "the configuration does not target its module",
-                "a module of target_modules", "'" + module + "'");
+                place,
+                "the configuration does not target its module",
+                "a module of target_modules",
+                "'" + module + "'");
           }
           requireShape(place, key, tensor, config.rankOf(module));
           FiniteCheck.require(place, tensor);
@@ -151,12 +156,13 @@ public final class PeftFolder implements AutoCloseable {
 
   private static void requireShape(String place, String key, Tensor tensor, int rank) {
     boolean matrix = tensor.shape().rank() == 2 && tensor.dtype().isFloating();
-    String wanted =
-        key.endsWith(LORA_A) ? "(" + rank + ",inputs)" : "(outputs," + rank + ")";
+    String wanted = key.endsWith(LORA_A) ? "(" + rank + ",inputs)" : "(outputs," + rank + ")";
     if (!matrix || tensor.dim(key.endsWith(LORA_A) ? 0 : 1) != rank || tensor.elements() == 0) {
       throw mismatch(
-          place, "its shape does not fit the configuration's rank",
-          "floating point " + wanted, tensor.toString());
+          place,
+          "its shape does not fit the configuration's rank",
+          "floating point " + wanted,
+          tensor.toString());
     }
   }
 
@@ -165,8 +171,11 @@ public final class PeftFolder implements AutoCloseable {
     boolean known = key.startsWith(PREFIX) && (key.endsWith(LORA_A) || key.endsWith(LORA_B));
     if (!known || key.length() <= PREFIX.length() + LORA_A.length()) {
       throw new FormatException(
-          Kind.UNSUPPORTED, where, "this is no tensor of a LoRA pair on a linear layer",
-          PREFIX + "<module>" + LORA_A + " or " + LORA_B, "'" + key + "'",
+          Kind.UNSUPPORTED,
+          where,
+          "this is no tensor of a LoRA pair on a linear layer",
+          PREFIX + "<module>" + LORA_A + " or " + LORA_B,
+          "'" + key + "'",
           "Use a plain LoRA adapter of linear layers");
     }
     return key.substring(PREFIX.length(), key.length() - LORA_A.length());
@@ -175,7 +184,11 @@ public final class PeftFolder implements AutoCloseable {
   private static FormatException mismatch(
       String where, String problem, String expected, String got) {
     return new FormatException(
-        Kind.ADAPTER_MISMATCH, where, problem, expected, got,
+        Kind.ADAPTER_MISMATCH,
+        where,
+        problem,
+        expected,
+        got,
         "Check that " + CONFIG + " and " + WEIGHTS + " belong together");
   }
 }

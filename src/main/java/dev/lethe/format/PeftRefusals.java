@@ -36,12 +36,32 @@ final class PeftRefusals {
   /** Fields that Lethe reads or that change nothing once an adapter exists. */
   private static final Set<String> KNOWN =
       Set.of(
-          "alpha_pattern", "auto_mapping", "base_model_name_or_path", "bias", "corda_config",
-          "ensure_weight_tying", "eva_config", "exclude_modules", "inference_mode",
-          "init_lora_weights", "layers_pattern", "layers_to_transform", "loftq_config",
-          "lora_alpha", "lora_dropout", "lora_ga_config", "megatron_core", "peft_type",
-          "peft_version", "qalora_group_size", "r", "rank_pattern", "revision",
-          "target_modules", "task_type", "use_rslora");
+          "alpha_pattern",
+          "auto_mapping",
+          "base_model_name_or_path",
+          "bias",
+          "corda_config",
+          "ensure_weight_tying",
+          "eva_config",
+          "exclude_modules",
+          "inference_mode",
+          "init_lora_weights",
+          "layers_pattern",
+          "layers_to_transform",
+          "loftq_config",
+          "lora_alpha",
+          "lora_dropout",
+          "lora_ga_config",
+          "megatron_core",
+          "peft_type",
+          "peft_version",
+          "qalora_group_size",
+          "r",
+          "rank_pattern",
+          "revision",
+          "target_modules",
+          "task_type",
+          "use_rslora");
 
   private PeftRefusals() {}
 
@@ -81,8 +101,12 @@ final class PeftRefusals {
     String type = f.stringOr("peft_type", "");
     if (!type.equals("LORA")) {
       throw new FormatException(
-          Kind.UNSUPPORTED, f.where(), "the adapter is of an unsupported kind",
-          "peft_type 'LORA'", "'" + type + "'", "Use a LoRA adapter");
+          Kind.UNSUPPORTED,
+          f.where(),
+          "the adapter is of an unsupported kind",
+          "peft_type 'LORA'",
+          "'" + type + "'",
+          "Use a LoRA adapter");
     }
   }
 

@@ -3,8 +3,8 @@ package dev.lethe.format;
 import dev.lethe.format.FormatException.Kind;
 
 /**
- * How rotary frequencies are stretched to a longer context, from {@code rope_scaling} or transformers
- * 5's {@code rope_parameters}.
+ * How rotary frequencies are stretched to a longer context, from {@code rope_scaling} or
+ * transformers 5's {@code rope_parameters}.
  *
  * @param type the rule's name, as in {@code linear} or {@code llama3}
  * @param factor how much longer

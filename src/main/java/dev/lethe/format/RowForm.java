@@ -78,8 +78,12 @@ enum RowForm {
     }
     if (whole.size() > 1) {
       throw new FormatException(
-          Kind.ROW_FORM, f.where(), "the row has more than one form", "one of " + FORMS,
-          whole.toString(), "Remove the fields of the form that is not meant");
+          Kind.ROW_FORM,
+          f.where(),
+          "the row has more than one form",
+          "one of " + FORMS,
+          whole.toString(),
+          "Remove the fields of the form that is not meant");
     }
     RowForm nearest =
         Arrays.stream(values())
@@ -88,13 +92,20 @@ enum RowForm {
     String missing = nearest.required.stream().filter(n -> !f.has(n)).findFirst().orElseThrow();
     if (nearest.required.stream().noneMatch(f::has)) {
       throw new FormatException(
-          Kind.ROW_FORM, f.where(), "the row has no known form",
-          "the fields of one of " + FORMS, "fields " + f.names(),
+          Kind.ROW_FORM,
+          f.where(),
+          "the row has no known form",
+          "the fields of one of " + FORMS,
+          "fields " + f.names(),
           "Rename the fields or map them");
     }
     throw new FormatException(
-        Kind.MISSING_FIELD, f.where(), "a field is missing", "'" + f.actual(missing) + "'",
-        "fields " + f.names(), "Add the field or map another one to it");
+        Kind.MISSING_FIELD,
+        f.where(),
+        "a field is missing",
+        "'" + f.actual(missing) + "'",
+        "fields " + f.names(),
+        "Add the field or map another one to it");
   }
 
   /**
@@ -155,7 +166,8 @@ enum RowForm {
         String content = message.path("content").stringValue(null);
         if (role == null || content == null || !ROLES.contains(role)) {
           throw wrong(
-              field, "objects of 'role' (system, user or assistant) and 'content', both strings",
+              field,
+              "objects of 'role' (system, user or assistant) and 'content', both strings",
               "message " + messages.size());
         }
         messages.add(new Row.Message(role, content));
@@ -178,7 +190,11 @@ enum RowForm {
 
     FormatException wrong(String field, String expected, String got) {
       return new FormatException(
-          Kind.WRONG_TYPE, where, "field '" + actual(field) + "' cannot be used", expected, got,
+          Kind.WRONG_TYPE,
+          where,
+          "field '" + actual(field) + "' cannot be used",
+          expected,
+          got,
           "Correct the row");
     }
   }

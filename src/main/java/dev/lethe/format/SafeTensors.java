@@ -39,12 +39,18 @@ public final class SafeTensors implements AutoCloseable {
     this.header = header;
   }
 
-  /** Maps a file. Throws {@link FormatException} where it is not a whole, honest safetensors file. */
+  /**
+   * Maps a file. Throws {@link FormatException} where it is not a whole, honest safetensors file.
+   */
   public static SafeTensors open(Path path) {
     if (!Files.isRegularFile(path)) {
       throw new FormatException(
-          Kind.FILE_MISSING, path.toString(), "there is no such safetensors file",
-          "a regular file", Files.exists(path) ? "something else" : "nothing", "Check the path");
+          Kind.FILE_MISSING,
+          path.toString(),
+          "there is no such safetensors file",
+          "a regular file",
+          Files.exists(path) ? "something else" : "nothing",
+          "Check the path");
     }
     Arena arena = Arena.ofShared();
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
@@ -83,8 +89,12 @@ public final class SafeTensors implements AutoCloseable {
     SafeTensorsHeader.Entry entry = header.entries().get(name);
     if (entry == null) {
       throw new FormatException(
-          Kind.UNKNOWN_TENSOR, path.toString(), "there is no such tensor", "'" + name + "'",
-          names().size() + " others", "Check that the file belongs to this model");
+          Kind.UNKNOWN_TENSOR,
+          path.toString(),
+          "there is no such tensor",
+          "'" + name + "'",
+          names().size() + " others",
+          "Check that the file belongs to this model");
     }
     if (!arena.scope().isAlive()) {
       throw new IllegalStateException(
@@ -118,21 +128,31 @@ public final class SafeTensors implements AutoCloseable {
     LfsPointer.refuse(path, file.asSlice(0, head).asByteBuffer());
     if (size < LENGTH_BYTES) {
       throw new FormatException(
-          Kind.TRUNCATED, where, "the file is too short for a header", "at least 8 bytes",
-          size + " bytes", "Fetch the file again");
+          Kind.TRUNCATED,
+          where,
+          "the file is too short for a header",
+          "at least 8 bytes",
+          size + " bytes",
+          "Fetch the file again");
     }
     long length = file.get(LENGTH, 0);
     if (Long.compareUnsigned(length, SafeTensorsHeader.MAX_BYTES) > 0) {
       throw new FormatException(
-          Kind.HEADER_LENGTH, where, "the header's length is over the limit",
+          Kind.HEADER_LENGTH,
+          where,
+          "the header's length is over the limit",
           "at most " + SafeTensorsHeader.MAX_BYTES + " bytes",
           Long.toUnsignedString(length) + " bytes",
           "Check that this is a safetensors file; fetch it again");
     }
     if (length > size - LENGTH_BYTES) {
       throw new FormatException(
-          Kind.TRUNCATED, where, "the file ends within its header", length + " bytes of header",
-          (size - LENGTH_BYTES) + " bytes", "Fetch the file again");
+          Kind.TRUNCATED,
+          where,
+          "the file ends within its header",
+          length + " bytes of header",
+          (size - LENGTH_BYTES) + " bytes",
+          "Fetch the file again");
     }
     MemorySegment headerBytes = file.asSlice(LENGTH_BYTES, length);
     String json = StrictJson.decode(headerBytes.asByteBuffer(), where + " (header)");

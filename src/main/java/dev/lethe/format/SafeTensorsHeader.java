@@ -55,8 +55,12 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
       }
       if (parser.nextToken() != null) {
         throw new FormatException(
-            Kind.JSON_SYNTAX, where, "the header holds more than one JSON value", "one object",
-            "another value after it", "Fetch the file again");
+            Kind.JSON_SYNTAX,
+            where,
+            "the header holds more than one JSON value",
+            "one object",
+            "another value after it",
+            "Fetch the file again");
       }
     } catch (JacksonException e) {
       throw StrictJson.syntax(e, where + " (header)");
@@ -89,8 +93,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
           dtype = dtype(parser.getString(), place);
         }
         case "shape" -> dims = longs(parser, place, "shape", MAX_RANK, Kind.RANK);
-        case "data_offsets" ->
-            offsets = longs(parser, place, "data_offsets", 2, Kind.BAD_OFFSETS);
+        case "data_offsets" -> offsets = longs(parser, place, "data_offsets", 2, Kind.BAD_OFFSETS);
         default -> parser.skipChildren();
       }
     }
@@ -103,8 +106,12 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
   private static Entry entry(DType dtype, long[] dims, long[] offsets, String place) {
     if (offsets.length != 2 || offsets[0] > offsets[1]) {
       throw new FormatException(
-          Kind.BAD_OFFSETS, place, "data_offsets are no byte range", "[begin, end], begin ≤ end",
-          Arrays.toString(offsets), "Fetch the file again");
+          Kind.BAD_OFFSETS,
+          place,
+          "data_offsets are no byte range",
+          "[begin, end], begin ≤ end",
+          Arrays.toString(offsets),
+          "Fetch the file again");
     }
     long bytes;
     Shape shape;
@@ -113,13 +120,22 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
       bytes = Math.multiplyExact(shape.elements(), dtype.bytes());
     } catch (ArithmeticException e) {
       throw new FormatException(
-          Kind.OVERFLOW, place, "the size leaves 64 bits", null, Arrays.toString(dims),
-          "Fetch the file again; this header is wrong or hostile", e);
+          Kind.OVERFLOW,
+          place,
+          "the size leaves 64 bits",
+          null,
+          Arrays.toString(dims),
+          "Fetch the file again; this header is wrong or hostile",
+          e);
     }
     if (bytes != offsets[1] - offsets[0]) {
       throw new FormatException(
-          Kind.SIZE_MISMATCH, place, "data_offsets do not fit " + dtype + shape,
-          bytes + " bytes", (offsets[1] - offsets[0]) + " bytes", "Fetch the file again");
+          Kind.SIZE_MISMATCH,
+          place,
+          "data_offsets do not fit " + dtype + shape,
+          bytes + " bytes",
+          (offsets[1] - offsets[0]) + " bytes",
+          "Fetch the file again");
     }
     return new Entry(dtype, shape, offsets[0], offsets[1]);
   }
@@ -137,23 +153,33 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
       Entry entry = named.getValue();
       if (entry.begin() != at) {
         throw new FormatException(
-            Kind.NOT_CONTIGUOUS, where + ": tensor '" + named.getKey() + "'",
+            Kind.NOT_CONTIGUOUS,
+            where + ": tensor '" + named.getKey() + "'",
             entry.begin() < at ? "it overlaps another tensor" : "there is a hole before it",
-            "first byte " + at, "first byte " + entry.begin(), "Fetch the file again");
+            "first byte " + at,
+            "first byte " + entry.begin(),
+            "Fetch the file again");
       }
       if (entry.end() > dataBytes) {
         throw new FormatException(
-            Kind.TRUNCATED, where + ": tensor '" + named.getKey() + "'",
-            "the file ends before the tensor does", entry.end() + " bytes of data",
-            dataBytes + " bytes", "Fetch the file again; the download was probably cut off");
+            Kind.TRUNCATED,
+            where + ": tensor '" + named.getKey() + "'",
+            "the file ends before the tensor does",
+            entry.end() + " bytes of data",
+            dataBytes + " bytes",
+            "Fetch the file again; the download was probably cut off");
       }
       at = entry.end();
       ordered.put(named.getKey(), entry);
     }
     if (at != dataBytes) {
       throw new FormatException(
-          Kind.TRAILING_BYTES, where, "bytes after the last tensor", at + " bytes of data",
-          dataBytes + " bytes", "Fetch the file again; something was appended to it");
+          Kind.TRAILING_BYTES,
+          where,
+          "bytes after the last tensor",
+          at + " bytes of data",
+          dataBytes + " bytes",
+          "Fetch the file again; something was appended to it");
     }
     return ordered;
   }
@@ -166,7 +192,11 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     while (parser.nextToken() != JsonToken.END_ARRAY) {
       if (count == most) {
         throw new FormatException(
-            tooMany, place, field + " has too many entries", "at most " + most, "more",
+            tooMany,
+            place,
+            field + " has too many entries",
+            "at most " + most,
+            "more",
             "Fetch the file again; no model has such tensors");
       }
       values[count++] = size(parser, place, field);
@@ -183,16 +213,23 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
       }
     }
     throw new FormatException(
-        integer ? Kind.OUT_OF_RANGE : Kind.WRONG_TYPE, place, field + " holds no size",
-        "integers of 0 … 2^63-1", shorten(parser.getString()), "Fetch the file again");
+        integer ? Kind.OUT_OF_RANGE : Kind.WRONG_TYPE,
+        place,
+        field + " holds no size",
+        "integers of 0 … 2^63-1",
+        shorten(parser.getString()),
+        "Fetch the file again");
   }
 
   private static DType dtype(String name, String place) {
     DType dtype = DTYPES.get(name);
     if (dtype == null) {
       throw new FormatException(
-          Kind.UNKNOWN_DTYPE, place, "this number format is not supported",
-          "one of " + Arrays.toString(DType.values()), "'" + shorten(name) + "'",
+          Kind.UNKNOWN_DTYPE,
+          place,
+          "this number format is not supported",
+          "one of " + Arrays.toString(DType.values()),
+          "'" + shorten(name) + "'",
           "Convert the model to F32, F16 or BF16");
     }
     return dtype;
@@ -203,8 +240,11 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     if (got != wanted) {
       String text = got == null ? "nothing" : shorten(String.valueOf(parser.getString()));
       throw new FormatException(
-          Kind.WRONG_TYPE, place, what + " is of the wrong JSON type",
-          wanted.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' '), text,
+          Kind.WRONG_TYPE,
+          place,
+          what + " is of the wrong JSON type",
+          wanted.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' '),
+          text,
           "Fetch the file again");
     }
   }
@@ -212,7 +252,11 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
   private static void requirePresent(Object value, String field, String place) {
     if (value == null) {
       throw new FormatException(
-          Kind.MISSING_FIELD, place, "a field is missing", "'" + field + "'", null,
+          Kind.MISSING_FIELD,
+          place,
+          "a field is missing",
+          "'" + field + "'",
+          null,
           "Fetch the file again");
     }
   }
@@ -220,7 +264,11 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
   private static void refuseTooMany(int count, String where) {
     if (count > MAX_TENSORS) {
       throw new FormatException(
-          Kind.TOO_MANY, where, "too many tensors", "at most " + MAX_TENSORS, "more",
+          Kind.TOO_MANY,
+          where,
+          "too many tensors",
+          "at most " + MAX_TENSORS,
+          "more",
           "Fetch the file again; no model has that many");
     }
   }

@@ -76,7 +76,9 @@ final class SafeTensorsWriter {
     }
   }
 
-  /** Copies through one direct buffer, so that heap, mapped and off-heap memory are written alike. */
+  /**
+   * Copies through one direct buffer, so that heap, mapped and off-heap memory are written alike.
+   */
   private static void writeTensor(FileChannel channel, MemorySegment bytes, ByteBuffer chunk)
       throws IOException {
     MemorySegment window = MemorySegment.ofBuffer(chunk.clear());

@@ -74,8 +74,7 @@ final class ShardIndex {
     }
     Path file = dir.resolve(shard);
     try {
-      if (Files.exists(file)
-          && !file.toRealPath().getParent().equals(dir.toRealPath())) {
+      if (Files.exists(file) && !file.toRealPath().getParent().equals(dir.toRealPath())) {
         throw escape(where, shard, "a file of the folder itself, not a link out of it");
       }
     } catch (IOException e) {

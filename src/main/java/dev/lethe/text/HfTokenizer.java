@@ -12,9 +12,9 @@ import java.util.stream.IntStream;
 
 /**
  * A Hugging Face {@code tokenizer.json}, run by the library that made it (DJL's binding of {@code
- * tokenizers}). The library's traps are closed: it is offline, it never truncates or pads, it unpacks its
- * native code into a private folder only. The file's post-processor decides whether a text begins
- * with a special token, as in transformers' fast tokenizers.
+ * tokenizers}). The library's traps are closed: it is offline, it never truncates or pads, it
+ * unpacks its native code into a private folder only. The file's post-processor decides whether a
+ * text begins with a special token, as in transformers' fast tokenizers.
  */
 public final class HfTokenizer implements Tokenizer {
   private static final Map<String, String> OPTIONS =
@@ -86,7 +86,8 @@ public final class HfTokenizer implements Tokenizer {
   /** The library would replace what its strings cannot hold with U+FFFD and not say so. */
   private static void requireText(String text) {
     boolean loneSurrogate =
-        text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+        text.codePoints()
+            .anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
     if (loneSurrogate || text.indexOf('\0') >= 0) {
       throw new FormatException(
           Kind.CANNOT_ENCODE,

@@ -14,8 +14,9 @@ import java.util.Locale;
 import java.util.Set;
 
 /**
- * Folders that only this user can write to. Native code is loaded from here and from nowhere else, because
- * a library at a predictable place that others can write to is somebody else's code in our process.
+ * Folders that only this user can write to. Native code is loaded from here and from nowhere else,
+ * because a library at a predictable place that others can write to is somebody else's code in our
+ * process.
  */
 final class PrivateFolder {
   private static final Set<PosixFilePermission> OWNER_ONLY =

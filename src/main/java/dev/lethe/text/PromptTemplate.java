@@ -14,11 +14,13 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The fixed formats in which a row of text becomes pieces that are tokenised one by one. A supervised
- * piece is what the model learns to say, and is followed by the token that ends a text.
+ * The fixed formats in which a row of text becomes pieces that are tokenised one by one. A
+ * supervised piece is what the model learns to say, and is followed by the token that ends a text.
  */
 public enum PromptTemplate {
-  /** The prompt and the response as they are; a question or an instruction stands for the prompt. */
+  /**
+   * The prompt and the response as they are; a question or an instruction stands for the prompt.
+   */
   PLAIN {
     @Override
     List<Piece> render(Row row) {
@@ -26,7 +28,9 @@ public enum PromptTemplate {
         case PromptRow r -> pair(r.prompt(), r.response());
         case QuestionRow r -> pair(r.question(), r.answer());
         case InstructionRow r ->
-            pair(r.input().isEmpty() ? r.instruction() : r.instruction() + "\n" + r.input(), r.output());
+            pair(
+                r.input().isEmpty() ? r.instruction() : r.instruction() + "\n" + r.input(),
+                r.output());
         default -> null;
       };
     }

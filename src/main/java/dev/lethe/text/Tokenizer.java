@@ -5,8 +5,8 @@ public interface Tokenizer extends AutoCloseable {
   /**
    * The tokens of a text, all of them; nothing is truncated or padded.
    *
-   * @param addSpecialTokens whether to add what the tokenizer puts around a text, such as a token for
-   *     its begin
+   * @param addSpecialTokens whether to add what the tokenizer puts around a text, such as a token
+   *     for its begin
    */
   int[] encode(String text, boolean addSpecialTokens);
 

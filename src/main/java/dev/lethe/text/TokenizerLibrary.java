@@ -9,15 +9,17 @@ import java.util.logging.Level;
 import java.util.logging.Logger;
 
 /**
- * Makes the tokenizers library safe to load, once. For the whole JVM it switches the library offline (it
- * would otherwise fetch a GPU build and report its use), points it at a private folder for the native
- * code that it unpacks, and quiets its progress messages.
+ * Makes the tokenizers library safe to load, once. For the whole JVM it switches the library
+ * offline (it would otherwise fetch a GPU build and report its use), points it at a private folder
+ * for the native code that it unpacks, and quiets its progress messages.
  */
 final class TokenizerLibrary {
   /** Held, because the logging system forgets the settings of loggers that nobody holds. */
   private static final Logger PROGRESS = Logger.getLogger("ai.djl");
 
-  /** It looks for GPUs, which tokenizing does not use, and complains of those that it cannot use. */
+  /**
+   * It looks for GPUs, which tokenizing does not use, and complains of those that it cannot use.
+   */
   private static final Logger GPU_SEARCH = Logger.getLogger("ai.djl.util.cuda");
 
   private static boolean prepared;
@@ -68,8 +70,7 @@ final class TokenizerLibrary {
     String family = os.startsWith("win") ? "win" : os.startsWith("mac") ? "osx" : "linux";
     String arch = System.getProperty("os.arch");
     String platform = family + "-" + (arch.equals("amd64") ? "x86_64" : arch);
-    String resource =
-        "native/lib/" + platform + "/cpu/" + System.mapLibraryName("tokenizers");
+    String resource = "native/lib/" + platform + "/cpu/" + System.mapLibraryName("tokenizers");
     if (HuggingFaceTokenizer.class.getClassLoader().getResource(resource) == null) {
       throw new FormatException(
           Kind.TOKENIZER_LIBRARY,
