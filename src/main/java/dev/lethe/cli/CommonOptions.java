@@ -1,0 +1,74 @@
+package dev.lethe.cli;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.Backends;
+import dev.lethe.backend.EnvironmentException;
+import dev.lethe.tensor.DType;
+import java.util.Arrays;
+import java.util.Locale;
+import picocli.CommandLine.Option;
+
+/** What every command that computes takes. */
+final class CommonOptions {
+  @Option(
+      names = "--device",
+      paramLabel = "D",
+      defaultValue = "auto",
+      description = "auto, cpu, cuda or reference (default: auto, the best that works here)")
+  String device;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "T",
+      description = "require this number format: f32, f64 or bf16 (default: the device's own)")
+  String dtype;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "worker threads of the CPU (default: one per processor)")
+  int threads;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "fixes everything random (default: ${DEFAULT-VALUE})")
+  long seed;
+
+  /** Opens the device that was asked for; refuses one that does not compute in the asked format. */
+  Backend openBackend(LetheCommand command) {
+    if (threads < 0) {
+      throw command.usage("--threads must not be negative, got " + threads);
+    }
+    DType wanted = wantedFormat(command);
+    String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
+    Backend backend = Backends.select(name, new BackendOptions(threads));
+    if (wanted != null && backend.activationType() != wanted) {
+      DType has = backend.activationType();
+      backend.close();
+      throw new EnvironmentException(
+          "device " + backend.name(),
+          "computes in %s, not in %s".formatted(label(has), label(wanted)),
+          "Leave --dtype away; f64 is the format of --device reference.");
+    }
+    return backend;
+  }
+
+  private DType wantedFormat(LetheCommand command) {
+    if (dtype == null) {
+      return null;
+    }
+    return Arrays.stream(new DType[] {DType.F64, DType.F32, DType.BF16})
+        .filter(type -> label(type).equals(dtype.toLowerCase(Locale.ROOT)))
+        .findFirst()
+        .orElseThrow(() -> command.usage("--dtype is one of f64, f32, bf16; got " + dtype));
+  }
+
+  /** A number format as people write it. */
+  static String label(DType type) {
+    return type.name().toLowerCase(Locale.ROOT);
+  }
+}

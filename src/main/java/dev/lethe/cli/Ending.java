@@ -1,0 +1,57 @@
+package dev.lethe.cli;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.EnvironmentException;
+import dev.lethe.run.InterruptedRun;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+
+/** How a command that failed tells people why, and its exit code. */
+final class Ending {
+  private Ending() {}
+
+  /**
+   * Prints one message.
+   *
+   * @param command what failed; null where that is not known
+   */
+  static int of(Throwable failure, Object command, PrintStream err) {
+    err.println("lethe: " + message(failure));
+    if (isBug(failure) || command instanceof LetheCommand c && c.output.debug) {
+      failure.printStackTrace(err);
+    }
+    return code(failure);
+  }
+
+  private static boolean isBug(Throwable failure) {
+    return !(failure instanceof LetheException
+        || failure instanceof InterruptedRun
+        || failure instanceof OutOfMemoryError
+        || failure instanceof UncheckedIOException
+        || failure instanceof IOException);
+  }
+
+  private static int code(Throwable failure) {
+    return switch (failure) {
+      case InterruptedRun e -> ExitCode.INTERRUPTED;
+      case EnvironmentException e -> ExitCode.ENVIRONMENT;
+      case OutOfMemoryError e -> ExitCode.ENVIRONMENT;
+      default -> ExitCode.FAILED;
+    };
+  }
+
+  private static String message(Throwable failure) {
+    return switch (failure) {
+      case LetheException e -> e.getMessage().endsWith(".") ? e.getMessage() : e.getMessage() + ".";
+      case InterruptedRun e -> e.getMessage();
+      case OutOfMemoryError e ->
+          "not enough memory: %s. Use a smaller --batch-tokens, or LETHE_JAVA_OPTS=-Xmx4g where it says 'Java heap space'."
+              .formatted(e.getMessage());
+      case UncheckedIOException e -> "reading or writing failed: " + e.getCause().getMessage();
+      case IOException e -> "reading or writing failed: " + e.getMessage();
+      default ->
+          "this is a bug in Lethe: %s. Please report it with what follows.".formatted(failure);
+    };
+  }
+}

@@ -1,0 +1,63 @@
+package dev.lethe.cli;
+
+import dev.lethe.run.InterruptedRun;
+import dev.lethe.run.Progress;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.JsonNode;
+
+/** What all commands share: where they print, how they refuse, how they report progress. */
+abstract class LetheCommand implements Callable<Integer> {
+  final Console console;
+
+  @Mixin OutputOptions output;
+
+  @Spec private CommandSpec spec;
+
+  private Progress progress;
+
+  LetheCommand(Console console) {
+    this.console = console;
+  }
+
+  /** Does the work and returns an exit code. */
+  abstract int run();
+
+  @Override
+  public final Integer call() {
+    try (Progress open = output.quiet ? Progress.silent() : Progress.on(console.err(), console.terminal())) {
+      progress = open;
+      return run();
+    }
+  }
+
+  /** The progress of this run. */
+  final Progress progress() {
+    return progress;
+  }
+
+  /** Prints a line of results. */
+  final void print(String line) {
+    console.out().println(line);
+  }
+
+  /** Prints a JSON value on one line. */
+  final void print(JsonNode json) {
+    console.out().println(json);
+  }
+
+  /** Stops here if the user asked for it and nothing is lost that was to be kept. */
+  final void stopIfAsked() {
+    if (console.interrupt().requested()) {
+      throw new InterruptedRun("stopped; nothing was written. Run the same command again.");
+    }
+  }
+
+  /** A refusal of the options, exit code 2. */
+  final ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+}

@@ -1,0 +1,108 @@
+package dev.lethe.cli;
+
+import dev.lethe.run.Interrupt;
+import dev.lethe.run.Versions;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** The program {@code lethe}: reads the command line, runs one command, makes its end an exit code. */
+@Command(
+    name = "lethe",
+    synopsisSubcommandLabel = "COMMAND",
+    description = {
+      "Makes a fine-tuned language model forget, correct or rewrite named training examples.",
+      ""
+    },
+    footer = {
+      "",
+      "lethe COMMAND --help explains a command; lethe demo shows the whole story.",
+      "Exit codes: 0 done, 1 failed, 2 usage, 3 environment, 130 interrupted and resumable."
+    },
+    versionProvider = Main.Version.class)
+public final class Main {
+  private static final String ERASE_LINE_ABOVE = "\u001b[1A\u001b[2K\r";
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "print this help")
+  private boolean help;
+
+  @Option(
+      names = {"-V", "--version"},
+      versionHelp = true,
+      description = "print the version")
+  private boolean version;
+
+  private Main() {}
+
+  /** Runs a command and exits with its code. */
+  public static void main(String[] args) {
+    boolean terminal = Boolean.getBoolean("lethe.terminal");
+    if (terminal) {
+      System.err.print(ERASE_LINE_ABOVE); // in which java has announced its incubator module
+      System.err.flush();
+    }
+    Console console = new Console(System.out, System.err, terminal, new Interrupt());
+    StopSignal signal = StopSignal.install(console);
+    signal.exit(run(args, console));
+  }
+
+  /** Runs a command and returns its exit code. */
+  static int run(String[] args, Console console) {
+    CommandLine commands = commands(console);
+    commands.setExecutionExceptionHandler(
+        (e, command, parsed) -> Ending.of(e, command.getCommand(), console.err()));
+    int code;
+    try {
+      code = commands.execute(args);
+    } catch (Error e) {
+      code = Ending.of(e, null, console.err());
+    }
+    boolean written = !console.out().checkError();
+    if (!written && code == ExitCode.DONE) {
+      console.err().println("lethe: standard output could not be written; results are missing");
+      code = ExitCode.FAILED;
+    }
+    console.err().flush();
+    return code;
+  }
+
+  private static CommandLine commands(Console console) {
+    CommandLine main = new CommandLine(new Main());
+    main.addSubcommand(new DoctorCommand(console));
+    main.addSubcommand(new SelftestCommand(console));
+    main.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
+    main.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));
+    main.setUsageHelpAutoWidth(true);
+    main.setExpandAtFiles(false); // --forget @FILE is ours
+    main.setParameterExceptionHandler((e, arguments) -> usageError(e));
+    return main;
+  }
+
+  private static int usageError(ParameterException e) {
+    CommandLine command = e.getCommandLine();
+    PrintWriter err = command.getErr();
+    err.println("lethe: " + e.getMessage());
+    UnmatchedArgumentException.printSuggestions(e, err);
+    err.printf("Try '%s --help'.%n", command.getCommandSpec().qualifiedName(" "));
+    return ExitCode.USAGE;
+  }
+
+  /** What {@code --version} prints. */
+  static final class Version implements CommandLine.IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      Versions versions = Versions.current();
+      return new String[] {
+        "lethe " + versions.lethe() + ", commit " + versions.commit(),
+        "java " + versions.java() + ", " + versions.system()
+      };
+    }
+  }
+}
