@@ -1,0 +1,89 @@
+package dev.lethe.backend.cpu;
+
+import dev.lethe.tensor.HostAllocator;
+import dev.lethe.tensor.HostStorage;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+
+/** What all kernels of one backend share. */
+final class Cpu implements AutoCloseable {
+  /** Elements below which handing work to other threads costs more than it gains. */
+  static final int WORTH_SHARING = 16_384;
+
+  /** Floats of zero at {@link #zeros}, the longest run handled at a time where a null stands for zero. */
+  static final int ZEROS = 4096;
+
+  private final Primitives primitives;
+  private final HostAllocator allocator = new HostAllocator();
+  private final HostAllocator scratchMemory = new HostAllocator();
+  private final WorkerPool pool;
+  private final Gemm gemm;
+  private final MemorySegment zeros;
+
+  Cpu(Primitives primitives, int threads) {
+    this.primitives = primitives;
+    zeros = ((HostStorage) scratchMemory.allocate(4L * ZEROS)).segment().fill((byte) 0);
+    pool = new WorkerPool(threads, new Scratch.Source(scratchMemory));
+    gemm = new Gemm(primitives, pool, zeros);
+  }
+
+  Primitives primitives() {
+    return primitives;
+  }
+
+  RowPrimitives rows() {
+    return primitives.rows();
+  }
+
+  TilePrimitives tiles() {
+    return primitives.tiles();
+  }
+
+  /** The memory of tensors; what threads keep for themselves is not part of it. */
+  HostAllocator allocator() {
+    return allocator;
+  }
+
+  WorkerPool pool() {
+    return pool;
+  }
+
+  Gemm gemm() {
+    return gemm;
+  }
+
+  /** {@value #ZEROS} zeros, to stand for what is structurally zero. */
+  MemorySegment zeros() {
+    return zeros;
+  }
+
+  /** A tensor's memory, or zeros. */
+  MemorySegment orZeros(Tensor tensor) {
+    return tensor == null ? zeros : memory(tensor);
+  }
+
+  /**
+   * A tensor's memory. Kernels take off-heap memory only: a second kind would make every access in
+   * every inner loop a choice.
+   */
+  static MemorySegment memory(Tensor tensor) {
+    MemorySegment segment = tensor.segment();
+    if (!segment.isNative()) {
+      throw new IllegalArgumentException(
+          "tensor " + tensor + " lies on the Java heap; upload it into a scope of this backend first");
+    }
+    return segment;
+  }
+
+  /** Rows that make a piece of work worth sharing where each costs this many elements. */
+  static int grain(long elementsPerRow) {
+    return (int) Math.max(1, WORTH_SHARING / Math.max(1, elementsPerRow));
+  }
+
+  @Override
+  public void close() {
+    pool.close();
+    allocator.close();
+    scratchMemory.close();
+  }
+}

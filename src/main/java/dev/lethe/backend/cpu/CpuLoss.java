@@ -1,0 +1,235 @@
+package dev.lethe.backend.cpu;
+
+import static dev.lethe.tensor.DType.F32;
+
+import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.Require;
+import dev.lethe.backend.cpu.Scratch.Slot;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Vocabulary head and cross-entropy. Each thread takes a block of rows through both products, so that
+ * logits never leave the cache: the block is as tall as keeps the stream of weights below what memory
+ * delivers, and no taller.
+ */
+final class CpuLoss implements LossKernels {
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+
+  /** Rows of a block, a multiple of 12, for vocabularies up to the next constant and above it. */
+  private static final int BLOCK = 96;
+
+  private static final int SMALL_BLOCK = 48;
+  private static final int LARGE_VOCABULARY = 80_000;
+
+  private final Cpu cpu;
+  private final RowPrimitives rows;
+  private final Gemm gemm;
+
+  CpuLoss(Cpu cpu) {
+    this.cpu = cpu;
+    this.rows = cpu.rows();
+    this.gemm = cpu.gemm();
+  }
+
+  @Override
+  public void logits(FrozenLinear head, Tensor x, Tensor z) {
+    PackedLinear w = PackedLinear.of(head);
+    Require.rank("loss.logits: x", x, 2);
+    Require.tensor("loss.logits: x", x, F32, x.dim(0), w.in());
+    Require.tensor("loss.logits: z", z, F32, x.dim(0), w.out());
+    gemm.run(
+        Math.toIntExact(x.dim(0)),
+        Matrix.rows(Cpu.memory(z), w.out()),
+        w.start(gemm),
+        new Gemm.Term(Matrix.rows(Cpu.memory(x), w.in()), w.forward().panels()));
+  }
+
+  @Override
+  public void forward(
+      FrozenLinear head,
+      Tensor x,
+      Tensor targets,
+      Tensor weights,
+      Tensor rowLoss,
+      Tensor p,
+      Tensor gx) {
+    PackedLinear w = PackedLinear.of(head);
+    Require.rank("loss.forward: x", x, 2);
+    long m = x.dim(0);
+    Require.tensor("loss.forward: x", x, F32, m, w.in());
+    MemorySegment target = requireTargets("loss.forward: targets", targets, m, w.out());
+    Require.tensor("loss.forward: rowLoss", rowLoss, F32, m);
+    Require.tensorOrNull("loss.forward: p", p, F32, m, w.out());
+    Require.tensorOrNull("loss.forward: gx", gx, F32, m, w.in());
+    if (gx != null) {
+      Require.tensor("loss.forward: weights", weights, F32, m);
+    }
+    Panels forth = w.forward().panels();
+    Panels back = gx == null ? null : w.backwardPanels("loss.forward");
+    Matrix in = Matrix.rows(Cpu.memory(x), w.in());
+    MemorySegment losses = Cpu.memory(rowLoss);
+    MemorySegment kept = p == null ? null : Cpu.memory(p);
+    MemorySegment weight = gx == null ? null : Cpu.memory(weights);
+    MemorySegment out = gx == null ? null : Cpu.memory(gx);
+    long v = w.out();
+    blocks(
+        m,
+        v,
+        (row, end, scratch) -> {
+          int count = end - row;
+          MemorySegment z = kept == null ? scratch.floats(Slot.LOGITS, count * v) : kept;
+          long base = kept == null ? 0 : 4L * row * v;
+          Matrix zm = Matrix.rows(z, base, v);
+          MemorySegment ofLabels = scratch.floats(Slot.STATISTICS, count);
+          gemm.block(
+              scratch, 0, count, 0, forth.count(), zm, w.start(gemm),
+              new Gemm.Term(in.fromRow(row), forth));
+          for (int i = 0; i < count; i++) {
+            long at = base + 4 * i * v;
+            long label = at + 4L * target.get(INT, 4L * (row + i));
+            losses.set(FLOAT, 4L * (row + i), softmax(z, at, label, (int) v));
+            if (out != null) {
+              float probability = z.get(FLOAT, label);
+              ofLabels.set(FLOAT, 4L * i, probability);
+              z.set(FLOAT, label, probability - 1);
+            }
+          }
+          if (out == null) {
+            return;
+          }
+          gemm.block(
+              scratch, 0, count, 0, back.count(), Matrix.rows(out, 4 * row * w.in(), w.in()),
+              gemm.zero(), new Gemm.Term(zm, back));
+          for (int i = 0; i < count; i++) {
+            long at = 4 * (row + i) * w.in();
+            rows.scale(weight.get(FLOAT, 4L * (row + i)), out, at, out, at, (int) w.in());
+            long label = base + 4 * (i * v + target.get(INT, 4L * (row + i)));
+            z.set(FLOAT, label, ofLabels.get(FLOAT, 4L * i));
+          }
+        });
+  }
+
+  @Override
+  public void tangent(FrozenLinear head, Tensor p, Tensor targets, Tensor dx, Tensor dLoss) {
+    PackedLinear w = PackedLinear.of(head);
+    Require.rank("loss.tangent: dx", dx, 3);
+    long k = dx.dim(0);
+    long m = dx.dim(1);
+    Require.tensor("loss.tangent: dx", dx, F32, k, m, w.in());
+    Require.tensor("loss.tangent: p", p, F32, m, w.out());
+    MemorySegment target = requireTargets("loss.tangent: targets", targets, m, w.out());
+    Require.tensor("loss.tangent: dLoss", dLoss, F32, k, m);
+    MemorySegment probabilities = Cpu.memory(p);
+    MemorySegment out = Cpu.memory(dLoss);
+    long v = w.out();
+    logitTangents(
+        w,
+        dx,
+        (row, end, dz, scratch) -> {
+          for (int i = row; i < end; i++) {
+            long at = 4 * (i - row) * v;
+            long primal = i % m;
+            float mean = rows.dot(probabilities, 4 * primal * v, dz, at, (int) v);
+            float label = dz.get(FLOAT, at + 4L * target.get(INT, 4 * primal));
+            out.set(FLOAT, 4L * i, mean - label);
+          }
+        });
+  }
+
+  @Override
+  public void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx) {
+    PackedLinear w = PackedLinear.of(head);
+    Require.rank("loss.backwardTangent: dx", dx, 3);
+    long k = dx.dim(0);
+    long m = dx.dim(1);
+    Require.tensor("loss.backwardTangent: dx", dx, F32, k, m, w.in());
+    Require.tensor("loss.backwardTangent: p", p, F32, m, w.out());
+    Require.tensor("loss.backwardTangent: weights", weights, F32, m);
+    Require.tensor("loss.backwardTangent: dgx", dgx, F32, k, m, w.in());
+    MemorySegment probabilities = Cpu.memory(p);
+    MemorySegment weight = Cpu.memory(weights);
+    MemorySegment out = Cpu.memory(dgx);
+    Panels back = w.backwardPanels("loss.backwardTangent");
+    long v = w.out();
+    logitTangents(
+        w,
+        dx,
+        (row, end, dz, scratch) -> {
+          for (int i = row; i < end; i++) {
+            long at = 4 * (i - row) * v;
+            long primal = 4 * (i % m) * v;
+            float mean = rows.dot(probabilities, primal, dz, at, (int) v);
+            float a = weight.get(FLOAT, 4 * (i % m));
+            rows.weighted(a, probabilities, primal, dz, at, mean, dz, at, (int) v);
+          }
+          gemm.block(
+              scratch, 0, end - row, 0, back.count(),
+              Matrix.rows(out, 4 * row * w.in(), w.in()), gemm.zero(),
+              new Gemm.Term(Matrix.rows(dz, v), back));
+        });
+  }
+
+  /** ż = ẋWᵀ for all rows of all directions, block by block. */
+  private void logitTangents(PackedLinear w, Tensor dx, LogitTask task) {
+    Panels forth = w.forward().panels();
+    Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
+    blocks(
+        dx.dim(0) * dx.dim(1),
+        w.out(),
+        (row, end, scratch) -> {
+          MemorySegment dz = scratch.floats(Slot.LOGITS, (end - row) * w.out());
+          gemm.block(
+              scratch, 0, end - row, 0, forth.count(), Matrix.rows(dz, w.out()), gemm.zero(),
+              new Gemm.Term(in.fromRow(row), forth));
+          task.run(row, end, dz, scratch);
+        });
+  }
+
+  /** Turns a row of logits into probabilities and returns logsumexp(z) − z[label]. */
+  private float softmax(MemorySegment z, long at, long label, int v) {
+    float labelled = z.get(FLOAT, label);
+    float max = rows.max(z, at, v);
+    float sum = rows.expSum(z, at, v, 1, max);
+    rows.scale(1 / sum, z, at, z, at, v);
+    return (float) (Math.log(sum) + max - labelled);
+  }
+
+  /** Cuts rows into equal blocks, as many for each thread. */
+  private void blocks(long m, long vocabulary, WorkerPool.RangeTask task) {
+    int n = Math.toIntExact(m);
+    int most = vocabulary > LARGE_VOCABULARY ? SMALL_BLOCK : BLOCK;
+    int tiles = Math.ceilDiv(n, TilePrimitives.ROWS);
+    int threads = cpu.pool().threads();
+    int pieces = Math.ceilDiv(Math.ceilDiv(n, most), threads) * threads;
+    int blocks = Math.clamp(pieces, 1, Math.max(1, tiles));
+    cpu.pool()
+        .run(
+            n == 0 ? 0 : blocks,
+            (i, scratch) -> {
+              int from = (int) ((long) tiles * i / blocks) * TilePrimitives.ROWS;
+              int to = (int) ((long) tiles * (i + 1) / blocks) * TilePrimitives.ROWS;
+              task.run(from, Math.min(n, to), scratch);
+            });
+  }
+
+  private static MemorySegment requireTargets(
+      String what, Tensor targets, long m, long vocabulary) {
+    Require.tensor(what, targets, DType.I32, m);
+    MemorySegment ids = Cpu.memory(targets);
+    for (long row = 0; row < m; row++) {
+      Require.index(what, row, ids.get(INT, 4 * row), vocabulary);
+    }
+    return ids;
+  }
+
+  /** Works on ż of rows {@code row … end-1}, (end−row,V) at the beginning of dz. */
+  @FunctionalInterface
+  private interface LogitTask {
+    void run(int row, int end, MemorySegment dz, Scratch scratch);
+  }
+}

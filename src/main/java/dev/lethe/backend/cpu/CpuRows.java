@@ -1,0 +1,87 @@
+package dev.lethe.backend.cpu;
+
+import static dev.lethe.tensor.DType.F32;
+
+import dev.lethe.backend.Require;
+import dev.lethe.backend.RowKernels;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Selection of rows, one copy a row. */
+final class CpuRows implements RowKernels {
+  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+
+  private final Cpu cpu;
+
+  CpuRows(Cpu cpu) {
+    this.cpu = cpu;
+  }
+
+  @Override
+  public void gather(Tensor rows, Tensor x, Tensor y) {
+    require("rows.gather", rows, x, "x", y, "y");
+    MemorySegment index = Cpu.memory(rows);
+    MemorySegment from = Cpu.memory(x);
+    MemorySegment to = Cpu.memory(y);
+    int m = Math.toIntExact(rows.elements());
+    long bytes = 4 * x.dim(-1);
+    long n = x.dim(-2);
+    cpu.pool()
+        .runRanges(
+            Math.toIntExact(y.shape().rows()),
+            Cpu.grain(x.dim(-1)),
+            (first, end, scratch) -> {
+              for (int row = first; row < end; row++) {
+                long source = row / m * n + index.get(INT, 4L * (row % m));
+                MemorySegment.copy(from, source * bytes, to, row * bytes, bytes);
+              }
+            });
+  }
+
+  @Override
+  public void scatter(Tensor rows, Tensor gy, Tensor gx) {
+    require("rows.scatter", rows, gx, "gx", gy, "gy");
+    MemorySegment index = Cpu.memory(rows);
+    MemorySegment from = Cpu.memory(gy);
+    MemorySegment to = Cpu.memory(gx);
+    int m = Math.toIntExact(rows.elements());
+    long bytes = 4 * gx.dim(-1);
+    long n = gx.dim(-2);
+    to.fill((byte) 0);
+    cpu.pool()
+        .runRanges(
+            Math.toIntExact(gy.shape().rows()),
+            Cpu.grain(gx.dim(-1)),
+            (first, end, scratch) -> {
+              for (int row = first; row < end; row++) {
+                long target = row / m * n + index.get(INT, 4L * (row % m));
+                MemorySegment.copy(from, row * bytes, to, target * bytes, bytes);
+              }
+            });
+  }
+
+  private static void require(
+      String operation, Tensor rows, Tensor all, String allName, Tensor some, String someName) {
+    Require.rank(operation + ": rows", rows, 1);
+    Require.tensor(operation + ": rows", rows, DType.I32, rows.dim(0));
+    Require.rank(operation + ": " + allName, all, 2, 3);
+    Require.tensor(operation + ": " + allName, all, F32, all.shape().toArray());
+    long[] dims = all.shape().toArray();
+    dims[dims.length - 2] = rows.dim(0);
+    Require.tensor(operation + ": " + someName, some, F32, dims);
+    MemorySegment index = Cpu.memory(rows);
+    int before = -1;
+    for (long i = 0; i < rows.elements(); i++) {
+      int row = index.get(INT, 4 * i);
+      Require.index(operation + ": rows", i, row, all.dim(-2));
+      Require.that(
+          before < row,
+          operation + ": rows",
+          "ascending indices without repeats",
+          row + " at position " + i);
+      before = row;
+    }
+  }
+}

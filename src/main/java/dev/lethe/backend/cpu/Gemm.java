@@ -1,0 +1,263 @@
+package dev.lethe.backend.cpu;
+
+import dev.lethe.backend.cpu.Scratch.Slot;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * C = Z + Σₜ Aₜ·Bₜ with packed right factors. The terms of a sum, such as a frozen product and its
+ * low-rank correction, are added tile by tile while the tile of C is in the nearest cache. Blocking after
+ * Goto and van de Geijn (ACM TOMS 34, 2008): blocks of A stay in the second-level cache while panels of
+ * B pass by.
+ */
+final class Gemm {
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final int ROWS = TilePrimitives.ROWS;
+  private static final int WIDE = TilePrimitives.WIDE;
+
+  /** Depth of a slice: a panel of B as deep, 64 KiB, passes through the first-level cache. */
+  private static final int SLICE = 512;
+
+  /** Total depth up to which the slices of a tile follow one another without leaving the tile. */
+  private static final int GROUP = 1536;
+
+  /** Tiles in a block of rows. */
+  private static final int BLOCK = 10;
+
+  /** Rows of A whose distance is a multiple of this fall on few cache sets: such blocks are copied. */
+  private static final long BAD_STRIDE = 1024;
+
+  /** One product of a sum: (rows,depth)·(depth,columns). */
+  record Term(Matrix a, Panels b) {}
+
+  private final TilePrimitives tiles;
+  private final RowPrimitives rows;
+  private final WorkerPool pool;
+  private final Matrix zero;
+
+  Gemm(Primitives primitives, WorkerPool pool, MemorySegment zeros) {
+    this.tiles = primitives.tiles();
+    this.rows = primitives.rows();
+    this.pool = pool;
+    this.zero = new Matrix(zeros, 0, 0, 0);
+  }
+
+  /** A start of zeros. */
+  Matrix zero() {
+    return zero;
+  }
+
+  /**
+   * Computes all of C on all threads.
+   *
+   * @param n rows
+   * @param start what C starts from: C itself, {@link #zero}, or one row to repeat that may be read up
+   *     to a multiple of 32 columns
+   */
+  void run(int n, Matrix c, Matrix start, Term... terms) {
+    int panels = terms[0].b().count();
+    int rowTiles = Math.ceilDiv(n, ROWS);
+    int threads = pool.threads();
+    int rowCuts = Math.ceilDiv(rowTiles, BLOCK);
+    if (threads > 1) {
+      rowCuts = Math.min(rowTiles, Math.max(1, Math.ceilDiv(rowCuts, threads)) * threads);
+    }
+    int columnCuts = 1;
+    if (rowCuts < threads || rowTiles % rowCuts != 0 && rowTiles < 4 * threads) {
+      rowCuts = Math.ceilDiv(rowTiles, BLOCK);
+      columnCuts = Math.min(panels, 4 * threads);
+    }
+    if ((long) n * panels * depth(terms) < 4096) {
+      rowCuts = 1;
+      columnCuts = 1;
+    }
+    int byRow = rowCuts;
+    int byColumn = columnCuts;
+    pool.run(
+        byRow * byColumn,
+        (task, scratch) -> {
+          int i = task / byColumn;
+          int j = task % byColumn;
+          block(
+              scratch,
+              cut(rowTiles, i, byRow) * ROWS,
+              Math.min(n, cut(rowTiles, i + 1, byRow) * ROWS),
+              cut(panels, j, byColumn),
+              cut(panels, j + 1, byColumn),
+              c,
+              start,
+              terms);
+        });
+  }
+
+  private static int cut(int total, int piece, int pieces) {
+    return (int) ((long) total * piece / pieces);
+  }
+
+  private static int depth(Term[] terms) {
+    int depth = 0;
+    for (Term term : terms) {
+      depth += term.b().depth();
+    }
+    return depth;
+  }
+
+  /** Computes rows {@code row … end} and the given panels of C on the calling thread. */
+  void block(
+      Scratch scratch,
+      int row,
+      int end,
+      int panel,
+      int panelEnd,
+      Matrix c,
+      Matrix start,
+      Term... terms) {
+    int total = depth(terms);
+    for (int i = row; i < end; i += BLOCK * ROWS) {
+      int last = Math.min(end, i + BLOCK * ROWS);
+      if (total <= GROUP) {
+        group(scratch, i, last, panel, panelEnd, c, start, 0, total, terms);
+      } else {
+        int groups = Math.ceilDiv(total, SLICE);
+        for (int g = 0; g < groups; g++) {
+          Matrix from = g == 0 ? start : c;
+          int k = cut(total, g, groups);
+          group(scratch, i, last, panel, panelEnd, c, from, k, cut(total, g + 1, groups), terms);
+        }
+      }
+    }
+  }
+
+  /** Adds depths {@code k … kEnd} of the concatenated terms to a block of rows. */
+  private void group(
+      Scratch scratch,
+      int row,
+      int end,
+      int panel,
+      int panelEnd,
+      Matrix c,
+      Matrix start,
+      int k,
+      int kEnd,
+      Term[] terms) {
+    Matrix[] left = new Matrix[terms.length];
+    int at = 0;
+    for (int t = 0; t < terms.length; t++) {
+      int first = Math.max(k, at) - at;
+      int last = Math.min(kEnd, at + terms[t].b().depth()) - at;
+      left[t] = terms[t].a();
+      if (first < last && t == 0 && panelEnd - panel > 1 && unfavourable(left[t], last - first)) {
+        left[t] = packed(scratch, left[t], row, end, first, last);
+      }
+      at += terms[t].b().depth();
+    }
+    MemorySegment edge = scratch.floats(Slot.TILE, (long) ROWS * WIDE);
+    for (int p = panel; p < panelEnd; p++) {
+      boolean whole = terms[0].b().used(p) == terms[0].b().width(p);
+      for (int i = row; i < end; i += ROWS) {
+        int count = Math.min(ROWS, end - i);
+        if (whole) {
+          tile(count, i, i - row, p, c.segment(), c.at(i, (long) p * WIDE), c.rowStride(), start,
+              i, k, kEnd, left, terms);
+        } else {
+          edgeTile(edge, count, i, i - row, p, c, start, k, kEnd, left, terms);
+        }
+      }
+    }
+  }
+
+  private void edgeTile(
+      MemorySegment edge,
+      int count,
+      int i,
+      int inBlock,
+      int p,
+      Matrix c,
+      Matrix start,
+      int k,
+      int kEnd,
+      Matrix[] left,
+      Term[] terms) {
+    int used = terms[0].b().used(p);
+    Matrix local = new Matrix(edge, -4L * WIDE * p, 4L * WIDE, 4);
+    Matrix from = start;
+    int fromRow = i;
+    if (start.rowStride() != 0) {
+      for (int r = 0; r < count; r++) {
+        rows.copy(
+            start.segment(), start.at(i + r, (long) p * WIDE), edge, 4L * WIDE * r, used);
+      }
+      from = local;
+      fromRow = 0;
+    }
+    tile(count, i, inBlock, p, edge, 0, 4L * WIDE, from, fromRow, k, kEnd, left, terms);
+    for (int r = 0; r < count; r++) {
+      rows.copy(edge, 4L * WIDE * r, c.segment(), c.at(i + r, (long) p * WIDE), used);
+    }
+  }
+
+  /** One tile of C through the depths {@code k … kEnd} of all terms. */
+  private void tile(
+      int count,
+      int i,
+      int inBlock,
+      int p,
+      MemorySegment c,
+      long co,
+      long cRow,
+      Matrix start,
+      int startRow,
+      int k,
+      int kEnd,
+      Matrix[] left,
+      Term[] terms) {
+    MemorySegment z = start.segment();
+    long zo = start.at(startRow, (long) p * WIDE);
+    long zRow = start.rowStride();
+    int at = 0;
+    for (int t = 0; t < terms.length; t++) {
+      Panels b = terms[t].b();
+      int last = Math.min(kEnd - at, b.depth());
+      for (int first = Math.max(0, k - at); first < last; first += SLICE) {
+        int depth = Math.min(SLICE, last - first);
+        Matrix a = left[t];
+        boolean copied = a != terms[t].a();
+        int aRow = copied ? inBlock : i;
+        long aOffset =
+            copied
+                ? 4L * ((long) aRow * (last - Math.max(0, k - at)))
+                    + (first - Math.max(0, k - at)) * a.columnStride()
+                : a.at(aRow, first);
+        int width = b.width(p);
+        tiles.multiplyAdd(
+            count, width, depth, a.segment(), aOffset, a.rowStride(), a.columnStride(),
+            b.segment(), b.at(p, first), 4L * width, z, zo, zRow, c, co, cRow);
+        z = c;
+        zo = co;
+        zRow = cRow;
+      }
+      at += b.depth();
+    }
+  }
+
+  private static boolean unfavourable(Matrix a, int depth) {
+    return depth >= 64 && a.rowStride() % BAD_STRIDE == 0 && a.columnStride() == 4;
+  }
+
+  /** A block of A as panels of 12 rows: element (i,k) at (i/12·depth + k)·12 + i%12. */
+  private static Matrix packed(
+      Scratch scratch, Matrix a, int row, int end, int first, int last) {
+    int depth = last - first;
+    MemorySegment copy =
+        scratch.floats(Slot.PACKED_A, (long) Math.ceilDiv(end - row, ROWS) * ROWS * depth);
+    for (int i = row; i < end; i++) {
+      int inBlock = i - row;
+      long to = 4L * ((long) (inBlock - inBlock % ROWS) * depth + inBlock % ROWS);
+      long from = a.at(i, first);
+      for (int k = 0; k < depth; k++) {
+        copy.set(FLOAT, to + 4L * ROWS * k, a.segment().get(FLOAT, from + 4L * k));
+      }
+    }
+    return new Matrix(copy, 0, 4, 4L * ROWS);
+  }
+}

@@ -1,0 +1,107 @@
+package dev.lethe.backend.cpu;
+
+import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.Require;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A frozen weight W (out,in) as panels, once for each direction that will be needed.
+ *
+ * @param bias (out) filled up to a multiple of 32, or null
+ * @param forward panels of Wᵀ, for x·Wᵀ
+ * @param backward panels of W, for ȳ·W; null where not prepared
+ */
+record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backward)
+    implements FrozenLinear {
+  /** Panels and the tensor that keeps their memory. */
+  record Stored(Tensor memory, int depth, int columns) {
+    Panels panels() {
+      return new Panels(memory.segment(), depth, columns);
+    }
+  }
+
+  @Override
+  public boolean transposed() {
+    return backward != null;
+  }
+
+  /** What C starts from in a forward product. */
+  Matrix start(Gemm gemm) {
+    return bias == null ? gemm.zero() : new Matrix(bias.segment(), 0, 0, 4);
+  }
+
+  Panels backwardPanels(String operation) {
+    Require.that(
+        transposed(), operation + ": weight", "one frozen with transposed = true", "one without");
+    return backward.panels();
+  }
+
+  static PackedLinear of(FrozenLinear weight) {
+    if (weight instanceof PackedLinear packed) {
+      return packed;
+    }
+    throw new IllegalArgumentException(
+        "weight: expected one frozen by the cpu backend, got " + weight.getClass().getName());
+  }
+
+  static PackedLinear pack(Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    Require.rank("freezeLinear: weight", weight, 2);
+    int out = Math.toIntExact(weight.dim(0));
+    int in = Math.toIntExact(weight.dim(1));
+    HostFloats source = new HostFloats("freezeLinear: weight", weight);
+    Stored forward = allocate(owner, in, out);
+    Stored backward = transposed ? allocate(owner, out, in) : null;
+    Panels forwards = forward.panels();
+    cpu.pool()
+        .run(
+            forwards.count(),
+            (p, scratch) -> {
+              int used = forwards.used(p);
+              MemorySegment rows = scratch.floats(Scratch.Slot.PRODUCT, (long) used * in);
+              long first = (long) p * TilePrimitives.WIDE;
+              for (int j = 0; j < used; j++) {
+                source.read((first + j) * in, in, rows, 4L * j * in);
+              }
+              Matrix columns = new Matrix(rows, -4 * first * in, 4, 4L * in);
+              forwards.pack(p, columns);
+              if (backward != null) {
+                packBackward(backward.panels(), rows, (int) first, used);
+              }
+            });
+    return new PackedLinear(in, out, padded(bias, out, owner), forward, backward);
+  }
+
+  /** Rows {@code first … first+count-1} of W into all panels of W. */
+  private static void packBackward(Panels panels, MemorySegment rows, int first, int count) {
+    for (int p = 0; p < panels.count(); p++) {
+      int width = panels.width(p);
+      int used = panels.used(p);
+      for (int j = 0; j < count; j++) {
+        long from = 4L * ((long) j * panels.columns() + (long) p * TilePrimitives.WIDE);
+        long to = panels.at(p, first + j);
+        MemorySegment.copy(rows, from, panels.segment(), to, 4L * used);
+        panels.segment().asSlice(to + 4L * used, 4L * (width - used)).fill((byte) 0);
+      }
+    }
+  }
+
+  private static Stored allocate(Scope owner, int depth, int columns) {
+    return new Stored(owner.allocate(DType.F32, Panels.size(depth, columns)), depth, columns);
+  }
+
+  private static Tensor padded(Tensor bias, int out, Scope owner) {
+    if (bias == null) {
+      return null;
+    }
+    Require.that(
+        bias.elements() == out, "freezeLinear: bias", out + " elements", bias.toString());
+    int wide = Math.ceilDiv(out, TilePrimitives.WIDE) * TilePrimitives.WIDE;
+    Tensor copy = owner.allocate(DType.F32, wide);
+    MemorySegment memory = copy.segment().fill((byte) 0);
+    new HostFloats("freezeLinear: bias", bias).read(0, out, memory, 0);
+    return copy;
+  }
+}

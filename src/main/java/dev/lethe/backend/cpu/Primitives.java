@@ -1,0 +1,29 @@
+package dev.lethe.backend.cpu;
+
+/**
+ * The arithmetic that all kernels are built from, in one of two implementations that give the same
+ * bytes: on the Vector API where the virtual machine was started with it, in plain Java otherwise.
+ *
+ * @param detail what it is, for people
+ * @param remedy the one line that would make it faster, or null
+ */
+record Primitives(TilePrimitives tiles, RowPrimitives rows, String detail, String remedy) {
+  private static final String MODULE = "jdk.incubator.vector";
+
+  /** The fastest that works here. */
+  static Primitives best() {
+    if (ModuleLayer.boot().findModule(MODULE).isEmpty()) {
+      return scalar(
+          "scalar: Vector API not enabled", "Start Java with --add-modules " + MODULE + ".");
+    }
+    if (!ScalarMath.FAST_FMA) {
+      return scalar("scalar: this processor has no fused multiply-add", null);
+    }
+    return VectorSupport.open();
+  }
+
+  /** Plain Java, whatever the machine offers. */
+  static Primitives scalar(String detail, String remedy) {
+    return new Primitives(new ScalarTiles(), new ScalarRows(), detail, remedy);
+  }
+}

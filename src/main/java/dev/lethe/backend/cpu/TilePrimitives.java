@@ -1,0 +1,50 @@
+package dev.lethe.backend.cpu;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Small dense products, the base of every matrix product and of attention. Offsets and strides are in
+ * bytes. All implementations sum over the depth in ascending order with one fused multiply-add per term,
+ * so that a result depends neither on the implementation nor on how a product is cut into tiles.
+ */
+interface TilePrimitives {
+  /** Columns of a full tile. */
+  int WIDE = 32;
+
+  /** Rows of a full tile. */
+  int ROWS = 12;
+
+  /**
+   * C = Z + A·B. Elements of A stand at {@code ao + row·aRow + k·aColumn}; rows of B, Z and C are
+   * contiguous. Z may be C itself; a stride of 0 repeats one row.
+   *
+   * @param rows any number
+   * @param width {@value #WIDE}, 16 or 8 columns of B, Z and C
+   * @param depth columns of A and rows of B
+   */
+  void multiplyAdd(
+      int rows,
+      int width,
+      int depth,
+      MemorySegment a,
+      long ao,
+      long aRow,
+      long aColumn,
+      MemorySegment b,
+      long bo,
+      long bRow,
+      MemorySegment z,
+      long zo,
+      long zRow,
+      MemorySegment c,
+      long co,
+      long cRow);
+
+  /**
+   * The width of the next tile of a row of {@code columns} that may be read in whole eights: {@value
+   * #WIDE}, 16 or 8.
+   */
+  static int widthOf(int columns) {
+    return columns >= WIDE ? WIDE : columns >= 16 ? 16 : 8;
+  }
+}

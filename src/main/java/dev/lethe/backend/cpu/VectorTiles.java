@@ -1,0 +1,145 @@
+package dev.lethe.backend.cpu;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+
+/** Products on the Vector API: cuts a request into the blocks that the micro-kernels know. */
+final class VectorTiles implements TilePrimitives {
+  private static final int LANES = FloatVector.SPECIES_PREFERRED.length();
+  private static final int BLOCK = 2 * LANES;
+
+  /** Rows of the largest block whose accumulators fit the registers: 32 of 512 bits, else 16. */
+  private static final int LARGEST = LANES >= 16 ? ROWS : 6;
+
+  @Override
+  public void multiplyAdd(
+      int rows,
+      int width,
+      int depth,
+      MemorySegment a,
+      long ao,
+      long aRow,
+      long aColumn,
+      MemorySegment b,
+      long bo,
+      long bRow,
+      MemorySegment z,
+      long zo,
+      long zRow,
+      MemorySegment c,
+      long co,
+      long cRow) {
+    int done = 0;
+    while (done < rows) {
+      int left = rows - done;
+      long at = ao + done * aRow;
+      long zAt = zo + done * zRow;
+      long cAt = co + done * cRow;
+      if (width < BLOCK) {
+        int block = left >= ROWS ? ROWS : left >= 4 ? 4 : 1;
+        narrow(block, width, depth, a, at, aRow, aColumn, b, bo, bRow, z, zAt, zRow, c, cAt, cRow);
+        done += block;
+      } else {
+        int block = blockOf(left);
+        for (long j = 0; j < 4L * width; j += 4L * BLOCK) {
+          wide(
+              block, depth, a, at, aRow, aColumn, b, bo + j, bRow, z, zAt + j, zRow, c, cAt + j,
+              cRow);
+        }
+        done += block;
+      }
+    }
+  }
+
+  private static int blockOf(int rows) {
+    int most = Math.min(rows, LARGEST);
+    return most >= 12 ? 12 : most >= 8 ? 8 : most >= 6 ? 6 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
+  }
+
+  private static void wide(
+      int rows,
+      int depth,
+      MemorySegment a,
+      long ao,
+      long aRow,
+      long aColumn,
+      MemorySegment b,
+      long bo,
+      long bRow,
+      MemorySegment z,
+      long zo,
+      long zRow,
+      MemorySegment c,
+      long co,
+      long cRow) {
+    switch (rows) {
+      case 12 ->
+          MicroKernels.rows12(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+      case 8 ->
+          MicroKernels.rows8(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+      case 6 ->
+          SmallMicroKernels.rows6(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+      case 4 ->
+          SmallMicroKernels.rows4(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+      case 2 ->
+          SmallMicroKernels.rows2(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+      default ->
+          SmallMicroKernels.rows1(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+    }
+  }
+
+  private static void narrow(
+      int rows,
+      int width,
+      int depth,
+      MemorySegment a,
+      long ao,
+      long aRow,
+      long aColumn,
+      MemorySegment b,
+      long bo,
+      long bRow,
+      MemorySegment z,
+      long zo,
+      long zRow,
+      MemorySegment c,
+      long co,
+      long cRow) {
+    boolean full = width == LANES;
+    switch (rows) {
+      case 12 -> {
+        if (full) {
+          NarrowMicroKernels.full12(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+        } else {
+          NarrowMicroKernels.half12(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+        }
+      }
+      case 4 -> {
+        if (full) {
+          NarrowMicroKernels.full4(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+        } else {
+          NarrowMicroKernels.half4(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+        }
+      }
+      default -> {
+        if (full) {
+          NarrowMicroKernels.full1(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+        } else {
+          NarrowMicroKernels.half1(
+              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
+        }
+      }
+    }
+  }
+}
