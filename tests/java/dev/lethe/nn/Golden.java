@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.RealData;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Sample;
@@ -7,6 +8,7 @@ import dev.lethe.format.DatasetReader;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.PeftFolder;
 import dev.lethe.format.SafeTensors;
+import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -15,7 +17,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.Assumptions;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
@@ -57,18 +58,10 @@ final class Golden implements AutoCloseable {
   /** The trained model, which lies under LETHE_DATA; skips the test where it does not. */
   static Golden stories(Backend backend) {
     return new Golden(
-        ROOT.resolve("stories_lora"), data("stories260K"), "golden_f64.safetensors", backend);
-  }
-
-  /** A folder of real inputs under LETHE_DATA; skips the test where it does not exist. */
-  static Path data(String name) {
-    String root =
-        System.getProperty(
-            "LETHE_DATA", System.getenv().getOrDefault("LETHE_DATA", "../shared/data"));
-    Path path = Path.of(root, name);
-    Assumptions.assumeTrue(
-        Files.exists(path), "skipped: LETHE_DATA (" + root + ") holds no " + name);
-    return path;
+        ROOT.resolve("stories_lora"),
+        RealData.require("stories260K"),
+        "golden_f64.safetensors",
+        backend);
   }
 
   /** Golden tensors under a kind, by PEFT name. */
@@ -88,7 +81,7 @@ final class Golden implements AutoCloseable {
   }
 
   /** Direction number i of the case as (1,P). */
-  Tensor direction(int i, dev.lethe.tensor.Scope scope) {
+  Tensor direction(int i, Scope scope) {
     Backend backend = model.backend();
     Tensor v = scope.allocate(backend.vectorType(), 1, adapter.layout().size());
     Path file = dir.resolve("vector" + i + ".safetensors");

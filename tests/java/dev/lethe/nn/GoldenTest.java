@@ -6,11 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.BackendOptions;
-import dev.lethe.backend.Backends;
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -37,15 +36,7 @@ class GoldenTest {
           STORIES);
 
   static Stream<Arguments> cases() {
-    return backends().flatMap(b -> CASES.stream().map(c -> Arguments.of(b, c)));
-  }
-
-  /** Those of the backends under test that run here. */
-  static Stream<String> backends() {
-    return Backends.explain().stream()
-        .filter(e -> List.of("reference", "cpu").contains(e.name()))
-        .filter(e -> e.availability().usable())
-        .map(Backends.Explanation::name);
+    return TestBackends.names().flatMap(b -> CASES.stream().map(c -> Arguments.of(b, c)));
   }
 
   @ParameterizedTest
@@ -57,7 +48,7 @@ class GoldenTest {
         (golden, bound) -> {
           Sample row = golden.samples.getFirst();
           double[][] logits = golden.adapted.logits(row.inputIds());
-          double[] flat = Stream.of(logits).flatMapToDouble(java.util.Arrays::stream).toArray();
+          double[] flat = Stream.of(logits).flatMapToDouble(Arrays::stream).toArray();
           assertBelow(bound, Golden.relative(flat, golden.logits().toDoubles()), "logits");
         });
   }
@@ -170,10 +161,10 @@ class GoldenTest {
   }
 
   private static void run(String device, String name, Check check) {
-    try (Backend backend = Backends.select(device, new BackendOptions(2));
+    try (Backend backend = TestBackends.open(device);
         Golden golden =
             name.equals(STORIES) ? Golden.stories(backend) : Golden.variant(name, backend)) {
-      check.accept(golden, device.equals("reference") ? 1e-10 : 1e-5);
+      check.accept(golden, TestBackends.bound(device));
     }
   }
 

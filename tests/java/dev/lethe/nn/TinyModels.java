@@ -17,6 +17,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Tiny random models, adapters and samples for tests. Equal arguments give equal bytes. */
 public final class TinyModels {
@@ -24,13 +26,21 @@ public final class TinyModels {
   public static final List<String> ALL_TARGETS =
       List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
+  private static final ObjectMapper MAPPER = new ObjectMapper();
+  private static final String LLAMA =
+      """
+      {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "rms_norm_eps": 1e-5,
+       "rope_theta": 100.0, "hidden_act": "silu", "bos_token_id": 1, "eos_token_id": 2,
+       "torch_dtype": "float32"}
+      """;
+
   private TinyModels() {}
 
   /**
    * The dimensions of a tiny Llama; odd where they can be.
    *
-   * @param extraConfig more fields of config.json, as in {@code "\"tie_word_embeddings\": true"}; may be
-   *     empty
+   * @param extraConfig more fields of config.json, or other values, as in {@code
+   *     "\"tie_word_embeddings\": true"}; may be empty
    */
   public record Dims(
       int layers,
@@ -41,8 +51,8 @@ public final class TinyModels {
       int vocabulary,
       int maxPositions,
       String extraConfig) {
-    /** Two layers of width 12, four heads on two key heads, 23 tokens, a head of its own. */
-    public static final Dims DEFAULT = new Dims(2, 12, 17, 4, 2, 23, 64, "");
+    /** Two layers of width 12, six heads on two key heads, 23 tokens, a head of its own. */
+    public static final Dims DEFAULT = new Dims(2, 12, 17, 6, 2, 23, 64, "");
 
     /** The same with other layers. */
     public Dims withLayers(int count) {
@@ -63,34 +73,34 @@ public final class TinyModels {
     }
 
     private String json() {
-      return """
-          {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": %d,
-           "intermediate_size": %d, "num_hidden_layers": %d, "num_attention_heads": %d,
-           "num_key_value_heads": %d, "vocab_size": %d, "max_position_embeddings": %d,
-           "rms_norm_eps": 1e-5, "rope_theta": 100.0, "hidden_act": "silu", "bos_token_id": 1,
-           "eos_token_id": 2, "torch_dtype": "float32"%s}
-          """
-          .formatted(
-              hidden,
-              intermediate,
-              layers,
-              heads,
-              keyHeads,
-              vocabulary,
-              maxPositions,
-              extraConfig.isEmpty() ? "" : ", " + extraConfig);
+      ObjectNode json = (ObjectNode) MAPPER.readTree(LLAMA);
+      json.put("hidden_size", hidden);
+      json.put("intermediate_size", intermediate);
+      json.put("num_hidden_layers", layers);
+      json.put("num_attention_heads", heads);
+      json.put("num_key_value_heads", keyHeads);
+      json.put("vocab_size", vocabulary);
+      json.put("max_position_embeddings", maxPositions);
+      json.setAll((ObjectNode) MAPPER.readTree("{" + extraConfig + "}"));
+      return json.toString();
+    }
+  }
+
+  /** Writes config.json into the folder, which is made, and returns it. */
+  public static Path writeConfig(Path dir, Dims dims) {
+    try {
+      Files.createDirectories(dir);
+      Files.writeString(dir.resolve("config.json"), dims.json());
+      return dir;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
   /** Writes a random model as a Hugging Face folder and returns it. */
   public static Path writeFolder(Path dir, Dims dims, long seed) {
-    try {
-      Files.createDirectories(dir);
-      Files.writeString(dir.resolve("config.json"), dims.json());
-      SafeTensors.write(dir.resolve("model.safetensors"), weights(dims, seed), Map.of());
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    writeConfig(dir, dims);
+    SafeTensors.write(dir.resolve("model.safetensors"), weights(dims, seed), Map.of());
     return dir;
   }
 

@@ -65,7 +65,7 @@ final class DeltaWeights {
     return slot.scale() * slot.scale() * sum;
   }
 
-  /** R of the QR factorisation of the matrix with these columns, by modified Gram-Schmidt; changes them. */
+  /** R of the QR factors of the matrix with these columns, by modified Gram-Schmidt; changes them. */
   private static double[][] triangle(double[][] columns) {
     int n = columns.length;
     double[][] r = new double[n][n];
