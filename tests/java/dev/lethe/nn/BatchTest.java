@@ -94,8 +94,7 @@ class BatchTest {
   @ParameterizedTest
   @MethodSource("dev.lethe.nn.TestBackends#names")
   void dropoutIsForTrainingOnly(String device) {
-    PeftAdapterConfig config =
-        PeftAdapterConfig.create(2, 4, 0.5, TinyModels.ALL_TARGETS, "tiny");
+    PeftAdapterConfig config = PeftAdapterConfig.create(2, 4, 0.5, TinyModels.ALL_TARGETS, "tiny");
     PeftAdapterConfig dry = PeftAdapterConfig.create(2, 4, 0, TinyModels.ALL_TARGETS, "tiny");
     try (Backend backend = TestBackends.open(device);
         Tiny tiny = TinyModels.open(dir, Dims.DEFAULT, backend, SEED);
@@ -130,8 +129,7 @@ class BatchTest {
         Batch batch = Batch.of(samples, backend)) {
       AdaptedModel adapted = new AdaptedModel(tiny.model(), adapter);
       try (Scope scope = backend.openScope("test");
-          Linearization at =
-              new Linearization(backend, adapted.tape(batch), adapter.theta())) {
+          Linearization at = new Linearization(backend, adapted.tape(batch), adapter.theta())) {
         Tensor v = scope.allocate(backend.vectorType(), 1, adapter.layout().size());
         TinyModels.randomize(backend, v, 1, SEED);
         assertTrue(backend.vectors().allFinite(at.hvp(v, scope)));
@@ -147,8 +145,7 @@ class BatchTest {
   @Test
   void badSamplesAreNamed() {
     try (Backend backend = TestBackends.open(TestBackends.REFERENCE);
-        Tiny tiny =
-            TinyModels.open(dir, Dims.DEFAULT.withMaxPositions(4), backend, SEED)) {
+        Tiny tiny = TinyModels.open(dir, Dims.DEFAULT.withMaxPositions(4), backend, SEED)) {
       AdaptedModel bare = new AdaptedModel(tiny.model(), null);
       Sample silent = new Sample("quiet", new int[] {1, 2}, new int[] {1, -100}, "");
       assertSays(

@@ -71,8 +71,7 @@ class CurvatureTest {
 
   @Test
   void trainingTapesHaveRightDerivativesToo() {
-    PeftAdapterConfig config =
-        PeftAdapterConfig.create(2, 4, 0.4, TinyModels.ALL_TARGETS, "tiny");
+    PeftAdapterConfig config = PeftAdapterConfig.create(2, 4, 0.4, TinyModels.ALL_TARGETS, "tiny");
     try (Setup s = new Setup(dir, config);
         Batch batch = Batch.of(TinyModels.samples(3, 23, 4, 9, SEED), s.backend)) {
       Tape tape = s.adapted.trainingTape(batch, 77);

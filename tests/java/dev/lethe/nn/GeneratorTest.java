@@ -99,8 +99,7 @@ class GeneratorTest {
   @Test
   void generationEndsWhereItShould() {
     try (Backend backend = TestBackends.open(TestBackends.REFERENCE);
-        Tiny tiny =
-            TinyModels.open(dir, Dims.DEFAULT.withMaxPositions(12), backend, SEED)) {
+        Tiny tiny = TinyModels.open(dir, Dims.DEFAULT.withMaxPositions(12), backend, SEED)) {
       AdaptedModel bare = new AdaptedModel(tiny.model(), null);
       Generator generator = new Generator(bare, Long.MAX_VALUE);
       int[] free = generator.generate(PROMPT, GenerationOptions.greedy(100), token -> true);
@@ -117,7 +116,8 @@ class GeneratorTest {
           1, generator.generate(PROMPT, GenerationOptions.greedy(100), token -> false).length);
       assertEquals(0, generator.generate(PROMPT, GenerationOptions.greedy(0), t -> true).length);
       assertEquals(
-          2, new Generator(bare, 5).generate(PROMPT, GenerationOptions.greedy(9), t -> true).length);
+          2,
+          new Generator(bare, 5).generate(PROMPT, GenerationOptions.greedy(9), t -> true).length);
       assertRefuses(generator, "prompt: has no tokens");
       assertRefuses(generator, "at most 12 tokens", new int[13]);
       assertRefuses(generator, "0 to 22", 1, 23);

@@ -152,8 +152,7 @@ class GoldenTest {
           try (Batch batch = Batch.of(golden.samples, backend);
               Scope scope = backend.openScope("golden test");
               Linearization at =
-                  new Linearization(
-                      backend, golden.adapted.tape(batch), golden.adapter.theta())) {
+                  new Linearization(backend, golden.adapted.tape(batch), golden.adapter.theta())) {
             assertEquals(golden.samples.size(), at.samples());
             check.accept(golden, at, scope, bound);
           }

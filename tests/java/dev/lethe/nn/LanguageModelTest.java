@@ -64,8 +64,7 @@ class LanguageModelTest {
     assertEquals(List.of(0, 6, 6), windows("qwen2", window + ", \"max_window_layers\": 1"));
     assertEquals(List.of(0, 0, 0), windows("qwen2", "\"sliding_window\": 6"));
     String types = "\"full_attention\", \"sliding_attention\", \"full_attention\"";
-    assertEquals(
-        List.of(0, 6, 0), windows("qwen2", window + ", \"layer_types\": [" + types + "]"));
+    assertEquals(List.of(0, 6, 0), windows("qwen2", window + ", \"layer_types\": [" + types + "]"));
   }
 
   private List<Integer> windows(String type, String fields) {
@@ -102,7 +101,8 @@ class LanguageModelTest {
     try (HfModelFolder folder = folder("buffers", Dims.DEFAULT, weights);
         LanguageModel model = LanguageModel.open(folder, backend)) {
       assertEquals(23, model.spec().vocabulary());
-      assertEquals(weights.values().stream().mapToLong(Tensor::elements).sum() - 2,
+      assertEquals(
+          weights.values().stream().mapToLong(Tensor::elements).sum() - 2,
           model.spec().parameters());
     }
   }
@@ -134,8 +134,7 @@ class LanguageModelTest {
     try (HfModelFolder folder = folder("huge", dims, Map.of("x", zeros(1)))) {
       TransformerSpec spec = ModelFamily.spec(folder.config(), "huge");
       EnvironmentException e =
-          assertThrows(
-              EnvironmentException.class, () -> MemoryNeed.require(spec, backend, "huge"));
+          assertThrows(EnvironmentException.class, () -> MemoryNeed.require(spec, backend, "huge"));
       assertSays(e, "huge", "MiB");
     }
   }
@@ -151,8 +150,7 @@ class LanguageModelTest {
 
   @Test
   void rotaryTablesGrowAndKeepTheirValues() {
-    try (Tiny tiny =
-            TinyModels.open(dir, Dims.DEFAULT.withMaxPositions(1000), backend, SEED);
+    try (Tiny tiny = TinyModels.open(dir, Dims.DEFAULT.withMaxPositions(1000), backend, SEED);
         Scope scope = backend.openScope("test")) {
       RopeTables tables = new RopeTables(tiny.model().spec(), backend, scope);
       RopeTable small = tables.atLeast(3);

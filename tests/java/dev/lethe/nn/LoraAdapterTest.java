@@ -100,7 +100,8 @@ class LoraAdapterTest {
         assertEquals(0.5, norm / Math.sqrt(drawn), 0.06, "deviation 1/rank");
       }
       PeftAdapterConfig orthogonal = withInit("orthogonal");
-      assertSays(() -> LoraAdapter.create(orthogonal, s.model(), 1), "init_lora_weights", "orthogonal");
+      assertSays(
+          () -> LoraAdapter.create(orthogonal, s.model(), 1), "init_lora_weights", "orthogonal");
     }
   }
 
@@ -131,15 +132,14 @@ class LoraAdapterTest {
       try (PeftFolder folder = PeftFolder.open(dir.resolve("saved"));
           Tiny wide = TinyModels.open(dir.resolve("wide"), wider, s.backend, SEED);
           Tiny deep =
-              TinyModels.open(
-                  dir.resolve("deep"), Dims.DEFAULT.withLayers(3), s.backend, SEED);
+              TinyModels.open(dir.resolve("deep"), Dims.DEFAULT.withLayers(3), s.backend, SEED);
           Tiny flat =
-              TinyModels.open(
-                  dir.resolve("flat"), Dims.DEFAULT.withLayers(1), s.backend, SEED)) {
+              TinyModels.open(dir.resolve("flat"), Dims.DEFAULT.withLayers(1), s.backend, SEED)) {
         assertSays(
             () -> LoraAdapter.open(folder, wide.model()), "q_proj.lora_A", "(2,24)", "(2,12)");
         assertSays(() -> LoraAdapter.open(folder, deep.model()), "missing", PREFIX + "2.self_attn");
-        assertSays(() -> LoraAdapter.open(folder, flat.model()), "no adapter matrix", PREFIX + "1.");
+        assertSays(
+            () -> LoraAdapter.open(folder, flat.model()), "no adapter matrix", PREFIX + "1.");
         assertSays(() -> new AdaptedModel(wide.model(), s.adapter), "other dimensions");
       }
     }
@@ -185,12 +185,10 @@ class LoraAdapterTest {
   @ParameterizedTest
   @MethodSource("dev.lethe.nn.TestBackends#names")
   void mergedWeightsGiveTheSameLogits(String device) {
-    PeftAdapterConfig config =
-        ALL.withPatterns(Map.of("k_proj", 3), Map.of("up_proj", 1.5), true);
+    PeftAdapterConfig config = ALL.withPatterns(Map.of("k_proj", 3), Map.of("up_proj", 1.5), true);
     int[] ids = {1, 5, 22, 0, 9, 9, 14};
     try (Setup s = new Setup(device, dir, config);
-        LanguageModel merged =
-            LanguageModel.openMerged(s.tiny.folder(), s.backend, s.adapter)) {
+        LanguageModel merged = LanguageModel.openMerged(s.tiny.folder(), s.backend, s.adapter)) {
       double[] apart = flat(new AdaptedModel(s.model(), s.adapter).logits(ids));
       double error = Golden.relative(flat(new AdaptedModel(merged, null).logits(ids)), apart);
       double bound = device.equals(TestBackends.REFERENCE) ? 1e-13 : 1e-5;

@@ -104,7 +104,10 @@ public final class TinyModels {
     return dir;
   }
 
-  /** Random weights of a Llama of these dimensions, by name, F32; large enough to be far from linear. */
+  /**
+   * Random weights of a Llama of these dimensions, by name, F32; large enough to be far from
+   * linear.
+   */
   public static Map<String, Tensor> weights(Dims dims, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     int d = dims.hidden;
@@ -131,7 +134,9 @@ public final class TinyModels {
     return weights;
   }
 
-  /** Writes a random model into the folder and loads it; closing the result closes model and folder. */
+  /**
+   * Writes a random model into the folder and loads it; closing the result closes model and folder.
+   */
   public static Tiny open(Path dir, Dims dims, Backend backend, long seed) {
     HfModelFolder folder = HfModelFolder.open(writeFolder(dir, dims, seed));
     return new Tiny(folder, LanguageModel.open(folder, backend));
@@ -140,8 +145,7 @@ public final class TinyModels {
   /** An adapter with random A and B, as after some training. */
   public static LoraAdapter adapter(
       LanguageModel model, int rank, double alpha, List<String> targets, long seed) {
-    return adapter(
-        PeftAdapterConfig.create(rank, alpha, 0, targets, "tiny"), model, seed);
+    return adapter(PeftAdapterConfig.create(rank, alpha, 0, targets, "tiny"), model, seed);
   }
 
   /** An adapter with random A and B, as after some training. */
@@ -153,12 +157,14 @@ public final class TinyModels {
 
   /** Fills a tensor of a backend with normal numbers of a deviation, rounded to float. */
   public static void randomize(Backend backend, Tensor tensor, double deviation, long seed) {
-    Tensor host =
-        normal(new SplittableRandom(seed), deviation, tensor.shape().toArray());
+    Tensor host = normal(new SplittableRandom(seed), deviation, tensor.shape().toArray());
     backend.upload(host, tensor);
   }
 
-  /** Samples of random tokens, of lengths from shortest to longest; the first third is not supervised. */
+  /**
+   * Samples of random tokens, of lengths from shortest to longest; the first third is not
+   * supervised.
+   */
   public static List<Sample> samples(
       int count, int vocabulary, int shortest, int longest, long seed) {
     SplittableRandom random = new SplittableRandom(seed);

@@ -16,8 +16,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A model with an adapter on it, or bare: what is trained, differentiated and run. It records tapes; the
- * parameters θ come in only when a tape is run.
+ * A model with an adapter on it, or bare: what is trained, differentiated and run. It records
+ * tapes; the parameters θ come in only when a tape is run.
  */
 public final class AdaptedModel {
   private final LanguageModel model;

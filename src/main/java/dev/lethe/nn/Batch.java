@@ -12,9 +12,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Samples on a backend, packed one after another without padding. Row t of a sample predicts token t + 1,
- * so {@code labels[t]} supervises row t − 1, as in Hugging Face. Rows behind the last supervised one
- * are left out: attention is causal, so nothing depends on them.
+ * Samples on a backend, packed one after another without padding. Row t of a sample predicts token
+ * t + 1, so {@code labels[t]} supervises row t − 1, as in Hugging Face. Rows behind the last
+ * supervised one are left out: attention is causal, so nothing depends on them.
  */
 public final class Batch implements AutoCloseable {
   private final List<Sample> samples;
@@ -86,7 +86,9 @@ public final class Batch implements AutoCloseable {
     return samples;
   }
 
-  /** Gives the memory back; tapes of this batch must no longer be used. Closing twice is harmless. */
+  /**
+   * Gives the memory back; tapes of this batch must no longer be used. Closing twice is harmless.
+   */
   @Override
   public void close() {
     scope.close();

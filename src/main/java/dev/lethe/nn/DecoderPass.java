@@ -9,8 +9,8 @@ import dev.lethe.tensor.Tensor;
 import java.util.stream.IntStream;
 
 /**
- * The forward pass without a tape, of one sequence with a cache: the same kernels in the same order as
- * {@link AdaptedModel} records, but nothing is kept for derivatives.
+ * The forward pass without a tape, of one sequence with a cache: the same kernels in the same order
+ * as {@link AdaptedModel} records, but nothing is kept for derivatives.
  */
 final class DecoderPass {
   private final AdaptedModel adapted;
@@ -78,15 +78,13 @@ final class DecoderPass {
       this.keys = Packing.ofLengths(past + n);
       this.rope = model.rope(past + n);
       this.positions =
-          HostTensors.uploadIntegers(
-              backend, scratch, IntStream.range(past, past + n).toArray());
+          HostTensors.uploadIntegers(backend, scratch, IntStream.range(past, past + n).toArray());
       this.r = scratch.allocate(backend.vectorType(), n);
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
       backend
           .embedding()
-          .forward(
-              model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum);
+          .forward(model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum);
     }
 
     void run(Tensor result) {
@@ -133,7 +131,13 @@ final class DecoderPass {
       backend
           .attention()
           .forward(
-              spec.attention(layer), queries, keys, q, cache.keys(layer), cache.values(layer), o,
+              spec.attention(layer),
+              queries,
+              keys,
+              q,
+              cache.keys(layer),
+              cache.values(layer),
+              o,
               null);
       scratch.release(q);
       Tensor y = activation(spec.hidden());

@@ -50,8 +50,7 @@ final class DeltaWeights {
       p[r] = difference(column(otherB, out, rank, r), column);
       p[rank + r] = column;
       q[r] = Arrays.copyOfRange(otherA, r * in, (r + 1) * in);
-      q[rank + r] =
-          difference(q[r], Arrays.copyOfRange(a, r * in, (r + 1) * in));
+      q[rank + r] = difference(q[r], Arrays.copyOfRange(a, r * in, (r + 1) * in));
     }
     double[][] left = triangle(p);
     double[][] right = triangle(q);
@@ -65,7 +64,9 @@ final class DeltaWeights {
     return slot.scale() * slot.scale() * sum;
   }
 
-  /** R of the QR factors of the matrix with these columns, by modified Gram-Schmidt; changes them. */
+  /**
+   * R of the QR factors of the matrix with these columns, by modified Gram-Schmidt; changes them.
+   */
   private static double[][] triangle(double[][] columns) {
     int n = columns.length;
     double[][] r = new double[n][n];

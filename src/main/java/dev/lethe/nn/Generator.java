@@ -7,15 +7,17 @@ import java.util.Arrays;
 import java.util.function.IntPredicate;
 
 /**
- * Continues texts token by token. The prompt runs through the model at once, then each token alone, with
- * the keys and values of all tokens before it kept; the tokens are those of a run without a cache.
+ * Continues texts token by token. The prompt runs through the model at once, then each token alone,
+ * with the keys and values of all tokens before it kept; the tokens are those of a run without a
+ * cache.
  */
 public final class Generator {
   private final AdaptedModel adapted;
   private final long maxLength;
 
   /**
-   * @param maxLength the most tokens of prompt and continuation together; at most the model's context
+   * @param maxLength the most tokens of prompt and continuation together; at most the model's
+   *     context
    */
   public Generator(AdaptedModel adapted, long maxLength) {
     this.adapted = adapted;

@@ -15,11 +15,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A decoder's frozen weights on a backend, in one scope. The model folder must stay open as long as the
- * model lives: the embedding is read from its mapped file, a row at a time.
+ * A decoder's frozen weights on a backend, in one scope. The model folder must stay open as long as
+ * the model lives: the embedding is read from its mapped file, a row at a time.
  *
- * <p>A weight is prepared for backward products unless nothing active can ever lie below it: not for
- * query, key and value of the lowest layer.
+ * <p>A weight is prepared for backward products unless nothing active can ever lie below it: not
+ * for query, key and value of the lowest layer.
  */
 public final class LanguageModel implements AutoCloseable {
   private final TransformerSpec spec;
@@ -35,7 +35,11 @@ public final class LanguageModel implements AutoCloseable {
   private String sha256;
 
   private LanguageModel(
-      HfModelFolder folder, TransformerSpec spec, Backend backend, LoraAdapter merged, Scope scope) {
+      HfModelFolder folder,
+      TransformerSpec spec,
+      Backend backend,
+      LoraAdapter merged,
+      Scope scope) {
     this.folder = folder;
     this.spec = spec;
     this.backend = backend;

@@ -54,8 +54,7 @@ public final class LoraAdapter implements AutoCloseable {
     ParameterLayout layout = ParameterLayout.of(folder.config(), model.spec());
     LoraAdapter adapter = new LoraAdapter(folder.config(), model, layout);
     try {
-      layout.fromHost(
-          model.backend(), folder.tensors(), adapter.theta, folder.path().toString());
+      layout.fromHost(model.backend(), folder.tensors(), adapter.theta, folder.path().toString());
       return adapter;
     } catch (RuntimeException | Error e) {
       adapter.close();
@@ -102,7 +101,9 @@ public final class LoraAdapter implements AutoCloseable {
     save(dir, theta);
   }
 
-  /** SHA-256 of configuration and present parameters in hex; equal numbers hash alike everywhere. */
+  /**
+   * SHA-256 of configuration and present parameters in hex; equal numbers hash alike everywhere.
+   */
   public String sha256() {
     Sha256 hash = Sha256.start().add(config.raw().toString());
     layout
@@ -112,8 +113,8 @@ public final class LoraAdapter implements AutoCloseable {
   }
 
   /**
-   * How far apart two parameter vectors are in what they do: (Σ ‖s(B'A' − BA)‖²)^½ over all pairs, in
-   * the Frobenius norm. Changes that only move factors between A and B count nothing.
+   * How far apart two parameter vectors are in what they do: (Σ ‖s(B'A' − BA)‖²)^½ over all pairs,
+   * in the Frobenius norm. Changes that only move factors between A and B count nothing.
    */
   public double deltaWeightDistance(Tensor one, Tensor other) {
     double sum = 0;

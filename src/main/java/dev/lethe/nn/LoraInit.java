@@ -7,11 +7,12 @@ import java.util.random.RandomGeneratorFactory;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Start values of a new adapter by PEFT's rules: B is zero; A is uniform in ±1/√in (Kaiming with a =
- * √5), or with {@code init_lora_weights = "gaussian"} normal with deviation 1/rank.
+ * Start values of a new adapter by PEFT's rules: B is zero; A is uniform in ±1/√in (Kaiming with a
+ * = √5), or with {@code init_lora_weights = "gaussian"} normal with deviation 1/rank.
  *
- * <p>Numbers come from L64X128MixRandom (JDK's java.util.random), seeded once, drawn in the order of the
- * parameter vector and rounded to float, so that a seed means the same adapter on every backend.
+ * <p>Numbers come from L64X128MixRandom (JDK's java.util.random), seeded once, drawn in the order
+ * of the parameter vector and rounded to float, so that a seed means the same adapter on every
+ * backend.
  */
 final class LoraInit {
   private static final String GENERATOR = "L64X128MixRandom";

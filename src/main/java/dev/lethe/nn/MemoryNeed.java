@@ -20,9 +20,9 @@ public final class MemoryNeed {
   private MemoryNeed() {}
 
   /**
-   * Bytes of the frozen weights in the backend's activation format. Linear layers count twice, because
-   * a backend may keep them in two layouts, one for each direction; the embedding's own rows are read
-   * from the model's file.
+   * Bytes of the frozen weights in the backend's activation format. Linear layers count twice,
+   * because a backend may keep them in two layouts, one for each direction; the embedding's own
+   * rows are read from the model's file.
    */
   public static long ofWeights(TransformerSpec spec, Backend backend) {
     long elements = 2 * spec.vocabulary() * spec.hidden();

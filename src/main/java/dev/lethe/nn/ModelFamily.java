@@ -169,7 +169,11 @@ public record ModelFamily(
   private static LetheException unknown(HfConfig config, String where) {
     String known = ALL.stream().map(ModelFamily::modelType).collect(Collectors.joining(", "));
     return refused(
-        where, "model_type", "one of " + known, config.modelType(), "Use a model of these families.");
+        where,
+        "model_type",
+        "one of " + known,
+        config.modelType(),
+        "Use a model of these families.");
   }
 
   private static LetheException refused(

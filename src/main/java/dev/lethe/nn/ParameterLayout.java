@@ -17,8 +17,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Where each adapter matrix lies in the flat parameter vector θ (P): layer by layer, in the order of
- * {@link Projection}, A (rank,in) before B (out,rank), without gaps. Names are PEFT's.
+ * Where each adapter matrix lies in the flat parameter vector θ (P): layer by layer, in the order
+ * of {@link Projection}, A (rank,in) before B (out,rank), without gaps. Names are PEFT's.
  */
 public final class ParameterLayout {
   private final List<Parameter> parameters = new ArrayList<>();
@@ -40,7 +40,8 @@ public final class ParameterLayout {
   /**
    * The layout of an adapter on a model.
    *
-   * @throws LetheException where the adapter targets none of the model's linear layers, or others too
+   * @throws LetheException where the adapter targets none of the model's linear layers, or others
+   *     too
    */
   static ParameterLayout of(PeftAdapterConfig config, TransformerSpec spec) {
     requireLinearTargets(config, spec);
@@ -69,8 +70,7 @@ public final class ParameterLayout {
   private LoraSlot add(String module, long in, long out, PeftAdapterConfig config) {
     long rank = config.rankOf(module);
     String key = PeftFolder.PREFIX + module;
-    LoraSlot slot =
-        new LoraSlot(in, out, rank, config.scaleOf(module), size, size + rank * in);
+    LoraSlot slot = new LoraSlot(in, out, rank, config.scaleOf(module), size, size + rank * in);
     parameters.add(new Parameter(key + PeftFolder.LORA_A, Shape.of(rank, in), slot.aOffset()));
     parameters.add(new Parameter(key + PeftFolder.LORA_B, Shape.of(out, rank), slot.bOffset()));
     byModule.put(module, slot);
@@ -127,7 +127,8 @@ public final class ParameterLayout {
     for (Parameter p : parameters) {
       Tensor tensor = named.get(p.name);
       if (tensor == null) {
-        throw otherModel(where, "a tensor is missing", "'" + p.name + "' " + p.shape, "no such name");
+        throw otherModel(
+            where, "a tensor is missing", "'" + p.name + "' " + p.shape, "no such name");
       }
       if (!tensor.shape().equals(p.shape) || !tensor.dtype().isFloating()) {
         throw otherModel(

@@ -3,10 +3,10 @@ package dev.lethe.nn;
 import dev.lethe.format.RopeScaling;
 
 /**
- * The inverse frequencies of a rotary embedding, computed in float64. Pair j of a head of size d turns by
- * θ^(−2j/d) a position (Su et al., arXiv 2104.09864); {@code linear} divides all of them by the factor
- * (Chen et al., arXiv 2306.15595), {@code llama3} only the slow ones, as transformers'
- * {@code _compute_llama3_parameters} does.
+ * The inverse frequencies of a rotary embedding, computed in float64. Pair j of a head of size d
+ * turns by θ^(−2j/d) a position (Su et al., arXiv 2104.09864); {@code linear} divides all of them
+ * by the factor (Chen et al., arXiv 2306.15595), {@code llama3} only the slow ones, as
+ * transformers' {@code _compute_llama3_parameters} does.
  */
 final class RopeFrequencies {
   private RopeFrequencies() {}

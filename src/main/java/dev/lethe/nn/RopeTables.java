@@ -7,9 +7,9 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 
 /**
- * The cosines and sines of a model's rotary embedding, for as many positions as somebody has asked for:
- * a model's whole context would often be far more. Tables double in size, and older ones live on for the
- * tapes that hold them.
+ * The cosines and sines of a model's rotary embedding, for as many positions as somebody has asked
+ * for: a model's whole context would often be far more. Tables double in size, and older ones live
+ * on for the tapes that hold them.
  */
 final class RopeTables {
   private static final long FIRST_POSITIONS = 256;

@@ -5,9 +5,9 @@ import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 
 /**
- * Chooses a token from logits: the likeliest (the lowest id of equals), or at a temperature at random
- * from the smallest set of likeliest tokens that holds top-p of the probability. Holtzman et al., arXiv
- * 1904.09751.
+ * Chooses a token from logits: the likeliest (the lowest id of equals), or at a temperature at
+ * random from the smallest set of likeliest tokens that holds top-p of the probability. Holtzman et
+ * al., arXiv 1904.09751.
  */
 final class TokenSampler {
   private final double temperature;

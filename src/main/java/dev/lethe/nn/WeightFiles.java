@@ -60,7 +60,10 @@ final class WeightFiles {
     Tensor tensor = folder.tensor(name);
     if (!tensor.shape().equals(shape) || !tensor.dtype().isFloating()) {
       throw mismatch(
-          place(name), "the weight has another shape", "floating point " + shape, tensor.toString());
+          place(name),
+          "the weight has another shape",
+          "floating point " + shape,
+          tensor.toString());
     }
   }
 
