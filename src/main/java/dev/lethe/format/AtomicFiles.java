@@ -6,10 +6,13 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 
@@ -19,6 +22,7 @@ import java.util.HexFormat;
  * before.
  */
 public final class AtomicFiles {
+  private static final System.Logger LOG = System.getLogger(AtomicFiles.class.getName());
   private static final SecureRandom RANDOM = new SecureRandom();
 
   private AtomicFiles() {}
@@ -61,6 +65,15 @@ public final class AtomicFiles {
             channel.write(bytes);
           }
         });
+  }
+
+  /** Deletes a folder and all below it, following no links; what cannot be deleted is logged. */
+  public static void deleteTree(Path folder) {
+    try {
+      Files.walkFileTree(folder, new Deleter());
+    } catch (IOException e) {
+      LOG.log(System.Logger.Level.WARNING, "cannot delete " + folder, e);
+    }
   }
 
   /**
@@ -121,8 +134,21 @@ public final class AtomicFiles {
         Files.delete(file);
       }
     } catch (IOException e) {
-      System.getLogger(AtomicFiles.class.getName())
-          .log(System.Logger.Level.WARNING, "cannot delete the temporary file " + file, e);
+      LOG.log(System.Logger.Level.WARNING, "cannot delete the temporary file " + file, e);
+    }
+  }
+
+  private static final class Deleter extends SimpleFileVisitor<Path> {
+    @Override
+    public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+      Files.delete(file);
+      return FileVisitResult.CONTINUE;
+    }
+
+    @Override
+    public FileVisitResult postVisitDirectory(Path folder, IOException e) throws IOException {
+      Files.delete(folder);
+      return FileVisitResult.CONTINUE;
     }
   }
 }

@@ -90,12 +90,7 @@ public final class OutputFolder implements AutoCloseable {
     if (committed || !Files.exists(temporary)) {
       return;
     }
-    try {
-      Files.walkFileTree(temporary, new Deleter());
-    } catch (IOException e) {
-      System.getLogger(OutputFolder.class.getName())
-          .log(System.Logger.Level.WARNING, "cannot delete the temporary folder " + temporary, e);
-    }
+    AtomicFiles.deleteTree(temporary);
   }
 
   private void forceAll() throws IOException {
@@ -119,19 +114,5 @@ public final class OutputFolder implements AutoCloseable {
             return FileVisitResult.CONTINUE;
           }
         });
-  }
-
-  private static final class Deleter extends SimpleFileVisitor<Path> {
-    @Override
-    public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-      Files.delete(file);
-      return FileVisitResult.CONTINUE;
-    }
-
-    @Override
-    public FileVisitResult postVisitDirectory(Path folder, IOException e) throws IOException {
-      Files.delete(folder);
-      return FileVisitResult.CONTINUE;
-    }
   }
 }

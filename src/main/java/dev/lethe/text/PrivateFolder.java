@@ -1,5 +1,6 @@
 package dev.lethe.text;
 
+import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
@@ -32,7 +33,8 @@ final class PrivateFolder {
         return require(folder);
       }
       Path fresh = Files.createTempDirectory("lethe-" + purpose);
-      fresh.toFile().deleteOnExit();
+      Thread cleanUp = new Thread(() -> AtomicFiles.deleteTree(fresh), "lethe-clean-up");
+      Runtime.getRuntime().addShutdownHook(cleanUp);
       return fresh;
     } catch (IOException e) {
       throw failed(Path.of(purpose), e.toString(), e);
