@@ -33,8 +33,8 @@ public abstract class BackendContractTest {
   protected abstract Backend open();
 
   /**
-   * Elements before and after each buffer that must stay as they are. An odd number, so that buffers
-   * begin at addresses aligned to their element only.
+   * Elements before and after each buffer that must stay as they are. An odd number, so that
+   * buffers begin at addresses aligned to their element only.
    */
   protected int guardElements() {
     return 13;

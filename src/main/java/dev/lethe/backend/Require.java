@@ -7,15 +7,17 @@ import java.util.Arrays;
 
 /**
  * Checks of kernel arguments, shared by the backends. What is checked is named as in {@code
- * "rmsNorm.forward: y"}; a failure is an IllegalArgumentException that also says what was expected, what
- * was there and where to read on.
+ * "rmsNorm.forward: y"}; a failure is an IllegalArgumentException that also says what was expected,
+ * what was there and where to read on.
  */
 public final class Require {
   private Require() {}
 
   /** A tensor that must be there, of exactly this format and shape. */
   public static void tensor(String what, Tensor tensor, DType dtype, long... dims) {
-    if (tensor == null || tensor.dtype() != dtype || !Arrays.equals(tensor.shape().toArray(), dims)) {
+    if (tensor == null
+        || tensor.dtype() != dtype
+        || !Arrays.equals(tensor.shape().toArray(), dims)) {
       throw failure(what, dtype.toString() + Shape.of(dims), tensor);
     }
   }
@@ -50,7 +52,11 @@ public final class Require {
 
   private static IllegalArgumentException failure(String what, Object expected, Object got) {
     return new IllegalArgumentException(
-        what + ": expected " + expected + ", got " + got
+        what
+            + ": expected "
+            + expected
+            + ", got "
+            + got
             + "; the kernel interfaces of dev.lethe.backend say which argument has which shape");
   }
 }

@@ -58,7 +58,6 @@ public final class AttentionContract {
         on ->
             on.backend()
                 .attention()
-                .forward(
-                    shape, queries, keys, on.of(q), on.of(k), on.of(v), on.of(o), on.of(lse)));
+                .forward(shape, queries, keys, on.of(q), on.of(k), on.of(v), on.of(o), on.of(lse)));
   }
 }

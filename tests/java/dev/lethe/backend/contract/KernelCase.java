@@ -17,8 +17,8 @@ import java.util.Random;
 import java.util.function.Consumer;
 
 /**
- * One kernel call made on the backend under test and on the reference, from the same numbers. Inputs are
- * normal deviates rounded to the tested backend's format; outputs start as NaN.
+ * One kernel call made on the backend under test and on the reference, from the same numbers.
+ * Inputs are normal deviates rounded to the tested backend's format; outputs start as NaN.
  */
 final class KernelCase implements AutoCloseable {
   private final KernelBench bench;
@@ -127,7 +127,9 @@ final class KernelCase implements AutoCloseable {
         bench.reference().freezeLinear(weight, offsets, transposed, referenceScope));
   }
 
-  /** Makes the call twice on the tested backend and once on the reference, and checks everything. */
+  /**
+   * Makes the call twice on the tested backend and once on the reference, and checks everything.
+   */
   void run(Consumer<Side> call) {
     Side side = new Side(true, bench.tested());
     List<byte[]> first = callAndSnapshot(side, call);
@@ -165,7 +167,7 @@ final class KernelCase implements AutoCloseable {
     double bound = bench.tolerance() * scale;
     if (expected.length > 0 && !(Math.sqrt(error) <= bound)) {
       throw new AssertionError(
-          "%s: is %.3g from the reference (norm), allowed %.3g; element %d of %d: expected %s, got %s"
+          "%s: %.3g from the reference (norm), allowed %.3g; element %d of %d: expected %s, got %s"
               .formatted(
                   name,
                   Math.sqrt(error),

@@ -10,7 +10,9 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 
-/** The four modes of {@link LoraKernels}' layer; its gradients are {@link LoraGradientContract}'s. */
+/**
+ * The four modes of {@link LoraKernels}' layer; its gradients are {@link LoraGradientContract}'s.
+ */
 public final class LoraContract {
   private LoraContract() {}
 
@@ -63,8 +65,7 @@ public final class LoraContract {
   }
 
   private static Consumer<KernelCase> ownInputAlone(LoraSizes z) {
-    return c ->
-        tangent(c, z, Adapter.OWN_INPUT, null, c.activation("dxa", z.k(), z.n(), z.in()));
+    return c -> tangent(c, z, Adapter.OWN_INPUT, null, c.activation("dxa", z.k(), z.n(), z.in()));
   }
 
   private static void tangent(KernelCase c, LoraSizes z, Adapter adapter, Slot dx, Slot dxa) {
@@ -168,10 +169,11 @@ public final class LoraContract {
     }
   }
 
-  /** The frozen weight, parameters and directions of a layer; the latter two null without adapter. */
+  /**
+   * The frozen weight, parameters and directions of a layer; the latter two null without adapter.
+   */
   private record Layer(Frozen weight, LoraSlot slot, Slot theta, Slot v) {
-    static Layer of(
-        KernelCase c, LoraSizes z, Adapter adapter, boolean bias, boolean transposed) {
+    static Layer of(KernelCase c, LoraSizes z, Adapter adapter, boolean bias, boolean transposed) {
       Frozen weight = c.frozen(z.out(), z.in(), bias, transposed);
       if (!adapter.present()) {
         return new Layer(weight, null, null, null);

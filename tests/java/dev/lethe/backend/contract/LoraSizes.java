@@ -20,8 +20,7 @@ record LoraSizes(int n, int in, int out, int rank, int k) {
     long aElements = (long) rank * in;
     long bElements = (long) out * rank;
     boolean aFirst = n % 2 == 1;
-    return new LoraSlot(
-        in, out, rank, 1.5, aFirst ? 3 : 5 + bElements, aFirst ? 8 + aElements : 2);
+    return new LoraSlot(in, out, rank, 1.5, aFirst ? 3 : 5 + bElements, aFirst ? 8 + aElements : 2);
   }
 
   /** P, with parameters of others before, between and behind. */

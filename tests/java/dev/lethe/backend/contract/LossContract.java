@@ -11,7 +11,14 @@ import org.junit.jupiter.api.DynamicTest;
 /** {@link LossKernels} in their modes: the vocabulary head and its cross-entropy. */
 public final class LossContract {
   private static final int[][] SIZES = {
-    {1, 3, 2}, {3, 17, 33}, {5, 64, 100}, {13, 33, 257}, {65, 8, 31}, {130, 5, 7}, {2, 2, 1}, {0, 4, 5}
+    {1, 3, 2},
+    {3, 17, 33},
+    {5, 64, 100},
+    {13, 33, 257},
+    {65, 8, 31},
+    {130, 5, 7},
+    {2, 2, 1},
+    {0, 4, 5}
   };
 
   private LossContract() {}
@@ -101,8 +108,7 @@ public final class LossContract {
     c.bench()
         .reference()
         .loss()
-        .forward(
-            head.reference(), x.onReference(), targets.onReference(), null, rowLoss, p, null);
+        .forward(head.reference(), x.onReference(), targets.onReference(), null, rowLoss, p, null);
     return c.activationOf("p", p);
   }
 

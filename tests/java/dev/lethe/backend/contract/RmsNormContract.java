@@ -37,7 +37,8 @@ public final class RmsNormContract {
         }
       }
       for (Residual gs : Residual.values()) {
-        tests.add(bench.test("rmsNorm.backward" + sizes + " gs " + gs, c -> backward(c, k, n, d, gs)));
+        tests.add(
+            bench.test("rmsNorm.backward" + sizes + " gs " + gs, c -> backward(c, k, n, d, gs)));
         String name = "rmsNorm.backwardTangent" + sizes + " dgs " + gs;
         tests.add(bench.test(name, c -> backwardTangent(c, k, n, d, gs)));
       }
@@ -71,7 +72,13 @@ public final class RmsNormContract {
             on.backend()
                 .rmsNorm()
                 .tangent(
-                    on.of(p.w), on.of(p.s), on.of(p.r), on.of(dx), on.of(df), on.of(ds), on.of(dy)));
+                    on.of(p.w),
+                    on.of(p.s),
+                    on.of(p.r),
+                    on.of(dx),
+                    on.of(df),
+                    on.of(ds),
+                    on.of(dy)));
   }
 
   private static void backward(KernelCase c, long k, long n, long d, Residual residual) {

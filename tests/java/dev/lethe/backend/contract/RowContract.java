@@ -18,7 +18,8 @@ public final class RowContract {
     Stream.Builder<DynamicTest> tests = Stream.builder();
     for (int[] size : SIZES) {
       int n = size[0];
-      for (int[] rows : new int[][] {{}, {n - 1}, everySecond(n), IntStream.range(0, n).toArray()}) {
+      for (int[] rows :
+          new int[][] {{}, {n - 1}, everySecond(n), IntStream.range(0, n).toArray()}) {
         for (int k = 0; k <= 3; k++) {
           long[] all = dims(k, n, size[1]);
           long[] some = dims(k, rows.length, size[1]);

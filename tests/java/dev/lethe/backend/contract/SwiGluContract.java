@@ -10,6 +10,7 @@ public final class SwiGluContract {
   private static final long[][] SIZES = {
     {1, 1}, {1, 7}, {3, 33}, {5, 64}, {2, 100}, {7, 65}, {17, 31}, {1, 13}
   };
+
   /** With the last, σ(a) leaves the range of float exponentials on both sides. */
   private static final double[] DEVIATIONS = {1, 8, 200};
 
@@ -52,11 +53,7 @@ public final class SwiGluContract {
     Slot da = c.activationOrNull((present & 1) != 0, "da", k, n, f);
     Slot db = c.activationOrNull((present & 2) != 0, "db", k, n, f);
     Slot dh = c.output("dh", k, n, f);
-    c.run(
-        on ->
-            on.backend()
-                .swiGlu()
-                .tangent(on.of(a), on.of(b), on.of(da), on.of(db), on.of(dh)));
+    c.run(on -> on.backend().swiGlu().tangent(on.of(a), on.of(b), on.of(da), on.of(db), on.of(dh)));
   }
 
   private static void backward(KernelCase c, long k, long n, long f, double deviation) {
@@ -66,10 +63,7 @@ public final class SwiGluContract {
     Slot ga = c.output("ga", k, n, f);
     Slot gb = c.output("gb", k, n, f);
     c.run(
-        on ->
-            on.backend()
-                .swiGlu()
-                .backward(on.of(a), on.of(b), on.of(gh), on.of(ga), on.of(gb)));
+        on -> on.backend().swiGlu().backward(on.of(a), on.of(b), on.of(gh), on.of(ga), on.of(gb)));
   }
 
   private static void backwardTangent(

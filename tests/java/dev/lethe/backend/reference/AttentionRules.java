@@ -26,9 +26,9 @@ record AttentionRules(AttentionShape shape, Packing packing) implements BlockRul
 
   @Override
   public double[] backward(double[] x, double[] gy) {
-    Tensor gq = queryZeros();
-    Tensor gk = keyZeros();
-    Tensor gv = keyZeros();
+    Tensor gq = queryOutput();
+    Tensor gk = keyOutput();
+    Tensor gv = keyOutput();
     Tensor gO = Flat.pair(gy, 0, n(), shape.queryWidth());
     KERNELS.backward(shape, packing, primal(x), gO, statistics(), gq, gk, gv);
     return Flat.second(gq, gk, gv);
@@ -39,10 +39,10 @@ record AttentionRules(AttentionShape shape, Packing packing) implements BlockRul
     AttentionKernels.Primal p = primal(x);
     Tensor delta = statistics();
     Tensor gO = Flat.pair(gy, 0, n(), shape.queryWidth());
-    KERNELS.backward(shape, packing, p, gO, delta, queryZeros(), keyZeros(), keyZeros());
-    Tensor dgq = queryZeros();
-    Tensor dgk = keyZeros();
-    Tensor dgv = keyZeros();
+    KERNELS.backward(shape, packing, p, gO, delta, queryOutput(), keyOutput(), keyOutput());
+    Tensor dgq = queryOutput();
+    Tensor dgk = keyOutput();
+    Tensor dgv = keyOutput();
     Tensor dgO = Flat.pairOrNull(dgy, 0, n(), shape.queryWidth());
     KERNELS.backwardTangent(
         shape, packing, p, gO.row(1), delta.row(1), tangent(p, dx), dgO, dgq, dgk, dgv);
@@ -53,8 +53,8 @@ record AttentionRules(AttentionShape shape, Packing packing) implements BlockRul
     Tensor q = Flat.piece(x, 0, n(), shape.queryWidth());
     Tensor k = Flat.piece(x, queryElements(), n(), shape.keyWidth());
     Tensor v = Flat.piece(x, queryElements() + keyElements(), n(), shape.keyWidth());
-    Tensor o = Flat.zeros(n(), shape.queryWidth());
-    Tensor lse = Flat.zeros(shape.heads(), n());
+    Tensor o = Flat.output(n(), shape.queryWidth());
+    Tensor lse = Flat.output(shape.heads(), n());
     KERNELS.forward(shape, packing, packing, q, k, v, o, lse);
     return new AttentionKernels.Primal(q, k, v, o, lse);
   }
@@ -63,7 +63,7 @@ record AttentionRules(AttentionShape shape, Packing packing) implements BlockRul
     Tensor dq = Flat.pairOrNull(dx, 0, n(), shape.queryWidth());
     Tensor dk = Flat.pairOrNull(dx, queryElements(), n(), shape.keyWidth());
     Tensor dv = Flat.pairOrNull(dx, queryElements() + keyElements(), n(), shape.keyWidth());
-    Tensor dO = queryZeros();
+    Tensor dO = queryOutput();
     Tensor mu = statistics();
     KERNELS.tangent(shape, packing, p, dq, dk, dv, dO, mu);
     return new AttentionKernels.Tangent(dq, dk, dv, dO, mu);
@@ -81,15 +81,15 @@ record AttentionRules(AttentionShape shape, Packing packing) implements BlockRul
     return Math.toIntExact(n() * shape.keyWidth());
   }
 
-  private Tensor queryZeros() {
-    return Flat.zeros(2, n(), shape.queryWidth());
+  private Tensor queryOutput() {
+    return Flat.output(2, n(), shape.queryWidth());
   }
 
-  private Tensor keyZeros() {
-    return Flat.zeros(2, n(), shape.keyWidth());
+  private Tensor keyOutput() {
+    return Flat.output(2, n(), shape.keyWidth());
   }
 
   private Tensor statistics() {
-    return Flat.zeros(2, shape.heads(), n());
+    return Flat.output(2, shape.heads(), n());
   }
 }

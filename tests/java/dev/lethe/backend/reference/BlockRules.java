@@ -1,9 +1,9 @@
 package dev.lethe.backend.reference;
 
 /**
- * A block operation as a function of one flat vector of all its differentiable inputs, part after part,
- * to one flat vector of its outputs, with its four rules. Implementations give the kernels a decoy as
- * first direction and null where a part of a tangent is zero throughout.
+ * A block operation as a function of one flat vector of all its differentiable inputs, part after
+ * part, to one flat vector of its outputs, with its four rules. Implementations give the kernels a
+ * decoy as first direction and null where a part of a tangent is zero throughout.
  */
 interface BlockRules {
   /** Lengths of the differentiable inputs. */

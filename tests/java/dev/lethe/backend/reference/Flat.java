@@ -43,11 +43,18 @@ final class Flat {
     return Tensor.of(shape, new double[Math.toIntExact(shape.elements())]);
   }
 
+  /** Something for a kernel to overwrite. */
+  static Tensor output(long... dims) {
+    Tensor output = zeros(dims);
+    for (long i = 0; i < output.elements(); i++) {
+      output.set(i, Double.NaN);
+    }
+    return output;
+  }
+
   /** All elements of all tensors. */
   static double[] join(Tensor... tensors) {
-    return Stream.of(tensors)
-        .flatMapToDouble(t -> DoubleStream.of(t.toDoubles()))
-        .toArray();
+    return Stream.of(tensors).flatMapToDouble(t -> DoubleStream.of(t.toDoubles())).toArray();
   }
 
   /** Entry 1 of all these (2,…) tensors: what became of the pieces behind the decoys. */

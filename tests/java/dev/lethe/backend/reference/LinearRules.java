@@ -25,21 +25,21 @@ record LinearRules(
 
   @Override
   public double[] forward(double[] x) {
-    Tensor y = Flat.zeros(m, e);
+    Tensor y = Flat.output(m, e);
     map.accept(Flat.piece(x, 0, n, d), y);
     return Flat.join(y);
   }
 
   @Override
   public double[] tangent(double[] x, double[] dx) {
-    Tensor dy = Flat.zeros(2, m, e);
+    Tensor dy = Flat.output(2, m, e);
     map.accept(Flat.pair(dx, 0, n, d), dy);
     return Flat.second(dy);
   }
 
   @Override
   public double[] backward(double[] x, double[] gy) {
-    Tensor gx = Flat.zeros(2, n, d);
+    Tensor gx = Flat.output(2, n, d);
     transposedMap.accept(Flat.pair(gy, 0, m, e), gx);
     return Flat.second(gx);
   }

@@ -33,9 +33,9 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
   public double[] backward(double[] x, double[] gy) {
     Kept kept = keep(x);
     Tensor gOut = Flat.pair(gy, 0, n, out);
-    Tensor h = Flat.zeros(2, n, rank);
-    Tensor gx = Flat.zeros(2, n, in);
-    Tensor gxa = ownInput ? Flat.zeros(2, n, in) : null;
+    Tensor h = Flat.output(2, n, rank);
+    Tensor gx = Flat.output(2, n, in);
+    Tensor gxa = ownInput ? Flat.output(2, n, in) : null;
     KERNELS.backward(layer(), kept.theta, gOut, h, gx, gxa, false);
     Tensor g = Flat.zeros(2, parameters());
     KERNELS.gradient(layer().slot(), kept.xa, kept.u, h, gOut, GRADIENT_SCALE, g);
@@ -47,16 +47,14 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
     Kept kept = keep(x);
     Tangents t = tangents(kept, dx);
     Tensor gOut = Flat.piece(gy, 0, n, out);
-    Tensor h = Flat.zeros(1, n, rank);
-    KERNELS.backward(
-        layer(), kept.theta, gOut.reshape(1, n, out), h, null, null, false);
+    Tensor h = Flat.output(1, n, rank);
+    KERNELS.backward(layer(), kept.theta, gOut.reshape(1, n, out), h, null, null, false);
     Tensor primalH = h.reshape(n, rank);
     Tensor dgOut = Flat.pairOrNull(dgy, 0, n, out);
-    Tensor dh = Flat.zeros(2, n, rank);
-    Tensor dgx = Flat.zeros(2, n, in);
-    Tensor dgxa = ownInput ? Flat.zeros(2, n, in) : null;
-    KERNELS.backwardTangent(
-        layer(), kept.theta, t.v, gOut, primalH, dgOut, dh, dgx, dgxa, false);
+    Tensor dh = Flat.output(2, n, rank);
+    Tensor dgx = Flat.output(2, n, in);
+    Tensor dgxa = ownInput ? Flat.output(2, n, in) : null;
+    KERNELS.backwardTangent(layer(), kept.theta, t.v, gOut, primalH, dgOut, dh, dgx, dgxa, false);
     Tensor g = Flat.zeros(2, parameters());
     KERNELS.gradientTangent(
         layer().slot(),
@@ -92,8 +90,8 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
     Tensor theta = Flat.piece(x, 0, parameters());
     Tensor input = Flat.piece(x, parameters(), n, in);
     Tensor xa = ownInput ? Flat.piece(x, parameters() + n * in, n, in) : input;
-    Tensor u = Flat.zeros(n, rank);
-    Tensor y = Flat.zeros(n, out);
+    Tensor u = Flat.output(n, rank);
+    Tensor y = Flat.output(n, out);
     KERNELS.forward(layer(), theta, input, xa, u, y);
     return new Kept(theta, xa, u, y);
   }
@@ -103,8 +101,8 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
     Tensor dIn = Flat.pairOrNull(dx, parameters(), n, in);
     // An own input that does not move is given as zeros: null would say that it moves as x does.
     Tensor dxa = ownInput ? Flat.pair(dx, parameters() + n * in, n, in) : null;
-    Tensor du = Flat.zeros(2, n, rank);
-    Tensor dy = Flat.zeros(2, n, out);
+    Tensor du = Flat.output(2, n, rank);
+    Tensor dy = Flat.output(2, n, out);
     KERNELS.tangent(layer(), kept.theta, v, kept.xa, kept.u, dIn, dxa, du, dy);
     return new Tangents(v, dIn, dxa, du, dy);
   }

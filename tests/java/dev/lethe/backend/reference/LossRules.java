@@ -16,30 +16,30 @@ record LossRules(int m, int d, int v) implements BlockRules {
 
   @Override
   public double[] forward(double[] x) {
-    Tensor rowLoss = Flat.zeros(m);
+    Tensor rowLoss = Flat.output(m);
     KERNELS.forward(head(), Flat.piece(x, 0, m, d), targets(), null, rowLoss, null, null);
     return Flat.join(rowLoss);
   }
 
   @Override
   public double[] tangent(double[] x, double[] dx) {
-    Tensor dLoss = Flat.zeros(2, m);
+    Tensor dLoss = Flat.output(2, m);
     KERNELS.tangent(head(), softmax(x), targets(), Flat.pair(dx, 0, m, d), dLoss);
     return Flat.second(dLoss);
   }
 
   @Override
   public double[] backward(double[] x, double[] gy) {
-    Tensor gx = Flat.zeros(m, d);
+    Tensor gx = Flat.output(m, d);
     Tensor weights = Flat.piece(gy, 0, m);
     Tensor in = Flat.piece(x, 0, m, d);
-    KERNELS.forward(head(), in, targets(), weights, Flat.zeros(m), null, gx);
+    KERNELS.forward(head(), in, targets(), weights, Flat.output(m), null, gx);
     return Flat.join(gx);
   }
 
   @Override
   public double[] backwardTangent(double[] x, double[] gy, double[] dx, double[] dgy) {
-    Tensor dgx = Flat.zeros(2, m, d);
+    Tensor dgx = Flat.output(2, m, d);
     Tensor weights = Flat.piece(gy, 0, m);
     KERNELS.backwardTangent(head(), softmax(x), weights, Flat.pair(dx, 0, m, d), dgx);
     return Flat.second(dgx);
@@ -51,9 +51,9 @@ record LossRules(int m, int d, int v) implements BlockRules {
   }
 
   private Tensor softmax(double[] x) {
-    Tensor p = Flat.zeros(m, v);
+    Tensor p = Flat.output(m, v);
     Tensor in = Flat.piece(x, 0, m, d);
-    KERNELS.forward(head(), in, targets(), null, Flat.zeros(m), p, null);
+    KERNELS.forward(head(), in, targets(), null, Flat.output(m), p, null);
     return p;
   }
 

@@ -22,12 +22,12 @@ record NormRules(int n, int d, boolean residual) implements BlockRules {
   @Override
   public double[] tangent(double[] x, double[] dx) {
     Kept kept = keep(x);
-    Tensor dy = Flat.zeros(2, n, d);
+    Tensor dy = Flat.output(2, n, d);
     if (!residual) {
       KERNELS.tangent(weight(), kept.s, kept.r, Flat.pair(dx, 0, n, d), null, null, dy);
       return Flat.second(dy);
     }
-    Tensor ds = Flat.zeros(2, n, d);
+    Tensor ds = Flat.output(2, n, d);
     Tensor dIn = Flat.pairOrNull(dx, 0, n, d);
     Tensor df = Flat.pairOrNull(dx, n * d, n, d);
     KERNELS.tangent(weight(), kept.s, kept.r, dIn, df, ds, dy);
@@ -37,7 +37,7 @@ record NormRules(int n, int d, boolean residual) implements BlockRules {
   @Override
   public double[] backward(double[] x, double[] gy) {
     Kept kept = keep(x);
-    Tensor gx = Flat.zeros(2, n, d);
+    Tensor gx = Flat.output(2, n, d);
     Tensor gs = residual ? Flat.pair(gy, 0, n, d) : null;
     Tensor gOut = Flat.pair(gy, residual ? n * d : 0, n, d);
     KERNELS.backward(weight(), kept.s, kept.r, gs, gOut, gx);
@@ -47,7 +47,7 @@ record NormRules(int n, int d, boolean residual) implements BlockRules {
   @Override
   public double[] backwardTangent(double[] x, double[] gy, double[] dx, double[] dgy) {
     Kept kept = keep(x);
-    Tensor dgx = Flat.zeros(2, n, d);
+    Tensor dgx = Flat.output(2, n, d);
     double[] sum = dx.clone();
     if (residual) {
       for (int i = 0; i < n * d; i++) {
@@ -74,9 +74,9 @@ record NormRules(int n, int d, boolean residual) implements BlockRules {
   private Kept keep(double[] x) {
     Tensor in = Flat.piece(x, 0, n, d);
     Tensor f = residual ? Flat.piece(x, n * d, n, d) : null;
-    Tensor s = residual ? Flat.zeros(n, d) : null;
-    Tensor y = Flat.zeros(n, d);
-    Tensor r = Flat.zeros(n);
+    Tensor s = residual ? Flat.output(n, d) : null;
+    Tensor y = Flat.output(n, d);
+    Tensor r = Flat.output(n);
     KERNELS.forward(weight(), EPSILON, in, f, s, y, r);
     return new Kept(residual ? s : in, y, r);
   }

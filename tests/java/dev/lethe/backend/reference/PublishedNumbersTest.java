@@ -20,13 +20,15 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * RoPE, attention and AdamW against the published snapshots of Stanford CS336's first assignment; skips
- * where the real inputs are absent.
+ * RoPE, attention and AdamW against the published snapshots of Stanford CS336's first assignment;
+ * skips where the real inputs are absent.
  */
 final class PublishedNumbersTest {
   private static final String FOLDER = "ref_cs336/";
 
-  /** The published form turns neighbours (2i, 2i+1); ours turns (i, i+32) of the permuted vector. */
+  /**
+   * The published form turns neighbours (2i, 2i+1); ours turns (i, i+32) of the permuted vector.
+   */
   @Test
   void rope() throws IOException {
     Tensor input = halfSplit(load("rope_input_4x12x64_f32le.bin", 48, 64));
@@ -72,8 +74,7 @@ final class PublishedNumbersTest {
       Tensor o = Flat.zeros(1, 64);
       Packing one = Packing.ofLengths(1);
       Packing keys = Packing.ofLengths(seen.length);
-      new ReferenceAttention()
-          .forward(shape, one, keys, q.slice(query, 1), seenK, seenV, o, null);
+      new ReferenceAttention().forward(shape, one, keys, q.slice(query, 1), seenK, seenV, o, null);
       String what = "query " + query;
       assertArrayEquals(expected.row(query).toDoubles(), o.toDoubles(), tolerance, what);
     }

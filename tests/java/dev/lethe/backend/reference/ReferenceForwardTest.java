@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.Packing;
 import dev.lethe.backend.RopeTable;
 import dev.lethe.tensor.Shape;
@@ -95,6 +96,27 @@ final class ReferenceForwardTest {
   }
 
   @Test
+  void embeddingCopiesRows() {
+    Tensor table = normals(5, 3);
+    Tensor y = Flat.output(4, 3);
+    new ReferenceEmbedding()
+        .forward(new ReferenceEmbedding.Table(table), Tensor.of(Shape.of(4), 4, 0, 2, 4), y);
+    double[] expected = Flat.join(table.row(4), table.row(0), table.row(2), table.row(4));
+    assertArrayEquals(expected, y.toDoubles());
+  }
+
+  @Test
+  void linearAddsItsBias() {
+    Tensor w = Tensor.of(Shape.of(2, 3), 1.0, 2.0, 3.0, 4.0, 5.0, 6.0);
+    Tensor bias = Tensor.of(Shape.of(2), 10.0, 20.0);
+    Tensor y = Flat.output(1, 2);
+    Tensor x = Tensor.of(Shape.of(1, 3), 1.0, -1.0, 2.0);
+    LoraLinear layer = new LoraLinear(new ReferenceLinear(w, bias, false), null);
+    new ReferenceLora().forward(layer, null, x, x, null, y);
+    assertArrayEquals(new double[] {15, 31}, y.toDoubles());
+  }
+
+  @Test
   void normOfAKnownVector() {
     Tensor y = Flat.zeros(1, 2);
     Tensor r = Flat.zeros(1);
@@ -116,8 +138,7 @@ final class ReferenceForwardTest {
     new ReferenceLoss().forward(head, x, targets, null, rowLoss, p, null);
     assertArrayEquals(new double[] {Math.log(4), Math.log(3)}, rowLoss.toDoubles(), 1e-15);
     double third = 1.0 / 3;
-    assertArrayEquals(
-        new double[] {0.25, 0.125, 0.625, third, third, third}, p.toDoubles(), 1e-15);
+    assertArrayEquals(new double[] {0.25, 0.125, 0.625, third, third, third}, p.toDoubles(), 1e-15);
   }
 
   @Test
@@ -152,8 +173,7 @@ final class ReferenceForwardTest {
             IllegalArgumentException.class,
             () -> norm.forward(w, 1e-5, x, null, null, Flat.zeros(3, 2), r));
     String message = wrong.getMessage();
-    assertTrue(
-        message.startsWith("rmsNorm.forward: y: expected F64(2,3), got F64(3,2)"), message);
+    assertTrue(message.startsWith("rmsNorm.forward: y: expected F64(2,3), got F64(3,2)"), message);
     ReferenceLinear forwardOnly = new ReferenceLinear(Flat.zeros(3, 3), null, false);
     IllegalArgumentException untransposed =
         assertThrows(
@@ -180,8 +200,7 @@ final class ReferenceForwardTest {
             .orElseThrow();
     assertTrue(word.priority() < 0, "never chosen automatically");
     assertTrue(word.availability().usable());
-    try (var backend =
-        Backends.select("reference", BackendOptions.DEFAULT)) {
+    try (var backend = Backends.select("reference", BackendOptions.DEFAULT)) {
       assertEquals("reference", backend.name());
     }
   }

@@ -9,7 +9,9 @@ import dev.lethe.tensor.Tensor;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-/** Per-sample gradients, their dots and weighted sums, against each other and the batch gradient. */
+/**
+ * Per-sample gradients, their dots and weighted sums, against each other and the batch gradient.
+ */
 final class ReferencePerSampleTest {
   private static final long SEED = 20_260_722;
   private static final int IN = 5;
@@ -59,6 +61,17 @@ final class ReferencePerSampleTest {
   }
 
   @Test
+  void theyOverwriteTheirPlaceAndNothingElse() {
+    Tensor once = perSample(1);
+    Tensor twice = perSample(1);
+    lora.perSampleGradient(SLOT, PACKING, xa, u, h, gy, 1, twice);
+    assertArrayEquals(once.toDoubles(), twice.toDoubles());
+    assertEquals(0, twice.row(0).get(0), "before A");
+    assertEquals(0, twice.row(0).get(1 + RANK * IN), "between A and B");
+    assertEquals(0, twice.row(0).get(PARAMETERS - 1), "behind B");
+  }
+
+  @Test
   void dotsAreThoseWithTheGradients() {
     Tensor v = normals(3, PARAMETERS);
     Tensor dots = Flat.zeros(3, PACKING.count());
@@ -76,16 +89,17 @@ final class ReferencePerSampleTest {
   @Test
   void weightedSumsAreThoseOfTheGradients() {
     Tensor weights = normals(2, PACKING.count());
-    Tensor g = normals(2, PARAMETERS);
+    Tensor before = normals(2, PARAMETERS);
+    Tensor g = Flat.zeros(2, PARAMETERS);
+    g.copyFrom(before);
+    lora.weightedGradient(SLOT, PACKING, weights, xa, u, h, gy, -3, g);
     Tensor samples = perSample(1);
     for (int j = 0; j < 2; j++) {
-      double[] expected = g.row(j).toDoubles();
+      double[] expected = before.row(j).toDoubles();
       for (int i = 0; i < PACKING.count(); i++) {
         add(-3 * weights.row(j).get(i), samples.row(i).toDoubles(), expected);
       }
-      Tensor one = g.slice(j, 1);
-      lora.weightedGradient(SLOT, PACKING, weights.slice(j, 1), xa, u, h, gy, -3, one);
-      assertArrayEquals(expected, one.toDoubles(), 1e-12, "direction " + j);
+      assertArrayEquals(expected, g.row(j).toDoubles(), 1e-12, "direction " + j);
     }
   }
 

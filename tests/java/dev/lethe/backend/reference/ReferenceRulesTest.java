@@ -17,9 +17,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Each operation's four rules against each other: tangents against central differences, backward against
- * the adjoint identity, backward tangents against central differences and the symmetry of second
- * derivatives.
+ * Each operation's four rules against each other: tangents against central differences, backward
+ * against the adjoint identity, backward tangents against central differences and the symmetry of
+ * second derivatives.
  */
 final class ReferenceRulesTest {
   private static final long SEED = 20_260_722;

@@ -119,14 +119,11 @@ final class RulesCheck {
   private static void assertClose(String what, double[] expected, double[] got, double bound) {
     double error = norm(moved(got, -1, expected));
     double size = Math.max(norm(expected), 1e-3);
-    assertTrue(
-        error <= bound * size,
-        () -> "%s: off by %.3g of %.3g".formatted(what, error, size));
+    assertTrue(error <= bound * size, () -> "%s: off by %.3g of %.3g".formatted(what, error, size));
   }
 
   private static void assertEqualDots(String what, double a, double b, double size) {
     assertTrue(
-        Math.abs(a - b) <= IDENTITIES * size,
-        () -> "%s: %.17g is not %.17g".formatted(what, a, b));
+        Math.abs(a - b) <= IDENTITIES * size, () -> "%s: %.17g is not %.17g".formatted(what, a, b));
   }
 }

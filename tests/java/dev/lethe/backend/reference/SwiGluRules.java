@@ -14,14 +14,14 @@ record SwiGluRules(int n, int f) implements BlockRules {
 
   @Override
   public double[] forward(double[] x) {
-    Tensor h = Flat.zeros(n, f);
+    Tensor h = Flat.output(n, f);
     KERNELS.forward(a(x), b(x), h);
     return Flat.join(h);
   }
 
   @Override
   public double[] tangent(double[] x, double[] dx) {
-    Tensor dh = Flat.zeros(2, n, f);
+    Tensor dh = Flat.output(2, n, f);
     Tensor da = Flat.pairOrNull(dx, 0, n, f);
     KERNELS.tangent(a(x), b(x), da, Flat.pairOrNull(dx, n * f, n, f), dh);
     return Flat.second(dh);
@@ -29,16 +29,16 @@ record SwiGluRules(int n, int f) implements BlockRules {
 
   @Override
   public double[] backward(double[] x, double[] gy) {
-    Tensor ga = Flat.zeros(2, n, f);
-    Tensor gb = Flat.zeros(2, n, f);
+    Tensor ga = Flat.output(2, n, f);
+    Tensor gb = Flat.output(2, n, f);
     KERNELS.backward(a(x), b(x), Flat.pair(gy, 0, n, f), ga, gb);
     return Flat.second(ga, gb);
   }
 
   @Override
   public double[] backwardTangent(double[] x, double[] gy, double[] dx, double[] dgy) {
-    Tensor dga = Flat.zeros(2, n, f);
-    Tensor dgb = Flat.zeros(2, n, f);
+    Tensor dga = Flat.output(2, n, f);
+    Tensor dgb = Flat.output(2, n, f);
     KERNELS.backwardTangent(
         a(x),
         b(x),

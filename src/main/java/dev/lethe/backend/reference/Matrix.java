@@ -6,7 +6,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 
-/** A row-major matrix on the Java heap; what kernels copy their arguments into and results out of. */
+/**
+ * A row-major matrix on the Java heap; what kernels copy their arguments into and results out of.
+ */
 record Matrix(int rows, int cols, double[] values) {
   private static final ValueLayout.OfDouble F64 =
       ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -54,8 +56,7 @@ record Matrix(int rows, int cols, double[] values) {
 
   /** Rows {@code first … end-1}. */
   Matrix rows(int first, int end) {
-    return new Matrix(
-        end - first, cols, Arrays.copyOfRange(values, first * cols, end * cols));
+    return new Matrix(end - first, cols, Arrays.copyOfRange(values, first * cols, end * cols));
   }
 
   Matrix transposed() {

@@ -9,7 +9,9 @@ import dev.lethe.backend.Require;
 import dev.lethe.tensor.Tensor;
 import java.util.function.Consumer;
 
-/** Causal attention, one row of scores at a time: one query of one head against the keys it sees. */
+/**
+ * Causal attention, one row of scores at a time: one query of one head against the keys it sees.
+ */
 final class ReferenceAttention implements AttentionKernels {
   @Override
   public void forward(
@@ -158,8 +160,7 @@ final class ReferenceAttention implements AttentionKernels {
     Require.tensor("attention.backwardTangent: delta", delta, F64, shape.heads(), n);
     Require.tensor("attention.backwardTangent: t.dO", t.dO(), F64, directions, n, width);
     Require.tensor("attention.backwardTangent: t.mu", t.mu(), F64, directions, shape.heads(), n);
-    requireInputTangents(
-        "attention.backwardTangent", shape, directions, n, t.dq(), t.dk(), t.dv());
+    requireInputTangents("attention.backwardTangent", shape, directions, n, t.dq(), t.dk(), t.dv());
     Require.tensorOrNull("attention.backwardTangent: dgO", dgO, F64, directions, n, width);
     Inputs in = Inputs.of(p);
     Matrix g = Matrix.of(gO);
@@ -233,8 +234,8 @@ final class ReferenceAttention implements AttentionKernels {
   }
 
   /**
-   * One query of one head and the keys that it sees; rows are those of the packed batch, and keys are
-   * counted from the first that is seen.
+   * One query of one head and the keys that it sees; rows are those of the packed batch, and keys
+   * are counted from the first that is seen.
    */
   private record Row(int head, int keyHead, int size, int query, int firstKey, int keyCount) {
     /** c·(query row of x)·(key row of y) for each key. */
@@ -303,7 +304,11 @@ final class ReferenceAttention implements AttentionKernels {
   private record Inputs(Matrix q, Matrix k, Matrix v, Matrix o, Matrix lse) {
     static Inputs of(Primal p) {
       return new Inputs(
-          Matrix.of(p.q()), Matrix.of(p.k()), Matrix.of(p.v()), Matrix.of(p.o()), Matrix.of(p.lse()));
+          Matrix.of(p.q()),
+          Matrix.of(p.k()),
+          Matrix.of(p.v()),
+          Matrix.of(p.o()),
+          Matrix.of(p.lse()));
     }
   }
 
@@ -337,11 +342,16 @@ final class ReferenceAttention implements AttentionKernels {
     Require.tensor("attention.forward: o", o, F64, n, shape.queryWidth());
     Require.tensorOrNull("attention.forward: lse", lse, F64, shape.heads(), n);
     Require.rank("attention.forward: k", k, 2);
-    Require.tensor("attention.forward: k", k, F64, Math.max(keys.rows(), k.dim(0)), shape.keyWidth());
+    Require.tensor(
+        "attention.forward: k", k, F64, Math.max(keys.rows(), k.dim(0)), shape.keyWidth());
     Require.rank("attention.forward: v", v, 2);
-    Require.tensor("attention.forward: v", v, F64, Math.max(keys.rows(), v.dim(0)), shape.keyWidth());
+    Require.tensor(
+        "attention.forward: v", v, F64, Math.max(keys.rows(), v.dim(0)), shape.keyWidth());
     Require.that(
-        keys.count() == queries.count(), "attention.forward: keys", queries.count() + " sequences", keys);
+        keys.count() == queries.count(),
+        "attention.forward: keys",
+        queries.count() + " sequences",
+        keys);
     for (int i = 0; i < queries.count(); i++) {
       Require.that(
           keys.length(i) >= queries.length(i),

@@ -64,8 +64,7 @@ final class ReferenceLora implements LoraKernels {
         Matrix dIn = Matrix.direction(dxa == null ? dx : dxa, j, n, w.in());
         Matrix dUp = dIn.times(t.a().transposed()).plus(Matrix.of(xa).times(dt.a().transposed()));
         dUp.store(du.row(j));
-        Matrix low =
-            dUp.times(t.b().transposed()).plus(Matrix.of(u).times(dt.b().transposed()));
+        Matrix low = dUp.times(t.b().transposed()).plus(Matrix.of(u).times(dt.b().transposed()));
         out = out.plus(low.scaled(slot.scale()));
       }
       out.store(dy.row(j));
@@ -74,7 +73,13 @@ final class ReferenceLora implements LoraKernels {
 
   @Override
   public void backward(
-      LoraLinear layer, Tensor theta, Tensor gy, Tensor h, Tensor gx, Tensor gxa, boolean accumulate) {
+      LoraLinear layer,
+      Tensor theta,
+      Tensor gy,
+      Tensor h,
+      Tensor gx,
+      Tensor gxa,
+      boolean accumulate) {
     ReferenceLinear w = ReferenceLinear.of(layer.weight());
     Require.rank("lora.backward: gy", gy, 3);
     long k = gy.dim(0);
@@ -187,7 +192,14 @@ final class ReferenceLora implements LoraKernels {
 
   @Override
   public void perSampleGradient(
-      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      double scale,
+      Tensor g) {
     requireSamples("lora.perSampleGradient", slot, packing, xa, u, h, gy);
     Require.rank("lora.perSampleGradient: g", g, 2);
     Require.tensor("lora.perSampleGradient: g", g, F64, packing.count(), g.dim(1));
@@ -202,7 +214,14 @@ final class ReferenceLora implements LoraKernels {
 
   @Override
   public void perSampleDot(
-      LoraSlot slot, Packing packing, Tensor v, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor dots) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor v,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      Tensor dots) {
     requireSamples("lora.perSampleDot", slot, packing, xa, u, h, gy);
     Require.rank("lora.perSampleDot: dots", dots, 2);
     long k = dots.dim(0);

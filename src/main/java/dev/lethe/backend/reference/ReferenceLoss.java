@@ -124,7 +124,9 @@ final class ReferenceLoss implements LossKernels {
     }
   }
 
-  /** Turns a row of logits into probabilities and returns the log of the sum of its exponentials. */
+  /**
+   * Turns a row of logits into probabilities and returns the log of the sum of its exponentials.
+   */
   private static double softmax(Matrix z, int row) {
     double max = Double.NEGATIVE_INFINITY;
     for (int i = 0; i < z.cols(); i++) {

@@ -87,7 +87,8 @@ final class ReferenceSwiGlu implements SwiGluKernels {
         double f = silu(av[i]);
         double f1 = silu1(av[i]);
         double f2 = silu2(av[i]);
-        outA.values()[i] = dghv[i] * bv[i] * f1 + ghv[i] * dbv[i] * f1 + ghv[i] * bv[i] * f2 * dav[i];
+        outA.values()[i] =
+            dghv[i] * bv[i] * f1 + ghv[i] * dbv[i] * f1 + ghv[i] * bv[i] * f2 * dav[i];
         outB.values()[i] = dghv[i] * f + ghv[i] * f1 * dav[i];
       }
       outA.store(dga.row(j));

@@ -71,8 +71,7 @@ final class ReferenceVectors implements VectorKernels {
     for (int i = 0; i < t.length; i++) {
       t[i] *= 1 - learningRate * options.weightDecay();
       mean[i] += (1 - options.beta1()) * (gradient[i] - mean[i]);
-      square[i] =
-          options.beta2() * square[i] + (1 - options.beta2()) * gradient[i] * gradient[i];
+      square[i] = options.beta2() * square[i] + (1 - options.beta2()) * gradient[i] * gradient[i];
       t[i] -= stepSize * mean[i] / (Math.sqrt(square[i]) / rootCorrection + options.epsilon());
     }
     parameters.store(theta);
