@@ -18,7 +18,7 @@ public interface AttentionKernels {
    * @param keys packing of k and v, Nk rows; sequence lengths at least those of queries
    * @param q (Nq,Hq)
    * @param k (Nk,Hk), rows beyond the packing's are ignored
-   * @param v (Nk,Hk)
+   * @param v (Nk,Hk), likewise
    * @param o (Nq,Hq) out
    * @param lse L (heads,Nq) out, or null
    */
@@ -35,7 +35,7 @@ public interface AttentionKernels {
   /**
    * Ṡ = c(Q̇Kᵀ + QK̇ᵀ), μ = rowsum(P∘Ṡ), Ȯ = (P∘Ṡ)V + PV̇ − μO.
    *
-   * @param p the primal values; adjoint unused
+   * @param p the primal values
    * @param dq (k,N,Hq) or null
    * @param dk (k,N,Hk) or null
    * @param dv (k,N,Hk) or null

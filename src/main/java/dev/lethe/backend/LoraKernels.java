@@ -27,7 +27,7 @@ public interface LoraKernels {
    * @param xa primal (N,in)
    * @param u primal (N,r)
    * @param dx ẋ (k,N,in) or null
-   * @param dxa ẋₐ (k,N,in); null where xₐ is x
+   * @param dxa ẋₐ (k,N,in); null where xₐ is x, or where dx is null as well: then ẋₐ is dx
    * @param du u̇ (k,N,r) out
    * @param dy ẏ (k,N,out) out
    */
@@ -47,7 +47,8 @@ public interface LoraKernels {
    *
    * @param gy ȳ (k,N,out)
    * @param h (k,N,r) out
-   * @param gx x̄ (k,N,in) out, or null: not wanted (the layer lies at the bottom)
+   * @param gx x̄ (k,N,in) out, or null: not wanted (the layer lies at the bottom); needs a weight frozen
+   *     with its transpose
    * @param gxa x̄ₐ (k,N,in) out, or null where xₐ is x
    * @param accumulate add to gx instead of overwriting it; gxa is always overwritten
    */
@@ -93,7 +94,7 @@ public interface LoraKernels {
    *
    * @param xa (N,in)
    * @param u (N,r)
-   * @param dxa ẋₐ (k,N,in) or null
+   * @param dxa ẋₐ (k,N,in), which is ẋ where xₐ is x; null: zero
    * @param du (k,N,r)
    * @param h (N,r)
    * @param gy (N,out)

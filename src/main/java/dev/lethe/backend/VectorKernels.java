@@ -16,7 +16,7 @@ public interface VectorKernels {
   /** x = a·x. */
   void scale(double a, Tensor x);
 
-  /** y = a·x + b·y. */
+  /** y = a·x + b·y; a NaN in y stays also where b is 0. */
   void axpby(double a, Tensor x, double b, Tensor y);
 
   /** y = a·x + y. */
