@@ -22,6 +22,7 @@ public final class Minres implements Solver {
   private static final int VERIFIED = 8;
   private static final int SCALARS = 9;
   private static final double WORTHWHILE = 0.5;
+  private static final double LEAST_SQUARES = 0.01;
 
   @Override
   public String name() {
@@ -45,7 +46,6 @@ public final class Minres implements Solver {
     private final Tensor v;
     private final Tensor y;
     private final double[] c;
-    private double leastSquares = Double.POSITIVE_INFINITY;
 
     Run(SolveSession session) {
       s = session;
@@ -80,9 +80,8 @@ public final class Minres implements Solver {
 
     Solution run() {
       while (s.mayIterate()) {
-        rotate(lanczos());
+        boolean atLeastSquares = rotate(lanczos());
         double norm = c[PHIBAR];
-        boolean atLeastSquares = leastSquares <= 10 * s.epsilon();
         boolean verify = s.withinTolerance(norm) || atLeastSquares;
         StopReason verdict = null;
         if (verify) {
@@ -121,14 +120,20 @@ public final class Minres implements Solver {
       return alpha;
     }
 
-    /** The next plane rotation of the QR factorisation, and the step along its direction. */
-    private void rotate(double alpha) {
+    /**
+     * The next plane rotation of the QR factorisation, and the step along its direction, unless x is a
+     * least-squares solution already: ‖Ar‖ small against ‖A‖‖r‖.
+     */
+    private boolean rotate(double alpha) {
       final double oldEpsln = c[EPSLN];
       final double delta = c[CS] * c[DBAR] + c[SN] * alpha;
       double gbar = c[SN] * c[DBAR] - c[CS] * alpha;
       c[EPSLN] = c[SN] * c[BETA];
       c[DBAR] = -c[CS] * c[BETA];
-      leastSquares = Math.hypot(gbar, c[DBAR]) / Math.sqrt(c[NORM2]);
+      double slope = Math.hypot(gbar, c[DBAR]) / Math.sqrt(c[NORM2]);
+      if (slope <= Math.max(10 * s.epsilon(), LEAST_SQUARES * s.options().tolerance())) {
+        return true;
+      }
       double gamma = Math.max(Math.hypot(gbar, c[BETA]), Double.MIN_NORMAL);
       c[CS] = gbar / gamma;
       c[SN] = c[BETA] / gamma;
@@ -140,6 +145,7 @@ public final class Minres implements Solver {
       s.axpy(phi, v, x);
       s.copy(w2, w1);
       s.copy(v, w2);
+      return false;
     }
 
     private StopReason verdict(double norm, boolean atLeastSquares) {

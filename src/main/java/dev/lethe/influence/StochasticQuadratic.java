@@ -8,17 +8,22 @@ import dev.lethe.tensor.Tensor;
  * descent on ½xᵀ(C+λI)x − bᵀx over mini-batches of the curvature, x ← x − η((C_B+λI)x − b), with the
  * gradient's factor exact (the released code's is ½).
  *
- * <p>One iteration is a pass over all mini-batches in a seeded order, a permutation a pass. The
- * candidate is the mean of the pass's iterates (Polyak and Juditsky), its residual is recomputed, and
- * the best so far is the solution. The rate starts at 1/max_B λ_max(C_B+λI), from power iteration on
- * each mini-batch, and halves whenever the residual has not fallen. A curvature without mini-batches
+ * <p>One iteration is a pass over all mini-batches in a seeded order, a permutation a pass. Passes form
+ * rounds of 1, 2, 4, … ; the candidate is the mean of the round's iterates (Polyak and Juditsky 1992), its
+ * residual is recomputed after every pass, and the best so far is the solution and the next round's
+ * start. The rate begins at 1/max_B λ_max(C_B+λI), from power iteration on each mini-batch, and halves
+ * after a round that did not lower the best residual by three tenths. A curvature without mini-batches
  * counts as one batch.
  */
 public final class StochasticQuadratic implements Solver {
   private static final int RATE = 0;
-  private static final int PREVIOUS = 1;
-  private static final int BEST = 2;
+  private static final int BEST = 1;
+  private static final int ROUND = 2;
+  private static final int PASS = 3;
+  private static final int BEST_BEFORE = 4;
+  private static final int SCALARS = 5;
   private static final double HOPELESS = 1e3;
+  private static final double WORTHWHILE = 0.7;
 
   @Override
   public String name() {
@@ -44,11 +49,12 @@ public final class StochasticQuadratic implements Solver {
       s = session;
       x = s.vector("x");
       best = s.vector("best");
-      mean = s.scratch();
+      mean = s.vector("mean");
       g = s.scratch();
-      scalars = s.scalars(3);
+      scalars = s.scalars(SCALARS);
       if (!s.resume()) {
-        scalars[PREVIOUS] = s.rhsNorm();
+        scalars[ROUND] = 1;
+        scalars[BEST_BEFORE] = s.rhsNorm();
         scalars[BEST] = s.rhsNorm();
       }
     }
@@ -90,16 +96,18 @@ public final class StochasticQuadratic implements Solver {
               .formatted(s.iterations(), batches(), scalars[RATE]));
     }
 
-    /** One pass over the mini-batches; leaves the mean of its iterates. */
+    /** One pass over the mini-batches; moves the mean of the round's iterates along. */
     private void pass() {
       int[] order = order();
-      s.fill(mean, 0);
+      double steps = scalars[PASS] * order.length;
       for (int batch : order) {
         product(batch, x, g);
         s.axpy(-1, s.problem().rhs(), g);
         s.axpy(-scalars[RATE], g, x);
-        s.axpy(1.0 / order.length, x, mean);
+        steps++;
+        s.axpby(1 / steps, x, 1 - 1 / steps, mean);
       }
+      scalars[PASS]++;
     }
 
     private void adapt(double norm) {
@@ -107,20 +115,25 @@ public final class StochasticQuadratic implements Solver {
         scalars[BEST] = norm;
         s.copy(mean, best);
       }
-      if (norm >= scalars[PREVIOUS]) {
-        scalars[RATE] /= 2;
-        s.copy(mean, x);
+      if (scalars[PASS] == scalars[ROUND]) {
+        if (scalars[BEST] > WORTHWHILE * scalars[BEST_BEFORE]) {
+          scalars[RATE] /= 2;
+        }
+        scalars[BEST_BEFORE] = scalars[BEST];
+        scalars[ROUND] *= 2;
+        scalars[PASS] = 0;
+        s.copy(best, x);
       }
-      scalars[PREVIOUS] = norm;
     }
 
     private double largestOfBatches() {
       double largest = 0;
+      Tensor v0 = s.scratch();
       for (int i = 0; i < batches(); i++) {
         int batch = i;
         double value =
             PowerIteration.largest(
-                s, (v, out) -> product(batch, v, out), mean, g, s.options().seed() + i);
+                s, (v, out) -> product(batch, v, out), v0, g, s.options().seed() + i);
         largest = Math.max(largest, value);
       }
       return largest;
