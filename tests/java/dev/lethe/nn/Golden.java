@@ -21,7 +21,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
 /** One case of {@code tests/resources/golden}, opened on a backend. */
-final class Golden implements AutoCloseable {
+public final class Golden implements AutoCloseable {
   private static final Path ROOT = Path.of("tests/resources/golden");
 
   final JsonNode json;

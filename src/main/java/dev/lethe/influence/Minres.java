@@ -7,8 +7,8 @@ import dev.lethe.tensor.Tensor;
  * SIAM J. Numer. Anal. 12 (1975) 617; variables as in their notation.
  *
  * <p>The residual is recomputed where the recurrence says that the tolerance is reached, and the
- * Lanczos process restarts from it where it is not. A right-hand side with a part outside the range of
- * C+λI ends with {@link StopReason#STAGNATED} at the least-squares solution.
+ * Lanczos process restarts from it where it is not. Without damping, a right-hand side with a part
+ * outside the range of C ends with {@link StopReason#STAGNATED} at a least-squares solution.
  */
 public final class Minres implements Solver {
   private static final int BETA = 0;
@@ -22,7 +22,6 @@ public final class Minres implements Solver {
   private static final int VERIFIED = 8;
   private static final int SCALARS = 9;
   private static final double WORTHWHILE = 0.5;
-  private static final double LEAST_SQUARES = 0.01;
 
   @Override
   public String name() {
@@ -46,6 +45,7 @@ public final class Minres implements Solver {
     private final Tensor v;
     private final Tensor y;
     private final double[] c;
+    private final double flat;
 
     Run(SolveSession session) {
       s = session;
@@ -57,6 +57,11 @@ public final class Minres implements Solver {
       v = s.scratch();
       y = s.scratch();
       c = s.scalars(SCALARS);
+      double noise = s.epsilon();
+      flat =
+          s.problem().damping() > 0
+              ? noise
+              : Math.max(Math.sqrt(noise), s.options().tolerance());
       if (!s.resume()) {
         s.copy(s.problem().rhs(), r2);
         begin(s.rhsNorm());
@@ -131,7 +136,7 @@ public final class Minres implements Solver {
       c[EPSLN] = c[SN] * c[BETA];
       c[DBAR] = -c[CS] * c[BETA];
       double slope = Math.hypot(gbar, c[DBAR]) / Math.sqrt(c[NORM2]);
-      if (slope <= Math.max(10 * s.epsilon(), LEAST_SQUARES * s.options().tolerance())) {
+      if (slope <= flat) {
         return true;
       }
       double gamma = Math.max(Math.hypot(gbar, c[BETA]), Double.MIN_NORMAL);

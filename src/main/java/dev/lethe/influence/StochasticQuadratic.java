@@ -12,8 +12,8 @@ import dev.lethe.tensor.Tensor;
  * rounds of 1, 2, 4, … ; the candidate is the mean of the round's iterates (Polyak and Juditsky 1992), its
  * residual is recomputed after every pass, and the best so far is the solution and the next round's
  * start. The rate begins at 1/max_B λ_max(C_B+λI), from power iteration on each mini-batch, and halves
- * after a round that did not lower the best residual by three tenths. A curvature without mini-batches
- * counts as one batch.
+ * after a round that did not lower the best residual by three tenths. A single batch has no noise:
+ * then this is gradient descent at the first rate, without averaging.
  */
 public final class StochasticQuadratic implements Solver {
   private static final int RATE = 0;
@@ -105,7 +105,8 @@ public final class StochasticQuadratic implements Solver {
         s.axpy(-1, s.problem().rhs(), g);
         s.axpy(-scalars[RATE], g, x);
         steps++;
-        s.axpby(1 / steps, x, 1 - 1 / steps, mean);
+        double weight = order.length == 1 ? 1 : 1 / steps;
+        s.axpby(weight, x, 1 - weight, mean);
       }
       scalars[PASS]++;
     }
@@ -116,7 +117,7 @@ public final class StochasticQuadratic implements Solver {
         s.copy(mean, best);
       }
       if (scalars[PASS] == scalars[ROUND]) {
-        if (scalars[BEST] > WORTHWHILE * scalars[BEST_BEFORE]) {
+        if (batches() > 1 && scalars[BEST] > WORTHWHILE * scalars[BEST_BEFORE]) {
           scalars[RATE] /= 2;
         }
         scalars[BEST_BEFORE] = scalars[BEST];
