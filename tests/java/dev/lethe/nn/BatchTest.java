@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.LetheException;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
+import dev.lethe.autograd.Op;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Packing;
@@ -106,11 +107,20 @@ class BatchTest {
       double[] expected = losses(without, without.tape(batch));
       assertArrayEquals(expected, losses(adapted, adapted.tape(batch)));
       assertArrayEquals(expected, losses(without, without.trainingTape(batch, 1)));
+      assertEquals(14, masks(adapted.trainingTape(batch, 1)), "every adapter has its own mask");
       double[] first = losses(adapted, adapted.trainingTape(batch, 1));
       assertArrayEquals(first, losses(adapted, adapted.trainingTape(batch, 1)));
       assertNotEquals(expected[0], first[0]);
       assertNotEquals(first[0], losses(adapted, adapted.trainingTape(batch, 2))[0]);
     }
+  }
+
+  private static long masks(Tape tape) {
+    return tape.ops().stream()
+        .filter(Op.Dropout.class::isInstance)
+        .map(op -> ((Op.Dropout) op).seed())
+        .distinct()
+        .count();
   }
 
   private static double[] losses(AdaptedModel adapted, Tape tape) {

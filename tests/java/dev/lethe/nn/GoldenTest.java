@@ -22,6 +22,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  * families, and a trained one where its files are at hand.
  */
 class GoldenTest {
+  /** ⟨g,v⟩ cancels, so that its relative error is a few times that of g. */
+  private static final double DOTS = 3;
+
   private static final String STORIES = "stories_lora";
   private static final List<String> CASES =
       List.of(
@@ -85,13 +88,13 @@ class GoldenTest {
           Tensor v = golden.direction(0, scope);
           assertBelow(bound, golden.error("hvp0", at.hvp(v, scope).row(0)), "Hessian");
           assertBelow(bound, golden.error("ggn0", at.ggn(v, scope).row(0)), "Gauss-Newton");
-          assertBelow(bound, golden.error("fisher0", at.fisher(v, scope).row(0)), "Fisher");
+          assertBelow(DOTS * bound, golden.error("fisher0", at.fisher(v, scope).row(0)), "Fisher");
           double[] dots = new double[at.samples()];
           for (int i = 0; i < dots.length; i++) {
             dots[i] =
                 golden.json.at("/true_float64/per_sample_dot_vectors/" + i + "/0").doubleValue();
           }
-          assertBelow(bound, Golden.relative(at.jvp(v)[0], dots), "tangent");
+          assertBelow(DOTS * bound, Golden.relative(at.jvp(v)[0], dots), "tangent");
         });
   }
 

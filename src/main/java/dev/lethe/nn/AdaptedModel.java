@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 
 /**
  * A model with an adapter on it, or bare: what is trained, differentiated and run. It records
@@ -196,7 +197,7 @@ public final class AdaptedModel {
         return tape.linear(linear, x, x);
       }
       long place = (long) layer * Projection.values().length + projection.ordinal();
-      long seed = dropoutSeed ^ (place + 1) * 0xD1342543DE82EF95L;
+      long seed = new SplittableRandom(dropoutSeed ^ (place + 1) * 0xD1342543DE82EF95L).nextLong();
       return tape.linear(linear, x, tape.dropout(dropout, seed, x));
     }
   }
