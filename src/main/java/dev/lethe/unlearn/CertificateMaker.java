@@ -6,6 +6,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.Certificate.Asked;
 import dev.lethe.unlearn.Certificate.Environment;
 import dev.lethe.unlearn.Certificate.Gradients;
@@ -36,6 +37,7 @@ final class CertificateMaker {
   private final DataSplit split;
   private final EraserOptions options;
   private final String adapterBefore;
+  private final String dataHash;
   private final List<String> warnings = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
   private boolean released;
@@ -44,18 +46,33 @@ final class CertificateMaker {
   private Losses losses = new Losses(null, null, null, null);
   private Weights weights = new Weights(null, null);
 
+  /** The training record is null where there is none. */
   CertificateMaker(
       AdaptedModel model,
       List<Sample> data,
       UnlearnRequest request,
-      DataSplit split,
-      EraserOptions options) {
+      EraserOptions options,
+      TrainingRecord record) {
     this.model = model;
     this.data = data;
     this.request = request;
-    this.split = split;
+    this.split = request.split(data);
     this.options = options;
     this.adapterBefore = model.adapter().sha256();
+    this.dataHash = TrainingRecord.dataSha256(data);
+    if (record != null) {
+      agree("model", record.modelSha256(), model.model().sha256());
+      agree("data", record.dataSha256(), dataHash);
+      agree("adapter", record.adapterSha256(), adapterBefore);
+    }
+  }
+
+  private void agree(String what, String trained, String here) {
+    if (!trained.equals(here)) {
+      warn(
+          "the %s is not the one of the training record (%.12s… there, %.12s… here)",
+          what, trained, here);
+    }
   }
 
   void before(double trained, double target, double requested, Objectives.Means means) {
@@ -99,7 +116,7 @@ final class CertificateMaker {
         environment(),
         new Hashes(
             model.model().sha256(),
-            UnlearnRequest.sha256(data),
+            dataHash,
             request.sha256(),
             adapterBefore,
             unlearned.sha256()),

@@ -6,6 +6,8 @@ import dev.lethe.influence.Curvature;
 import dev.lethe.influence.MemoryBudget;
 import dev.lethe.influence.SolverOptions;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.train.OptimizerKind;
+import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
 import java.nio.file.Path;
@@ -32,6 +34,7 @@ public final class Eraser {
   private final List<Sample> heldOut;
   private final Path partial;
   private final boolean resume;
+  private final TrainingRecord record;
 
   private Eraser(Builder builder, EraserOptions options) {
     this.model = builder.model;
@@ -41,6 +44,7 @@ public final class Eraser {
     this.heldOut = List.copyOf(builder.heldOut);
     this.partial = builder.partial;
     this.resume = builder.resume;
+    this.record = builder.record;
   }
 
   /**
@@ -71,14 +75,17 @@ public final class Eraser {
         checkpoint.requireFree();
       }
     }
-    return new EraserRun(model, data, request, options, heldOut, monitor, checkpoint, resume).run();
+    CertificateMaker page = new CertificateMaker(model, data, request, options, record);
+    EraserRun run =
+        new EraserRun(model, data, request, options, heldOut, monitor, checkpoint, resume);
+    return run.run(page);
   }
 
   private Map<String, String> identity() {
     return Map.of(
         "model", model.model().sha256(),
         "adapter", model.adapter().sha256(),
-        "data", UnlearnRequest.sha256(data),
+        "data", TrainingRecord.dataSha256(data),
         "request", request.sha256(),
         "options", options.identity(),
         "backend", model.backend().name() + " " + model.backend().vectorType());
@@ -93,9 +100,9 @@ public final class Eraser {
     private CurvatureData curvatureData = CurvatureData.TARGET;
     private int curvatureRows;
     private String solver = "cg";
-    private double damping = DEFAULT_DAMPING;
-    private String dampingFrom = "default";
-    private double weightDecay;
+    private Double damping;
+    private Double weightDecay;
+    private TrainingRecord record;
     private double tolerance = DEFAULT_TOLERANCE;
     private int maxIterations = DEFAULT_ITERATIONS;
     private long seed;
@@ -141,21 +148,27 @@ public final class Eraser {
       return this;
     }
 
-    /** λ; {@value #DEFAULT_DAMPING} by default. */
+    /**
+     * λ. By default the training record's {@link TrainingRecord#autoDamping}, and without a record
+     * {@value #DEFAULT_DAMPING}.
+     */
     public Builder damping(double value) {
-      return damping(value, "given");
-    }
-
-    /** λ, and in words for the certificate who chose it. */
-    public Builder damping(double value, String from) {
       this.damping = value;
-      this.dampingFrom = from;
       return this;
     }
 
-    /** wd of a training objective with the term ½·wd·‖θ‖²; 0 by default. AdamW's is no such term. */
+    /**
+     * wd of a training objective with the term ½·wd·‖θ‖². By default the training record's where the
+     * optimiser was SGD, otherwise 0: the decay of AdamW is no such term.
+     */
     public Builder weightDecay(double value) {
       this.weightDecay = value;
+      return this;
+    }
+
+    /** The record beside the adapter: defaults come from it, and what does not agree is a warning. */
+    public Builder trainingRecord(TrainingRecord value) {
+      this.record = value;
       return this;
     }
 
@@ -219,10 +232,22 @@ public final class Eraser {
 
     /** Checks the options. */
     public Eraser build() {
+      boolean trained = record != null;
+      String chosenBy = "default";
+      double chosen = DEFAULT_DAMPING;
+      if (damping != null) {
+        chosenBy = "given";
+        chosen = damping;
+      } else if (trained) {
+        chosenBy = "auto, from the training record";
+        chosen = record.autoDamping();
+      }
+      double decay = trained && record.optimizer() == OptimizerKind.SGD ? record.weightDecay() : 0;
       return new Eraser(
           this,
           new EraserOptions(
-              curvature, curvatureData, curvatureRows, solver, damping, dampingFrom, weightDecay,
+              curvature, curvatureData, curvatureRows, solver, chosen, chosenBy,
+              weightDecay == null ? decay : weightDecay,
               SolverOptions.of(tolerance, maxIterations, seed), outerSteps, outerTarget, limits,
               memory));
     }

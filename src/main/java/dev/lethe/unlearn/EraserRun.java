@@ -60,8 +60,7 @@ final class EraserRun {
     this.split = request.split(data);
   }
 
-  UnlearnResult run() {
-    CertificateMaker page = new CertificateMaker(model, data, request, split, options);
+  UnlearnResult run(CertificateMaker page) {
     LoraAdapter adapter = model.adapter().copy();
     boolean done = false;
     try (Scope scope = backend.openScope("unlearn")) {

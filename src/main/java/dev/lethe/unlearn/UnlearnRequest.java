@@ -108,13 +108,6 @@ public record UnlearnRequest(List<String> forgetIds, Map<String, Sample> replace
     return hash.hex();
   }
 
-  /** A hash of a data set, in hex: ids and content hashes in order. */
-  public static String sha256(List<Sample> data) {
-    Sha256 hash = Sha256.start();
-    data.forEach(sample -> hash.add(sample.id()).add(sample.hash()));
-    return hash.hex();
-  }
-
   private static Map<String, Sample> index(List<Sample> data) {
     Map<String, Sample> byId = new HashMap<>();
     for (Sample sample : data) {
