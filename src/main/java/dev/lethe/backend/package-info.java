@@ -4,19 +4,14 @@
  * dev.lethe.backend.Backend}, found through {@link dev.lethe.backend.Backends}; the layers above know
  * no other.
  *
- * <p>Formats: activations, their tangents and adjoints, frozen vectors, rotary tables, loss weights and
- * softmax are in {@link dev.lethe.backend.Backend#activationType}; parameters, directions, gradients,
- * row statistics (r, lse, μ, D), row losses and their tangents, dots and sample weights in {@link
- * dev.lethe.backend.Backend#vectorType}; indices are I32. A tensor may begin at any multiple of its
- * element size.
- *
  * <p>Conventions of all kernels: N is the number of token rows of a packed batch, D a width, k the
  * number of directions that share one primal. Tangents and adjoints carry a leading k, {@code (k,N,D)};
  * primal values do not, {@code (N,D)}. A null tangent or adjoint is a structural zero. Outputs are
  * overwritten unless a parameter named {@code accumulate} or the word "adds" says otherwise. Outputs
  * never alias inputs unless stated. Nothing is allocated that outlives the call. Activations and their
  * tangents and adjoints are in {@link dev.lethe.backend.Backend#activationType}; row statistics (the
- * norm's r, attention's L, D, μ), row losses and weights, parameters, directions and gradients are in
- * {@link dev.lethe.backend.Backend#vectorType}.
+ * norm's r, attention's L, D, μ), row losses and weights, dots, rotary tables, parameters, directions
+ * and gradients are in {@link dev.lethe.backend.Backend#vectorType}; indices are I32. A tensor may begin
+ * at any multiple of its element size.
  */
 package dev.lethe.backend;

@@ -56,7 +56,7 @@ public final class LossContract {
     Frozen head = c.frozen(size.v, size.d, false, hasGx);
     Slot x = c.activation(size.deviation, "x", size.m, size.d);
     Slot targets = c.randomIndices("targets", size.m, size.v);
-    Slot weights = c.activationOrNull(hasGx, "weights", size.m);
+    Slot weights = hasGx ? c.vector("weights", size.m) : null;
     Slot rowLoss = c.vectorOutput("rowLoss", size.m);
     Slot p = c.outputOrNull(hasP, "p", size.m, size.v);
     Slot gx = c.outputOrNull(hasGx, "gx", size.m, size.d);
@@ -90,7 +90,7 @@ public final class LossContract {
   private static void backwardTangent(KernelCase c, Sizes size, int k) {
     Frozen head = c.frozen(size.v, size.d, false, true);
     Slot p = softmax(c, head, size, c.randomIndices("targets", size.m, size.v));
-    Slot weights = c.activation("weights", size.m);
+    Slot weights = c.vector("weights", size.m);
     Slot dx = c.activation("dx", k, size.m, size.d);
     Slot dgx = c.output("dgx", k, size.m, size.d);
     c.run(

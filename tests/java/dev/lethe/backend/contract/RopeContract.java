@@ -46,8 +46,8 @@ public final class RopeContract {
 
   private static void rotate(
       KernelCase c, int headSize, int n, long[] dims, boolean back, boolean inPlace) {
-    Slot cos = c.activationOf("cos", angles(headSize, true));
-    Slot sin = c.activationOf("sin", angles(headSize, false));
+    Slot cos = c.vectorOf("cos", angles(headSize, true));
+    Slot sin = c.vectorOf("sin", angles(headSize, false));
     Slot positions = c.randomIndices("positions", n, POSITIONS);
     Slot y = inPlace ? c.inOut("y", dims) : c.output("y", dims);
     Slot x = inPlace ? y : c.activation("x", dims);
