@@ -5,8 +5,8 @@ import dev.lethe.tensor.Tensor;
 /**
  * The vocabulary head and the cross-entropy behind it, in one operation: z = xWᵀ (plus the
  * head's bias where it has one), p = softmax(z), loss = −log p[target] per row. M is the number of
- * supervised rows, V the vocabulary. Logits exist in blocks of rows only, except where p is asked for. The objective is Σ weights·loss, so the adjoint of each
- * row's loss is its weight.
+ * supervised rows, V the vocabulary. Logits exist in blocks of rows only, except where p is asked
+ * for. The objective is Σ weights·loss, so the adjoint of each row's loss is its weight.
  */
 public interface LossKernels {
   /** z = xWᵀ: x (M,D), z (M,V) out. For generation. */

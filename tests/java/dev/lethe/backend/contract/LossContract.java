@@ -53,7 +53,7 @@ public final class LossContract {
   }
 
   private static void forward(KernelCase c, Sizes size, boolean hasP, boolean hasGx) {
-    Frozen head = c.frozen(size.v, size.d, false, hasGx);
+    Frozen head = c.frozen(size.v, size.d, size.v % 2 == 1, hasGx);
     Slot x = c.activation(size.deviation, "x", size.m, size.d);
     Slot targets = c.randomIndices("targets", size.m, size.v);
     Slot weights = hasGx ? c.vector("weights", size.m) : null;
