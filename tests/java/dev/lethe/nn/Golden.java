@@ -24,12 +24,12 @@ import tools.jackson.databind.ObjectMapper;
 public final class Golden implements AutoCloseable {
   private static final Path ROOT = Path.of("tests/resources/golden");
 
-  final JsonNode json;
+  public final JsonNode json;
   final HfModelFolder folder;
   final LanguageModel model;
-  final LoraAdapter adapter;
-  final AdaptedModel adapted;
-  final List<Sample> samples;
+  public final LoraAdapter adapter;
+  public final AdaptedModel adapted;
+  public final List<Sample> samples;
   private final Path dir;
   private final SafeTensors tensors;
 
@@ -56,7 +56,7 @@ public final class Golden implements AutoCloseable {
   }
 
   /** The trained model, which lies under LETHE_DATA; skips the test where it does not. */
-  static Golden stories(Backend backend) {
+  public static Golden stories(Backend backend) {
     return new Golden(
         ROOT.resolve("stories_lora"),
         RealData.require("stories260K"),
@@ -94,7 +94,7 @@ public final class Golden implements AutoCloseable {
   }
 
   /** Relative distance in the norm over all tensors of a kind. */
-  double error(String kind, Tensor flat) {
+  public double error(String kind, Tensor flat) {
     Map<String, Tensor> expected = kind(kind);
     Map<String, Tensor> got = adapter.layout().toHost(model.backend(), flat);
     if (!expected.keySet().equals(got.keySet())) {

@@ -11,6 +11,8 @@ import java.util.Arrays;
  * predicted the decrease. Moré 1978; Martens, ICML 2010. Dropout is off.
  */
 public final class LevenbergMarquardt {
+  private static final double HOPELESS = 1e12;
+
   private final DatasetLoss loss;
   private final Options options;
   private final MemoryBudget budget;
@@ -31,72 +33,103 @@ public final class LevenbergMarquardt {
   public Result minimise(Tensor theta, Monitor monitor) {
     try (Scope scope = backend.openScope("levenberg-marquardt")) {
       Point here = new Point(theta, zeros(scope));
-      evaluate(here);
       Point trial = new Point(zeros(scope), zeros(scope));
-      double damping = options.initialDamping();
-      double firstNorm = here.norm;
-      int step = 0;
-      long products = 0;
-      while (here.norm > options.gradientTolerance() && step < options.maxSteps()) {
-        if (monitor.interrupted()) {
-          return new Result(here.objective, here.norm, step, products, false, "interrupted");
-        }
-        try (DatasetCurvature curvature =
-            new DatasetCurvature(options.curvature(), loss, theta, loss.size(), budget)) {
-          boolean moved = false;
-          while (!moved && step < options.maxSteps()) {
-            double tolerance = Math.clamp(Math.sqrt(here.norm / firstNorm), 1e-6, 0.1);
-            Trial result = attempt(curvature, here, trial, damping, tolerance);
-            moved = result.accepted;
-            step++;
-            monitor.onStep(step, trial.objective, trial.norm, damping, moved);
-            damping = next(damping, result.ratio);
-            if (!moved && damping > 1e12) {
-              return new Result(
-                  here.objective, here.norm, step, products + curvature.products(), false,
-                  "no step lowers the objective any more: rounding dominates");
-            }
-          }
-          products += curvature.products();
-          if (moved) {
-            backend.vectors().copy(trial.theta, theta);
-            backend.vectors().copy(trial.gradient, here.gradient);
-            here.take(trial);
-          }
-        }
-      }
-      boolean converged = here.norm <= options.gradientTolerance();
-      String stop = converged ? "gradient within the tolerance" : "reached the maximum of steps";
-      return new Result(here.objective, here.norm, step, products, converged, stop);
+      evaluate(here);
+      return new Descent(here, trial, monitor).run();
     }
   }
 
-  /** Solves for a step and evaluates where it leads. */
-  private Trial attempt(
-      DatasetCurvature curvature, Point here, Point trial, double damping, double tolerance) {
-    try (Scope scope = backend.openScope("levenberg-marquardt step")) {
-      Tensor b = zeros(scope);
-      backend.vectors().axpy(-1, here.gradient, b);
-      LinearProblem problem =
-          new LinearProblem(backend, curvature, options.weightDecay() + damping, b, scope);
-      SolverOptions limits = SolverOptions.of(tolerance, options.maxProducts(), 0);
-      Solution solution = new ConjugateGradient().solve(problem, limits, SolverMonitor.NONE);
-      if (solution.reason() == StopReason.NEGATIVE_CURVATURE) {
-        return new Trial(false, -1);
+  /** One minimisation. */
+  private final class Descent {
+    private final Point here;
+    private final Point trial;
+    private final Monitor monitor;
+    private final double firstNorm;
+    private double damping = options.initialDamping();
+    private int step;
+    private long products;
+
+    Descent(Point here, Point trial, Monitor monitor) {
+      this.here = here;
+      this.trial = trial;
+      this.monitor = monitor;
+      this.firstNorm = here.norm;
+    }
+
+    Result run() {
+      while (here.norm > options.gradientTolerance()) {
+        if (!moveOn()) {
+          return end(false, monitor.interrupted() ? "interrupted" : stuck());
+        }
       }
-      Tensor s = solution.x();
-      backend.vectors().copy(here.theta, trial.theta);
-      backend.vectors().axpy(1, s, trial.theta);
-      evaluate(trial);
-      double squared = backend.vectors().dot(s, s);
-      double predicted = 0.5 * (backend.vectors().dot(b, s) + damping * squared);
-      double decrease = here.objective - trial.objective;
-      double rounding = 64 * roundingError() * Math.max(1, Math.abs(here.objective));
-      boolean lost = Math.abs(decrease) <= rounding && predicted <= rounding;
-      if (lost) {
-        return new Trial(trial.norm < here.norm, trial.norm < here.norm ? 1 : -1);
+      return end(true, "gradient within the tolerance");
+    }
+
+    private String stuck() {
+      return step == options.maxSteps()
+          ? "reached the maximum of steps"
+          : "no step lowers the objective any more: rounding dominates";
+    }
+
+    private Result end(boolean converged, String stop) {
+      return new Result(here.objective, here.norm, step, products, converged, stop);
+    }
+
+    /** Tries steps from here with growing damping until one is accepted. */
+    private boolean moveOn() {
+      try (DatasetCurvature curvature =
+          new DatasetCurvature(
+              options.curvature(), loss, here.theta, loss.size(), budget)) {
+        boolean moved = false;
+        while (!moved
+            && step < options.maxSteps()
+            && damping < HOPELESS
+            && !monitor.interrupted()) {
+          double ratio = attempt(curvature);
+          moved = ratio > 0;
+          step++;
+          Point now = moved ? trial : here;
+          monitor.onStep(step, now.objective, now.norm, damping, moved);
+          damping = next(damping, ratio);
+        }
+        products += curvature.products();
+        if (moved) {
+          here.take(trial, backend);
+        }
+        return moved;
       }
-      return new Trial(decrease > 0, decrease / predicted);
+    }
+
+    /**
+     * Solves for a step and evaluates where it leads.
+     *
+     * @return decrease of F over the decrease predicted; not positive where the step must not be taken
+     */
+    private double attempt(DatasetCurvature curvature) {
+      try (Scope scope = backend.openScope("levenberg-marquardt step")) {
+        Tensor b = zeros(scope);
+        backend.vectors().axpy(-1, here.gradient, b);
+        double tolerance = Math.clamp(Math.sqrt(here.norm / firstNorm), 1e-6, 0.1);
+        LinearProblem problem =
+            new LinearProblem(backend, curvature, options.weightDecay() + damping, b, scope);
+        SolverOptions limits = SolverOptions.of(tolerance, options.maxProducts(), 0);
+        Solution solution = new ConjugateGradient().solve(problem, limits, SolverMonitor.NONE);
+        if (solution.reason() == StopReason.NEGATIVE_CURVATURE) {
+          return -1;
+        }
+        Tensor s = solution.x();
+        backend.vectors().copy(here.theta, trial.theta);
+        backend.vectors().axpy(1, s, trial.theta);
+        evaluate(trial);
+        double square = backend.vectors().dot(s, s);
+        double predicted = 0.5 * (backend.vectors().dot(b, s) + damping * square);
+        double decrease = here.objective - trial.objective;
+        double rounding = 64 * roundingError() * Math.max(1, Math.abs(here.objective));
+        if (Math.abs(decrease) <= rounding && predicted <= rounding) {
+          return trial.norm < here.norm ? 1 : -1;
+        }
+        return decrease / predicted;
+      }
     }
   }
 
@@ -139,20 +172,20 @@ public final class LevenbergMarquardt {
       this.gradient = gradient;
     }
 
-    void take(Point other) {
+    void take(Point other, Backend backend) {
+      backend.vectors().copy(other.theta, theta);
+      backend.vectors().copy(other.gradient, gradient);
       objective = other.objective;
       norm = other.norm;
     }
   }
-
-  private record Trial(boolean accepted, double ratio) {}
 
   /** Watches a minimisation and may stop it between steps. */
   public interface Monitor {
     /** Watches nothing. */
     Monitor NONE = new Monitor() {};
 
-    /** Called after every step with the values where it led. */
+    /** Called after every step with the values where θ now is: moved, or as before. */
     default void onStep(
         int step, double objective, double gradientNorm, double damping, boolean accepted) {}
 
