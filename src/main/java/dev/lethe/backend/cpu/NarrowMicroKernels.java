@@ -1,21 +1,27 @@
 package dev.lethe.backend.cpu;
 
-import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static jdk.incubator.vector.FloatVector.broadcast;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+import static jdk.incubator.vector.VectorOperators.FMA;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
  * As {@link MicroKernels}, for products with 16 or 8 columns, such as those with a low-rank factor: one
- * vector of columns, preferred or half size.
+ * vector of columns, preferred or half size. They call {@code lanewise(FMA, …)} where the others call
+ * {@code fma}: the compiler learns the class of a vector from the calls that it has seen, and two sizes
+ * of vector passing through the library's one {@code fma} would keep both from its registers.
  */
 final class NarrowMicroKernels {
   private static final VectorSpecies<Float> FULL = FloatVector.SPECIES_PREFERRED;
   private static final VectorSpecies<Float> HALF =
       VectorSpecies.of(float.class, VectorShape.forBitSize(FULL.vectorBitSize() / 2));
+  private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
   private NarrowMicroKernels() {}
@@ -35,18 +41,18 @@ final class NarrowMicroKernels {
       MemorySegment c,
       long co,
       long cRow) {
-    FloatVector c0 = full(z, zo);
-    FloatVector c1 = full(z, zo + zRow);
-    FloatVector c2 = full(z, zo + 2 * zRow);
-    FloatVector c3 = full(z, zo + 3 * zRow);
-    FloatVector c4 = full(z, zo + 4 * zRow);
-    FloatVector c5 = full(z, zo + 5 * zRow);
-    FloatVector c6 = full(z, zo + 6 * zRow);
-    FloatVector c7 = full(z, zo + 7 * zRow);
-    FloatVector c8 = full(z, zo + 8 * zRow);
-    FloatVector c9 = full(z, zo + 9 * zRow);
-    FloatVector c10 = full(z, zo + 10 * zRow);
-    FloatVector c11 = full(z, zo + 11 * zRow);
+    FloatVector c0 = fromMemorySegment(FULL, z, zo, LE);
+    FloatVector c1 = fromMemorySegment(FULL, z, zo + zRow, LE);
+    FloatVector c2 = fromMemorySegment(FULL, z, zo + 2 * zRow, LE);
+    FloatVector c3 = fromMemorySegment(FULL, z, zo + 3 * zRow, LE);
+    FloatVector c4 = fromMemorySegment(FULL, z, zo + 4 * zRow, LE);
+    FloatVector c5 = fromMemorySegment(FULL, z, zo + 5 * zRow, LE);
+    FloatVector c6 = fromMemorySegment(FULL, z, zo + 6 * zRow, LE);
+    FloatVector c7 = fromMemorySegment(FULL, z, zo + 7 * zRow, LE);
+    FloatVector c8 = fromMemorySegment(FULL, z, zo + 8 * zRow, LE);
+    FloatVector c9 = fromMemorySegment(FULL, z, zo + 9 * zRow, LE);
+    FloatVector c10 = fromMemorySegment(FULL, z, zo + 10 * zRow, LE);
+    FloatVector c11 = fromMemorySegment(FULL, z, zo + 11 * zRow, LE);
     long a1 = ao + aRow;
     long a2 = ao + 2 * aRow;
     long a3 = ao + 3 * aRow;
@@ -60,33 +66,33 @@ final class NarrowMicroKernels {
     long a11 = ao + 11 * aRow;
     for (int k = 0; k < depth; k++) {
       long at = k * aColumn;
-      FloatVector y = full(b, bo);
-      c0 = spreadFull(a, ao + at).fma(y, c0);
-      c1 = spreadFull(a, a1 + at).fma(y, c1);
-      c2 = spreadFull(a, a2 + at).fma(y, c2);
-      c3 = spreadFull(a, a3 + at).fma(y, c3);
-      c4 = spreadFull(a, a4 + at).fma(y, c4);
-      c5 = spreadFull(a, a5 + at).fma(y, c5);
-      c6 = spreadFull(a, a6 + at).fma(y, c6);
-      c7 = spreadFull(a, a7 + at).fma(y, c7);
-      c8 = spreadFull(a, a8 + at).fma(y, c8);
-      c9 = spreadFull(a, a9 + at).fma(y, c9);
-      c10 = spreadFull(a, a10 + at).fma(y, c10);
-      c11 = spreadFull(a, a11 + at).fma(y, c11);
+      FloatVector y = fromMemorySegment(FULL, b, bo, LE);
+      c0 = broadcast(FULL, a.get(FLOAT, ao + at)).lanewise(FMA, y, c0);
+      c1 = broadcast(FULL, a.get(FLOAT, a1 + at)).lanewise(FMA, y, c1);
+      c2 = broadcast(FULL, a.get(FLOAT, a2 + at)).lanewise(FMA, y, c2);
+      c3 = broadcast(FULL, a.get(FLOAT, a3 + at)).lanewise(FMA, y, c3);
+      c4 = broadcast(FULL, a.get(FLOAT, a4 + at)).lanewise(FMA, y, c4);
+      c5 = broadcast(FULL, a.get(FLOAT, a5 + at)).lanewise(FMA, y, c5);
+      c6 = broadcast(FULL, a.get(FLOAT, a6 + at)).lanewise(FMA, y, c6);
+      c7 = broadcast(FULL, a.get(FLOAT, a7 + at)).lanewise(FMA, y, c7);
+      c8 = broadcast(FULL, a.get(FLOAT, a8 + at)).lanewise(FMA, y, c8);
+      c9 = broadcast(FULL, a.get(FLOAT, a9 + at)).lanewise(FMA, y, c9);
+      c10 = broadcast(FULL, a.get(FLOAT, a10 + at)).lanewise(FMA, y, c10);
+      c11 = broadcast(FULL, a.get(FLOAT, a11 + at)).lanewise(FMA, y, c11);
       bo += bRow;
     }
-    c0.intoMemorySegment(c, co, LITTLE_ENDIAN);
-    c1.intoMemorySegment(c, co + cRow, LITTLE_ENDIAN);
-    c2.intoMemorySegment(c, co + 2 * cRow, LITTLE_ENDIAN);
-    c3.intoMemorySegment(c, co + 3 * cRow, LITTLE_ENDIAN);
-    c4.intoMemorySegment(c, co + 4 * cRow, LITTLE_ENDIAN);
-    c5.intoMemorySegment(c, co + 5 * cRow, LITTLE_ENDIAN);
-    c6.intoMemorySegment(c, co + 6 * cRow, LITTLE_ENDIAN);
-    c7.intoMemorySegment(c, co + 7 * cRow, LITTLE_ENDIAN);
-    c8.intoMemorySegment(c, co + 8 * cRow, LITTLE_ENDIAN);
-    c9.intoMemorySegment(c, co + 9 * cRow, LITTLE_ENDIAN);
-    c10.intoMemorySegment(c, co + 10 * cRow, LITTLE_ENDIAN);
-    c11.intoMemorySegment(c, co + 11 * cRow, LITTLE_ENDIAN);
+    c0.intoMemorySegment(c, co, LE);
+    c1.intoMemorySegment(c, co + cRow, LE);
+    c2.intoMemorySegment(c, co + 2 * cRow, LE);
+    c3.intoMemorySegment(c, co + 3 * cRow, LE);
+    c4.intoMemorySegment(c, co + 4 * cRow, LE);
+    c5.intoMemorySegment(c, co + 5 * cRow, LE);
+    c6.intoMemorySegment(c, co + 6 * cRow, LE);
+    c7.intoMemorySegment(c, co + 7 * cRow, LE);
+    c8.intoMemorySegment(c, co + 8 * cRow, LE);
+    c9.intoMemorySegment(c, co + 9 * cRow, LE);
+    c10.intoMemorySegment(c, co + 10 * cRow, LE);
+    c11.intoMemorySegment(c, co + 11 * cRow, LE);
   }
 
   static void full4(
@@ -104,26 +110,26 @@ final class NarrowMicroKernels {
       MemorySegment c,
       long co,
       long cRow) {
-    FloatVector c0 = full(z, zo);
-    FloatVector c1 = full(z, zo + zRow);
-    FloatVector c2 = full(z, zo + 2 * zRow);
-    FloatVector c3 = full(z, zo + 3 * zRow);
+    FloatVector c0 = fromMemorySegment(FULL, z, zo, LE);
+    FloatVector c1 = fromMemorySegment(FULL, z, zo + zRow, LE);
+    FloatVector c2 = fromMemorySegment(FULL, z, zo + 2 * zRow, LE);
+    FloatVector c3 = fromMemorySegment(FULL, z, zo + 3 * zRow, LE);
     long a1 = ao + aRow;
     long a2 = ao + 2 * aRow;
     long a3 = ao + 3 * aRow;
     for (int k = 0; k < depth; k++) {
       long at = k * aColumn;
-      FloatVector y = full(b, bo);
-      c0 = spreadFull(a, ao + at).fma(y, c0);
-      c1 = spreadFull(a, a1 + at).fma(y, c1);
-      c2 = spreadFull(a, a2 + at).fma(y, c2);
-      c3 = spreadFull(a, a3 + at).fma(y, c3);
+      FloatVector y = fromMemorySegment(FULL, b, bo, LE);
+      c0 = broadcast(FULL, a.get(FLOAT, ao + at)).lanewise(FMA, y, c0);
+      c1 = broadcast(FULL, a.get(FLOAT, a1 + at)).lanewise(FMA, y, c1);
+      c2 = broadcast(FULL, a.get(FLOAT, a2 + at)).lanewise(FMA, y, c2);
+      c3 = broadcast(FULL, a.get(FLOAT, a3 + at)).lanewise(FMA, y, c3);
       bo += bRow;
     }
-    c0.intoMemorySegment(c, co, LITTLE_ENDIAN);
-    c1.intoMemorySegment(c, co + cRow, LITTLE_ENDIAN);
-    c2.intoMemorySegment(c, co + 2 * cRow, LITTLE_ENDIAN);
-    c3.intoMemorySegment(c, co + 3 * cRow, LITTLE_ENDIAN);
+    c0.intoMemorySegment(c, co, LE);
+    c1.intoMemorySegment(c, co + cRow, LE);
+    c2.intoMemorySegment(c, co + 2 * cRow, LE);
+    c3.intoMemorySegment(c, co + 3 * cRow, LE);
   }
 
   static void full1(
@@ -141,14 +147,14 @@ final class NarrowMicroKernels {
       MemorySegment c,
       long co,
       long cRow) {
-    FloatVector c0 = full(z, zo);
+    FloatVector c0 = fromMemorySegment(FULL, z, zo, LE);
     for (int k = 0; k < depth; k++) {
       long at = k * aColumn;
-      FloatVector y = full(b, bo);
-      c0 = spreadFull(a, ao + at).fma(y, c0);
+      FloatVector y = fromMemorySegment(FULL, b, bo, LE);
+      c0 = broadcast(FULL, a.get(FLOAT, ao + at)).lanewise(FMA, y, c0);
       bo += bRow;
     }
-    c0.intoMemorySegment(c, co, LITTLE_ENDIAN);
+    c0.intoMemorySegment(c, co, LE);
   }
 
   static void half12(
@@ -166,18 +172,18 @@ final class NarrowMicroKernels {
       MemorySegment c,
       long co,
       long cRow) {
-    FloatVector c0 = half(z, zo);
-    FloatVector c1 = half(z, zo + zRow);
-    FloatVector c2 = half(z, zo + 2 * zRow);
-    FloatVector c3 = half(z, zo + 3 * zRow);
-    FloatVector c4 = half(z, zo + 4 * zRow);
-    FloatVector c5 = half(z, zo + 5 * zRow);
-    FloatVector c6 = half(z, zo + 6 * zRow);
-    FloatVector c7 = half(z, zo + 7 * zRow);
-    FloatVector c8 = half(z, zo + 8 * zRow);
-    FloatVector c9 = half(z, zo + 9 * zRow);
-    FloatVector c10 = half(z, zo + 10 * zRow);
-    FloatVector c11 = half(z, zo + 11 * zRow);
+    FloatVector c0 = fromMemorySegment(HALF, z, zo, LE);
+    FloatVector c1 = fromMemorySegment(HALF, z, zo + zRow, LE);
+    FloatVector c2 = fromMemorySegment(HALF, z, zo + 2 * zRow, LE);
+    FloatVector c3 = fromMemorySegment(HALF, z, zo + 3 * zRow, LE);
+    FloatVector c4 = fromMemorySegment(HALF, z, zo + 4 * zRow, LE);
+    FloatVector c5 = fromMemorySegment(HALF, z, zo + 5 * zRow, LE);
+    FloatVector c6 = fromMemorySegment(HALF, z, zo + 6 * zRow, LE);
+    FloatVector c7 = fromMemorySegment(HALF, z, zo + 7 * zRow, LE);
+    FloatVector c8 = fromMemorySegment(HALF, z, zo + 8 * zRow, LE);
+    FloatVector c9 = fromMemorySegment(HALF, z, zo + 9 * zRow, LE);
+    FloatVector c10 = fromMemorySegment(HALF, z, zo + 10 * zRow, LE);
+    FloatVector c11 = fromMemorySegment(HALF, z, zo + 11 * zRow, LE);
     long a1 = ao + aRow;
     long a2 = ao + 2 * aRow;
     long a3 = ao + 3 * aRow;
@@ -191,33 +197,33 @@ final class NarrowMicroKernels {
     long a11 = ao + 11 * aRow;
     for (int k = 0; k < depth; k++) {
       long at = k * aColumn;
-      FloatVector y = half(b, bo);
-      c0 = spreadHalf(a, ao + at).fma(y, c0);
-      c1 = spreadHalf(a, a1 + at).fma(y, c1);
-      c2 = spreadHalf(a, a2 + at).fma(y, c2);
-      c3 = spreadHalf(a, a3 + at).fma(y, c3);
-      c4 = spreadHalf(a, a4 + at).fma(y, c4);
-      c5 = spreadHalf(a, a5 + at).fma(y, c5);
-      c6 = spreadHalf(a, a6 + at).fma(y, c6);
-      c7 = spreadHalf(a, a7 + at).fma(y, c7);
-      c8 = spreadHalf(a, a8 + at).fma(y, c8);
-      c9 = spreadHalf(a, a9 + at).fma(y, c9);
-      c10 = spreadHalf(a, a10 + at).fma(y, c10);
-      c11 = spreadHalf(a, a11 + at).fma(y, c11);
+      FloatVector y = fromMemorySegment(HALF, b, bo, LE);
+      c0 = broadcast(HALF, a.get(FLOAT, ao + at)).lanewise(FMA, y, c0);
+      c1 = broadcast(HALF, a.get(FLOAT, a1 + at)).lanewise(FMA, y, c1);
+      c2 = broadcast(HALF, a.get(FLOAT, a2 + at)).lanewise(FMA, y, c2);
+      c3 = broadcast(HALF, a.get(FLOAT, a3 + at)).lanewise(FMA, y, c3);
+      c4 = broadcast(HALF, a.get(FLOAT, a4 + at)).lanewise(FMA, y, c4);
+      c5 = broadcast(HALF, a.get(FLOAT, a5 + at)).lanewise(FMA, y, c5);
+      c6 = broadcast(HALF, a.get(FLOAT, a6 + at)).lanewise(FMA, y, c6);
+      c7 = broadcast(HALF, a.get(FLOAT, a7 + at)).lanewise(FMA, y, c7);
+      c8 = broadcast(HALF, a.get(FLOAT, a8 + at)).lanewise(FMA, y, c8);
+      c9 = broadcast(HALF, a.get(FLOAT, a9 + at)).lanewise(FMA, y, c9);
+      c10 = broadcast(HALF, a.get(FLOAT, a10 + at)).lanewise(FMA, y, c10);
+      c11 = broadcast(HALF, a.get(FLOAT, a11 + at)).lanewise(FMA, y, c11);
       bo += bRow;
     }
-    c0.intoMemorySegment(c, co, LITTLE_ENDIAN);
-    c1.intoMemorySegment(c, co + cRow, LITTLE_ENDIAN);
-    c2.intoMemorySegment(c, co + 2 * cRow, LITTLE_ENDIAN);
-    c3.intoMemorySegment(c, co + 3 * cRow, LITTLE_ENDIAN);
-    c4.intoMemorySegment(c, co + 4 * cRow, LITTLE_ENDIAN);
-    c5.intoMemorySegment(c, co + 5 * cRow, LITTLE_ENDIAN);
-    c6.intoMemorySegment(c, co + 6 * cRow, LITTLE_ENDIAN);
-    c7.intoMemorySegment(c, co + 7 * cRow, LITTLE_ENDIAN);
-    c8.intoMemorySegment(c, co + 8 * cRow, LITTLE_ENDIAN);
-    c9.intoMemorySegment(c, co + 9 * cRow, LITTLE_ENDIAN);
-    c10.intoMemorySegment(c, co + 10 * cRow, LITTLE_ENDIAN);
-    c11.intoMemorySegment(c, co + 11 * cRow, LITTLE_ENDIAN);
+    c0.intoMemorySegment(c, co, LE);
+    c1.intoMemorySegment(c, co + cRow, LE);
+    c2.intoMemorySegment(c, co + 2 * cRow, LE);
+    c3.intoMemorySegment(c, co + 3 * cRow, LE);
+    c4.intoMemorySegment(c, co + 4 * cRow, LE);
+    c5.intoMemorySegment(c, co + 5 * cRow, LE);
+    c6.intoMemorySegment(c, co + 6 * cRow, LE);
+    c7.intoMemorySegment(c, co + 7 * cRow, LE);
+    c8.intoMemorySegment(c, co + 8 * cRow, LE);
+    c9.intoMemorySegment(c, co + 9 * cRow, LE);
+    c10.intoMemorySegment(c, co + 10 * cRow, LE);
+    c11.intoMemorySegment(c, co + 11 * cRow, LE);
   }
 
   static void half4(
@@ -235,26 +241,26 @@ final class NarrowMicroKernels {
       MemorySegment c,
       long co,
       long cRow) {
-    FloatVector c0 = half(z, zo);
-    FloatVector c1 = half(z, zo + zRow);
-    FloatVector c2 = half(z, zo + 2 * zRow);
-    FloatVector c3 = half(z, zo + 3 * zRow);
+    FloatVector c0 = fromMemorySegment(HALF, z, zo, LE);
+    FloatVector c1 = fromMemorySegment(HALF, z, zo + zRow, LE);
+    FloatVector c2 = fromMemorySegment(HALF, z, zo + 2 * zRow, LE);
+    FloatVector c3 = fromMemorySegment(HALF, z, zo + 3 * zRow, LE);
     long a1 = ao + aRow;
     long a2 = ao + 2 * aRow;
     long a3 = ao + 3 * aRow;
     for (int k = 0; k < depth; k++) {
       long at = k * aColumn;
-      FloatVector y = half(b, bo);
-      c0 = spreadHalf(a, ao + at).fma(y, c0);
-      c1 = spreadHalf(a, a1 + at).fma(y, c1);
-      c2 = spreadHalf(a, a2 + at).fma(y, c2);
-      c3 = spreadHalf(a, a3 + at).fma(y, c3);
+      FloatVector y = fromMemorySegment(HALF, b, bo, LE);
+      c0 = broadcast(HALF, a.get(FLOAT, ao + at)).lanewise(FMA, y, c0);
+      c1 = broadcast(HALF, a.get(FLOAT, a1 + at)).lanewise(FMA, y, c1);
+      c2 = broadcast(HALF, a.get(FLOAT, a2 + at)).lanewise(FMA, y, c2);
+      c3 = broadcast(HALF, a.get(FLOAT, a3 + at)).lanewise(FMA, y, c3);
       bo += bRow;
     }
-    c0.intoMemorySegment(c, co, LITTLE_ENDIAN);
-    c1.intoMemorySegment(c, co + cRow, LITTLE_ENDIAN);
-    c2.intoMemorySegment(c, co + 2 * cRow, LITTLE_ENDIAN);
-    c3.intoMemorySegment(c, co + 3 * cRow, LITTLE_ENDIAN);
+    c0.intoMemorySegment(c, co, LE);
+    c1.intoMemorySegment(c, co + cRow, LE);
+    c2.intoMemorySegment(c, co + 2 * cRow, LE);
+    c3.intoMemorySegment(c, co + 3 * cRow, LE);
   }
 
   static void half1(
@@ -272,29 +278,13 @@ final class NarrowMicroKernels {
       MemorySegment c,
       long co,
       long cRow) {
-    FloatVector c0 = half(z, zo);
+    FloatVector c0 = fromMemorySegment(HALF, z, zo, LE);
     for (int k = 0; k < depth; k++) {
       long at = k * aColumn;
-      FloatVector y = half(b, bo);
-      c0 = spreadHalf(a, ao + at).fma(y, c0);
+      FloatVector y = fromMemorySegment(HALF, b, bo, LE);
+      c0 = broadcast(HALF, a.get(FLOAT, ao + at)).lanewise(FMA, y, c0);
       bo += bRow;
     }
-    c0.intoMemorySegment(c, co, LITTLE_ENDIAN);
-  }
-
-  private static FloatVector full(MemorySegment s, long offset) {
-    return FloatVector.fromMemorySegment(FULL, s, offset, LITTLE_ENDIAN);
-  }
-
-  private static FloatVector spreadFull(MemorySegment s, long offset) {
-    return FloatVector.broadcast(FULL, s.get(FLOAT, offset));
-  }
-
-  private static FloatVector half(MemorySegment s, long offset) {
-    return FloatVector.fromMemorySegment(HALF, s, offset, LITTLE_ENDIAN);
-  }
-
-  private static FloatVector spreadHalf(MemorySegment s, long offset) {
-    return FloatVector.broadcast(HALF, s.get(FLOAT, offset));
+    c0.intoMemorySegment(c, co, LE);
   }
 }
