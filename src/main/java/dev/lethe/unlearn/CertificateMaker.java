@@ -154,6 +154,10 @@ final class CertificateMaker {
       }
     }
     judgeUnrest();
+    boolean aimsLower = !released && gradients.unrest() <= RESTLESS;
+    if (aimsLower && gradients.targetAfter() > gradients.targetBefore()) {
+      warn("the gradient of the target objective grew: the step went too far; use a larger damping");
+    }
     if (weights.step() > LARGE_STEP * weights.adapter()) {
       warn(
           "the step is %.0f %% of the adapter's own weights: too far for a linear estimate; use a larger"

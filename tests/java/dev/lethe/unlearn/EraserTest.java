@@ -1,0 +1,272 @@
+package dev.lethe.unlearn;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.LetheException;
+import dev.lethe.data.Sample;
+import dev.lethe.evaluate.Outputs;
+import dev.lethe.evaluate.RetrainDistance;
+import dev.lethe.influence.BatchLimits;
+import dev.lethe.influence.Curvature;
+import dev.lethe.influence.DatasetLoss;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.nn.TinyModels;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.EraserOptions.CurvatureData;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Unlearning against retraining, at a minimum where the theory holds. */
+class EraserTest {
+  private static Facts facts;
+
+  @BeforeAll
+  static void open(@TempDir Path dir) {
+    facts = new Facts(dir.resolve("model"));
+  }
+
+  @AfterAll
+  static void close() {
+    facts.close();
+  }
+
+  @Test
+  void removalComesCloserToRetraining() {
+    closes(facts.removal("3"), 0.6, 0.25);
+    closes(facts.removal("3", "5", "8"), 0.7, 0.35);
+  }
+
+  @Test
+  void outerStepsCloseMore() {
+    UnlearnRequest request = facts.removal("3", "5", "8");
+    LoraAdapter retrained = facts.retrained(request);
+    RetrainDistance three = distance(facts.eraser(request).outerSteps(3), retrained);
+    assertTrue(three.outputsClosed() > 0.85, three.toString());
+    assertTrue(three.weightsClosed() > 0.5, three.toString());
+  }
+
+  @Test
+  void correctionComesCloserToRetraining() {
+    closes(facts.replacement(facts.corrected(3)), 0.5, 0.15);
+  }
+
+  @Test
+  void rewordingComesCloserToRetraining() {
+    closes(facts.replacement(facts.reworded(3)), 0.5, 0.15);
+  }
+
+  /** One step closes these parts of the distance to retraining. */
+  private static void closes(UnlearnRequest request, double outputs, double weights) {
+    RetrainDistance it = distance(facts.eraser(request), facts.retrained(request));
+    assertTrue(it.outputsClosed() > outputs, request.forgetIds() + ": " + it);
+    assertTrue(it.weightsClosed() > weights, request.forgetIds() + ": " + it);
+  }
+
+  @Test
+  void targetCurvatureBeatsTheClassicalEstimate() {
+    UnlearnRequest request = facts.removal("3", "5", "8");
+    LoraAdapter retrained = facts.retrained(request);
+    RetrainDistance target = distance(facts.eraser(request), retrained);
+    RetrainDistance all =
+        distance(facts.eraser(request).curvatureData(CurvatureData.ALL), retrained);
+    assertTrue(target.outputs() < 0.95 * all.outputs(), target + " against " + all);
+    assertTrue(target.weights() < all.weights(), target + " against " + all);
+  }
+
+  @Test
+  void theReleasedProcedureHardlyMoves() {
+    UnlearnRequest request = facts.removal("3");
+    RetrainDistance it =
+        distance(facts.eraser(request).solver("llmeraser-released"), facts.retrained(request));
+    assertTrue(it.outputsClosed() < 0.1, it.toString());
+  }
+
+  @Test
+  void heavyDampingGivesTheRightHandSide() {
+    Sample other = facts.corrected(3);
+    UnlearnRequest request = UnlearnRequest.of(facts.data, List.of("7"), List.of(other));
+    double heavy = 1e9;
+    double[] b = handMade(List.of(facts.data.get(3), facts.data.get(7)), List.of(other));
+    try (UnlearnResult result = run(facts.eraser(request).damping(heavy))) {
+      double[] before = HostVectors.of(facts.model.adapter()).toDoubles();
+      double[] after = HostVectors.of(result.adapter()).toDoubles();
+      double error = 0;
+      double size = 0;
+      for (int i = 0; i < b.length; i++) {
+        error += Math.pow(heavy * (after[i] - before[i]) - b[i], 2);
+        size += b[i] * b[i];
+      }
+      assertTrue(Math.sqrt(error / size) < 1e-5, "sign and 1/n: " + Math.sqrt(error / size));
+      assertEquals(Math.sqrt(size), result.certificate().steps().getFirst().rhsNorm(), 1e-12);
+    }
+  }
+
+  /** (1/n)(Σ old − Σ new) from per-sample gradients. */
+  private static double[] handMade(List<Sample> old, List<Sample> replacements) {
+    List<Sample> rows = new ArrayList<>(old);
+    rows.addAll(replacements);
+    Tensor theta = facts.model.adapter().theta();
+    double[] b = new double[Math.toIntExact(theta.elements())];
+    new DatasetLoss(facts.model, rows, BatchLimits.DEFAULT)
+        .perSample(
+            theta,
+            (first, g) -> {
+              for (int i = 0; i < g.dim(0); i++) {
+                double weight = (first + i < old.size() ? 1.0 : -1.0) / Facts.ROWS;
+                double[] row = HostVectors.download(facts.backend, g.row(i)).toDoubles();
+                for (int p = 0; p < b.length; p++) {
+                  b[p] += weight * row[p];
+                }
+              }
+            });
+    return b;
+  }
+
+  @Test
+  void removalRaisesTheForgottenLossAndSaysSo() {
+    try (UnlearnResult result = run(facts.eraser(facts.removal("3")))) {
+      Certificate c = result.certificate();
+      assertTrue(c.losses().forgotten().after() > c.losses().forgotten().before());
+      assertTrue(c.gradients().unrest() < 1e-6, "the adapter is at a minimum");
+      assertTrue(c.gradients().targetAfter() < c.gradients().targetBefore());
+      assertEquals(List.of(), c.warnings());
+      assertEquals(1, c.request().removed());
+      assertNotEquals(c.hashes().adapterBefore(), c.hashes().adapterAfter());
+    }
+  }
+
+  @Test
+  void anEmptyRequestChangesNothing() {
+    byte[] before = Facts.bytes(HostVectors.of(facts.model.adapter()));
+    try (UnlearnResult result = run(facts.eraser(facts.removal()))) {
+      assertArrayEquals(before, Facts.bytes(HostVectors.of(result.adapter())));
+      assertFalse(result.changed());
+      assertEquals(List.of(), result.certificate().steps());
+      assertTrue(
+          result.certificate().notes().getFirst().contains("nothing was asked"),
+          result.certificate().notes().toString());
+    }
+  }
+
+  @Test
+  void aReplacementThatSaysTheSameChangesNothing() {
+    int[] ids = facts.data.get(3).inputIds();
+    UnlearnRequest request = facts.replacement(Facts.fact("3", ids[1], ids[2], ids[3]));
+    byte[] before = Facts.bytes(HostVectors.of(facts.model.adapter()));
+    try (UnlearnResult result = run(facts.eraser(request))) {
+      assertArrayEquals(before, Facts.bytes(HostVectors.of(result.adapter())));
+      assertTrue(result.certificate().notes().getFirst().contains("say the same"));
+    }
+  }
+
+  @Test
+  void equalRunsGiveEqualBytesAndLeaveTheModelAlone() {
+    byte[] before = Facts.bytes(HostVectors.of(facts.model.adapter()));
+    UnlearnRequest request = facts.removal("3", "8");
+    try (UnlearnResult one = run(facts.eraser(request).curvatureRows(20).seed(4));
+        UnlearnResult two = run(facts.eraser(request).curvatureRows(20).seed(4));
+        UnlearnResult other = run(facts.eraser(request).curvatureRows(20).seed(5))) {
+      byte[] bytes = Facts.bytes(HostVectors.of(one.adapter()));
+      assertArrayEquals(bytes, Facts.bytes(HostVectors.of(two.adapter())));
+      assertNotEquals(
+          one.certificate().hashes().adapterAfter(), other.certificate().hashes().adapterAfter());
+      assertEquals(20, one.certificate().method().curvatureRows());
+    }
+    assertArrayEquals(before, Facts.bytes(HostVectors.of(facts.model.adapter())));
+  }
+
+  @Test
+  void anIndefiniteSystemIsRefusedWithItsRemedy() {
+    LoraAdapter rough = facts.fresh(1);
+    TinyModels.randomize(facts.backend, rough.theta(), 1, 77);
+    AdaptedModel model = new AdaptedModel(facts.tiny.model(), rough);
+    Eraser eraser =
+        Eraser.builder(model, facts.data, facts.removal("3"))
+            .curvature(Curvature.HESSIAN)
+            .damping(0)
+            .memory(Facts.MEMORY)
+            .build();
+    LetheException e =
+        assertThrows(LetheException.class, () -> eraser.run(EraserMonitor.NONE));
+    assertTrue(e.getMessage().contains("minres"), e.getMessage());
+  }
+
+  @Test
+  void farFromAMinimumTheCertificateWarns() {
+    LoraAdapter rough = facts.fresh(1);
+    TinyModels.randomize(facts.backend, rough.theta(), 0.1, 78);
+    AdaptedModel model = new AdaptedModel(facts.tiny.model(), rough);
+    Eraser.Builder far =
+        Eraser.builder(model, facts.data, facts.removal("3")).damping(1).memory(Facts.MEMORY);
+    try (UnlearnResult once = run(far);
+        UnlearnResult thrice = run(far.outerSteps(3));
+        UnlearnResult anchored = run(far.outerTarget(EraserOptions.OuterTarget.ANCHORED))) {
+      assertTrue(once.certificate().notes().getFirst().contains("not near a minimum"));
+      assertTrue(thrice.certificate().warnings().toString().contains("go on training"));
+      assertFalse(anchored.certificate().warnings().toString().contains("go on training"));
+      assertTrue(gain(thrice) > 0.03, "it did train on: " + gain(thrice));
+      assertTrue(Math.abs(gain(anchored)) < 0.2 * gain(thrice), gain(anchored) + " anchored");
+      assertTrue(Math.abs(gain(once)) < 0.2 * gain(thrice), gain(once) + " once");
+    }
+  }
+
+  /** How much the loss on the retained rows fell. */
+  private static double gain(UnlearnResult result) {
+    Certificate.Pair retained = result.certificate().losses().retained();
+    return retained.before() - retained.after();
+  }
+
+  @Test
+  void optionsOutOfRangeAreRefused() {
+    Eraser.Builder builder = facts.eraser(facts.removal("3"));
+    LetheException e =
+        assertThrows(LetheException.class, () -> builder.solver("magic").build());
+    assertTrue(e.getMessage().contains("llmeraser-released"), e.getMessage());
+    assertThrows(LetheException.class, () -> facts.eraser(facts.removal("3")).damping(-1).build());
+    assertThrows(LetheException.class, () -> facts.eraser(facts.removal("3")).outerSteps(0).build());
+  }
+
+  private static RetrainDistance distance(Eraser.Builder eraser, LoraAdapter retrained) {
+    try (UnlearnResult result = run(eraser)) {
+      Outputs rows = new Outputs(facts.model, facts.data, BatchLimits.DEFAULT);
+      return RetrainDistance.of(
+          rows,
+          retrained,
+          facts.model.adapter().theta(),
+          result.adapter().theta(),
+          retrained.theta());
+    }
+  }
+
+  @Test
+  void theReleasedProcedureStaysInItsBox() {
+    UnlearnRequest request = facts.removal("3");
+    try (UnlearnResult result = run(facts.eraser(request).solver("llmeraser-released"))) {
+      double largest = 0;
+      for (double value : result.step().delta().toDoubles()) {
+        largest = Math.max(largest, Math.abs(value));
+      }
+      double box =
+          ReleasedLlmEraser.START + ReleasedLlmEraser.ITERATIONS * ReleasedLlmEraser.LEARNING_RATE;
+      assertTrue(largest <= 1.05 * box && largest > 0.5 * box, "largest " + largest);
+      Certificate c = result.certificate();
+      assertTrue(c.warnings().getFirst().contains("comparison only"), c.warnings().toString());
+      assertEquals("hessian of single rows with dropout", c.method().curvature());
+    }
+  }
+
+  private static UnlearnResult run(Eraser.Builder builder) {
+    return builder.build().run(EraserMonitor.NONE);
+  }
+}
