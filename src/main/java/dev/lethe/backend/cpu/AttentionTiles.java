@@ -7,7 +7,7 @@ import java.lang.foreign.ValueLayout;
 /**
  * What the modes of attention share: copies of one head's rows in dense form, and products of tiles of
  * {@value #QUERIES} queries by {@value #KEYS} keys that skip what the causal mask hides. Head rows are
- * filled up to a multiple of 8 floats with zeros; transposed heads are panels (headSize,32 keys).
+ * filled up to whole tiles with zeros; transposed heads are panels (headSize,32 keys).
  */
 final class AttentionTiles {
   static final int QUERIES = 48;
@@ -45,7 +45,7 @@ final class AttentionTiles {
 
   /** Floats of a row of a head's copy. */
   int width() {
-    return Math.ceilDiv(shape.headSize(), 8) * 8;
+    return TilePrimitives.padded(shape.headSize());
   }
 
   /** Floats of a head's copy of n rows. */

@@ -5,17 +5,15 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * The right factor of a product, (depth,columns), cut into panels of 32 columns that lie one after
- * another, each row-major; so a micro-kernel reads it straight through. The last panel is as wide as a
- * tile can be narrow: 32, 16 or 8, filled up with zeros.
+ * another, each row-major; so a micro-kernel reads it straight through. The last panel is 32 or 16 wide,
+ * filled up with zeros.
  */
 record Panels(MemorySegment segment, int depth, int columns) {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
   /** Floats that a matrix takes as panels. */
   static long size(long depth, long columns) {
-    long full = columns / TilePrimitives.WIDE;
-    int rest = (int) (columns % TilePrimitives.WIDE);
-    return depth * (full * TilePrimitives.WIDE + (rest == 0 ? 0 : lastWidth(rest)));
+    return depth * TilePrimitives.padded(Math.toIntExact(columns));
   }
 
   int count() {
@@ -29,16 +27,12 @@ record Panels(MemorySegment segment, int depth, int columns) {
 
   /** Columns of a panel. */
   int width(int panel) {
-    return lastWidth(used(panel));
+    return TilePrimitives.widthOf(used(panel));
   }
 
   /** Where row k of a panel begins, in bytes. */
   long at(int panel, int k) {
     return 4L * ((long) panel * TilePrimitives.WIDE * depth + (long) k * width(panel));
-  }
-
-  private static int lastWidth(int used) {
-    return used <= 8 ? 8 : used <= 16 ? 16 : TilePrimitives.WIDE;
   }
 
   /** Fills one panel from a matrix (depth,columns) in memory. */

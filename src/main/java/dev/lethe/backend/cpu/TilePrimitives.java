@@ -11,6 +11,9 @@ interface TilePrimitives {
   /** Columns of a full tile. */
   int WIDE = 32;
 
+  /** Columns of the narrowest tile. */
+  int NARROW = 16;
+
   /** Rows of a full tile. */
   int ROWS = 12;
 
@@ -19,7 +22,7 @@ interface TilePrimitives {
    * contiguous. Z may be C itself; a stride of 0 repeats one row.
    *
    * @param rows any number
-   * @param width {@value #WIDE}, 16 or 8 columns of B, Z and C
+   * @param width {@value #WIDE} or {@value #NARROW} columns of B, Z and C
    * @param depth columns of A and rows of B
    */
   void multiplyAdd(
@@ -40,11 +43,14 @@ interface TilePrimitives {
       long co,
       long cRow);
 
-  /**
-   * The width of the next tile of a row of {@code columns} that may be read in whole eights: {@value
-   * #WIDE}, 16 or 8.
-   */
+  /** The width of the tile that covers most of this many columns. */
   static int widthOf(int columns) {
-    return columns >= WIDE ? WIDE : columns >= 16 ? 16 : 8;
+    return columns > NARROW ? WIDE : NARROW;
+  }
+
+  /** Columns filled up to whole tiles. */
+  static int padded(int columns) {
+    int rest = columns % WIDE;
+    return columns - rest + (rest == 0 ? 0 : widthOf(rest));
   }
 }

@@ -15,7 +15,6 @@ import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -24,9 +23,6 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class VectorSums {
   private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
-  private static final VectorSpecies<Float> HALF =
-      VectorSpecies.of(float.class, VectorShape.forBitSize(SPECIES.vectorBitSize() / 2));
-  private static final int D = DOUBLES.length();
 
   private VectorSums() {}
 
@@ -134,19 +130,24 @@ final class VectorSums {
   static double dotDouble(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
     double[] lanes = new double[LANES];
     int whole = n - n % LANES;
-    for (int first = 0; first < LANES; first += D) {
-      DoubleVector sum = DoubleVector.zero(DOUBLES);
+    for (int first = 0; first < LANES; first += L) {
+      DoubleVector low = DoubleVector.zero(DOUBLES);
+      DoubleVector high = DoubleVector.zero(DOUBLES);
       for (int i = first; i < whole; i += LANES) {
-        sum = widened(x, xo, i).fma(widened(y, yo, i), sum);
+        FloatVector a = load(x, xo, i);
+        FloatVector b = load(y, yo, i);
+        low = widened(a, 0).fma(widened(b, 0), low);
+        high = widened(a, 1).fma(widened(b, 1), high);
       }
-      sum.intoArray(lanes, first);
+      low.intoArray(lanes, first);
+      high.intoArray(lanes, first + L / 2);
     }
     return ScalarRows.finishDot(x, xo, y, yo, whole, n, lanes);
   }
 
-  private static DoubleVector widened(MemorySegment s, long offset, int i) {
-    FloatVector half = FloatVector.fromMemorySegment(HALF, s, offset + 4L * i, LITTLE_ENDIAN);
-    return (DoubleVector) half.convertShape(VectorOperators.F2D, DOUBLES, 0);
+  /** The lower (0) or upper (1) half of a vector in double. */
+  private static DoubleVector widened(FloatVector v, int half) {
+    return (DoubleVector) v.convertShape(VectorOperators.F2D, DOUBLES, half);
   }
 
   static boolean allFinite(MemorySegment x, long xo, int n) {

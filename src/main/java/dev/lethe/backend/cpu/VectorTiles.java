@@ -37,7 +37,7 @@ final class VectorTiles implements TilePrimitives {
       long cAt = co + done * cRow;
       if (width < BLOCK) {
         int block = left >= ROWS ? ROWS : left >= 4 ? 4 : 1;
-        narrow(block, width, depth, a, at, aRow, aColumn, b, bo, bRow, z, zAt, zRow, c, cAt, cRow);
+        narrow(block, depth, a, at, aRow, aColumn, b, bo, bRow, z, zAt, zRow, c, cAt, cRow);
         done += block;
       } else {
         int block = blockOf(left);
@@ -96,7 +96,6 @@ final class VectorTiles implements TilePrimitives {
 
   private static void narrow(
       int rows,
-      int width,
       int depth,
       MemorySegment a,
       long ao,
@@ -111,35 +110,16 @@ final class VectorTiles implements TilePrimitives {
       MemorySegment c,
       long co,
       long cRow) {
-    boolean full = width == LANES;
     switch (rows) {
-      case 12 -> {
-        if (full) {
-          NarrowMicroKernels.full12(
+      case 12 ->
+          NarrowMicroKernels.rows12(
               depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
-        } else {
-          NarrowMicroKernels.half12(
+      case 4 ->
+          NarrowMicroKernels.rows4(
               depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
-        }
-      }
-      case 4 -> {
-        if (full) {
-          NarrowMicroKernels.full4(
+      default ->
+          NarrowMicroKernels.rows1(
               depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
-        } else {
-          NarrowMicroKernels.half4(
-              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
-        }
-      }
-      default -> {
-        if (full) {
-          NarrowMicroKernels.full1(
-              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
-        } else {
-          NarrowMicroKernels.half1(
-              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
-        }
-      }
     }
   }
 }
