@@ -40,7 +40,9 @@ final class MatrixOperator implements StochasticCurvature {
     return new MatrixOperator(backend, new double[][][] {a});
   }
 
-  /** The same sum split into unequal positive parts: batch j has 1 + spread·(±1) times the matrix. */
+  /**
+   * The same sum split into unequal positive parts: batch j has 1 + spread·(±1) times the matrix.
+   */
   MatrixOperator split(int count, double spread) {
     double[][][] parts = new double[count][][];
     for (int b = 0; b < count; b++) {

@@ -23,8 +23,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Signs and factors of influence against the truth: an adapter at a minimum of (1/n)Σℓᵢ + ½·wd·‖θ‖²,
- * samples removed, and the minimum found again from there.
+ * Signs and factors of influence against the truth: an adapter at a minimum of (1/n)Σℓᵢ +
+ * ½·wd·‖θ‖², samples removed, and the minimum found again from there.
  */
 class RemovalTest {
   private static final MemoryBudget PLENTY = new MemoryBudget(1L << 30);

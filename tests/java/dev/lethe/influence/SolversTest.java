@@ -61,6 +61,21 @@ class SolversTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"cg", "minres", "direct"})
+  void singlePrecisionAtConditionTenThousand(String name) {
+    close();
+    backend = Backends.select("cpu", BackendOptions.DEFAULT);
+    scope = backend.openScope("test");
+    MatrixOperator a = spd(1e-4, 1);
+    double[] x = random(N, 1);
+    double[] b = a.times(x);
+    Solution found = solve(name, a, 0, b, SolverOptions.of(1e-6, 2000, 0));
+    assertTrue(found.converged(), found.stop());
+    assertTrue(trueResidual(a, 0, found, b) <= 1.5e-6);
+    assertTrue(error(found, x) <= 1e-2, "error " + error(found, x));
+  }
+
+  @ParameterizedTest
   @CsvSource({"lissa,1e-6,5000", "sgd,1e-3,3000", "cg,1e-6,100", "minres,1e-6,100"})
   void dampingIsPartOfTheSystem(String name, double tolerance, int limit) {
     MatrixOperator a = spd(1e-2, 1).split(4, 0.3);

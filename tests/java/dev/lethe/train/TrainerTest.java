@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -131,11 +132,11 @@ class TrainerTest {
   void dropoutIsAFunctionOfTheSeedAndOfTrainingOnly() {
     double[] first = trained(0.3, OPTIONS);
     assertArrayEquals(first, trained(0.3, OPTIONS));
-    assertFalse(java.util.Arrays.equals(first, trained(0, OPTIONS)));
+    assertFalse(Arrays.equals(first, trained(0, OPTIONS)));
     TrainOptions unshuffled = OPTIONS.toBuilder().shuffle(false).build();
     double[] seedNine = trained(0.3, unshuffled);
     double[] seedTen = trained(0.3, unshuffled.toBuilder().seed(10).build());
-    assertFalse(java.util.Arrays.equals(seedNine, seedTen), "masks must follow the seed");
+    assertFalse(Arrays.equals(seedNine, seedTen), "masks must follow the seed");
   }
 
   @Test
@@ -149,7 +150,8 @@ class TrainerTest {
   void stepsReportLossRateAndNorm() {
     try (LoraAdapter adapter = adapter(0)) {
       Log log = new Log(-1);
-      TrainOptions options = OPTIONS.toBuilder().maxSteps(40).warmupSteps(0).batchSize(11).accumulation(1).build();
+      TrainOptions options =
+          OPTIONS.toBuilder().maxSteps(40).warmupSteps(0).batchSize(11).accumulation(1).build();
       TrainingResult result = train(adapter, options, log, null, false);
       assertEquals(40, log.steps.size());
       StepLog first = log.steps.getFirst();
@@ -243,7 +245,8 @@ class TrainerTest {
       }
       double damping = expected / result.record().learningRateSum();
       assertEquals(damping, result.record().autoDamping(), 1e-12 * damping);
-      assertEquals(kind == OptimizerKind.ADAMW, Files.exists(folder.resolve("lethe_adamw.safetensors")));
+      boolean moments = Files.exists(folder.resolve("lethe_adamw.safetensors"));
+      assertEquals(kind == OptimizerKind.ADAMW, moments);
     }
   }
 

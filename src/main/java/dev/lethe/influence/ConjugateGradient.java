@@ -3,12 +3,13 @@ package dev.lethe.influence;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Conjugate gradients, for positive definite systems and for consistent semidefinite ones. Hestenes and
- * Stiefel 1952.
+ * Conjugate gradients, for positive definite systems and for consistent semidefinite ones. Hestenes
+ * and Stiefel 1952.
  *
- * <p>Where the recurrence says that the tolerance is reached, the residual is recomputed; if it is not
- * within the tolerance the iteration restarts from it, until restarts no longer halve it. A direction
- * v with vᵀ(C+λI)v ≤ 0 ends the solve with {@link StopReason#NEGATIVE_CURVATURE} and the last iterate.
+ * <p>Where the recurrence says that the tolerance is reached, the residual is recomputed; if it is
+ * not within the tolerance the iteration restarts from it, until restarts no longer halve it. A
+ * direction v with vᵀ(C+λI)v ≤ 0 ends the solve with {@link StopReason#NEGATIVE_CURVATURE} and the
+ * last iterate.
  */
 public final class ConjugateGradient implements Solver {
   private static final int RR = 0;
@@ -76,7 +77,9 @@ public final class ConjugateGradient implements Solver {
         }
       }
       return s.finish(
-          x, StopReason.MAX_ITERATIONS, "reached the maximum of %d iterations".formatted(s.iterations()));
+          x,
+          StopReason.MAX_ITERATIONS,
+          "reached the maximum of %d iterations".formatted(s.iterations()));
     }
 
     private StopReason verdict(double norm) {

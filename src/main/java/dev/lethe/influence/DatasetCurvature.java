@@ -12,9 +12,9 @@ import java.util.function.BiConsumer;
 /**
  * (1/n) Σᵢ Cᵢ over the samples of a data set at fixed θ, in data order, without dropout.
  *
- * <p>A linearization of each batch is kept while it fits the memory budget, so that a product costs two
- * forwards; the others are made anew in every product, which costs four. Which are kept changes time
- * and memory and not a byte of the result. θ must not change while this lives.
+ * <p>A linearization of each batch is kept while it fits the memory budget, so that a product costs
+ * two forwards; the others are made anew in every product, which costs four. Which are kept changes
+ * time and memory and not a byte of the result. θ must not change while this lives.
  */
 public final class DatasetCurvature implements StochasticCurvature, FactoredCurvature {
   private final Curvature kind;

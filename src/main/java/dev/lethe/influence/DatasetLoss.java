@@ -15,9 +15,9 @@ import java.util.List;
 import java.util.function.BiFunction;
 
 /**
- * The losses of a data set as functions of the adapter's parameters: ℓᵢ(θ) is the mean cross-entropy over
- * the supervised tokens of sample i, without dropout. Samples are worked on in packed batches, in data
- * order. A loss that is not finite is an error that names the sample.
+ * The losses of a data set as functions of the adapter's parameters: ℓᵢ(θ) is the mean
+ * cross-entropy over the supervised tokens of sample i, without dropout. Samples are worked on in
+ * packed batches, in data order. A loss that is not finite is an error that names the sample.
  */
 public final class DatasetLoss {
   private final AdaptedModel model;

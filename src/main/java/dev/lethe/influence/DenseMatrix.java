@@ -3,8 +3,8 @@ package dev.lethe.influence;
 import dev.lethe.LetheException;
 
 /**
- * A small symmetric matrix in float64 on the heap, factorised once: by Cholesky, and where it is not
- * positive definite by Gaussian elimination with partial pivoting. Golub and Van Loan, Matrix
+ * A small symmetric matrix in float64 on the heap, factorised once: by Cholesky, and where it is
+ * not positive definite by Gaussian elimination with partial pivoting. Golub and Van Loan, Matrix
  * Computations, 4.2 and 3.4.
  */
 final class DenseMatrix {

@@ -3,8 +3,9 @@ package dev.lethe.influence;
 import dev.lethe.tensor.Tensor;
 
 /**
- * A curvature of low rank, C = scale · GᵀG with few rows G (m,P), for example the empirical Fisher matrix
- * whose rows are per-sample gradients. Where {@link #factorRows} is 0 the curvature has no such factor.
+ * A curvature of low rank, C = scale · GᵀG with few rows G (m,P), for example the empirical Fisher
+ * matrix whose rows are per-sample gradients. Where {@link #factorRows} is 0 the curvature has no
+ * such factor.
  */
 public interface FactoredCurvature extends CurvatureOperator {
   /** Rows of G, m; 0 where there is no factor at hand. */

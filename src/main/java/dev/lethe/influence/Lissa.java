@@ -3,12 +3,12 @@ package dev.lethe.influence;
 import dev.lethe.tensor.Tensor;
 
 /**
- * LiSSA with full batches: the Neumann series x ← x + α(b − (C+λI)x) with α = 1/λ_max, λ_max from power
- * iteration, so that no scale has to be tuned. Agarwal, Bullins and Hazan, arXiv 1602.03943; Koh and
- * Liang, arXiv 1703.04730.
+ * LiSSA with full batches: the Neumann series x ← x + α(b − (C+λI)x) with α = 1/λ_max, λ_max from
+ * power iteration, so that no scale has to be tuned. Agarwal, Bullins and Hazan, arXiv 1602.03943;
+ * Koh and Liang, arXiv 1703.04730.
  *
- * <p>Truncation is not neutral: J steps at rate α leave about the solution with the damping enlarged by
- * 1/(αJ), which {@link Solution#stop} reports.
+ * <p>Truncation is not neutral: J steps at rate α leave about the solution with the damping
+ * enlarged by 1/(αJ), which {@link Solution#stop} reports.
  */
 public final class Lissa implements Solver {
   private static final int RATE = 0;
@@ -50,7 +50,11 @@ public final class Lissa implements Solver {
       double norm = s.residual(x, r);
       boolean interrupted = s.endIteration(norm);
       if (s.withinTolerance(norm)) {
-        return s.finish(x, norm, StopReason.CONVERGED, "residual within the tolerance" + cost(s, scalars[RATE]));
+        return s.finish(
+            x,
+            norm,
+            StopReason.CONVERGED,
+            "residual within the tolerance" + cost(s, scalars[RATE]));
       }
       if (norm > HOPELESS * s.rhsNorm()) {
         return s.finish(

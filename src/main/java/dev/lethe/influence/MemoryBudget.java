@@ -20,8 +20,8 @@ public record MemoryBudget(long bytes) {
   }
 
   /**
-   * Half of this machine's (or this container's) memory, less what the backend has in use. For backends
-   * in host memory; a device needs a number of its own.
+   * Half of this machine's (or this container's) memory, less what the backend has in use. For
+   * backends in host memory; a device needs a number of its own.
    */
   public static MemoryBudget automatic(Backend backend) {
     OperatingSystemMXBean system =

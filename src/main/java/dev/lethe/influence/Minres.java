@@ -3,8 +3,8 @@ package dev.lethe.influence;
 import dev.lethe.tensor.Tensor;
 
 /**
- * MINRES, for symmetric systems of any sign: the exact Hessian away from a minimum. Paige and Saunders,
- * SIAM J. Numer. Anal. 12 (1975) 617; variables as in their notation.
+ * MINRES, for symmetric systems of any sign: the exact Hessian away from a minimum. Paige and
+ * Saunders, SIAM J. Numer. Anal. 12 (1975) 617; variables as in their notation.
  *
  * <p>The residual is recomputed where the recurrence says that the tolerance is reached, and the
  * Lanczos process restarts from it where it is not. Without damping, a right-hand side with a part
@@ -104,7 +104,9 @@ public final class Minres implements Solver {
         }
       }
       return s.finish(
-          x, StopReason.MAX_ITERATIONS, "reached the maximum of %d iterations".formatted(s.iterations()));
+          x,
+          StopReason.MAX_ITERATIONS,
+          "reached the maximum of %d iterations".formatted(s.iterations()));
     }
 
     /** One Lanczos step: v, the next residual pair and β; returns α. */
@@ -126,8 +128,8 @@ public final class Minres implements Solver {
     }
 
     /**
-     * The next plane rotation of the QR factorisation, and the step along its direction, unless x is a
-     * least-squares solution already: ‖Ar‖ small against ‖A‖‖r‖.
+     * The next plane rotation of the QR factorisation, and the step along its direction, unless x
+     * is a least-squares solution already: ‖Ar‖ small against ‖A‖‖r‖.
      */
     private boolean rotate(double alpha) {
       final double oldEpsln = c[EPSLN];

@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.function.DoubleSupplier;
 
 /**
- * What every iterative solver shares: timed and checked products and vector arithmetic, the residual
- * history, the state that is saved and resumed, and the solution at the end.
+ * What every iterative solver shares: timed and checked products and vector arithmetic, the
+ * residual history, the state that is saved and resumed, and the solution at the end.
  *
  * <p>A solver declares all vectors and scalars that its next iteration depends on; nothing else may
  * carry over from one iteration to the next.

@@ -4,9 +4,9 @@ import dev.lethe.tensor.Tensor;
 import java.util.Map;
 
 /**
- * Watches a solve, stops it, and keeps its state. State is a map of host tensors that the caller may
- * write with safetensors; a solve that is given it back continues to the bytes that it would have
- * reached uninterrupted.
+ * Watches a solve, stops it, and keeps its state. State is a map of host tensors that the caller
+ * may write with safetensors; a solve that is given it back continues to the bytes that it would
+ * have reached uninterrupted.
  */
 public interface SolverMonitor {
   /** Watches nothing. */

@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.zip.CRC32C;
 
 /**
- * A solver's state as host tensors: {@code vector/<name>}, {@code scalars}, {@code history} and {@code
- * problem}, which says what system they belong to, so that no other is continued by mistake.
+ * A solver's state as host tensors: {@code vector/<name>}, {@code scalars}, {@code history} and
+ * {@code problem}, which says what system they belong to, so that no other is continued by mistake.
  *
  * @param problem what a resumed solve must have in common with the one that was stopped
  */

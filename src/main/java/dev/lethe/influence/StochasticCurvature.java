@@ -3,8 +3,8 @@ package dev.lethe.influence;
 import dev.lethe.tensor.Tensor;
 
 /**
- * A curvature that is a sum over mini-batches. Each batch gives an estimate of the whole: the mean over
- * all batches of {@link #applyBatch} is {@link #apply}.
+ * A curvature that is a sum over mini-batches. Each batch gives an estimate of the whole: the mean
+ * over all batches of {@link #applyBatch} is {@link #apply}.
  */
 public interface StochasticCurvature extends CurvatureOperator {
   /** Number of mini-batches, at least 1. */

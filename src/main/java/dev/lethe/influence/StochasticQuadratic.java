@@ -5,15 +5,15 @@ import dev.lethe.tensor.Tensor;
 
 /**
  * The stochastic quadratic of LLMEraser (arXiv 2412.00383, equations 12 to 15): stochastic gradient
- * descent on ½xᵀ(C+λI)x − bᵀx over mini-batches of the curvature, x ← x − η((C_B+λI)x − b), with the
- * gradient's factor exact (the released code's is ½).
+ * descent on ½xᵀ(C+λI)x − bᵀx over mini-batches of the curvature, x ← x − η((C_B+λI)x − b), with
+ * the gradient's factor exact (the released code's is ½).
  *
- * <p>One iteration is a pass over all mini-batches in a seeded order, a permutation a pass. Passes form
- * rounds of 1, 2, 4, … ; the candidate is the mean of the round's iterates (Polyak and Juditsky 1992), its
- * residual is recomputed after every pass, and the best so far is the solution and the next round's
- * start. The rate begins at 1/max_B λ_max(C_B+λI), from power iteration on each mini-batch, and halves
- * after a round that did not lower the best residual by three tenths. A single batch has no noise:
- * then this is gradient descent at the first rate, without averaging.
+ * <p>One iteration is a pass over all mini-batches in a seeded order, a permutation a pass. Passes
+ * form rounds of 1, 2, 4, … ; the candidate is the mean of the round's iterates (Polyak and
+ * Juditsky 1992), its residual is recomputed after every pass, and the best so far is the solution
+ * and the next round's start. The rate begins at 1/max_B λ_max(C_B+λI), from power iteration on
+ * each mini-batch, and halves after a round that did not lower the best residual by three tenths. A
+ * single batch has no noise: then this is gradient descent at the first rate, without averaging.
  */
 public final class StochasticQuadratic implements Solver {
   private static final int RATE = 0;
@@ -65,7 +65,7 @@ public final class StochasticQuadratic implements Solver {
         if (!(largest > 0)) {
           return s.finish(
               x, s.rhsNorm(), StopReason.NEGATIVE_CURVATURE,
-              "the largest eigenvalue of the mini-batches is %.3g; use curvature ggn or solver minres"
+              "the largest eigenvalue of the mini-batches is %.3g; use curvature ggn or minres"
                   .formatted(largest));
         }
         scalars[RATE] = 1 / largest;

@@ -1,8 +1,8 @@
 package dev.lethe.tensor;
 
 /**
- * Random numbers as a pure function of seed and index (Steele, Lea and Flood, OOPSLA 2014), so that no
- * generator state has to be kept.
+ * Random numbers as a pure function of seed and index (Steele, Lea and Flood, OOPSLA 2014), so that
+ * no generator state has to be kept.
  */
 public final class SplitMix64 {
   private static final long GOLDEN = 0x9E3779B97F4A7C15L;

@@ -19,8 +19,8 @@ import java.util.stream.Stream;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Checkpoints of one run: folders {@code step-00000012} that appear whole or not at all; only the newest
- * is kept. Each says what it depends on, and is refused by any other run.
+ * Checkpoints of one run: folders {@code step-00000012} that appear whole or not at all; only the
+ * newest is kept. Each says what it depends on, and is refused by any other run.
  */
 final class Checkpoints {
   private static final Pattern NAME = Pattern.compile("step-\\d{8,}");

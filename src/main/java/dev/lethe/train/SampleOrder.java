@@ -9,10 +9,10 @@ import java.util.List;
 
 /**
  * The order in which an epoch sees the samples. With shuffling, samples are sorted by a random key,
- * {@code key(seed, epoch, id) = SplitMix64.bits(SplitMix64.bits(seed, epoch) xor fnv1a(id), 0)}, unsigned,
- * and by position where keys are equal. The key of a sample does not depend on the others, so a run
- * without some samples sees the rest in the same order: what a retraining is compared with. Nothing but
- * the epoch's number has to be kept to resume.
+ * {@code key(seed, epoch, id) = SplitMix64.bits(SplitMix64.bits(seed, epoch) xor fnv1a(id), 0)},
+ * unsigned, and by position where keys are equal. The key of a sample does not depend on the
+ * others, so a run without some samples sees the rest in the same order: what a retraining is
+ * compared with. Nothing but the epoch's number has to be kept to resume.
  */
 final class SampleOrder {
   private final List<Sample> samples;

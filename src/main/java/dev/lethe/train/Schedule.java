@@ -4,9 +4,9 @@ import dev.lethe.LetheException;
 import java.util.Locale;
 
 /**
- * How the learning rate moves, equal to transformers' {@code constant_with_warmup}, {@code linear} and
- * {@code cosine}: a linear rise from 0 over the warm-up steps, then constant, falling linearly to 0, or
- * falling to 0 along half a cosine.
+ * How the learning rate moves, equal to transformers' {@code constant_with_warmup}, {@code linear}
+ * and {@code cosine}: a linear rise from 0 over the warm-up steps, then constant, falling linearly
+ * to 0, or falling to 0 along half a cosine.
  */
 public enum Schedule {
   CONSTANT,

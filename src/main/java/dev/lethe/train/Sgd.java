@@ -6,8 +6,8 @@ import dev.lethe.tensor.Tensor;
 import java.util.Map;
 
 /**
- * Stochastic gradient descent as torch.optim.SGD does it: weight decay is the gradient of ½·wd·‖θ‖² added
- * to g, then b ← momentum·b + g and θ ← θ − lr·b.
+ * Stochastic gradient descent as torch.optim.SGD does it: weight decay is the gradient of ½·wd·‖θ‖²
+ * added to g, then b ← momentum·b + g and θ ← θ − lr·b.
  */
 final class Sgd implements Optimizer {
   private final Backend backend;

@@ -13,7 +13,9 @@ public interface TrainListener {
   /** Called after a checkpoint is in place. */
   default void onCheckpoint(Path folder) {}
 
-  /** Asked before every step; true writes a checkpoint, where there is a place for it, and stops. */
+  /**
+   * Asked before every step; true writes a checkpoint, where there is a place for it, and stops.
+   */
   default boolean interrupted() {
     return false;
   }

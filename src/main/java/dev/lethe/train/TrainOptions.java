@@ -13,9 +13,11 @@ import tools.jackson.databind.node.ObjectNode;
  * @param schedule default linear
  * @param warmupSteps default 0
  * @param epochs passes over the data; default 3
- * @param maxSteps optimiser steps; 0, the default: as many as the epochs need, otherwise epochs is ignored
+ * @param maxSteps optimiser steps; 0, the default: as many as the epochs need, otherwise epochs is
+ *     ignored
  * @param batchSize samples in a forward pass; default 8
- * @param accumulation forward passes a step; default 1. A step's gradient is the mean over all its samples
+ * @param accumulation forward passes a step; default 1. A step's gradient is the mean over all its
+ *     samples
  * @param clip largest gradient norm; default 1, 0 for no clipping
  * @param weightDecay decoupled with AdamW, L2 with SGD; default 0
  * @param momentum of SGD; default 0

@@ -18,13 +18,13 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * LoRA fine-tuning of an adapter in place. Step k takes the next {@code batchSize·accumulation} samples of
- * the epoch's order (fewer at the epoch's end); its loss is the mean over these samples of their mean
- * token loss, its gradient that mean's, clipped to a global norm as {@code
+ * LoRA fine-tuning of an adapter in place. Step k takes the next {@code batchSize·accumulation}
+ * samples of the epoch's order (fewer at the epoch's end); its loss is the mean over these samples
+ * of their mean token loss, its gradient that mean's, clipped to a global norm as {@code
  * torch.nn.utils.clip_grad_norm_} does.
  *
- * <p>Same model, adapter, data, options and backend: same bytes, interrupted or not. Not for several
- * threads.
+ * <p>Same model, adapter, data, options and backend: same bytes, interrupted or not. Not for
+ * several threads.
  */
 public final class Trainer {
   private static final long TOKENS_PER_PASS = 8192;

@@ -16,9 +16,9 @@ import java.util.Optional;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What unlearning wants to know about the training of an adapter; kept beside it as {@value #FILE}, with
- * the optimiser's vectors in {@value #MOMENTS}. It holds no times and no paths, so equal runs leave equal
- * bytes.
+ * What unlearning wants to know about the training of an adapter; kept beside it as {@value #FILE},
+ * with the optimiser's vectors in {@value #MOMENTS}. It holds no times and no paths, so equal runs
+ * leave equal bytes.
  *
  * @param options what was asked for
  * @param n samples trained on
@@ -99,9 +99,9 @@ public record TrainingRecord(
   }
 
   /**
-   * A damping for influence on an adapter that this training left under-trained: the mean of √v̂ (1 for
-   * SGD) over the sum of learning rates. In a direction of curvature c, K steps of rate η leave a part of
-   * about 1/(1 + cηK/√v̂) undone, as a damping of √v̂/(ηK) does.
+   * A damping for influence on an adapter that this training left under-trained: the mean of √v̂ (1
+   * for SGD) over the sum of learning rates. In a direction of curvature c, K steps of rate η leave
+   * a part of about 1/(1 + cηK/√v̂) undone, as a damping of √v̂/(ηK) does.
    *
    * @throws LetheException where no step was done
    */
