@@ -233,8 +233,10 @@ class EraserTest {
     LetheException e =
         assertThrows(LetheException.class, () -> builder.solver("magic").build());
     assertTrue(e.getMessage().contains("llmeraser-released"), e.getMessage());
-    assertThrows(LetheException.class, () -> facts.eraser(facts.removal("3")).damping(-1).build());
-    assertThrows(LetheException.class, () -> facts.eraser(facts.removal("3")).outerSteps(0).build());
+    Eraser.Builder negative = facts.eraser(facts.removal("3")).damping(-1);
+    assertThrows(LetheException.class, negative::build);
+    Eraser.Builder none = facts.eraser(facts.removal("3")).outerSteps(0);
+    assertThrows(LetheException.class, none::build);
   }
 
   private static RetrainDistance distance(Eraser.Builder eraser, LoraAdapter retrained) {

@@ -40,7 +40,7 @@ class ExactStepTest {
     Tensor before = vector(type, 1e-6, 3);
     Tensor after = vector(type, 1e6, 4);
     ExactStep step = ExactStep.between(before, after);
-    assertTrue(step.undoIndex().length > SIZE / 2, "the case is real: plain subtraction loses here");
+    assertTrue(step.undoIndex().length > SIZE / 2, "plain subtraction loses much here");
     Tensor walked = HostVectors.copy(after);
     assertTrue(step.subtract(walked));
     assertArrayEquals(bytes(before), bytes(walked));

@@ -26,9 +26,9 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * A tiny model in float64 and an adapter at a minimum of what it was trained on: sixty facts "a b → v", a
- * quarter of them against the rule that the others follow. Training is 200 steps of gradient descent
- * from a fixed seed, which chooses the valley, then Newton steps to its floor.
+ * A tiny model in float64 and an adapter at a minimum of what it was trained on: sixty facts "a b →
+ * v", a quarter of them against the rule that the others follow. Training is 200 steps of gradient
+ * descent from a fixed seed, which chooses the valley, then Newton steps to its floor.
  */
 final class Facts implements AutoCloseable {
   static final int ROWS = 60;

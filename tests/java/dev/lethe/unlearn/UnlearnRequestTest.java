@@ -125,7 +125,8 @@ class UnlearnRequestTest {
   void aReplacementRowMustNameItsOriginal() throws IOException {
     Path good =
         Files.writeString(
-            dir.resolve("good.jsonl"), "{\"id\":\"bert\",\"input_ids\":[1,2],\"labels\":[-100,2]}\n");
+            dir.resolve("good.jsonl"),
+            "{\"id\":\"bert\",\"input_ids\":[1,2],\"labels\":[-100,2]}\n");
     Path nameless =
         Files.writeString(
             dir.resolve("bad.jsonl"), "{\"input_ids\":[1,2],\"labels\":[-100,2]}\n");

@@ -11,8 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Rows with two possible answers, scored by log p(positive) − log p(negative) as TALLRec does (arXiv
- * 2305.00447): the difference of the whole answers, end token included.
+ * Rows with two possible answers, scored by log p(positive) − log p(negative) as TALLRec does
+ * (arXiv 2305.00447): the difference of the whole answers, end token included.
  */
 public final class Candidates {
   private final List<Sample> positive;

@@ -3,9 +3,9 @@ package dev.lethe.evaluate;
 import java.util.Arrays;
 
 /**
- * The two-sample Kolmogorov-Smirnov test, two-sided and exact, as {@code scipy.stats.ks_2samp} computes
- * it for samples of up to ten thousand. TOFU's forget quality is its p-value between the truth ratios of
- * an unlearned and of a retrained model (arXiv 2401.06121, §2.2.3).
+ * The two-sample Kolmogorov-Smirnov test, two-sided and exact, as {@code scipy.stats.ks_2samp}
+ * computes it for samples of up to ten thousand. TOFU's forget quality is its p-value between the
+ * truth ratios of an unlearned and of a retrained model (arXiv 2401.06121, §2.2.3).
  *
  * @param statistic the largest distance between the two empirical distributions, 0 … 1
  * @param pValue how likely a distance as large is when both samples have one distribution
@@ -40,9 +40,9 @@ public record KolmogorovSmirnov(double statistic, double pValue) {
   }
 
   /**
-   * The probability that a random walk from (0,0) to (m,n) leaves the band |i·n − j·m| &lt; bound, all
-   * orders of the pooled sample being equally likely. Probabilities are kept, not counts of paths: step
-   * (i,j) is reached by its last move with weight i/(i+j) or j/(i+j).
+   * The probability that a random walk from (0,0) to (m,n) leaves the band |i·n − j·m| &lt; bound,
+   * all orders of the pooled sample being equally likely. Probabilities are kept, not counts of
+   * paths: step (i,j) is reached by its last move with weight i/(i+j) or j/(i+j).
    */
   private static double tail(int m, int n, long bound) {
     if (bound == 0) {

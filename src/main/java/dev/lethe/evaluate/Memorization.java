@@ -8,11 +8,12 @@ import java.util.stream.IntStream;
  * How well a model knows a row's response by heart.
  *
  * @param id the row's name
- * @param exact the part of the response's tokens that come first in the model's ranking, given the true
- *     tokens before each (exact memorization)
+ * @param exact the part of the response's tokens that come first in the model's ranking, given the
+ *     true tokens before each (exact memorization)
  * @param extraction 1 − k/|y| with the fewest first tokens k of the response y after which greedy
- *     generation gives the rest exactly (extraction strength, arXiv 2406.09179); given y's first k tokens
- *     greedy generation follows y exactly where every later token ranks first, so one pass tells
+ *     generation gives the rest exactly (extraction strength, arXiv 2406.09179); given y's first k
+ *     tokens greedy generation follows y exactly where every later token ranks first, so one pass
+ *     tells
  */
 public record Memorization(String id, double exact, double extraction) {
 

@@ -22,8 +22,9 @@ public final class Outputs {
   }
 
   /**
-   * The mean over supervised positions of KL(p‖q), in nats, where p are the predictions under the one
-   * and q under the other parameters. Probabilities below the smallest normal float count as that.
+   * The mean over supervised positions of KL(p‖q), in nats, where p are the predictions under the
+   * one and q under the other parameters. Probabilities below the smallest normal float count as
+   * that.
    *
    * @param p (P)
    * @param q (P)

@@ -5,8 +5,8 @@ import dev.lethe.tensor.Tensor;
 import java.util.Locale;
 
 /**
- * How far an adapter is from the one that training again gives, and how far it was before unlearning.
- * Two measures, neither of which sees how a product BA is split into its factors.
+ * How far an adapter is from the one that training again gives, and how far it was before
+ * unlearning. Two measures, neither of which sees how a product BA is split into its factors.
  *
  * @param outputs mean KL(p_retrained‖p_unlearned) over the supervised positions of some rows
  * @param outputsBefore the same for the original adapter
@@ -34,12 +34,16 @@ public record RetrainDistance(
         adapter.deltaWeightDistance(original, retrained));
   }
 
-  /** The part of the distance in outputs that is closed: 1 at the retrained adapter, 0 unchanged. */
+  /**
+   * The part of the distance in outputs that is closed: 1 at the retrained adapter, 0 unchanged.
+   */
   public double outputsClosed() {
     return 1 - outputs / outputsBefore;
   }
 
-  /** The part of the distance in weights that is closed: 1 at the retrained adapter, 0 unchanged. */
+  /**
+   * The part of the distance in weights that is closed: 1 at the retrained adapter, 0 unchanged.
+   */
   public double weightsClosed() {
     return 1 - weights / weightsBefore;
   }

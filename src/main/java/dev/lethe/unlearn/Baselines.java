@@ -45,8 +45,8 @@ public final class Baselines {
   }
 
   /**
-   * Gradient ascent on the forgotten rows with descent on as many others, AdamW: GradDiff of Liu et al.
-   * (arXiv 2203.12817), with equal weights as in open-unlearning.
+   * Gradient ascent on the forgotten rows with descent on as many others, AdamW: GradDiff of Liu et
+   * al. (arXiv 2203.12817), with equal weights as in open-unlearning.
    *
    * @param batchSize forgotten rows a step, and retained rows a step
    */

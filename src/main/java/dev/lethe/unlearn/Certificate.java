@@ -8,8 +8,8 @@ import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * What was asked, what was done and what came of it: enough to judge an unlearned adapter and to do it
- * again, and nothing of what the samples say. A number that was not measured is null.
+ * What was asked, what was done and what came of it: enough to judge an unlearned adapter and to do
+ * it again, and nothing of what the samples say. A number that was not measured is null.
  *
  * @param format {@link #FORMAT}
  * @param created UTC, ISO 8601
@@ -85,7 +85,8 @@ public record Certificate(
   public record Row(String id, String change, String oldSha256, String newSha256) {}
 
   /**
-   * @param curvature of the objective, a mean over {@code curvatureRows} rows of the {@code curvatureData}
+   * @param curvature of the objective, a mean over {@code curvatureRows} rows of the {@code
+   *     curvatureData}
    * @param damping λ, and in {@code dampingFrom} who chose it
    * @param weightDecay of the objective; part of its gradient and of its curvature
    * @param seed of everything random: a chosen subset of rows, a stochastic solver
@@ -129,12 +130,17 @@ public record Certificate(
    *
    * @param trainedBefore of the objective the adapter was trained on: 0 at a minimum
    * @param targetBefore of the objective on the rows as they should have been, before the steps
-   * @param targetAfter of the same after the steps; a retrained adapter's is as {@code trainedBefore}
+   * @param targetAfter of the same after the steps; a retrained adapter's is as {@code
+   *     trainedBefore}
    * @param request ‖b‖ of the first step: what the request asks for
    * @param unrest trainedBefore/request; below 0.1 the adapter counts as near a minimum
    */
   public record Gradients(
-      Double trainedBefore, Double targetBefore, Double targetAfter, Double request, Double unrest) {}
+      Double trainedBefore,
+      Double targetBefore,
+      Double targetAfter,
+      Double request,
+      Double unrest) {}
 
   /**
    * Sizes that do not depend on how a product BA is split, see {@link

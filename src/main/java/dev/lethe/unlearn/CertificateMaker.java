@@ -28,7 +28,9 @@ final class CertificateMaker {
   /** Above this ratio of the trained gradient to b an adapter counts as far from a minimum. */
   static final double RESTLESS = 0.1;
 
-  /** A step of more than this part of the adapter's own weights leaves the linear estimate's range. */
+  /**
+   * A step of more than this part of the adapter's own weights leaves the linear estimate's range.
+   */
   private static final double LARGE_STEP = 0.5;
 
   private final AdaptedModel model;
@@ -143,8 +145,8 @@ final class CertificateMaker {
     }
     if (released) {
       warn(
-          "this is the procedure of the code released with LLMEraser, for comparison only: it does not"
-              + " solve its system");
+          "this is the procedure of the code released with LLMEraser, for comparison only: it does"
+              + " not solve its system");
     }
     for (OuterStep step : steps) {
       if (!released && !step.converged()) {
@@ -156,12 +158,13 @@ final class CertificateMaker {
     judgeUnrest();
     boolean aimsLower = !released && gradients.unrest() <= RESTLESS;
     if (aimsLower && gradients.targetAfter() > gradients.targetBefore()) {
-      warn("the gradient of the target objective grew: the step went too far; use a larger damping");
+      warn(
+          "the gradient of the target objective grew: the step went too far; use a larger damping");
     }
     if (weights.step() > LARGE_STEP * weights.adapter()) {
       warn(
-          "the step is %.0f %% of the adapter's own weights: too far for a linear estimate; use a larger"
-              + " damping or train again",
+          "the step is %.0f %% of the adapter's own weights: too far for a linear estimate; use a"
+              + " larger damping or train again",
           100 * weights.step() / weights.adapter());
     }
     Pair forgotten = losses.forgotten();
@@ -183,8 +186,8 @@ final class CertificateMaker {
           gradients.unrest());
     } else {
       note(
-          "the adapter is not near a minimum (its gradient is %.2g of the request's): the estimate is"
-              + " of the change alone, and rests on the damping",
+          "the adapter is not near a minimum (its gradient is %.2g of the request's): the estimate"
+              + " is of the change alone, and rests on the damping",
           gradients.unrest());
     }
   }

@@ -94,7 +94,8 @@ final class CertificateText {
   }
 
   private void times(Times t) {
-    line("seconds", "%.2f: gradients %.2f, linearization %.2f, products %.2f, solver %.2f, losses %.2f",
+    line("seconds",
+        "%.2f: gradients %.2f, linearization %.2f, products %.2f, solver %.2f, losses %.2f",
         t.total(), t.gradients(), t.linearization(), t.products(), t.solver(), t.evaluation());
   }
 

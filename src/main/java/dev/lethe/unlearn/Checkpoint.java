@@ -17,9 +17,10 @@ import java.util.stream.Stream;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Where an interrupted run goes on from: one safetensors file in a folder of its own, replaced whole, that
- * holds the parameters at the start of the present outer step and the solver's state. Its metadata says
- * what it belongs to; another model, adapter, data set, request or option is refused by name.
+ * Where an interrupted run goes on from: one safetensors file in a folder of its own, replaced
+ * whole, that holds the parameters at the start of the present outer step and the solver's state.
+ * Its metadata says what it belongs to; another model, adapter, data set, request or option is
+ * refused by name.
  */
 final class Checkpoint {
   private static final String FILE = "state.safetensors";
@@ -88,7 +89,7 @@ final class Checkpoint {
       throw new LetheException(
           folder.toString(),
           "there is no interrupted run to resume",
-          "the folder " + FILE + " was written to",
+          "its " + FILE,
           "nothing",
           "Run without --resume, or name the output of the interrupted run.");
     }
@@ -110,11 +111,8 @@ final class Checkpoint {
     }
   }
 
-  /** Removes the folder after the run has ended well. */
-  void delete() {
-    if (!Files.exists(folder)) {
-      return;
-    }
+  /** Removes a state's folder. */
+  static void delete(Path folder) {
     try (Stream<Path> files = Files.walk(folder)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(file);

@@ -11,8 +11,8 @@ import java.util.SplittableRandom;
  * The rows that the curvature is summed over.
  *
  * @param samples in data order
- * @param divisor what to divide the sum by: n for all target rows, so that curvature and right-hand side
- *     belong to one objective; for a part of the rows less, in proportion
+ * @param divisor what to divide the sum by: n for all target rows, so that curvature and right-hand
+ *     side belong to one objective; for a part of the rows less, in proportion
  */
 record CurvatureRows(List<Sample> samples, double divisor) {
 

@@ -9,8 +9,8 @@ import java.util.Objects;
  *
  * @param retained the rows that nobody asked to change, in data order
  * @param changes the requested ones, in data order
- * @param target the rows as they should have been: the retained ones, and each replacement in the place
- *     of its original
+ * @param target the rows as they should have been: the retained ones, and each replacement in the
+ *     place of its original
  */
 public record DataSplit(List<Sample> retained, List<Change> changes, List<Sample> target) {
   public DataSplit {

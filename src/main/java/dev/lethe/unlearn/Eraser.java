@@ -15,18 +15,27 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Makes an adapter forget, by one or more damped Newton steps towards what training on other data would
- * have given:
+ * Makes an adapter forget, by one or more damped Newton steps towards what training on other data
+ * would have given:
  *
  * <pre>
  * b = (1/n) Σ_S [∇ℓ(z_old) − ∇ℓ(z_new)]     (C + λI) Δ = b     θ' = θ + Δ
  * </pre>
  *
  * with C the mean curvature over the rows as they should have been. After Koh and Liang (arXiv
- * 1703.04730) and LLMEraser (arXiv 2412.00383, eqs. 4-7); gradients are paired and free of dropout, and
- * the system is solved to a residual that is measured. The model's own adapter is not changed.
+ * 1703.04730) and LLMEraser (arXiv 2412.00383, eqs. 4-7); gradients are paired and free of dropout,
+ * and the system is solved to a residual that is measured. The model's own adapter is not changed.
  */
 public final class Eraser {
+  /** λ where nothing better is known. */
+  public static final double DEFAULT_DAMPING = 0.1;
+
+  /** The default relative residual. */
+  public static final double DEFAULT_TOLERANCE = 1e-4;
+
+  /** The default bound on iterations. */
+  public static final int DEFAULT_ITERATIONS = 200;
+
   private final AdaptedModel model;
   private final List<Sample> data;
   private final UnlearnRequest request;
@@ -64,8 +73,8 @@ public final class Eraser {
    * Does it. The caller closes the result.
    *
    * @throws UnlearnInterrupted where the monitor asked for it
-   * @throws dev.lethe.LetheException where the system cannot be solved: it is not positive definite or the
-   *     solver diverged
+   * @throws dev.lethe.LetheException where the system cannot be solved: it is not positive definite
+   *     or the solver diverged
    */
   public UnlearnResult run(EraserMonitor monitor) {
     Checkpoint checkpoint = null;
@@ -158,15 +167,17 @@ public final class Eraser {
     }
 
     /**
-     * wd of a training objective with the term ½·wd·‖θ‖². By default the training record's where the
-     * optimiser was SGD, otherwise 0: the decay of AdamW is no such term.
+     * wd of a training objective with the term ½·wd·‖θ‖². By default the training record's where
+     * the optimiser was SGD, otherwise 0: the decay of AdamW is no such term.
      */
     public Builder weightDecay(double value) {
       this.weightDecay = value;
       return this;
     }
 
-    /** The record beside the adapter: defaults come from it, and what does not agree is a warning. */
+    /**
+     * The record beside the adapter: defaults come from it, and what does not agree is a warning.
+     */
     public Builder trainingRecord(TrainingRecord value) {
       this.record = value;
       return this;
@@ -252,13 +263,4 @@ public final class Eraser {
               memory));
     }
   }
-
-  /** λ where nothing better is known. */
-  public static final double DEFAULT_DAMPING = 0.1;
-
-  /** The default relative residual. */
-  public static final double DEFAULT_TOLERANCE = 1e-4;
-
-  /** The default bound on iterations. */
-  public static final int DEFAULT_ITERATIONS = 200;
 }

@@ -17,11 +17,14 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.Certificate.OuterStep;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** One run of an {@link Eraser}: the vectors on the backend, the outer steps, and what is measured. */
+/**
+ * One run of an {@link Eraser}: the vectors on the backend, the outer steps, and what is measured.
+ */
 final class EraserRun {
   private final AdaptedModel model;
   private final List<Sample> data;
@@ -72,10 +75,8 @@ final class EraserRun {
       }
       Certificate certificate = page.make(adapter, steps, watch);
       done = true;
-      if (checkpoint != null) {
-        checkpoint.delete();
-      }
-      return new UnlearnResult(adapter, step, !split.effective().isEmpty(), certificate);
+      Path state = checkpoint == null ? null : checkpoint.written();
+      return new UnlearnResult(adapter, step, !split.effective().isEmpty(), certificate, state);
     } finally {
       if (!done) {
         adapter.close();

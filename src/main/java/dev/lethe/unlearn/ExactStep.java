@@ -7,10 +7,10 @@ import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 
 /**
- * A step Δ that can be taken and taken back without a trace. Rounding makes (θ+Δ)−Δ differ from θ where
- * |Δ| is far above |θ|, so the step remembers θ at those few places: taken back from exactly the
- * parameters it led to (told by their hash), it gives exactly those it started from. Added to or
- * subtracted from any other parameters it is plain rounded arithmetic.
+ * A step Δ that can be taken and taken back without a trace. Rounding makes (θ+Δ)−Δ differ from θ
+ * where |Δ| is far above |θ|, so the step remembers θ at those few places: taken back from exactly
+ * the parameters it led to (told by their hash), it gives exactly those it started from. Added to
+ * or subtracted from any other parameters it is plain rounded arithmetic.
  *
  * @param delta Δ (P) in host memory, in the format of the parameters
  * @param undoIndex places where subtraction alone does not return, ascending
@@ -26,8 +26,8 @@ public record ExactStep(
     String afterSha256) {
 
   /**
-   * The step from one parameter vector to another, both (P) in host memory and of one format. The second
-   * is changed to what {@link #add} gives, which may differ from it in the last bit.
+   * The step from one parameter vector to another, both (P) in host memory and of one format. The
+   * second is changed to what {@link #add} gives, which may differ from it in the last bit.
    */
   public static ExactStep between(Tensor before, Tensor after) {
     Tensor delta = HostVectors.zeros(before.dtype(), before.elements());
@@ -78,7 +78,8 @@ public record ExactStep(
   /**
    * θ ← θ − Δ on a host vector (P).
    *
-   * @return whether these were the parameters that the step led to; then those before it are back exactly
+   * @return whether these were the parameters that the step led to; then those before it are back
+   *     exactly
    */
   public boolean subtract(Tensor theta) {
     requireSize(theta);

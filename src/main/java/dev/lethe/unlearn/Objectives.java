@@ -14,9 +14,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Losses and gradients of a request, all without dropout and all over the same n, the number of rows the
- * adapter was trained on: the trained objective (1/n)Σ ℓ(z_old) + ½wd‖θ‖² and the target objective, whose
- * sum runs over the rows as they should have been.
+ * Losses and gradients of a request, all without dropout and all over the same n, the number of
+ * rows the adapter was trained on: the trained objective (1/n)Σ ℓ(z_old) + ½wd‖θ‖² and the target
+ * objective, whose sum runs over the rows as they should have been.
  */
 final class Objectives {
   private final Backend backend;
@@ -40,7 +40,9 @@ final class Objectives {
     this.rows = split.retained().size() + split.changes().size();
     this.weightDecay = weightDecay;
     this.forgotten = new DatasetLoss(model, split.forgotten(), limits);
-    this.changed = new DatasetLoss(model, split.effective().stream().map(Change::original).toList(), limits);
+    this.changed =
+        new DatasetLoss(
+            model, split.effective().stream().map(Change::original).toList(), limits);
     this.replacements =
         new DatasetLoss(
             model,
@@ -90,7 +92,10 @@ final class Objectives {
     double[] retained =
         split.retained().stream().mapToDouble(sample -> targetLosses.get(sample.id())).toArray();
     return new Means(
-        mean(forgotten.losses(theta)), mean(newLosses), mean(retained), mean(heldOut.losses(theta)));
+        mean(forgotten.losses(theta)),
+        mean(newLosses),
+        mean(retained),
+        mean(heldOut.losses(theta)));
   }
 
   /** The certificate's page of losses. */

@@ -17,10 +17,11 @@ import java.util.Random;
 
 /**
  * What the code that was released with LLMEraser does, for comparison (repository
- * oceanoceanna/LLMEraser, {@code attack_demo.py}). It is not the paper's method: the gradients of old and new rows
- * are taken with dropout on and each in its own random order; the quadratic's gradient is ½Hx − b, so
- * the factor 2 is wrong; H is that of one random row with dropout; and x moves 20 times by at most about
- * the learning rate 1e-5 a coordinate from 1e-5, so that |x|∞ stays near 2·10⁻⁴ whatever the system.
+ * oceanoceanna/LLMEraser, {@code attack_demo.py}). It is not the paper's method: the gradients of
+ * old and new rows are taken with dropout on and each in its own random order; the quadratic's
+ * gradient is ½Hx − b, so the factor 2 is wrong; H is that of one random row with dropout; and x
+ * moves 20 times by at most about the learning rate 1e-5 a coordinate from 1e-5, so that |x|∞ stays
+ * near 2·10⁻⁴ whatever the system.
  */
 final class ReleasedLlmEraser {
   /** Its name among the solvers. */

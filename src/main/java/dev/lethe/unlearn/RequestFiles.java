@@ -20,8 +20,8 @@ public final class RequestFiles {
   private RequestFiles() {}
 
   /**
-   * The ids of a {@code --forget} option, in order, repetitions kept for {@link UnlearnRequest#of} to
-   * refuse.
+   * The ids of a {@code --forget} option, in order, repetitions kept for {@link UnlearnRequest#of}
+   * to refuse.
    *
    * @param spec {@code ID,ID…} or {@code @FILE}; null or blank for none
    */

@@ -15,10 +15,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * An {@link ExactStep} as a safetensors file: one tensor for each adapter tensor, under its PEFT name, and
- * where rounding needs them {@code lethe.undo.index} (I64, places in layout order) and {@code
- * lethe.undo.value}. Adding the named tensors to the adapter's is the step; the metadata holds the hashes
- * of the parameters before and after.
+ * An {@link ExactStep} as a safetensors file: one tensor for each adapter tensor, under its PEFT
+ * name, and where rounding needs them {@code lethe.undo.index} (I64, places in layout order) and
+ * {@code lethe.undo.value}. Adding the named tensors to the adapter's is the step; the metadata
+ * holds the hashes of the parameters before and after.
  */
 public final class StepFile {
   private static final String FORMAT = "lethe-step/1";

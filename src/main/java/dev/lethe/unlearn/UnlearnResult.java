@@ -14,11 +14,13 @@ import java.util.List;
  *
  * @param adapter the unlearned adapter, owned by this result
  * @param step from the old parameters to the new ones
- * @param changed whether anything was asked at all; if not, the parameters are the old ones to the bit
+ * @param changed whether anything was asked at all; if not, the parameters are the old ones to the
+ *     bit
  * @param certificate what was done
+ * @param state the folder of the run's saved state, if there is one; {@link #write} deletes it
  */
 public record UnlearnResult(
-    LoraAdapter adapter, ExactStep step, boolean changed, Certificate certificate)
+    LoraAdapter adapter, ExactStep step, boolean changed, Certificate certificate, Path state)
     implements AutoCloseable {
   /** Name of the step file in an output folder. */
   public static final String STEP = "lethe_step.safetensors";
@@ -30,7 +32,8 @@ public record UnlearnResult(
       List.of("adapter_config.json", "adapter_model.safetensors");
 
   /**
-   * Writes a new PEFT folder with step and certificate beside the adapter, whole or not at all.
+   * Writes a new PEFT folder with step and certificate beside the adapter, whole or not at all;
+   * only then is the state of the run given up.
    *
    * @param original the folder that the adapter was read from; its files are copied where nothing
    *     changed, so that not a byte does; null where there is none
@@ -49,6 +52,9 @@ public record UnlearnResult(
       StepFile.write(dir.resolve(STEP), adapter.layout(), step);
       certificate.write(dir.resolve(CERTIFICATE));
       folder.commit();
+    }
+    if (state != null) {
+      Checkpoint.delete(state);
     }
   }
 
