@@ -76,6 +76,9 @@ public final class Main {
   private static CommandLine commands(Console console) {
     CommandLine main = new CommandLine(new Main());
     main.addSubcommand(new DoctorCommand(console));
+    main.addSubcommand(new GenerateCommand(console));
+    main.addSubcommand(new EvaluateCommand(console));
+    main.addSubcommand(new TrainCommand(console));
     main.addSubcommand(new SelftestCommand(console));
     main.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
     main.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));

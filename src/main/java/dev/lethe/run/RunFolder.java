@@ -1,49 +1,37 @@
 package dev.lethe.run;
 
 import dev.lethe.LetheException;
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.OutputFolder;
-import dev.lethe.format.StrictJson;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
-import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The state of a long run whose result is a folder: {@code NAME.unfinished} beside the result {@code
- * NAME}. It holds {@code run.json}, which says what was asked, and whatever the work saves; it is gone
- * when the run succeeds, or fails before anything was saved, and stays when the run is interrupted.
+ * The result of a long run and the state of the run: a folder {@code NAME}, which appears whole at the end,
+ * and {@code NAME.unfinished} beside it, which is there from the first saved state to the end.
  */
-public final class RunFolder implements AutoCloseable {
-  private static final String REQUEST = "run.json";
-  private static final long MAX_REQUEST = 16 << 20;
-
+public final class RunFolder {
   private final Path target;
   private final Path state;
-  private final boolean resumed;
 
-  private RunFolder(Path target, Path state, boolean resumed) {
+  private RunFolder(Path target, Path state) {
     this.target = target;
     this.state = state;
-    this.resumed = resumed;
   }
 
   /**
-   * Starts a run, or takes up an interrupted one.
+   * Starts a run, or takes up an interrupted one; writes nothing yet.
    *
    * @param target the folder of the result, which must not exist
    * @param resume whether to go on where a run with the same target stopped
-   * @param request options and hashes that must be equal for a run to be resumed
    */
-  public static RunFolder open(Path target, boolean resume, ObjectNode request) {
-    OutputFolder.refuseExisting(target.toAbsolutePath().normalize());
-    Path state = stateOf(target);
+  public static RunFolder open(Path target, boolean resume) {
+    Path absolute = target.toAbsolutePath().normalize();
+    OutputFolder.refuseExisting(absolute);
+    Path state = target.resolveSibling(target.getFileName() + ".unfinished");
     boolean exists = Files.exists(state);
     if (exists && !resume) {
       throw new LetheException(
@@ -51,31 +39,32 @@ public final class RunFolder implements AutoCloseable {
           "an unfinished run to the same output lies here",
           null,
           null,
-          "Go on with --resume, or delete the folder to start anew");
+          "Add --resume to go on with it, or delete the folder to start anew.");
     }
-    RunFolder run = new RunFolder(target, state, exists);
-    if (exists) {
-      run.requireSame(request);
-    } else {
-      AtomicFiles.writeText(state.resolve(REQUEST), StrictJson.write(request));
+    if (!exists && resume) {
+      throw new LetheException(
+          state.toString(),
+          "there is no unfinished run to resume",
+          "the state that an interrupted run left",
+          "nothing",
+          "Leave --resume away, or name the output of the interrupted run.");
     }
-    return run;
+    return new RunFolder(absolute, state);
   }
 
-  /** Where the state of a run to the given result lies. */
-  public static Path stateOf(Path target) {
-    Path absolute = target.toAbsolutePath().normalize();
-    return absolute.resolveSibling(absolute.getFileName() + ".unfinished");
-  }
-
-  /** Where the work saves its state. */
+  /** Where the work saves its state; made by whoever saves. */
   public Path state() {
     return state;
   }
 
-  /** Whether this run goes on where another stopped. */
-  public boolean resumed() {
-    return resumed;
+  /** Whether a state was saved. */
+  public boolean hasState() {
+    return Files.exists(state);
+  }
+
+  /** Where the result will be. */
+  public Path target() {
+    return target;
   }
 
   /** Starts the folder of the result. */
@@ -85,42 +74,9 @@ public final class RunFolder implements AutoCloseable {
 
   /** The result is in its place: deletes the state. */
   public void finish() {
-    delete();
-  }
-
-  /** Deletes the state where nothing worth keeping was saved. */
-  @Override
-  public void close() {
-    if (Files.exists(state) && files().equals(List.of(state.resolve(REQUEST)))) {
-      delete();
+    if (!hasState()) {
+      return;
     }
-  }
-
-  private void requireSame(ObjectNode request) {
-    ObjectNode before = StrictJson.readObject(state.resolve(REQUEST), MAX_REQUEST);
-    JsonNode now = StrictJson.parse(StrictJson.write(request), REQUEST);
-    for (Map.Entry<String, JsonNode> entry : now.properties()) {
-      JsonNode old = before.path(entry.getKey());
-      if (!old.equals(entry.getValue())) {
-        throw new LetheException(
-            state.resolve(REQUEST).toString(),
-            "the unfinished run was asked for something else, see '" + entry.getKey() + "'",
-            old.toString(),
-            entry.getValue().toString(),
-            "Use the same options and files to resume, or delete the folder to start anew");
-      }
-    }
-  }
-
-  private List<Path> files() {
-    try (Stream<Path> all = Files.walk(state)) {
-      return all.filter(Files::isRegularFile).toList();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  private void delete() {
     try (Stream<Path> all = Files.walk(state)) {
       for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(path);

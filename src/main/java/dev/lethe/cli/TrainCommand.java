@@ -1,0 +1,138 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Sample;
+import dev.lethe.format.OutputFolder;
+import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.PeftFolder;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.run.InterruptedRun;
+import dev.lethe.run.RunFolder;
+import dev.lethe.train.TrainOptions;
+import dev.lethe.train.Trainer;
+import dev.lethe.train.TrainingRecord;
+import dev.lethe.train.TrainingResult;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Fine-tunes an adapter. */
+@Command(
+    name = "train",
+    description = {
+      "Fine-tunes a LoRA adapter and writes it as a PEFT folder, with the record that unlearning needs.",
+      "Ctrl-C saves the state; the same command with --resume goes on to the same bytes."
+    })
+final class TrainCommand extends LetheCommand {
+  @Mixin private ModelOptions model;
+  @Mixin private DataOptions dataOptions;
+  @Mixin private AdapterOptions adapterOptions;
+  @Mixin private TrainingOptions training;
+  @Mixin private MinimumOptions minimum;
+  @Mixin private CommonOptions common;
+
+  @Option(names = "--data", required = true, paramLabel = "FILE", description = "training rows")
+  private Path data;
+
+  @Option(names = "--out", required = true, paramLabel = "DIR", description = "the new adapter")
+  private Path out;
+
+  @Option(names = "--resume", description = "go on with an interrupted run to the same --out")
+  private boolean resume;
+
+  TrainCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  int run() {
+    RunFolder folder = RunFolder.open(out, resume);
+    adapterOptions.check(this);
+    minimum.check(this);
+    TrainOptions options = training.options(common.seed);
+    try (Workbench bench = Workbench.open(this, common, model)) {
+      List<Sample> samples = bench.samples(data, dataOptions);
+      AdaptedModel adapted = adapter(bench);
+      TrainingWatch watch =
+          new TrainingWatch(this, folder.state(), options.totalSteps(samples.size()));
+      Trainer trainer = new Trainer(adapted, samples, options, watch);
+      TrainingResult result = trainer.run(folder.state(), resume && watch.hasCheckpoint());
+      watch.close();
+      if (!result.completed()) {
+        throw new InterruptedRun(
+            "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume."
+                .formatted(
+                    result.record().steps(),
+                    options.totalSteps(samples.size()),
+                    folder.state()));
+      }
+      Optional<MinimumOptions.Reached> reached =
+          minimum.reach(this, bench.loss(adapted, samples, dataOptions), adapted.adapter().theta());
+      write(folder, adapted.adapter(), result, watch, reached);
+      report(result, watch, reached);
+      return ExitCode.DONE;
+    }
+  }
+
+  private AdaptedModel adapter(Workbench bench) {
+    if (adapterOptions.initAdapter != null) {
+      return bench.adapted(adapterOptions.initAdapter);
+    }
+    PeftAdapterConfig config = adapterOptions.config(model.model.toString());
+    return bench.adapted(LoraAdapter.create(config, bench.model(), common.seed));
+  }
+
+  private static void write(
+      RunFolder folder,
+      LoraAdapter adapter,
+      TrainingResult result,
+      TrainingWatch watch,
+      Optional<MinimumOptions.Reached> reached) {
+    try (OutputFolder output = folder.output()) {
+      Path dir = output.path();
+      PeftFolder.writeInto(
+          dir,
+          adapter.config(),
+          adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
+      record(result.record(), adapter).write(dir, result.optimizerState());
+      reached.ifPresent(minimum -> minimum.write(dir));
+      watch.writeLog(dir);
+      output.commit();
+    }
+    folder.finish();
+  }
+
+  /** The record names the adapter that is written, also where it was brought to a minimum since. */
+  private static TrainingRecord record(TrainingRecord r, LoraAdapter adapter) {
+    return new TrainingRecord(
+        r.options(),
+        r.n(),
+        r.steps(),
+        r.learningRateSum(),
+        r.finalLoss(),
+        r.meanRootSecondMoment(),
+        r.modelSha256(),
+        r.dataSha256(),
+        adapter.sha256());
+  }
+
+  private void report(
+      TrainingResult result, TrainingWatch watch, Optional<MinimumOptions.Reached> reached) {
+    ObjectNode json = watch.summary(result.record());
+    json.put("out", out.toString());
+    reached.ifPresent(minimum -> minimum.addTo(json));
+    if (output.json) {
+      print(json);
+      return;
+    }
+    print(
+        "%s: %,d steps over %,d rows, loss of the last step %.4f"
+            .formatted(
+                out, result.record().steps(), result.record().n(), result.record().finalLoss()));
+    reached.ifPresent(minimum -> print(minimum.toText()));
+  }
+}
