@@ -76,9 +76,15 @@ public final class Main {
   private static CommandLine commands(Console console) {
     CommandLine main = new CommandLine(new Main());
     main.addSubcommand(new DoctorCommand(console));
+    main.addSubcommand(new InspectCommand(console));
     main.addSubcommand(new GenerateCommand(console));
     main.addSubcommand(new EvaluateCommand(console));
     main.addSubcommand(new TrainCommand(console));
+    main.addSubcommand(new GradientsCommand(console));
+    main.addSubcommand(new HvpCommand(console));
+    main.addSubcommand(new InfluenceCommand(console));
+    main.addSubcommand(new UnlearnCommand(console));
+    main.addSubcommand(new BenchCommand(console));
     main.addSubcommand(new SelftestCommand(console));
     main.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
     main.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));

@@ -42,6 +42,16 @@ public record Machine(String cpu, int processors, long totalMemory, long availab
     return kilobytes(Path.of("/proc/self/status"), "VmHWM");
   }
 
+  /** Begins to count {@link #peakResidentMemory} from now on, where the system can do that (Linux). */
+  public static void resetPeakResidentMemory() {
+    try {
+      Files.writeString(Path.of("/proc/self/clear_refs"), "5");
+    } catch (IOException notAllowed) {
+      System.getLogger(Machine.class.getName())
+          .log(System.Logger.Level.DEBUG, "peak memory counts from the start", notAllowed);
+    }
+  }
+
   /** Bytes as people read them: {@code 12.3 GB}, {@code 4.0 MB}; decimal units. */
   public static String bytes(long bytes) {
     String[] units = {"bytes", "kB", "MB", "GB", "TB", "PB"};

@@ -1,0 +1,126 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Sample;
+import dev.lethe.format.OutputFolder;
+import dev.lethe.format.StrictJson;
+import dev.lethe.influence.Curvature;
+import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.DatasetLoss;
+import dev.lethe.influence.MemoryBudget;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.run.Progress;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** A curvature times a vector. */
+@Command(
+    name = "hvp",
+    description = {
+      "Writes (C + L I) v for the mean curvature C of a data set at the adapter's parameters.",
+      "Vectors are safetensors files under PEFT's names, as lethe gradients writes them."
+    })
+final class HvpCommand extends LetheCommand {
+  @Mixin private ModelOptions model;
+  @Mixin private AdapterOption adapter;
+  @Mixin private DataOptions dataOptions;
+  @Mixin private CommonOptions common;
+
+  @Option(names = "--data", required = true, paramLabel = "FILE", description = "the rows")
+  private Path data;
+
+  @Option(names = "--vector", required = true, paramLabel = "FILE", description = "v")
+  private Path vector;
+
+  @Option(names = "--out", required = true, paramLabel = "FILE", description = "the product")
+  private Path out;
+
+  @Option(
+      names = "--curvature",
+      paramLabel = "C",
+      defaultValue = "hessian",
+      description = "hessian (exact), ggn or fisher (default: ${DEFAULT-VALUE})")
+  private String curvature;
+
+  @Option(
+      names = "--damping",
+      paramLabel = "L",
+      defaultValue = "0",
+      description = "adds L times the vector (default: ${DEFAULT-VALUE})")
+  private double damping;
+
+  HvpCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  int run() {
+    OutputFolder.refuseExisting(out);
+    Curvature kind = Curvature.of(curvature);
+    if (!(damping >= 0)) {
+      throw usage("--damping must not be negative, got " + damping);
+    }
+    try (Workbench bench = Workbench.open(this, common, model);
+        Scope scope = bench.backend().openScope("hvp")) {
+      List<Sample> samples = bench.samples(data, dataOptions);
+      AdaptedModel adapted = bench.adapted(adapter.adapter);
+      Tensor v = scope.allocate(bench.backend().vectorType(), 1, adapted.layout().size());
+      VectorFiles.read(vector, adapted, v.row(0));
+      Tensor product = product(adapted, bench.loss(adapted, samples, dataOptions), kind, v, scope);
+      VectorFiles.write(
+          out,
+          adapted,
+          product,
+          Map.of("content", kind.label() + " product", "damping", Double.toString(damping)));
+      report(bench, v.row(0), product, samples.size());
+      return ExitCode.DONE;
+    }
+  }
+
+  private Tensor product(
+      AdaptedModel adapted, DatasetLoss loss, Curvature kind, Tensor v, Scope scope) {
+    Tensor theta = adapted.adapter().theta();
+    Tensor part = scope.allocate(adapted.backend().vectorType(), v.shape());
+    Tensor sum = scope.allocate(adapted.backend().vectorType(), v.shape());
+    adapted.backend().vectors().fill(sum, 0);
+    adapted.backend().vectors().axpy(damping, v, sum);
+    try (Progress.Task task = progress().start(kind.label() + " product", loss.size(), "rows")) {
+      int done = 0;
+      for (List<Sample> rows : JsonLines.chunks(loss.samples())) {
+        stopIfAsked();
+        try (DatasetCurvature c =
+            new DatasetCurvature(kind, loss.of(rows), theta, loss.size(), MemoryBudget.NONE)) {
+          c.apply(v, part);
+        }
+        adapted.backend().vectors().axpy(1, part, sum);
+        done += rows.size();
+        task.done(done);
+      }
+    }
+    return sum.row(0);
+  }
+
+  private void report(Workbench bench, Tensor v, Tensor product, int rows) {
+    double quadratic = bench.backend().vectors().dot(v, product);
+    double norm = bench.backend().vectors().norm(product);
+    if (output.json) {
+      print(
+          StrictJson.newObject()
+              .put("out", out.toString())
+              .put("curvature", curvature)
+              .put("damping", damping)
+              .put("rows", rows)
+              .put("norm", norm)
+              .put("quadratic_form", quadratic));
+    } else {
+      print(
+          "%s: %s product over %,d rows, norm %.6g, v'Cv %.6g"
+              .formatted(out, curvature, rows, norm, quadratic));
+    }
+  }
+}
