@@ -71,7 +71,7 @@ final class InfluenceCommand extends LetheCommand {
     if (out != null) {
       OutputFolder.refuseExisting(out);
     }
-    solve.kind();
+    solve.check(this, adapter.adapter);
     try (Workbench bench = Workbench.open(this, common, model)) {
       List<Sample> rows = bench.samples(data, dataOptions);
       List<Sample> queries = bench.samples(query, dataOptions);

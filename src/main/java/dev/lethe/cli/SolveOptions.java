@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.LetheException;
 import dev.lethe.influence.Curvature;
 import dev.lethe.influence.SolverOptions;
+import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.Eraser;
 import java.nio.file.Path;
@@ -11,6 +12,9 @@ import picocli.CommandLine.Option;
 
 /** Which linear system, and how it is solved. */
 final class SolveOptions {
+  /** Of the weight decay, where an adapter lies at a minimum that has its own. */
+  private static final double AT_MINIMUM = 0.2;
+
   @Option(
       names = "--curvature",
       paramLabel = "C",
@@ -63,6 +67,39 @@ final class SolveOptions {
     return SolverOptions.of(tolerance, maxIterations, seed);
   }
 
+  /** Refuses what cannot be, before anything is loaded. */
+  void check(LetheCommand command, Path adapterDir) {
+    kind();
+    if (l2 != null && !(l2 >= 0)) {
+      throw command.usage("--l2 must not be negative, got " + l2);
+    }
+    boolean given = isGiven();
+    if (given) {
+      number(command);
+    }
+    if (damping != null && !given && TrainingRecord.read(adapterDir).isEmpty()) {
+      throw new LetheException(
+          "--damping auto",
+          "the adapter has no training record",
+          adapterDir.resolve(TrainingRecord.FILE) + ", which lethe train writes",
+          "no such file",
+          "Pass a number, such as --damping 0.1.");
+    }
+  }
+
+  /** Hands the choices to an eraser, whose defaults are the same. */
+  void apply(LetheCommand command, Path adapterDir, Eraser.Builder eraser) {
+    Optional<TrainingRecord> record = TrainingRecord.read(adapterDir);
+    record.ifPresent(eraser::trainingRecord);
+    Optional<Double> minimum = MinimumOptions.recordedL2(adapterDir);
+    if (l2 != null || minimum.isPresent()) {
+      eraser.weightDecay(weightDecay(record, minimum));
+    }
+    if (isGiven() || minimum.isPresent() && damping == null) {
+      eraser.damping(choose(command, adapterDir).damping);
+    }
+  }
+
   /**
    * What is added to the curvature.
    *
@@ -72,44 +109,50 @@ final class SolveOptions {
    */
   record Chosen(double damping, String from, double weightDecay) {}
 
-  /** Chooses damping and weight decay for an adapter. */
+  /** The choices for an adapter. */
   Chosen choose(LetheCommand command, Path adapterDir) {
-    Optional<Double> recorded = MinimumOptions.recordedL2(adapterDir);
-    double weightDecay = l2 != null ? l2 : recorded.orElse(0.0);
-    if (!(weightDecay >= 0)) {
-      throw command.usage("--l2 must not be negative, got " + weightDecay);
-    }
-    if (damping != null && !damping.equals("auto")) {
-      return new Chosen(number(command), "given", weightDecay);
-    }
-    if (damping == null && weightDecay > 0) {
-      return new Chosen(0, "none: the objective has its own weight decay", weightDecay);
-    }
     Optional<TrainingRecord> record = TrainingRecord.read(adapterDir);
-    if (record.isPresent()) {
-      return new Chosen(
-          record.get().autoDamping(), "from " + TrainingRecord.FILE, weightDecay);
+    Optional<Double> minimum = MinimumOptions.recordedL2(adapterDir);
+    double decay = weightDecay(record, minimum);
+    if (isGiven()) {
+      return new Chosen(number(command), "given", decay);
     }
-    if (damping == null) {
-      return new Chosen(Eraser.DEFAULT_DAMPING, "default", weightDecay);
+    if (damping == null && minimum.isPresent()) {
+      double part = AT_MINIMUM * decay;
+      return new Chosen(part, "a part of the weight decay, at a minimum", decay);
     }
-    throw new LetheException(
-        "--damping auto",
-        "the adapter has no training record",
-        adapterDir.resolve(TrainingRecord.FILE) + ", which lethe train writes",
-        "no such file",
-        "Pass a number, such as --damping 0.1.");
+    return record
+        .map(r -> new Chosen(r.autoDamping(), "auto, from the training record", decay))
+        .orElse(new Chosen(Eraser.DEFAULT_DAMPING, "default", decay));
+  }
+
+  private double weightDecay(Optional<TrainingRecord> record, Optional<Double> minimum) {
+    if (l2 != null) {
+      return l2;
+    }
+    if (minimum.isPresent()) {
+      return minimum.get();
+    }
+    return record
+        .filter(r -> r.optimizer() == OptimizerKind.SGD)
+        .map(TrainingRecord::weightDecay)
+        .orElse(0.0);
+  }
+
+  private boolean isGiven() {
+    return damping != null && !damping.equals("auto");
   }
 
   private double number(LetheCommand command) {
+    double value;
     try {
-      double value = Double.parseDouble(damping);
-      if (value >= 0 && Double.isFinite(value)) {
-        return value;
-      }
+      value = Double.parseDouble(damping);
     } catch (NumberFormatException e) {
       throw command.usage("--damping is a number or auto, got " + damping);
     }
-    throw command.usage("--damping must not be negative, got " + damping);
+    if (!(value >= 0) || Double.isInfinite(value)) {
+      throw command.usage("--damping must not be negative, got " + damping);
+    }
+    return value;
   }
 }

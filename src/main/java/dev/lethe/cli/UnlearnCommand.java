@@ -121,26 +121,23 @@ final class UnlearnCommand extends LetheCommand {
   @Override
   int run() {
     RunFolder folder = RunFolder.open(out, resume);
-    solve.kind();
     CurvatureData rowsOfCurvature = choice(CurvatureData.class, "--curvature-data", curvatureData);
     OuterTarget target = choice(OuterTarget.class, "--outer-target", outerTarget);
     if (inOrder && (forget == null || replace == null)) {
       throw usage("--in-order needs --forget and --replace");
     }
     List<String> ids = RequestFiles.ids(forget);
-    SolveOptions.Chosen chosen = solve.choose(this, adapter.adapter);
+    solve.check(this, adapter.adapter);
     try (Workbench bench = Workbench.open(this, common, model)) {
       List<Sample> rows = bench.samples(data, dataOptions);
       UnlearnRequest request = request(bench, rows, ids);
       AdaptedModel adapted = bench.adapted(adapter.adapter);
-      Eraser eraser =
+      Eraser.Builder eraser =
           Eraser.builder(adapted, rows, request)
               .curvature(solve.kind())
               .curvatureData(rowsOfCurvature)
               .curvatureRows(curvatureRows)
               .solver(solve.solver)
-              .damping(chosen.damping(), chosen.from())
-              .weightDecay(chosen.weightDecay())
               .tolerance(solve.tolerance)
               .maxIterations(solve.maxIterations)
               .seed(common.seed)
@@ -149,9 +146,9 @@ final class UnlearnCommand extends LetheCommand {
               .limits(dataOptions.limits())
               .heldOut(heldOut == null ? List.of() : bench.samples(heldOut, dataOptions))
               .partial(folder.state())
-              .resume(resume)
-              .build();
-      unlearn(eraser, folder);
+              .resume(resume);
+      solve.apply(this, adapter.adapter, eraser);
+      unlearn(eraser.build(), folder);
       return ExitCode.DONE;
     }
   }

@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * The wish to stop. Whoever wants work to end sets it, from any thread; the work looks at it at each safe
  * point, writes its state and throws {@link InterruptedRun}.
  */
-public final class Interrupt {
+public class Interrupt {
   private final AtomicBoolean requested = new AtomicBoolean();
 
   /** Asks the work to stop. Returns whether nobody had asked before. */

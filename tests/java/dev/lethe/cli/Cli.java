@@ -1,0 +1,52 @@
+package dev.lethe.cli;
+
+import dev.lethe.run.Interrupt;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/** Runs commands in this process, as the program would. */
+final class Cli {
+  private Cli() {}
+
+  /**
+   * How a command ended.
+   *
+   * @param out standard output
+   * @param err standard error
+   */
+  record Ended(int code, String out, String err) {
+    List<String> lines() {
+      return out.lines().toList();
+    }
+
+    @Override
+    public String toString() {
+      return "exit code " + code + "\n--- out\n" + out + "--- err\n" + err;
+    }
+  }
+
+  static Ended run(Object... args) {
+    return run(new Interrupt(), args);
+  }
+
+  static Ended run(Interrupt interrupt, Object... args) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    String[] words = new String[args.length];
+    for (int i = 0; i < args.length; i++) {
+      words[i] = args[i].toString();
+    }
+    int code =
+        Main.run(
+            words,
+            new Console(
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                false,
+                interrupt));
+    return new Ended(
+        code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+  }
+}
