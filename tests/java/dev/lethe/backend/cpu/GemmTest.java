@@ -91,7 +91,7 @@ final class GemmTest {
   private static float[] compute(Case c, Cpu cpu) {
     try (Arena arena = Arena.ofShared()) {
       Inputs in = new Inputs(c);
-      int stride = c.strided ? 256 * Math.ceilDiv(c.depth, 256) : c.depth;
+      int stride = c.strided ? 1024 * Math.ceilDiv(c.depth, 1024) : c.depth;
       MemorySegment a = arena.allocate(4L * c.n * stride, 4);
       MemorySegment low = arena.allocate(4L * Math.max(1, c.n * c.low), 4);
       MemorySegment bias = arena.allocate(4L * (c.columns + 32), 4);
@@ -121,7 +121,8 @@ final class GemmTest {
             case BIAS -> new Matrix(bias, 0, 0, 4);
             case KEEP -> cm;
           };
-      Gemm.Term first = new Gemm.Term(new Matrix(a, 0, 4L * stride, 4), panels(arena, in, 0, c.depth));
+      Matrix left = new Matrix(a, 0, 4L * stride, 4);
+      Gemm.Term first = new Gemm.Term(left, panels(arena, in, 0, c.depth));
       if (c.low == 0) {
         cpu.gemm().run(c.n, cm, start, first);
       } else {

@@ -16,7 +16,9 @@ import org.junit.jupiter.api.Test;
 /** Row arithmetic: scalar and vector give the same bytes; elementary functions are accurate. */
 final class RowPrimitivesTest {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-  private static final int[] LENGTHS = {0, 1, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 63, 65, 100, 288};
+  private static final int[] LENGTHS = {
+    0, 1, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 63, 65, 100, 288
+  };
   private static final int BUFFERS = 9;
   private static final int SPACE = 800;
   private static final AdamWStep STEP = new AdamWStep(.99f, .1f, .999f, .001f, 1e-3f, 31f, 1e-8f);

@@ -7,8 +7,8 @@ import dev.lethe.backend.cpu.Scratch.Slot;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Attention's backward tangent: twelve products of a tile, two of which (S and P̄) the directions of a
- * chunk share.
+ * Attention's backward tangent: twelve products of a tile, two of which (S and P̄) the directions
+ * of a chunk share.
  *
  * @param primal the primal values, with Ō and D
  * @param tangent the tangents, with Ō̇; each but Ȯ and μ may be null

@@ -9,8 +9,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * Attention's forward mode with a running maximum and sum per query. A task is one key head of one
- * sequence, with all query heads that read it. Single queries against a cache take a shorter way that
- * reads keys and values where they lie.
+ * sequence, with all query heads that read it. Single queries against a cache take a shorter way
+ * that reads keys and values where they lie.
  */
 final class AttentionForward {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -117,7 +117,12 @@ final class AttentionForward {
 
   /** Queries {@code from …} of a sequence against all their keys. */
   private void block(
-      int sequence, int head, int from, MemorySegment panels, MemorySegment values, Scratch scratch) {
+      int sequence,
+      int head,
+      int from,
+      MemorySegment panels,
+      MemorySegment values,
+      Scratch scratch) {
     int n = keys.length(sequence);
     int count = Math.min(AttentionTiles.QUERIES, queries.length(sequence) - from);
     int position = n - queries.length(sequence) + from;

@@ -8,8 +8,9 @@ import java.lang.foreign.ValueLayout;
 import java.util.function.Consumer;
 
 /**
- * One key head of one sequence with the query heads that read it, for a chunk of directions: the piece of
- * work of the derivative modes. One thread sums the adjoints of the key head over all its query heads.
+ * One key head of one sequence with the query heads that read it, for a chunk of directions: the
+ * piece of work of the derivative modes. One thread sums the adjoints of the key head over all its
+ * query heads.
  *
  * @param start first row of the sequence
  * @param n its rows

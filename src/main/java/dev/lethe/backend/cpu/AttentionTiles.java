@@ -5,9 +5,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * What the modes of attention share: copies of one head's rows in dense form, and products of tiles of
- * {@value #QUERIES} queries by {@value #KEYS} keys that skip what the causal mask hides. Head rows are
- * filled up to whole tiles with zeros; transposed heads are panels (headSize,32 keys).
+ * What the modes of attention share: copies of one head's rows in dense form, and products of
+ * tiles of {@value #QUERIES} queries by {@value #KEYS} keys that skip what the causal mask hides.
+ * Head rows are filled up to whole tiles with zeros; transposed heads are panels (headSize,32
+ * keys).
  */
 final class AttentionTiles {
   static final int QUERIES = 48;
@@ -25,7 +26,9 @@ final class AttentionTiles {
    * @param key its first key, a multiple of {@value #KEYS}
    */
   record Tile(int query, int queries, int position, int key, int keys) {
-    /** Keys of the tile that its query {@code i} sees, from the first on: those below this bound. */
+    /**
+     * Keys of the tile that its query {@code i} sees, from the first on: those below this bound.
+     */
     int visible(int i) {
       return Math.clamp(position + i - key + 1L, 0, keys);
     }
@@ -64,7 +67,13 @@ final class AttentionTiles {
   }
 
   /** Copies n rows of a head out of a tensor; offsets in bytes, {@code stride} between its rows. */
-  void copyIn(MemorySegment from, long offset, long stride, int n, MemorySegment to, long toOffset) {
+  void copyIn(
+      MemorySegment from,
+      long offset,
+      long stride,
+      int n,
+      MemorySegment to,
+      long toOffset) {
     int size = shape.headSize();
     int width = width();
     for (int i = 0; i < n; i++) {

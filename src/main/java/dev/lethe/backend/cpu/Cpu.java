@@ -10,7 +10,10 @@ final class Cpu implements AutoCloseable {
   /** Elements below which handing work to other threads costs more than it gains. */
   static final int WORTH_SHARING = 16_384;
 
-  /** Floats of zero at {@link #zeros}, the longest run handled at a time where a null stands for zero. */
+  /**
+   * Floats of zero at {@link #zeros}, the longest run handled at a time where a null stands for
+   * zero.
+   */
   static final int ZEROS = 4096;
 
   private final Primitives primitives;
@@ -70,7 +73,9 @@ final class Cpu implements AutoCloseable {
     MemorySegment segment = tensor.segment();
     if (!segment.isNative()) {
       throw new IllegalArgumentException(
-          "tensor " + tensor + " lies on the Java heap; upload it into a scope of this backend first");
+          "tensor "
+              + tensor
+              + " lies on the Java heap; upload it into a scope of this backend first");
     }
     return segment;
   }

@@ -172,11 +172,16 @@ final class CpuAttention implements AttentionKernels {
     Require.tensor("attention.forward: o", o, F32, n, shape.queryWidth());
     Require.tensorOrNull("attention.forward: lse", lse, F32, shape.heads(), n);
     Require.rank("attention.forward: k", k, 2);
-    Require.tensor("attention.forward: k", k, F32, Math.max(keys.rows(), k.dim(0)), shape.keyWidth());
+    long rowsOfK = Math.max(keys.rows(), k.dim(0));
+    Require.tensor("attention.forward: k", k, F32, rowsOfK, shape.keyWidth());
     Require.rank("attention.forward: v", v, 2);
-    Require.tensor("attention.forward: v", v, F32, Math.max(keys.rows(), v.dim(0)), shape.keyWidth());
+    long rowsOfV = Math.max(keys.rows(), v.dim(0));
+    Require.tensor("attention.forward: v", v, F32, rowsOfV, shape.keyWidth());
     Require.that(
-        keys.count() == queries.count(), "attention.forward: keys", queries.count() + " sequences", keys);
+        keys.count() == queries.count(),
+        "attention.forward: keys",
+        queries.count() + " sequences",
+        keys);
     for (int i = 0; i < queries.count(); i++) {
       Require.that(
           keys.length(i) >= queries.length(i),

@@ -14,8 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The LoRA linear layer. The low-rank terms extend the depth of the frozen product, [x|su][W|B]ᵀ, so
- * that they cost no pass over y of their own.
+ * The LoRA linear layer. The low-rank terms extend the depth of the frozen product, [x|su][W|B]ᵀ,
+ * so that they cost no pass over y of their own.
  */
 final class CpuLora implements LoraKernels {
   private final Cpu cpu;
@@ -100,7 +100,13 @@ final class CpuLora implements LoraKernels {
 
   @Override
   public void backward(
-      LoraLinear layer, Tensor theta, Tensor gy, Tensor h, Tensor gx, Tensor gxa, boolean accumulate) {
+      LoraLinear layer,
+      Tensor theta,
+      Tensor gy,
+      Tensor h,
+      Tensor gx,
+      Tensor gxa,
+      boolean accumulate) {
     PackedLinear w = PackedLinear.of(layer.weight());
     Require.rank("lora.backward: gy", gy, 3);
     long k = gy.dim(0);
@@ -189,13 +195,27 @@ final class CpuLora implements LoraKernels {
 
   @Override
   public void perSampleGradient(
-      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      double scale,
+      Tensor g) {
     gradients.perSampleGradient(slot, packing, xa, u, h, gy, scale, g);
   }
 
   @Override
   public void perSampleDot(
-      LoraSlot slot, Packing packing, Tensor v, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor dots) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor v,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      Tensor dots) {
     long n = LoraGradients.requireSamples("lora.perSampleDot", slot, packing, xa, u, h, gy);
     Require.rank("lora.perSampleDot: dots", dots, 2);
     long k = dots.dim(0);
@@ -277,7 +297,9 @@ final class CpuLora implements LoraKernels {
   private LowRank lowRank(String what, LoraSlot slot, Tensor vectors, int row) {
     long length = vectors.dim(-1);
     Require.that(
-        Math.max(slot.aOffset() + slot.rank() * slot.in(), slot.bOffset() + slot.rank() * slot.out())
+        Math.max(
+                slot.aOffset() + slot.rank() * slot.in(),
+                slot.bOffset() + slot.rank() * slot.out())
             <= length,
         what,
         "a vector that holds " + slot,

@@ -12,9 +12,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Vocabulary head and cross-entropy. Each thread takes a block of rows through both products, so that
- * logits never leave the cache: the block is as tall as keeps the stream of weights below what memory
- * delivers, and no taller.
+ * Vocabulary head and cross-entropy. Each thread takes a block of rows through both products, so
+ * that logits never leave the cache: the block is as tall as keeps the stream of weights below
+ * what memory delivers, and no taller.
  */
 final class CpuLoss implements LossKernels {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;

@@ -121,7 +121,9 @@ final class CpuSwiGlu implements SwiGluKernels {
     Require.tensorOrNull(what, tensor, F32, k, a.dim(0), a.dim(1));
   }
 
-  /** A run of n elements at byte offset {@code primal} of primal and {@code at} of other tensors. */
+  /**
+   * A run of n elements at byte offset {@code primal} of primal and {@code at} of other tensors.
+   */
   @FunctionalInterface
   private interface Run {
     void apply(long primal, long at, int n);

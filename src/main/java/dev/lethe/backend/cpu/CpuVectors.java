@@ -8,7 +8,9 @@ import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
-/** Vector arithmetic by runs of fixed length, so that sums do not depend on the number of threads. */
+/**
+ * Vector arithmetic by runs of fixed length, so that sums do not depend on the number of threads.
+ */
 final class CpuVectors implements VectorKernels {
   private static final int RUN = 8192;
 

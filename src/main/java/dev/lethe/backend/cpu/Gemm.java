@@ -6,9 +6,9 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * C = Z + Σₜ Aₜ·Bₜ with packed right factors. The terms of a sum, such as a frozen product and its
- * low-rank correction, are added tile by tile while the tile of C is in the nearest cache. Blocking after
- * Goto and van de Geijn (ACM TOMS 34, 2008): blocks of A stay in the second-level cache while panels of
- * B pass by.
+ * low-rank correction, are added tile by tile while the tile of C is in the nearest cache.
+ * Blocking after Goto and van de Geijn (ACM TOMS 34, 2008): blocks of A stay in the second-level
+ * cache while panels of B pass by.
  */
 final class Gemm {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -24,8 +24,10 @@ final class Gemm {
   /** Tiles in a block of rows. */
   private static final int BLOCK = 10;
 
-  /** Rows of A whose distance is a multiple of this fall on few cache sets: such blocks are copied. */
-  private static final long BAD_STRIDE = 1024;
+  /**
+   * Rows of A whose distance is a multiple of this fall on few cache sets: such blocks are copied.
+   */
+  private static final long BAD_STRIDE = 4096;
 
   /** One product of a sum: (rows,depth)·(depth,columns). */
   record Term(Matrix a, Panels b) {}
@@ -51,8 +53,8 @@ final class Gemm {
    * Computes all of C on all threads.
    *
    * @param n rows
-   * @param start what C starts from: C itself, {@link #zero}, or one row to repeat that may be read up
-   *     to a multiple of 32 columns
+   * @param start what C starts from: C itself, {@link #zero}, or one row to repeat that may be
+   *     read up to a multiple of 32 columns
    */
   void run(int n, Matrix c, Matrix start, Term... terms) {
     int panels = terms[0].b().count();

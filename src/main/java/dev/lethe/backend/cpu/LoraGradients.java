@@ -12,8 +12,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Gradients of adapters, of a batch, of each sequence or weighted by sequence: Ā = s hᵀx, and B̄ = s ȳᵀu
- * computed as its transpose s uᵀȳ, so that both read the wide matrix row by row.
+ * Gradients of adapters, of a batch, of each sequence or weighted by sequence: Ā = s hᵀx, and B̄ =
+ * s ȳᵀu computed as its transpose s uᵀȳ, so that both read the wide matrix row by row.
  */
 final class LoraGradients {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -79,7 +79,14 @@ final class LoraGradients {
   }
 
   void perSampleGradient(
-      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      double scale,
+      Tensor g) {
     int n = requireSamples("lora.perSampleGradient", slot, packing, xa, u, h, gy);
     Target target = target("lora.perSampleGradient", slot, g);
     Require.tensor("lora.perSampleGradient: g", g, F32, packing.count(), g.dim(1));
@@ -194,7 +201,9 @@ final class LoraGradients {
     Require.rank(operation + ": g", g, 2);
     Require.tensor(operation + ": g", g, F32, g.dim(0), g.dim(1));
     Require.that(
-        Math.max(slot.aOffset() + slot.rank() * slot.in(), slot.bOffset() + slot.rank() * slot.out())
+        Math.max(
+                slot.aOffset() + slot.rank() * slot.in(),
+                slot.bOffset() + slot.rank() * slot.out())
             <= g.dim(1),
         operation + ": g",
         "rows that hold " + slot,

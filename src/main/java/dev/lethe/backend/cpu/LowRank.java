@@ -5,8 +5,8 @@ import dev.lethe.backend.cpu.Scratch.Slot;
 import java.lang.foreign.MemorySegment;
 
 /**
- * An adapter pair A (r,in), B (out,r) inside a flat vector, and its four roles as the right factor of a
- * product, each packed into a given slot of scratch memory.
+ * An adapter pair A (r,in), B (out,r) inside a flat vector, and its four roles as the right factor
+ * of a product, each packed into a given slot of scratch memory.
  *
  * @param base where the flat vector begins, in bytes
  */

@@ -11,9 +11,9 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * As {@link MicroKernels}, for products with 16 columns on a 512-bit machine, such as those with a
- * low-rank factor: one vector of columns. A smaller vector would waste less on rank 8, but all vectors
- * of floats must have one size: the compiler learns their class from the calls that pass through the
- * library's methods, and where it has seen two it keeps neither in registers.
+ * low-rank factor: one vector of columns. A smaller vector would waste less on rank 8, but all
+ * vectors of floats must have one size: the compiler learns their class from the calls that pass
+ * through the library's methods, and where it has seen two it keeps neither in registers.
  */
 final class NarrowMicroKernels {
   private static final VectorSpecies<Float> S = FloatVector.SPECIES_PREFERRED;

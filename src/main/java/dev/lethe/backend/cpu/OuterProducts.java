@@ -4,9 +4,9 @@ import dev.lethe.backend.cpu.Scratch.Slot;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Products Σ hᵀx over token rows, h (N,r) and x (N,D): r is small, so the rows of h are the columns of
- * the left factor and x is read once, where it lies, in strips of 32 columns. One thread sums a strip of
- * a job in row order.
+ * Products Σ hᵀx over token rows, h (N,r) and x (N,D): r is small, so the rows of h are the
+ * columns of the left factor and x is read once, where it lies, in strips of 32 columns. One
+ * thread sums a strip of a job in row order.
  */
 final class OuterProducts {
   private static final int WIDE = TilePrimitives.WIDE;

@@ -5,8 +5,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * The right factor of a product, (depth,columns), cut into panels of 32 columns that lie one after
- * another, each row-major; so a micro-kernel reads it straight through. The last panel is 32 or 16 wide,
- * filled up with zeros.
+ * another, each row-major; so a micro-kernel reads it straight through. The last panel is 32 or 16
+ * wide, filled up with zeros.
  */
 record Panels(MemorySegment segment, int depth, int columns) {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;

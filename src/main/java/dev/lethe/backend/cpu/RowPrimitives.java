@@ -3,9 +3,9 @@ package dev.lethe.backend.cpu;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Arithmetic on runs of n contiguous floats. Offsets are in bytes. Sums run over 16 virtual lanes (lane j
- * takes the elements whose index is j modulo 16) that are folded in halves, whatever the width of the
- * machine's registers, so that all implementations give the same bytes.
+ * Arithmetic on runs of n contiguous floats. Offsets are in bytes. Sums run over 16 virtual lanes
+ * (lane j takes the elements whose index is j modulo 16) that are folded in halves, whatever the
+ * width of the machine's registers, so that all implementations give the same bytes.
  */
 interface RowPrimitives {
   /** Virtual lanes of a sum. */
@@ -80,8 +80,8 @@ interface RowPrimitives {
       int n);
 
   /**
-   * The middle of attention's backward tangent: ds ← Ṗ = P∘(c·ds − μ), dp ← Ṗ∘(gp − D) + P∘(dp − Ḋ), all
-   * at the same offset.
+   * The middle of attention's backward tangent: ds ← Ṗ = P∘(c·ds − μ), dp ← Ṗ∘(gp − D) + P∘(dp −
+   * Ḋ), all at the same offset.
    */
   void attentionSecond(
       MemorySegment p,
@@ -145,8 +145,8 @@ interface RowPrimitives {
       int n);
 
   /**
-   * One head turned by angles of the given cosines and sines: y₁ = x₁c − σx₂s, y₂ = x₂c + σx₁s, where
-   * the second half of the head begins {@code 4·half} bytes after the first; y may be x.
+   * One head turned by angles of the given cosines and sines: y₁ = x₁c − σx₂s, y₂ = x₂c + σx₁s,
+   * where the second half of the head begins {@code 4·half} bytes after the first; y may be x.
    *
    * @param sign σ: 1 forth, −1 back
    */
@@ -172,9 +172,15 @@ interface RowPrimitives {
       int n);
 
   /**
-   * Coefficients of an AdamW step: θ ← decay·θ; m ← m + gain1(g − m); v ← beta2·v + gain2·g²; θ ← θ −
-   * size·m / (√v·rootGain + ε).
+   * Coefficients of an AdamW step: θ ← decay·θ; m ← m + gain1(g − m); v ← beta2·v + gain2·g²; θ ←
+   * θ − size·m / (√v·rootGain + ε).
    */
   record AdamWStep(
-      float decay, float gain1, float beta2, float gain2, float size, float rootGain, float epsilon) {}
+      float decay,
+      float gain1,
+      float beta2,
+      float gain2,
+      float size,
+      float rootGain,
+      float epsilon) {}
 }

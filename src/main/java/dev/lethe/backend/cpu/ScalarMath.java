@@ -4,8 +4,8 @@ import java.lang.management.ManagementFactory;
 import com.sun.management.HotSpotDiagnosticMXBean;
 
 /**
- * Elementary functions in float, written so that {@link VectorRows} can do the same operations in the
- * same order on every lane.
+ * Elementary functions in float, written so that {@link VectorRows} can do the same operations in
+ * the same order on every lane.
  */
 final class ScalarMath {
   static final float LOG2_E = 1.44269504f;

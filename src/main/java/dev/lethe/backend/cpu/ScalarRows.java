@@ -24,7 +24,14 @@ final class ScalarRows implements RowPrimitives {
   }
 
   @Override
-  public void add(MemorySegment x, long xo, MemorySegment f, long fo, MemorySegment y, long yo, int n) {
+  public void add(
+      MemorySegment x,
+      long xo,
+      MemorySegment f,
+      long fo,
+      MemorySegment y,
+      long yo,
+      int n) {
     for (int i = 0; i < n; i++) {
       set(y, yo, i, get(x, xo, i) + get(f, fo, i));
     }

@@ -5,8 +5,8 @@ import dev.lethe.tensor.HostStorage;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Memory of one thread for intermediate results, kept from call to call. Every use has its own slot; what
- * a slot holds is undefined until written.
+ * Memory of one thread for intermediate results, kept from call to call. Every use has its own
+ * slot; what a slot holds is undefined until written.
  */
 final class Scratch {
   /** The uses. Those of one line are in use at the same time. */

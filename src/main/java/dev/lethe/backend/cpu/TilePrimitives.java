@@ -3,9 +3,10 @@ package dev.lethe.backend.cpu;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Small dense products, the base of every matrix product and of attention. Offsets and strides are in
- * bytes. All implementations sum over the depth in ascending order with one fused multiply-add per term,
- * so that a result depends neither on the implementation nor on how a product is cut into tiles.
+ * Small dense products, the base of every matrix product and of attention. Offsets and strides are
+ * in bytes. All implementations sum over the depth in ascending order with one fused multiply-add
+ * per term, so that a result depends neither on the implementation nor on how a product is cut
+ * into tiles.
  */
 interface TilePrimitives {
   /** Columns of a full tile. */

@@ -11,8 +11,8 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Row arithmetic on the Vector API. Whole vectors first, then {@link ScalarRows} for what is left, which
- * does the same operations in the same order.
+ * Row arithmetic on the Vector API. Whole vectors first, then {@link ScalarRows} for what is left,
+ * which does the same operations in the same order.
  */
 final class VectorRows implements RowPrimitives {
   private final ScalarRows rest = new ScalarRows();
@@ -38,7 +38,14 @@ final class VectorRows implements RowPrimitives {
   }
 
   @Override
-  public void add(MemorySegment x, long xo, MemorySegment f, long fo, MemorySegment y, long yo, int n) {
+  public void add(
+      MemorySegment x,
+      long xo,
+      MemorySegment f,
+      long fo,
+      MemorySegment y,
+      long yo,
+      int n) {
     int whole = SPECIES.loopBound(n);
     for (int i = 0; i < whole; i += L) {
       store(load(x, xo, i).add(load(f, fo, i)), y, yo, i);

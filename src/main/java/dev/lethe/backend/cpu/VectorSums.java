@@ -18,8 +18,8 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Sums over a run. The 16 virtual lanes are taken in passes of as many lanes as a register has: one pass
- * over the run with 512 bits, two with 256, four with 128.
+ * Sums over a run. The 16 virtual lanes are taken in passes of as many lanes as a register has:
+ * one pass over the run with 512 bits, two with 256, four with 128.
  */
 final class VectorSums {
   private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
@@ -89,7 +89,8 @@ final class VectorSums {
     }
     if (L == 4) {
       FloatVector even = sum.add(expSumPass(x, xo, n, scale, shift, 8));
-      sum = even.add(expSumPass(x, xo, n, scale, shift, 4).add(expSumPass(x, xo, n, scale, shift, 12)));
+      FloatVector odd = expSumPass(x, xo, n, scale, shift, 4);
+      sum = even.add(odd.add(expSumPass(x, xo, n, scale, shift, 12)));
     }
     return VectorMath.fold(sum);
   }

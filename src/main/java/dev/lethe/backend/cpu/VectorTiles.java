@@ -8,9 +8,6 @@ final class VectorTiles implements TilePrimitives {
   private static final int LANES = FloatVector.SPECIES_PREFERRED.length();
   private static final int BLOCK = 2 * LANES;
 
-  /** Rows of the largest block whose accumulators fit the registers: 32 of 512 bits, else 16. */
-  private static final int LARGEST = LANES >= 16 ? ROWS : 6;
-
   @Override
   public void multiplyAdd(
       int rows,
@@ -52,8 +49,7 @@ final class VectorTiles implements TilePrimitives {
   }
 
   private static int blockOf(int rows) {
-    int most = Math.min(rows, LARGEST);
-    return most >= 12 ? 12 : most >= 8 ? 8 : most >= 6 ? 6 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
+    return rows == 8 ? 4 : rows >= 6 ? 6 : rows >= 4 ? 4 : rows >= 2 ? 2 : 1;
   }
 
   private static void wide(
@@ -73,23 +69,17 @@ final class VectorTiles implements TilePrimitives {
       long co,
       long cRow) {
     switch (rows) {
-      case 12 ->
-          MicroKernels.rows12(
-              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
-      case 8 ->
-          MicroKernels.rows8(
-              depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
       case 6 ->
-          SmallMicroKernels.rows6(
+          MicroKernels.rows6(
               depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
       case 4 ->
-          SmallMicroKernels.rows4(
+          MicroKernels.rows4(
               depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
       case 2 ->
-          SmallMicroKernels.rows2(
+          MicroKernels.rows2(
               depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
       default ->
-          SmallMicroKernels.rows1(
+          MicroKernels.rows1(
               depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
     }
   }

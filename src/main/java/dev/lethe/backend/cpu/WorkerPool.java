@@ -5,10 +5,11 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Threads that wait for small pieces of work. The caller takes part, so a pool of one has no thread at
- * all. Which thread takes a task is chance, what a task computes is not: tasks write to different places
- * and their cut does not depend on the number of threads where it would show. A waiting thread spins for
- * some tens of microseconds, the usual time between two kernels, and then sleeps.
+ * Threads that wait for small pieces of work. The caller takes part, so a pool of one has no
+ * thread at all. Which thread takes a task is chance, what a task computes is not: tasks write to
+ * different places and their cut does not depend on the number of threads where it would show. A
+ * waiting thread spins for some tens of microseconds, the usual time between two kernels, and then
+ * sleeps.
  */
 final class WorkerPool implements AutoCloseable {
   private static final int SPINS = 2_000;
