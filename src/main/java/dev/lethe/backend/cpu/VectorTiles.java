@@ -33,7 +33,7 @@ final class VectorTiles implements TilePrimitives {
       long zAt = zo + done * zRow;
       long cAt = co + done * cRow;
       if (width < BLOCK) {
-        int block = left >= ROWS ? ROWS : left >= 4 ? 4 : 1;
+        int block = left >= 6 ? 6 : left >= 4 ? 4 : 1;
         narrow(block, depth, a, at, aRow, aColumn, b, bo, bRow, z, zAt, zRow, c, cAt, cRow);
         done += block;
       } else {
@@ -101,8 +101,8 @@ final class VectorTiles implements TilePrimitives {
       long co,
       long cRow) {
     switch (rows) {
-      case 12 ->
-          NarrowMicroKernels.rows12(
+      case 6 ->
+          NarrowMicroKernels.rows6(
               depth, a, ao, aRow, aColumn, b, bo, bRow, z, zo, zRow, c, co, cRow);
       case 4 ->
           NarrowMicroKernels.rows4(
