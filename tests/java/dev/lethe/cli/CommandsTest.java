@@ -17,19 +17,17 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 /** Every command on a tiny model, from the words of the command line to what lies on the disk. */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class CommandsTest {
-  @TempDir private Path dir;
-  private Workplace place;
-  private Path adapter;
+  @TempDir private static Path dir;
+  private static Workplace place;
+  private static Path adapter;
 
   @BeforeAll
-  void train() {
+  static void train() {
     place = new Workplace(dir);
     adapter = place.adapter("adapter");
   }
@@ -227,7 +225,7 @@ class CommandsTest {
 
   @Test
   void toTheMinimumIsRecordedAndUsedByUnlearning() {
-    Path calm = place.adapter("calm", "--to-minimum", "1e-4", "--l2", "0.05");
+    Path calm = place.adapter("calm", "--to-minimum", "1e-4", "--l2", "0.05", "--targets", "down_proj");
     JsonNode note = StrictJson.readObject(calm.resolve("lethe_minimum.json"), 10000);
     assertTrue(note.path("converged").asBoolean(), note.toString());
     Ended ended =

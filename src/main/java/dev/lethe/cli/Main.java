@@ -75,6 +75,7 @@ public final class Main {
 
   private static CommandLine commands(Console console) {
     CommandLine main = new CommandLine(new Main());
+    main.addSubcommand(new DemoCommand(console));
     main.addSubcommand(new DoctorCommand(console));
     main.addSubcommand(new InspectCommand(console));
     main.addSubcommand(new GenerateCommand(console));

@@ -96,9 +96,14 @@ final class TinyModel implements AutoCloseable {
     float[] values = new float[Math.toIntExact(shape.elements())];
     double deviation = name.contains("embed") ? 1 : 1 / Math.sqrt(shape.dim(-1));
     for (int i = 0; i < values.length; i++) {
-      values[i] = shape.rank() == 1 ? 1 : (float) (deviation * random.nextGaussian());
+      values[i] = shape.rank() == 1 ? norm(name) : (float) (deviation * random.nextGaussian());
     }
     return Tensor.of(shape, values);
+  }
+
+  /** The last norm is larger, so that the frozen head can be sure of a word. */
+  private static float norm(String name) {
+    return name.equals("model.norm.weight") ? 2 : 1;
   }
 
   private static ObjectNode config(TinyWorld world) {

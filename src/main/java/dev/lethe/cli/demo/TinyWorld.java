@@ -95,6 +95,11 @@ final class TinyWorld {
     return Stream.concat(rows(NEW, 0).stream(), rows(KNOWN, 0).stream()).toList();
   }
 
+  /** How many people are news. */
+  int newPeople() {
+    return NEW.size();
+  }
+
   /** What an adapter must not spoil: the known people in the second way of asking. */
   List<Sample> heldOutRows() {
     return rows(KNOWN, 1);

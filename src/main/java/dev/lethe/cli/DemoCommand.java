@@ -1,0 +1,77 @@
+package dev.lethe.cli;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.cli.demo.Report;
+import dev.lethe.cli.demo.ReportText;
+import dev.lethe.cli.demo.Story;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The whole story on a tiny model. */
+@Command(
+    name = "demo",
+    description = {
+      "Trains a tiny model and an adapter here and now, makes the adapter forget, correct and reword",
+      "facts, trains again without them and compares. No network, no GPU, under two minutes."
+    })
+final class DemoCommand extends LetheCommand {
+  private static final long SEED = 7;
+
+  @Option(names = "--quick", description = "less of everything: one request, fewer steps")
+  private boolean quick;
+
+  @Mixin private CommonOptions common;
+
+  DemoCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  int run() {
+    if (common.threads == 0) {
+      common.threads = 1; // its matrices are too small to share
+    }
+    long seed = common.seed == 0 ? SEED : common.seed;
+    Story.Scale scale = quick ? Story.Scale.QUICK : Story.Scale.FULL;
+    Path dir = temporaryFolder();
+    try (Backend backend = common.openBackend(this)) {
+      Story story =
+          new Story(backend, progress(), console.interrupt()::requested, scale, seed);
+      Report report = story.run(dir);
+      if (output.json) {
+        print(JsonMapper.shared().writeValueAsString(report));
+      } else {
+        ReportText.of(report).forEach(this::print);
+      }
+      return ExitCode.DONE;
+    } finally {
+      delete(dir);
+    }
+  }
+
+  private static Path temporaryFolder() {
+    try {
+      return Files.createTempDirectory("lethe-demo");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void delete(Path dir) {
+    try (Stream<Path> files = Files.list(dir)) {
+      for (Path file : files.toList()) {
+        Files.delete(file);
+      }
+      Files.delete(dir);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
