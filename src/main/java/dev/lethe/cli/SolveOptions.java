@@ -90,7 +90,7 @@ final class SolveOptions {
   /** Hands the choices to an eraser, whose defaults are the same. */
   void apply(LetheCommand command, Path adapterDir, Eraser.Builder eraser) {
     Optional<TrainingRecord> record = TrainingRecord.read(adapterDir);
-    record.ifPresent(eraser::trainingRecord);
+    record.ifPresent(r -> eraser.trainingRecord(r, adapterDir));
     Optional<Double> minimum = MinimumOptions.recordedL2(adapterDir);
     if (l2 != null || minimum.isPresent()) {
       eraser.weightDecay(weightDecay(record, minimum));

@@ -37,7 +37,7 @@ final class CertificateMaker {
   private final List<Sample> data;
   private final UnlearnRequest request;
   private final DataSplit split;
-  private final EraserOptions options;
+  private EraserOptions options;
   private final String adapterBefore;
   private final String dataHash;
   private final List<String> warnings = new ArrayList<>();
@@ -53,13 +53,11 @@ final class CertificateMaker {
       AdaptedModel model,
       List<Sample> data,
       UnlearnRequest request,
-      EraserOptions options,
       TrainingRecord record) {
     this.model = model;
     this.data = data;
     this.request = request;
     this.split = request.split(data);
-    this.options = options;
     this.adapterBefore = model.adapter().sha256();
     this.dataHash = TrainingRecord.dataSha256(data);
     if (record != null) {
@@ -110,7 +108,10 @@ final class CertificateMaker {
     released = true;
   }
 
-  Certificate make(LoraAdapter unlearned, List<OuterStep> steps, Stopwatch watch) {
+  /** The certificate of a run that used these options. */
+  Certificate make(
+      LoraAdapter unlearned, EraserOptions used, List<OuterStep> steps, Stopwatch watch) {
+    options = used;
     judge(steps);
     return new Certificate(
         Certificate.FORMAT,

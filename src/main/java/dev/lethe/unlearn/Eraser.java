@@ -28,7 +28,7 @@ import java.util.Map;
  */
 public final class Eraser {
   /** λ where nothing better is known. */
-  public static final double DEFAULT_DAMPING = 0.1;
+  public static final double DEFAULT_DAMPING = 1;
 
   /** The default relative residual. */
   public static final double DEFAULT_TOLERANCE = 1e-4;
@@ -44,6 +44,7 @@ public final class Eraser {
   private final Path partial;
   private final boolean resume;
   private final TrainingRecord record;
+  private final RequestDamping requestDamping;
 
   private Eraser(Builder builder, EraserOptions options) {
     this.model = builder.model;
@@ -54,6 +55,7 @@ public final class Eraser {
     this.partial = builder.partial;
     this.resume = builder.resume;
     this.record = builder.record;
+    this.requestDamping = builder.requestDamping;
   }
 
   /**
@@ -84,10 +86,9 @@ public final class Eraser {
         checkpoint.requireFree();
       }
     }
-    CertificateMaker page = new CertificateMaker(model, data, request, options, record);
     EraserRun run =
         new EraserRun(model, data, request, options, heldOut, monitor, checkpoint, resume);
-    return run.run(page);
+    return run.run(new CertificateMaker(model, data, request, record), requestDamping);
   }
 
   private Map<String, String> identity() {
@@ -112,6 +113,7 @@ public final class Eraser {
     private Double damping;
     private Double weightDecay;
     private TrainingRecord record;
+    private RequestDamping requestDamping;
     private double tolerance = DEFAULT_TOLERANCE;
     private int maxIterations = DEFAULT_ITERATIONS;
     private long seed;
@@ -158,8 +160,9 @@ public final class Eraser {
     }
 
     /**
-     * λ. By default the training record's {@link TrainingRecord#autoDamping}, and without a record
-     * {@value #DEFAULT_DAMPING}.
+     * λ. By default what the training record says, see {@link #trainingRecord}, and without a
+     * record {@value #DEFAULT_DAMPING}, which is much for an adapter at a minimum and safe for one
+     * far from it.
      */
     public Builder damping(double value) {
       this.damping = value;
@@ -176,10 +179,17 @@ public final class Eraser {
     }
 
     /**
-     * The record beside the adapter: defaults come from it, and what does not agree is a warning.
+     * The record of the adapter's training: defaults come from it, and what does not agree with it
+     * is a warning. λ is √v̂ of AdamW, averaged over the parameters with the weights b² of the
+     * request, over the sum of the learning rates; without AdamW's vectors it is {@link
+     * TrainingRecord#autoDamping}.
+     *
+     * @param adapterDir the adapter's folder, where AdamW's vectors lie; null where there is none
      */
-    public Builder trainingRecord(TrainingRecord value) {
+    public Builder trainingRecord(TrainingRecord value, Path adapterDir) {
       this.record = value;
+      this.requestDamping =
+          adapterDir == null ? null : RequestDamping.read(adapterDir, value, model.layout());
       return this;
     }
 
@@ -249,6 +259,9 @@ public final class Eraser {
       if (damping != null) {
         chosenBy = "given";
         chosen = damping;
+      } else if (trained && requestDamping != null) {
+        chosenBy = EraserOptions.BY_REQUEST;
+        chosen = record.autoDamping();
       } else if (trained) {
         chosenBy = "auto, from the training record";
         chosen = record.autoDamping();

@@ -39,6 +39,9 @@ public record EraserOptions(
     BatchLimits limits,
     MemoryBudget memory) {
 
+  /** Who chose a damping that waits for the request's right-hand side. */
+  static final String BY_REQUEST = "auto, from the training record and the request";
+
   /** Which rows the curvature is a mean over. */
   public enum CurvatureData {
     /** The rows as they should have been: a Newton step. */
@@ -67,6 +70,13 @@ public record EraserOptions(
   /** All solvers by name: those of {@link Solvers}, and {@value ReleasedLlmEraser#NAME}. */
   public static List<String> solvers() {
     return Stream.concat(Solvers.names().stream(), Stream.of(ReleasedLlmEraser.NAME)).toList();
+  }
+
+  /** The same with another damping. */
+  EraserOptions withDamping(double value) {
+    return new EraserOptions(
+        curvature, curvatureData, curvatureRows, solver, value, dampingFrom, weightDecay, solving,
+        outerSteps, outerTarget, limits, memory);
   }
 
   /** The options in one line: what a resumed run must agree with. */

@@ -29,7 +29,7 @@ final class EraserRun {
   private final AdaptedModel model;
   private final List<Sample> data;
   private final UnlearnRequest request;
-  private final EraserOptions options;
+  private EraserOptions options;
   private final List<Sample> heldOut;
   private final EraserMonitor monitor;
   private final Checkpoint checkpoint;
@@ -63,7 +63,8 @@ final class EraserRun {
     this.split = request.split(data);
   }
 
-  UnlearnResult run(CertificateMaker page) {
+  /** The request's damping is null where the options' own is to be taken. */
+  UnlearnResult run(CertificateMaker page, RequestDamping damping) {
     LoraAdapter adapter = model.adapter().copy();
     boolean done = false;
     try (Scope scope = backend.openScope("unlearn")) {
@@ -71,9 +72,9 @@ final class EraserRun {
       if (split.effective().isEmpty()) {
         step = ExactStep.none(HostVectors.of(adapter));
       } else {
-        step = unlearn(adapter, scope, page);
+        step = unlearn(adapter, scope, page, damping);
       }
-      Certificate certificate = page.make(adapter, steps, watch);
+      Certificate certificate = page.make(adapter, options, steps, watch);
       done = true;
       Path state = checkpoint == null ? null : checkpoint.written();
       return new UnlearnResult(adapter, step, !split.effective().isEmpty(), certificate, state);
@@ -84,7 +85,8 @@ final class EraserRun {
     }
   }
 
-  private ExactStep unlearn(LoraAdapter adapter, Scope scope, CertificateMaker page) {
+  private ExactStep unlearn(
+      LoraAdapter adapter, Scope scope, CertificateMaker page, RequestDamping damping) {
     Tensor theta = adapter.theta();
     Objectives objectives =
         new Objectives(model, split, heldOut, options.weightDecay(), options.limits());
@@ -98,6 +100,9 @@ final class EraserRun {
               objectives.request(theta, b);
               return objectives.targetGradient(theta, g);
             });
+    if (options.dampingFrom().equals(EraserOptions.BY_REQUEST)) {
+      options = options.withDamping(damping.of(HostVectors.download(backend, b)));
+    }
     vectors.copy(g, trained);
     vectors.axpy(1, b, trained);
     page.before(
