@@ -88,7 +88,8 @@ class AutoDampingTest {
           Baselines.retrain(options, 5 + seed).apply(model, request.split(facts.data))) {
         Eraser.Builder eraser =
             Eraser.builder(model, facts.data, request).memory(Facts.MEMORY);
-        try (UnlearnResult result = eraser.trainingRecord(record, folder).build().run(EraserMonitor.NONE)) {
+        eraser.trainingRecord(record, folder);
+        try (UnlearnResult result = eraser.build().run(EraserMonitor.NONE)) {
           auto += closed(model, result, retrained) / SEEDS;
           String from = result.certificate().method().dampingFrom();
           assertEquals(EraserOptions.BY_REQUEST, from);
@@ -110,7 +111,7 @@ class AutoDampingTest {
     TrainingRecord record = train(adapter, options).record();
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
     Eraser eraser =
-        Eraser.builder(model, facts.data, facts.removal("3")).trainingRecord(record, null).build();
+        Eraser.builder(model, facts.data, facts.removal("3")).trainingRecord(record).build();
     assertEquals(record.autoDamping(), eraser.options().damping(), 0);
     Eraser bare = Eraser.builder(model, facts.data, facts.removal("3")).build();
     assertEquals(Eraser.DEFAULT_DAMPING, bare.options().damping(), 0);
@@ -123,7 +124,7 @@ class AutoDampingTest {
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), facts.fresh(3));
     Eraser eraser =
         Eraser.builder(model, facts.data.subList(0, 50), facts.removal("3"))
-            .trainingRecord(record, null)
+            .trainingRecord(record)
             .damping(1)
             .memory(Facts.MEMORY)
             .build();

@@ -178,6 +178,11 @@ public final class Eraser {
       return this;
     }
 
+    /** As the other, where AdamW's vectors are not at hand. */
+    public Builder trainingRecord(TrainingRecord value) {
+      return trainingRecord(value, null);
+    }
+
     /**
      * The record of the adapter's training: defaults come from it, and what does not agree with it
      * is a warning. λ is √v̂ of AdamW, averaged over the parameters with the weights b² of the

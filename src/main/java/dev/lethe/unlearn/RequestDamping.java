@@ -11,9 +11,10 @@ import java.nio.file.Path;
 
 /**
  * The damping that stands for training that stopped early, for one request. K steps of AdamW at
- * rates ηₖ leave a direction of curvature c and gradient size √v̂ undone by about 1/(1 + cΣη/√v̂), as
- * a damping of √v̂/Ση does. Parameters differ widely in √v̂, so λ is its mean weighted by b²: what
- * the request is about decides. With one weight for all it is {@link TrainingRecord#autoDamping}.
+ * rates ηₖ leave a direction of curvature c and gradient size √v̂ undone by about 1/(1 + cΣη/√v̂),
+ * as a damping of √v̂/Ση does. Parameters differ widely in √v̂, so λ is its mean weighted by b²:
+ * what the request is about decides. With one weight for all it is {@link
+ * TrainingRecord#autoDamping}.
  */
 final class RequestDamping {
   private static final String SECOND_MOMENT = "exp_avg_sq/";
