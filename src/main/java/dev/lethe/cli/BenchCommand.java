@@ -44,6 +44,8 @@ import tools.jackson.databind.node.ObjectNode;
       "that Lethe's own tensors held since the start."
     })
 final class BenchCommand extends LetheCommand {
+  private static final long WARMUP_NANOS = 3_000_000_000L;
+
   @Mixin private CommonOptions common;
 
   @Option(
@@ -78,7 +80,8 @@ final class BenchCommand extends LetheCommand {
       names = "--warmup",
       paramLabel = "N",
       defaultValue = "3",
-      description = "runs before them, in which Java compiles (default: ${DEFAULT-VALUE})")
+      description = "at least this many runs, and three seconds, before them: Java compiles"
+              + " (default: ${DEFAULT-VALUE})")
   private int warmup;
 
   BenchCommand(Console console) {
@@ -166,16 +169,18 @@ final class BenchCommand extends LetheCommand {
 
   private void time(Workload shapes, Backend backend, String op, String way, Runnable work) {
     double[] seconds = new double[runs];
-    try (Progress.Task task = progress().start(op, (long) warmup + runs, "runs")) {
-      for (int i = -warmup; i < runs; i++) {
+    try (Progress.Task task = progress().start(op, runs, "timed runs")) {
+      long begun = System.nanoTime();
+      for (int i = 0; i < warmup || warmup > 0 && System.nanoTime() - begun < WARMUP_NANOS; i++) {
+        stopIfAsked();
+        work.run();
+      }
+      for (int i = 0; i < runs; i++) {
         stopIfAsked();
         long start = System.nanoTime();
         work.run();
-        double took = (System.nanoTime() - start) / 1e9;
-        if (i >= 0) {
-          seconds[i] = took;
-        }
-        task.done(i + warmup + 1L);
+        seconds[i] = (System.nanoTime() - start) / 1e9;
+        task.done(i + 1L);
       }
     }
     Arrays.sort(seconds);

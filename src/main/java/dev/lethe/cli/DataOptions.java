@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.influence.BatchLimits;
+import dev.lethe.run.Session;
 import dev.lethe.text.PromptTemplate;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -34,9 +35,10 @@ final class DataOptions {
       description = "tokens worked on at a time, which decides memory (default: ${DEFAULT-VALUE})")
   long batchTokens;
 
-  /** The prompt format; null for the one that fits each row. */
-  PromptTemplate promptTemplate() {
-    return template == null ? null : PromptTemplate.byName(template);
+  /** How rows become samples. */
+  Session.Reading reading() {
+    PromptTemplate format = template == null ? null : PromptTemplate.byName(template);
+    return new Session.Reading(format, maxLength == null ? 0 : maxLength, fields);
   }
 
   BatchLimits limits() {

@@ -11,6 +11,7 @@ import dev.lethe.format.StrictJson;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.run.Progress;
+import dev.lethe.run.Session;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
@@ -62,26 +63,26 @@ final class EvaluateCommand extends LetheCommand {
     if (answers != null && answers.length != 2) {
       throw usage("--answers takes two answers, as in Yes.,No.");
     }
-    try (Workbench bench = Workbench.open(this, common, model);
-        Scope scope = bench.backend().openScope("evaluate")) {
-      AdaptedModel adapted = bench.adapted(adapter);
+    try (Session session = Session.open(model.model, common.openBackend(this));
+        Scope scope = session.backend().openScope("evaluate")) {
+      AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);
-      List<RowLoss> rows = rows(bench, adapted, theta);
+      List<RowLoss> rows = rows(session, adapted, theta);
       List<String> lines = rows.stream().map(row -> json(row).toString()).toList();
       if (out == null) {
         lines.forEach(this::print);
       } else {
         JsonLines.write(out, lines);
       }
-      summary(rows, answers == null ? Double.NaN : auc(bench, adapted, theta));
+      summary(rows, answers == null ? Double.NaN : auc(session, adapted, theta));
       return ExitCode.DONE;
     }
   }
 
-  private List<RowLoss> rows(Workbench bench, AdaptedModel adapted, Tensor theta) {
-    List<Sample> samples = bench.samples(data, dataOptions);
+  private List<RowLoss> rows(Session session, AdaptedModel adapted, Tensor theta) {
+    List<Sample> samples = session.samples(data, dataOptions.reading());
     List<RowLoss> rows = new ArrayList<>();
-    DatasetLoss all = bench.loss(adapted, samples, dataOptions);
+    DatasetLoss all = new DatasetLoss(adapted, samples, dataOptions.limits());
     try (Progress.Task task = progress().start("evaluate", samples.size(), "rows")) {
       for (List<Sample> part : JsonLines.chunks(samples)) {
         stopIfAsked();
@@ -92,12 +93,12 @@ final class EvaluateCommand extends LetheCommand {
     return rows;
   }
 
-  private double auc(Workbench bench, AdaptedModel adapted, Tensor theta) {
+  private double auc(Session session, AdaptedModel adapted, Tensor theta) {
     List<Row> rows = DatasetReader.read(data, dataOptions.fields);
     Candidates candidates =
         Candidates.of(
-            rows, answers[0], answers[1], bench.encoder(rows, dataOptions), data.toString());
-    return candidates.auc(bench.loss(adapted, List.of(), dataOptions), theta);
+            rows, answers[0], answers[1], session.encoder(rows, dataOptions.reading()), data.toString());
+    return candidates.auc(new DatasetLoss(adapted, List.of(), dataOptions.limits()), theta);
   }
 
   private void summary(List<RowLoss> rows, double auc) {

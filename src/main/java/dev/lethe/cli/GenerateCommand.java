@@ -6,6 +6,7 @@ import dev.lethe.nn.GenerationOptions;
 import dev.lethe.nn.Generator;
 import dev.lethe.nn.TransformerSpec;
 import dev.lethe.run.Progress;
+import dev.lethe.run.Session;
 import dev.lethe.text.Tokenizer;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -76,9 +77,9 @@ final class GenerateCommand extends LetheCommand {
     require(maxNewTokens >= 0, "--max-new-tokens must not be negative");
     require(temperature >= 0 && Double.isFinite(temperature), "--temperature is 0 or more");
     require(topP > 0 && topP <= 1, "--top-p is above 0 and at most 1");
-    try (Workbench bench = Workbench.open(this, common, model)) {
-      AdaptedModel adapted = bench.adapted(adapter);
-      Tokenizer tokenizer = promptIds == null ? requireTokenizer(bench) : null;
+    try (Session session = Session.open(model.model, common.openBackend(this))) {
+      AdaptedModel adapted = session.adapted(adapter);
+      Tokenizer tokenizer = promptIds == null ? requireTokenizer(session) : null;
       int[] start = promptIds == null ? encode(tokenizer, adapted.model().spec()) : promptIds;
       GenerationOptions options =
           new GenerationOptions(
@@ -126,8 +127,8 @@ final class GenerateCommand extends LetheCommand {
     }
   }
 
-  private Tokenizer requireTokenizer(Workbench bench) {
-    Tokenizer tokenizer = bench.tokenizer();
+  private Tokenizer requireTokenizer(Session session) {
+    Tokenizer tokenizer = session.tokenizer();
     if (tokenizer == null) {
       throw usage(model.model + " has no tokenizer.json; give the prompt as --prompt-ids");
     }

@@ -10,6 +10,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.ParameterLayout.Parameter;
 import dev.lethe.run.Machine;
 import dev.lethe.run.Progress;
+import dev.lethe.run.Session;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
@@ -56,10 +57,10 @@ final class GradientsCommand extends LetheCommand {
   @Override
   int run() {
     OutputFolder.refuseExisting(out);
-    try (Workbench bench = Workbench.open(this, common, model)) {
-      List<Sample> samples = bench.samples(data, dataOptions);
-      AdaptedModel adapted = bench.adapted(adapter.adapter);
-      DatasetLoss loss = bench.loss(adapted, samples, dataOptions);
+    try (Session session = Session.open(model.model, common.openBackend(this))) {
+      List<Sample> samples = session.samples(data, dataOptions.reading());
+      AdaptedModel adapted = session.adapted(adapter.adapter);
+      DatasetLoss loss = new DatasetLoss(adapted, samples, dataOptions.limits());
       double norm = perSample ? writeEach(adapted, loss) : writeMean(adapted, loss);
       report(samples.size(), adapted.layout().size(), norm);
       return ExitCode.DONE;

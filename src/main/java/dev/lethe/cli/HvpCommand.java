@@ -9,6 +9,7 @@ import dev.lethe.influence.DatasetLoss;
 import dev.lethe.influence.MemoryBudget;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.run.Progress;
+import dev.lethe.run.Session;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
@@ -65,19 +66,19 @@ final class HvpCommand extends LetheCommand {
     if (!(damping >= 0)) {
       throw usage("--damping must not be negative, got " + damping);
     }
-    try (Workbench bench = Workbench.open(this, common, model);
-        Scope scope = bench.backend().openScope("hvp")) {
-      List<Sample> samples = bench.samples(data, dataOptions);
-      AdaptedModel adapted = bench.adapted(adapter.adapter);
-      Tensor v = scope.allocate(bench.backend().vectorType(), 1, adapted.layout().size());
+    try (Session session = Session.open(model.model, common.openBackend(this));
+        Scope scope = session.backend().openScope("hvp")) {
+      List<Sample> samples = session.samples(data, dataOptions.reading());
+      AdaptedModel adapted = session.adapted(adapter.adapter);
+      Tensor v = scope.allocate(session.backend().vectorType(), 1, adapted.layout().size());
       VectorFiles.read(vector, adapted, v.row(0));
-      Tensor product = product(adapted, bench.loss(adapted, samples, dataOptions), kind, v, scope);
+      Tensor product = product(adapted, new DatasetLoss(adapted, samples, dataOptions.limits()), kind, v, scope);
       VectorFiles.write(
           out,
           adapted,
           product,
           Map.of("content", kind.label() + " product", "damping", Double.toString(damping)));
-      report(bench, v.row(0), product, samples.size());
+      report(session, v.row(0), product, samples.size());
       return ExitCode.DONE;
     }
   }
@@ -105,9 +106,9 @@ final class HvpCommand extends LetheCommand {
     return sum.row(0);
   }
 
-  private void report(Workbench bench, Tensor v, Tensor product, int rows) {
-    double quadratic = bench.backend().vectors().dot(v, product);
-    double norm = bench.backend().vectors().norm(product);
+  private void report(Session session, Tensor v, Tensor product, int rows) {
+    double quadratic = session.backend().vectors().dot(v, product);
+    double norm = session.backend().vectors().norm(product);
     if (output.json) {
       print(
           StrictJson.newObject()

@@ -13,6 +13,7 @@ import dev.lethe.influence.Solvers;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
+import dev.lethe.run.Session;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -72,11 +73,11 @@ final class InfluenceCommand extends LetheCommand {
       OutputFolder.refuseExisting(out);
     }
     solve.check(this, adapter.adapter);
-    try (Workbench bench = Workbench.open(this, common, model)) {
-      List<Sample> rows = bench.samples(data, dataOptions);
-      List<Sample> queries = bench.samples(query, dataOptions);
-      AdaptedModel adapted = bench.adapted(adapter.adapter);
-      InfluenceScores.Result result = scores(bench, adapted, rows, queries);
+    try (Session session = Session.open(model.model, common.openBackend(this))) {
+      List<Sample> rows = session.samples(data, dataOptions.reading());
+      List<Sample> queries = session.samples(query, dataOptions.reading());
+      AdaptedModel adapted = session.adapted(adapter.adapter);
+      InfluenceScores.Result result = scores(session, adapted, rows, queries);
       if (!result.complete()) {
         throw new InterruptedRun(
             "interrupted after %d of %d queries; nothing was written. Run the same command again."
@@ -93,16 +94,16 @@ final class InfluenceCommand extends LetheCommand {
   }
 
   private InfluenceScores.Result scores(
-      Workbench bench, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
+      Session session, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
     Tensor theta = adapted.adapter().theta();
     SolveOptions.Chosen chosen = solve.choose(this, adapter.adapter);
     progress().say("damping %.3g (%s)".formatted(chosen.damping(), chosen.from()));
-    DatasetLoss loss = bench.loss(adapted, rows, dataOptions);
+    DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
     double damping = chosen.damping() + chosen.weightDecay();
     try (Progress.Task task = progress().start("influence", queries.size(), "queries");
         DatasetCurvature curvature =
             new DatasetCurvature(
-                solve.kind(), loss, theta, rows.size(), MemoryBudget.automatic(bench.backend()))) {
+                solve.kind(), loss, theta, rows.size(), MemoryBudget.automatic(session.backend()))) {
       InfluenceScores scores =
           new InfluenceScores(loss, theta, curvature, damping, rows.size());
       return scores.of(

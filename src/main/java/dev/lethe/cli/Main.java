@@ -73,7 +73,8 @@ public final class Main {
     return code;
   }
 
-  private static CommandLine commands(Console console) {
+  /** All commands, which print to the console. */
+  static CommandLine commands(Console console) {
     CommandLine main = new CommandLine(new Main());
     main.addSubcommand(new DemoCommand(console));
     main.addSubcommand(new DoctorCommand(console));
@@ -98,7 +99,11 @@ public final class Main {
   private static int usageError(ParameterException e) {
     CommandLine command = e.getCommandLine();
     PrintWriter err = command.getErr();
-    err.println("lethe: " + e.getMessage());
+    if (command.getParent() == null && e instanceof UnmatchedArgumentException unknown) {
+      err.println("lethe: there is no command '" + unknown.getUnmatched().getFirst() + "'");
+    } else {
+      err.println("lethe: " + e.getMessage());
+    }
     UnmatchedArgumentException.printSuggestions(e, err);
     err.printf("Try '%s --help'.%n", command.getCommandSpec().qualifiedName(" "));
     return ExitCode.USAGE;

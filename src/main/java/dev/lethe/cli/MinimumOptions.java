@@ -51,8 +51,13 @@ final class MinimumOptions {
         : Optional.empty();
   }
 
-  /** Minimises where that was asked. */
-  Optional<Reached> reach(LetheCommand command, DatasetLoss loss, Tensor theta) {
+  /**
+   * Minimises where that was asked.
+   *
+   * @param resumable whether the run before it left a state, for the message when interrupted
+   */
+  Optional<Reached> reach(
+      LetheCommand command, DatasetLoss loss, Tensor theta, boolean resumable) {
     if (toMinimum == null) {
       return Optional.empty();
     }
@@ -67,7 +72,8 @@ final class MinimumOptions {
     }
     if (command.console.interrupt().requested() && !result.converged()) {
       throw new InterruptedRun(
-          "interrupted on the way to the minimum; nothing was written. Run the same command again.");
+          "interrupted on the way to the minimum. Run the same command again"
+              + (resumable ? " with --resume." : "."));
     }
     return Optional.of(new Reached(l2, result));
   }

@@ -4,10 +4,12 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.OutputFolder;
 import dev.lethe.format.PeftAdapterConfig;
 import dev.lethe.format.PeftFolder;
+import dev.lethe.influence.DatasetLoss;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.Session;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingRecord;
@@ -54,9 +56,9 @@ final class TrainCommand extends LetheCommand {
     adapterOptions.check(this);
     minimum.check(this);
     TrainOptions options = training.options(common.seed);
-    try (Workbench bench = Workbench.open(this, common, model)) {
-      List<Sample> samples = bench.samples(data, dataOptions);
-      AdaptedModel adapted = adapter(bench);
+    try (Session session = Session.open(model.model, common.openBackend(this))) {
+      List<Sample> samples = session.samples(data, dataOptions.reading());
+      AdaptedModel adapted = adapter(session);
       TrainingWatch watch =
           new TrainingWatch(this, folder.state(), options.totalSteps(samples.size()));
       Trainer trainer = new Trainer(adapted, samples, options, watch);
@@ -71,19 +73,23 @@ final class TrainCommand extends LetheCommand {
                     folder.state()));
       }
       Optional<MinimumOptions.Reached> reached =
-          minimum.reach(this, bench.loss(adapted, samples, dataOptions), adapted.adapter().theta());
+          minimum.reach(
+              this,
+              new DatasetLoss(adapted, samples, dataOptions.limits()),
+              adapted.adapter().theta(),
+              folder.hasState());
       write(folder, adapted.adapter(), result, watch, reached);
       report(result, watch, reached);
       return ExitCode.DONE;
     }
   }
 
-  private AdaptedModel adapter(Workbench bench) {
+  private AdaptedModel adapter(Session session) {
     if (adapterOptions.initAdapter != null) {
-      return bench.adapted(adapterOptions.initAdapter);
+      return session.adapted(adapterOptions.initAdapter);
     }
     PeftAdapterConfig config = adapterOptions.config(model.model.toString());
-    return bench.adapted(LoraAdapter.create(config, bench.model(), common.seed));
+    return session.adapted(LoraAdapter.create(config, session.model(), common.seed));
   }
 
   private static void write(

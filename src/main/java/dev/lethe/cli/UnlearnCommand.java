@@ -7,6 +7,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.Session;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
@@ -128,10 +129,10 @@ final class UnlearnCommand extends LetheCommand {
     }
     List<String> ids = RequestFiles.ids(forget);
     solve.check(this, adapter.adapter);
-    try (Workbench bench = Workbench.open(this, common, model)) {
-      List<Sample> rows = bench.samples(data, dataOptions);
-      UnlearnRequest request = request(bench, rows, ids);
-      AdaptedModel adapted = bench.adapted(adapter.adapter);
+    try (Session session = Session.open(model.model, common.openBackend(this))) {
+      List<Sample> rows = session.samples(data, dataOptions.reading());
+      UnlearnRequest request = request(session, rows, ids);
+      AdaptedModel adapted = session.adapted(adapter.adapter);
       Eraser.Builder eraser =
           Eraser.builder(adapted, rows, request)
               .curvature(solve.kind())
@@ -144,7 +145,7 @@ final class UnlearnCommand extends LetheCommand {
               .outerSteps(outerSteps)
               .outerTarget(target)
               .limits(dataOptions.limits())
-              .heldOut(heldOut == null ? List.of() : bench.samples(heldOut, dataOptions))
+              .heldOut(heldOut == null ? List.of() : session.samples(heldOut, dataOptions.reading()))
               .partial(folder.state())
               .resume(resume);
       solve.apply(this, adapter.adapter, eraser);
@@ -177,17 +178,17 @@ final class UnlearnCommand extends LetheCommand {
     }
   }
 
-  private UnlearnRequest request(Workbench bench, List<Sample> rows, List<String> ids) {
+  private UnlearnRequest request(Session session, List<Sample> rows, List<String> ids) {
     if (replace == null) {
       return UnlearnRequest.of(rows, ids, List.of());
     }
     if (!inOrder) {
       List<Row> named = DatasetReader.readNamed(replace, replaceFields);
       List<Sample> replacements =
-          bench.encoder(named, dataOptions).encode(named, replace.toString());
+          session.encoder(named, dataOptions.reading()).encode(named, replace.toString());
       return UnlearnRequest.of(rows, ids, replacements);
     }
-    List<Sample> unnamed = bench.samples(replace, dataOptions, replaceFields);
+    List<Sample> unnamed = session.samples(replace, dataOptions.reading().withFields(replaceFields));
     if (unnamed.size() != ids.size()) {
       throw usage(
           "--in-order pairs %d ids of --forget with %d rows of %s; there must be equally many"

@@ -1,0 +1,157 @@
+package dev.lethe.run;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.Backends;
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Sample;
+import dev.lethe.format.DatasetReader;
+import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.PeftFolder;
+import dev.lethe.format.Row;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LanguageModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.nn.ModelFamily;
+import dev.lethe.nn.TransformerSpec;
+import dev.lethe.text.HfTokenizer;
+import dev.lethe.text.PromptTemplate;
+import dev.lethe.text.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+
+/** What work on one base model needs: backend, weights, adapters, tokenizer. Closes all of them. */
+public final class Session implements AutoCloseable {
+  private static final String TOKENIZER = "tokenizer.json";
+
+  private final Deque<AutoCloseable> open = new ArrayDeque<>();
+  private final Backend backend;
+  private final HfModelFolder folder;
+  private LanguageModel model;
+  private Tokenizer tokenizer;
+
+  private Session(HfModelFolder folder, Backend backend) {
+    this.folder = folder;
+    this.backend = backend;
+    open.push(backend);
+    open.push(folder);
+  }
+
+  /**
+   * Opens a model's folder; its weights are loaded when first needed.
+   *
+   * @param modelDir a Hugging Face folder
+   * @param backend closed with this session
+   */
+  public static Session open(Path modelDir, Backend backend) {
+    try {
+      return new Session(HfModelFolder.open(modelDir), backend);
+    } catch (RuntimeException | Error e) {
+      backend.close();
+      throw e;
+    }
+  }
+
+  /** Opens a model's folder on a device by name, {@code auto} for the best that works here. */
+  public static Session open(Path modelDir, String device) {
+    return open(modelDir, Backends.select(device, BackendOptions.DEFAULT));
+  }
+
+  /**
+   * How rows become samples.
+   *
+   * @param template null for the format that fits each row's form
+   * @param maxLength the most tokens of a row; 0 for the model's context
+   * @param fields names of fields in the file, see {@link DatasetReader#read(Path, Map)}
+   */
+  public record Reading(PromptTemplate template, long maxLength, Map<String, String> fields) {
+    /** Each row in the format that fits it. */
+    public static final Reading DEFAULT = new Reading(null, 0, Map.of());
+
+    /** The same of a file whose fields have other names. */
+    public Reading withFields(Map<String, String> others) {
+      return new Reading(template, maxLength, others);
+    }
+  }
+
+  public Backend backend() {
+    return backend;
+  }
+
+  public HfModelFolder folder() {
+    return folder;
+  }
+
+  /** The model, loaded when first asked for. */
+  public LanguageModel model() {
+    if (model == null) {
+      model = LanguageModel.open(folder, backend);
+      open.push(model);
+    }
+    return model;
+  }
+
+  /** The model with the adapter of a PEFT folder, or bare where that is null. */
+  public AdaptedModel adapted(Path adapterDir) {
+    if (adapterDir == null) {
+      return new AdaptedModel(model(), null);
+    }
+    try (PeftFolder peft = PeftFolder.open(adapterDir)) {
+      return adapted(LoraAdapter.open(peft, model()));
+    }
+  }
+
+  /** The model with an adapter, which this session takes over. */
+  public AdaptedModel adapted(LoraAdapter adapter) {
+    open.push(adapter);
+    return new AdaptedModel(model(), adapter);
+  }
+
+  /** The model's tokenizer; null where it has none. */
+  public Tokenizer tokenizer() {
+    if (tokenizer == null && Files.exists(folder.path().resolve(TOKENIZER))) {
+      tokenizer = HfTokenizer.open(folder.path());
+      open.push(tokenizer);
+    }
+    return tokenizer;
+  }
+
+  /** An encoder for the given rows, which loads the tokenizer only if one of them is text. */
+  public Encoder encoder(List<Row> rows, Reading reading) {
+    boolean tokensOnly = rows.stream().allMatch(row -> row instanceof Row.TokenRow);
+    TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
+    long context = spec.maxPositions();
+    long longest = reading.maxLength == 0 ? context : Math.min(context, reading.maxLength);
+    return new Encoder(
+        tokensOnly ? null : tokenizer(), reading.template, longest, spec.vocabulary());
+  }
+
+  /** A data set as samples. */
+  public List<Sample> samples(Path file) {
+    return samples(file, Reading.DEFAULT);
+  }
+
+  /** A data set as samples. */
+  public List<Sample> samples(Path file, Reading reading) {
+    List<Row> rows = DatasetReader.read(file, reading.fields);
+    return encoder(rows, reading).encode(rows, file.toString());
+  }
+
+  @Override
+  public void close() {
+    while (!open.isEmpty()) {
+      try {
+        open.pop().close();
+      } catch (LetheException e) {
+        throw e;
+      } catch (Exception e) {
+        throw new IllegalStateException("closing failed", e);
+      }
+    }
+  }
+}
