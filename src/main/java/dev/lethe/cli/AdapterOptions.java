@@ -31,7 +31,7 @@ final class AdapterOptions {
       split = ",",
       description =
           "linear layers to adapt, of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj"
-              + " (default: all seven)")
+              + " (default: all seven, as PEFT's all-linear)")
   List<String> targets;
 
   @Option(
@@ -39,6 +39,8 @@ final class AdapterOptions {
       paramLabel = "DIR",
       description = "start from this adapter instead of a new one")
   Path initAdapter;
+
+  private static final String ALL_LINEAR = "all-linear";
 
   private static final List<String> ALL =
       List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
@@ -61,7 +63,7 @@ final class AdapterOptions {
         r,
         alpha == null ? 2.0 * r : alpha,
         dropout == null ? 0 : dropout,
-        targets == null ? ALL : targets,
+        targets == null || targets.equals(List.of(ALL_LINEAR)) ? ALL : targets,
         baseModel);
   }
 }
