@@ -1,0 +1,122 @@
+package dev.lethe.backend.cuda;
+
+import dev.lethe.backend.cuda.blas.Operand;
+import dev.lethe.backend.cuda.blas.Products;
+import dev.lethe.backend.cuda.driver.Device;
+import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/** What all kernels of one backend share. */
+final class Cuda implements AutoCloseable {
+  /** Threads of a block in elementwise kernels. */
+  static final int THREADS = 256;
+
+  /** Blocks for each multiprocessor, at most, in grid-stride loops. */
+  private static final int WAVES = 8;
+
+  private final Device device;
+  private final DType type;
+  private final CudaAllocator allocator;
+  private final Arena arena = Arena.ofShared();
+  private final Map<String, Kernel> kernels = new HashMap<>();
+  private final Transfers transfers;
+  private final Products products;
+
+  /**
+   * @param type of activations and frozen weights, F32 or BF16
+   * @param products closed with this
+   */
+  Cuda(Device device, DType type, ProductsFactory products) {
+    this.device = device;
+    this.type = type;
+    this.allocator = new CudaAllocator(device);
+    this.transfers = new Transfers(device);
+    this.products = products.make(this);
+  }
+
+  /** Makes the matrix products of a backend, which may need its kernels. */
+  @FunctionalInterface
+  interface ProductsFactory {
+    Products make(Cuda cuda);
+  }
+
+  Device device() {
+    return device;
+  }
+
+  /** The format of activations and frozen weights. */
+  DType type() {
+    return type;
+  }
+
+  CudaAllocator allocator() {
+    return allocator;
+  }
+
+  Transfers transfers() {
+    return transfers;
+  }
+
+  Products products() {
+    return products;
+  }
+
+  /** The kernel NAME_f32 or NAME_bf16, as activations are. */
+  Kernel kernel(String name) {
+    return kernel(name, type);
+  }
+
+  /** The kernel NAME_f32 or NAME_bf16. */
+  Kernel kernel(String name, DType type) {
+    return plainKernel(name + "_" + type.name().toLowerCase(Locale.ROOT));
+  }
+
+  /** The kernel of exactly this name. */
+  Kernel plainKernel(String name) {
+    return kernels.computeIfAbsent(name, whole -> new Kernel(device, whole, arena));
+  }
+
+  /** Memory for one call. */
+  Scope scratch(String name) {
+    return Scope.open(name, allocator);
+  }
+
+  /** One thread an element, in a grid-stride loop over at least one element. */
+  Grid elements(long count) {
+    long blocks = Math.ceilDiv(Math.max(1, count), THREADS);
+    return Grid.of(Math.min(blocks, (long) WAVES * device.multiprocessors()), THREADS);
+  }
+
+  /** Device address of a tensor of this backend. */
+  static long address(Tensor tensor) {
+    if (tensor.storage() instanceof CudaStorage storage) {
+      return storage.address() + tensor.byteOffset();
+    }
+    throw new IllegalArgumentException(
+        "tensor %s lies on %s; upload it into a scope of the cuda backend first"
+            .formatted(tensor, tensor.storage().place()));
+  }
+
+  /** A tensor's last two axes as a matrix; its other axes are the batch. */
+  static Operand matrix(Tensor tensor) {
+    int rank = tensor.shape().rank();
+    long columns = tensor.dim(rank - 1);
+    long rows = rank == 1 ? 1 : tensor.dim(rank - 2);
+    Operand matrix = Operand.of(address(tensor), tensor.dtype(), columns);
+    return rank > 2 ? matrix.every(rows * columns) : matrix;
+  }
+
+  @Override
+  public void close() {
+    products.close();
+    allocator.close();
+    device.close();
+    arena.close();
+  }
+}

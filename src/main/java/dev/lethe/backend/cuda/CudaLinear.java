@@ -1,0 +1,31 @@
+package dev.lethe.backend.cuda;
+
+import dev.lethe.backend.FrozenLinear;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * A frozen weight in device memory, one copy for both directions.
+ *
+ * @param weight (out,in) in activation format
+ * @param bias (out) in activation format, or null
+ * @param transposed whether the caller asked for the backward product
+ */
+record CudaLinear(Tensor weight, Tensor bias, boolean transposed) implements FrozenLinear {
+  @Override
+  public long in() {
+    return weight.dim(1);
+  }
+
+  @Override
+  public long out() {
+    return weight.dim(0);
+  }
+
+  static CudaLinear of(FrozenLinear weight) {
+    if (weight instanceof CudaLinear linear) {
+      return linear;
+    }
+    throw new IllegalArgumentException(
+        "weight: expected one frozen by the cuda backend, got " + weight.getClass().getName());
+  }
+}

@@ -1,0 +1,11 @@
+package dev.lethe.backend.cuda;
+
+import dev.lethe.tensor.Storage;
+
+/**
+ * Device memory of a tensor.
+ *
+ * @param address aligned to 256 bytes
+ * @param place the device's name
+ */
+record CudaStorage(long address, long byteSize, String place) implements Storage {}

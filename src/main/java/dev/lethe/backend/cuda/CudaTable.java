@@ -1,0 +1,29 @@
+package dev.lethe.backend.cuda;
+
+import dev.lethe.backend.FrozenEmbedding;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * A frozen embedding table in device memory.
+ *
+ * @param table (V,D) in activation format
+ */
+record CudaTable(Tensor table) implements FrozenEmbedding {
+  @Override
+  public long vocabulary() {
+    return table.dim(0);
+  }
+
+  @Override
+  public long width() {
+    return table.dim(1);
+  }
+
+  static CudaTable of(FrozenEmbedding table) {
+    if (table instanceof CudaTable ours) {
+      return ours;
+    }
+    throw new IllegalArgumentException(
+        "table: expected one frozen by the cuda backend, got " + table.getClass().getName());
+  }
+}

@@ -1,0 +1,63 @@
+package dev.lethe.backend.cuda.driver;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One CUDA device as kernels need it: memory by address, copies, launches. Everything is queued in one
+ * stream and runs in the order of the calls; {@link #download} and {@link #synchronize} wait. One thread at
+ * a time may call.
+ */
+public interface Device extends AutoCloseable {
+  /** Where its memory lies, for error messages: {@code "cuda:0"}. */
+  String place();
+
+  /** One line for people: name, compute capability, memory, driver. */
+  String description();
+
+  int multiprocessors();
+
+  /** Raw handle of the stream that everything is queued in; 0 where there is none. */
+  long stream();
+
+  /**
+   * Device memory of undefined contents, aligned to 256 bytes.
+   *
+   * @throws OutOfMemoryError with need, what there is, and a remedy
+   */
+  long allocate(long bytes);
+
+  void free(long address);
+
+  /** Copies host memory, heap or native, to the device; the segment may be reused at once. */
+  void upload(MemorySegment host, long address);
+
+  /** Copies device memory into a host segment and waits for it. */
+  void download(long address, MemorySegment host);
+
+  void copy(long source, long target, long bytes);
+
+  /** Sets every byte. */
+  void fill(long address, byte value, long bytes);
+
+  /**
+   * The handle of an exported kernel by its whole name, as in {@code swiglu_forward_f32}.
+   *
+   * @throws IllegalArgumentException where there is none of this name
+   */
+  long kernel(String name);
+
+  /**
+   * Queues a launch.
+   *
+   * @param kernel from {@link #kernel}
+   * @param parameters an array of pointers to the arguments, as cuLaunchKernel takes it; read before this
+   *     returns
+   */
+  void launch(long kernel, Grid grid, MemorySegment parameters);
+
+  /** Waits until everything queued is done. */
+  void synchronize();
+
+  @Override
+  void close();
+}
