@@ -4,11 +4,15 @@
 // Rules that keep one source for both:
 //   - include nothing but files of this folder; no inline PTX outside this file
 //   - a kernel's parameters are pointers, int64_t and float
+//   - shared memory is declared by SHARED_ARRAY and DYNAMIC_SHARED alone
+//   - types that differ between files have different names
 //   - warp functions (shuffles, mma, ldmatrix) are called by all 32 lanes
 //   - copies to shared memory by copy_async are there only after copy_async_wait and __syncthreads
 #pragma once
 
 #include <stdint.h>
+
+#include <type_traits>
 
 #ifdef LETHE_EMULATOR
 #include "emulator.h"
@@ -23,6 +27,9 @@
   extern __shared__ __align__(16) unsigned char dynamic_shared_raw[]; \
   T* NAME = reinterpret_cast<T*>(dynamic_shared_raw)
 
+// T* NAME: COUNT elements of the block's static shared memory.
+#define SHARED_ARRAY(T, NAME, COUNT) __shared__ __align__(16) T NAME[COUNT]
+
 // Exports one kernel under NAME: BOUNDS are launch bounds in parentheses, TYPE is what PARAMETERS call
 // T, and CALL is its body.
 #define EXPORT_KERNEL(NAME, BOUNDS, TYPE, PARAMETERS, CALL)                   \
@@ -35,13 +42,11 @@ using bf16 = __nv_bfloat16;
 
 DEVICE float to_float(bf16 x) { return __bfloat162float(x); }
 
-template <class T>
-DEVICE T from_float(float x);
+// To the nearest, ties to even.
+DEVICE bf16 round_bf16(float x) { return __float2bfloat16_rn(x); }
 
-template <>
-DEVICE bf16 from_float<bf16>(float x) {
-  return __float2bfloat16_rn(x);
-}
+// e^x with the hardware's exponential, relative error about 2^-21 for moderate x.
+DEVICE float fast_exp(float x) { return __expf(x); }
 
 // Two numbers as bfloat16 in one register, lo in the low half.
 DEVICE uint32_t pack_bf16(float lo, float hi) {
@@ -103,9 +108,13 @@ DEVICE void copy_async_wait() {
 
 DEVICE float to_float(float x) { return x; }
 
-template <>
-DEVICE float from_float<float>(float x) {
-  return x;
+template <class T>
+DEVICE T from_float(float x) {
+  if constexpr (std::is_same_v<T, float>) {
+    return x;
+  } else {
+    return round_bf16(x);
+  }
 }
 
 // Exports template<class T> NAME as NAME_f32 and NAME_bf16.

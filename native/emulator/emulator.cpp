@@ -1,0 +1,348 @@
+#include "emulator.h"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "fibers.h"
+
+#ifdef LETHE_ASSEMBLY_SWITCH
+asm(R"(
+.text
+.globl lethe_emulator_switch
+.hidden lethe_emulator_switch
+lethe_emulator_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+)");
+#endif
+
+namespace emulator {
+
+Registration* Registration::first = nullptr;
+Thread* current = nullptr;
+dim3 block_index;
+dim3 block_size;
+dim3 grid_size;
+
+namespace {
+
+constexpr size_t MOST_DYNAMIC_SHARED = 232448;
+constexpr size_t MOST_STATIC_SHARED = 48 << 10;
+constexpr int MOST_THREADS = 1024;
+constexpr int LANES = 32;
+constexpr unsigned char POISON = 0xff;  // NaN in every floating format
+
+enum class State { READY, AT_WARP_BARRIER, AT_BLOCK_BARRIER, DONE };
+
+struct Copy {
+  void* shared;
+  const void* global;
+  int valid;
+  int group;
+};
+
+struct Fiber : Thread {
+  Context context;
+  State state;
+  int exchanges;
+  int group;
+  std::vector<Copy> copies;
+};
+
+// What the fibers of a launch share; there is one launch at a time.
+struct Machine {
+  Registration* kernel;
+  void** arguments;
+  Context scheduler;
+  StackNotes stack;
+  std::vector<Fiber> fibers;
+  std::vector<unsigned char> stacks;
+  std::vector<unsigned char> exchange;  // two buffers a warp
+  alignas(128) unsigned char dynamic_shared[MOST_DYNAMIC_SHARED];
+  alignas(128) unsigned char static_shared[MOST_STATIC_SHARED];
+  size_t dynamic_bytes;
+  size_t static_bytes = 0;
+  bool failed;
+  std::string error;
+  std::string kernels;
+};
+
+Machine machine;
+
+Fiber& fiber() { return *static_cast<Fiber*>(current); }
+
+size_t index_of(const Fiber& f) { return static_cast<size_t>(&f - machine.fibers.data()); }
+
+unsigned char* stack_of(const Fiber& f) { return machine.stacks.data() + index_of(f) * STACK_BYTES; }
+
+void to_fiber(Fiber& f) {
+  current = &f;
+  machine.stack.entering(stack_of(f));
+  switch_context(machine.scheduler, f.context);
+  machine.stack.left();
+}
+
+void to_scheduler() {
+  void* fake = nullptr;
+  bool ended = machine.failed || fiber().state == State::DONE;
+  machine.stack.leaving(ended ? nullptr : &fake);
+  switch_context(fiber().context, machine.scheduler);
+  machine.stack.resumed(fake);
+}
+
+void run_thread() {
+  machine.stack.entered();
+  machine.kernel->invoke(machine.kernel->function, machine.arguments);
+  fiber().state = State::DONE;
+  to_scheduler();
+  std::abort();
+}
+
+void start(Fiber& f, unsigned thread) {
+  f.index = {thread, 0, 0};
+  f.lane = static_cast<int>(thread % LANES);
+  f.state = State::READY;
+  f.exchanges = 0;
+  f.group = 0;
+  f.copies.clear();
+  make_context(f.context, stack_of(f), &run_thread);
+}
+
+void record_failure(const char* format, va_list arguments) {
+  char text[512];
+  vsnprintf(text, sizeof text, format, arguments);
+  char place[200];
+  snprintf(place, sizeof place, "kernel %s, block (%u,%u,%u), thread %u: ", machine.kernel->name, block_index.x,
+           block_index.y, block_index.z, current->index.x);
+  machine.failed = true;
+  machine.error = std::string(place) + text;
+}
+
+// Some of these fibers wait where all should.
+void fail_barrier(const char* barrier, State waiting, Fiber* first, int count) {
+  auto at_barrier = [waiting](const Fiber& f) { return f.state == waiting; };
+  current = std::find_if(first, first + count, at_barrier);
+  auto record = [](const char* format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    record_failure(format, arguments);
+    va_end(arguments);
+  };
+  record("%d of %d threads reached %s", static_cast<int>(std::count_if(first, first + count, at_barrier)), count,
+         barrier);
+}
+
+// Whether all of these fibers wait at this barrier, and may go on; fails where only some do.
+bool release(const char* barrier, State waiting, Fiber* first, int count) {
+  auto there = std::count_if(first, first + count, [waiting](const Fiber& f) { return f.state == waiting; });
+  if (there == 0) {
+    return false;
+  }
+  if (there != count) {
+    fail_barrier(barrier, waiting, first, count);
+    return false;
+  }
+  std::for_each(first, first + count, [](Fiber& f) { f.state = State::READY; });
+  return true;
+}
+
+// Runs one warp until its lanes wait at the block's barrier or are done.
+void run_warp(Fiber* first) {
+  do {
+    for (int i = 0; i < LANES; i++) {
+      if (first[i].state == State::READY) {
+        to_fiber(first[i]);
+        if (machine.failed) {
+          return;
+        }
+      }
+    }
+  } while (release("a warp function", State::AT_WARP_BARRIER, first, LANES));
+}
+
+void run_block(std::mt19937_64& random) {
+  std::fill_n(machine.dynamic_shared, machine.dynamic_bytes, POISON);
+  std::fill_n(machine.static_shared, machine.static_bytes, POISON);
+  int threads = static_cast<int>(block_size.x);
+  for (int i = 0; i < threads; i++) {
+    start(machine.fibers[i], static_cast<unsigned>(i));
+  }
+  std::vector<int> warps(threads / LANES);
+  std::iota(warps.begin(), warps.end(), 0);
+  do {
+    std::shuffle(warps.begin(), warps.end(), random);
+    for (int warp : warps) {
+      run_warp(&machine.fibers[warp * LANES]);
+      if (machine.failed) {
+        return;
+      }
+    }
+  } while (release("__syncthreads", State::AT_BLOCK_BARRIER, machine.fibers.data(), threads));
+}
+
+void prepare_memory() {
+  if (machine.fibers.empty()) {
+    machine.fibers.resize(MOST_THREADS);
+    machine.stacks.resize(MOST_THREADS * STACK_BYTES);
+    machine.exchange.resize(2 * MOST_THREADS * EXCHANGE_BYTES);
+  }
+}
+
+}  // namespace
+
+void block_barrier() {
+  fiber().state = State::AT_BLOCK_BARRIER;
+  to_scheduler();
+}
+
+void warp_barrier() {
+  fiber().state = State::AT_WARP_BARRIER;
+  to_scheduler();
+}
+
+void fail(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  record_failure(format, arguments);
+  va_end(arguments);
+  to_scheduler();
+  std::abort();
+}
+
+unsigned char* exchange_buffer() {
+  size_t warp = index_of(fiber()) / LANES;
+  size_t turn = static_cast<size_t>(fiber().exchanges++ % 2);
+  return machine.exchange.data() + (2 * warp + turn) * LANES * EXCHANGE_BYTES;
+}
+
+void* dynamic_shared() { return machine.dynamic_shared; }
+
+size_t place_shared(size_t bytes) {
+  size_t offset = machine.static_bytes;
+  size_t end = offset + (bytes + 15) / 16 * 16;
+  if (end > MOST_STATIC_SHARED) {
+    fail("the static shared arrays of all kernels take more than %zu bytes", MOST_STATIC_SHARED);
+  }
+  std::fill_n(machine.static_shared + offset, end - offset, POISON);
+  machine.static_bytes = end;
+  return offset;
+}
+
+void* static_shared(size_t offset) { return machine.static_shared + offset; }
+
+void require_shared(const char* what, const void* address, size_t bytes) {
+  auto inside = [&](const unsigned char* memory, size_t size) {
+    auto* start = static_cast<const unsigned char*>(address);
+    return start >= memory && start + bytes <= memory + size;
+  };
+  if (!inside(machine.dynamic_shared, machine.dynamic_bytes) &&
+      !inside(machine.static_shared, machine.static_bytes)) {
+    fail("%s: an address outside the block's shared memory", what);
+  }
+  if (reinterpret_cast<uintptr_t>(address) % 16 != 0) {
+    fail("%s: a shared address that is not aligned to 16 bytes", what);
+  }
+}
+
+void copy_async(void* shared, const void* global, int valid) {
+  require_shared("copy_async_16", shared, 16);
+  if (reinterpret_cast<uintptr_t>(global) % 16 != 0) {
+    fail("copy_async_16: a global address that is not aligned to 16 bytes");
+  }
+  if (valid < 0 || valid > 16) {
+    fail("copy_async_16: %d valid bytes of 16", valid);
+  }
+  fiber().copies.push_back({shared, global, valid, fiber().group});
+}
+
+void copy_async_commit() { fiber().group++; }
+
+void copy_async_wait(int pending) {
+  std::vector<Copy>& copies = fiber().copies;
+  int open = fiber().group - pending;
+  auto rest = std::find_if(copies.begin(), copies.end(), [open](const Copy& c) { return c.group >= open; });
+  for (auto copy = copies.begin(); copy != rest; ++copy) {
+    std::memset(copy->shared, 0, 16);
+    std::memcpy(copy->shared, copy->global, static_cast<size_t>(copy->valid));
+  }
+  copies.erase(copies.begin(), rest);
+}
+
+}  // namespace emulator
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+using emulator::machine;
+using emulator::Registration;
+
+// All exported names, a line each.
+EXPORT const char* lethe_emulator_kernels() {
+  machine.kernels.clear();
+  for (Registration* kernel = Registration::first; kernel != nullptr; kernel = kernel->next) {
+    machine.kernels += std::string(kernel->name) + "\n";
+  }
+  return machine.kernels.c_str();
+}
+
+// The kernel of this name, or null.
+EXPORT void* lethe_emulator_kernel(const char* name) {
+  for (Registration* kernel = Registration::first; kernel != nullptr; kernel = kernel->next) {
+    if (std::strcmp(kernel->name, name) == 0) {
+      return kernel;
+    }
+  }
+  return nullptr;
+}
+
+// Why the last launch failed.
+EXPORT const char* lethe_emulator_error() { return machine.error.c_str(); }
+
+// Runs a launch to its end; 0, or 1 where it failed. The seed fixes the order of warps.
+EXPORT int lethe_emulator_launch(void* kernel, int x, int y, int z, int threads, int shared_bytes, void** arguments,
+                                 uint64_t seed) {
+  machine.kernel = static_cast<Registration*>(kernel);
+  machine.arguments = arguments;
+  machine.dynamic_bytes = static_cast<size_t>(shared_bytes);
+  machine.failed = false;
+  if (threads > machine.kernel->bounds.threads || threads % emulator::LANES != 0 ||
+      machine.dynamic_bytes > emulator::MOST_DYNAMIC_SHARED) {
+    machine.error = std::string("kernel ") + machine.kernel->name + ": launched with " + std::to_string(threads) +
+                    " threads and " + std::to_string(shared_bytes) + " bytes of shared memory; it takes whole warps, " +
+                    std::to_string(machine.kernel->bounds.threads) + " threads at most";
+    return 1;
+  }
+  emulator::prepare_memory();
+  emulator::grid_size = {static_cast<unsigned>(x), static_cast<unsigned>(y), static_cast<unsigned>(z)};
+  emulator::block_size = {static_cast<unsigned>(threads), 1, 1};
+  std::mt19937_64 random(seed);
+  dim3& block = emulator::block_index;
+  for (block.z = 0; block.z < emulator::grid_size.z; block.z++) {
+    for (block.y = 0; block.y < emulator::grid_size.y; block.y++) {
+      for (block.x = 0; block.x < emulator::grid_size.x; block.x++) {
+        emulator::run_block(random);
+        if (machine.failed) {
+          return 1;
+        }
+      }
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,289 @@
+// CUDA's device side for a C++ compiler: kernels/device.cuh includes this where LETHE_EMULATOR is defined.
+//
+// A block's threads are fibers on one thread of the operating system. They switch at barriers and warp
+// functions only. Warps run in random order between barriers, shared memory is poisoned before every block, and
+// asynchronous copies happen as late as they may, so that a missing barrier or wait shows as a wrong result.
+// What the hardware leaves undefined ends the launch with an error: divergent barriers, misaligned matrix loads.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#define DEVICE static inline
+#define __restrict__ __restrict
+
+struct dim3 {
+  unsigned x, y, z;
+};
+
+struct alignas(8) float2 {
+  float x, y;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct alignas(8) uint2 {
+  uint32_t x, y;
+};
+struct alignas(16) uint4 {
+  uint32_t x, y, z, w;
+};
+
+// bfloat16 as its bits.
+struct bf16 {
+  uint16_t bits;
+};
+
+namespace emulator {
+
+struct Bounds {
+  int threads;
+  explicit Bounds(int most_threads, int /* least blocks a multiprocessor */ = 1) : threads(most_threads) {}
+};
+
+// A kernel by its exported name, and how to call it with cuLaunchKernel's array of pointers to arguments.
+struct Registration {
+  const char* name;
+  void (*function)();
+  void (*invoke)(void (*function)(), void** arguments);
+  Bounds bounds;
+  Registration* next;
+
+  template <class... A>
+  Registration(const char* kernel_name, void (*kernel)(A...), Bounds launch_bounds)
+      : name(kernel_name),
+        function(reinterpret_cast<void (*)()>(kernel)),
+        invoke(&Call<A...>::with),
+        bounds(launch_bounds),
+        next(first) {
+    first = this;
+  }
+
+  static Registration* first;
+
+ private:
+  template <class... A>
+  struct Call {
+    static void with(void (*function)(), void** arguments) {
+      apply(reinterpret_cast<void (*)(A...)>(function), arguments, std::index_sequence_for<A...>{});
+    }
+
+    template <size_t... I>
+    static void apply(void (*function)(A...), void** arguments, std::index_sequence<I...>) {
+      function(*static_cast<A*>(arguments[I])...);
+    }
+  };
+};
+
+// What a kernel asks about the thread it runs on.
+struct Thread {
+  dim3 index;
+  int lane;
+};
+
+extern Thread* current;
+extern dim3 block_index;
+extern dim3 block_size;
+extern dim3 grid_size;
+
+void block_barrier();
+void warp_barrier();
+
+// Ends the launch with this message; does not return.
+[[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+// A buffer of this warp with a place for each lane; what lanes put there is seen by all after the next
+// warp_barrier and stays until the exchange after the next.
+constexpr int EXCHANGE_BYTES = 64;
+unsigned char* exchange_buffer();
+
+void* dynamic_shared();
+// The offset of a new array in static shared memory, the same in every block.
+size_t place_shared(size_t bytes);
+void* static_shared(size_t offset);
+void require_shared(const char* what, const void* address, size_t bytes);
+
+void copy_async(void* shared, const void* global, int valid);
+void copy_async_commit();
+void copy_async_wait(int pending);
+
+template <class V>
+inline V exchange(V value, int source) {
+  static_assert(sizeof(V) <= EXCHANGE_BYTES, "a value of a warp exchange");
+  unsigned char* buffer = exchange_buffer();
+  std::memcpy(buffer + current->lane * EXCHANGE_BYTES, &value, sizeof value);
+  warp_barrier();
+  V result;
+  std::memcpy(&result, buffer + (source & 31) * EXCHANGE_BYTES, sizeof result);
+  return result;
+}
+
+inline unsigned ballot(bool predicate) {
+  unsigned char* buffer = exchange_buffer();
+  buffer[current->lane * EXCHANGE_BYTES] = predicate;
+  warp_barrier();
+  unsigned lanes = 0;
+  for (int i = 0; i < 32; i++) {
+    lanes |= static_cast<unsigned>(buffer[i * EXCHANGE_BYTES]) << i;
+  }
+  return lanes;
+}
+
+inline void require_all_lanes(unsigned mask) {
+  if (mask != 0xffffffffu) {
+    fail("a warp function with mask %08x: kernels use all lanes", mask);
+  }
+}
+
+}  // namespace emulator
+
+#define threadIdx (emulator::current->index)
+#define blockIdx emulator::block_index
+#define blockDim emulator::block_size
+#define gridDim emulator::grid_size
+
+#define DYNAMIC_SHARED(T, NAME) T* NAME = static_cast<T*>(emulator::dynamic_shared())
+
+#define SHARED_ARRAY(T, NAME, COUNT)                                               \
+  static const size_t NAME##_offset = emulator::place_shared(sizeof(T) * (COUNT)); \
+  T* const NAME = static_cast<T*>(emulator::static_shared(NAME##_offset))
+
+#define EXPORT_KERNEL(NAME, BOUNDS, TYPE, PARAMETERS, CALL)                          \
+  namespace export_##NAME {                                                          \
+  using T = TYPE;                                                                    \
+  static void NAME PARAMETERS { CALL; }                                              \
+  static emulator::Registration registration(#NAME, &NAME, emulator::Bounds BOUNDS); \
+  }
+
+DEVICE void __syncthreads() { emulator::block_barrier(); }
+DEVICE void __syncwarp(unsigned mask = 0xffffffffu) {
+  emulator::require_all_lanes(mask);
+  emulator::warp_barrier();
+}
+
+template <class V>
+DEVICE V __shfl_sync(unsigned mask, V value, int lane) {
+  emulator::require_all_lanes(mask);
+  return emulator::exchange(value, lane);
+}
+
+template <class V>
+DEVICE V __shfl_xor_sync(unsigned mask, V value, int lanes) {
+  emulator::require_all_lanes(mask);
+  return emulator::exchange(value, emulator::current->lane ^ lanes);
+}
+
+template <class V>
+DEVICE V __shfl_down_sync(unsigned mask, V value, int lanes) {
+  emulator::require_all_lanes(mask);
+  int source = emulator::current->lane + lanes;
+  return emulator::exchange(value, source < 32 ? source : emulator::current->lane);
+}
+
+DEVICE unsigned __ballot_sync(unsigned mask, bool predicate) {
+  emulator::require_all_lanes(mask);
+  return emulator::ballot(predicate);
+}
+
+DEVICE bool __any_sync(unsigned mask, bool predicate) { return __ballot_sync(mask, predicate) != 0; }
+DEVICE bool __all_sync(unsigned mask, bool predicate) {
+  return __ballot_sync(mask, predicate) == 0xffffffffu;
+}
+
+DEVICE float rsqrtf(float x) { return 1.f / std::sqrt(x); }
+DEVICE float fast_exp(float x) { return std::exp(x); }
+using std::max;
+using std::min;
+
+template <class To, class From>
+DEVICE To bits_as(From from) {
+  static_assert(sizeof(To) == sizeof(From), "types of one size");
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+DEVICE unsigned __float_as_uint(float x) { return bits_as<unsigned>(x); }
+DEVICE float __uint_as_float(unsigned x) { return bits_as<float>(x); }
+DEVICE double __longlong_as_double(long long x) { return bits_as<double>(x); }
+DEVICE long long __double_as_longlong(double x) { return bits_as<long long>(x); }
+
+DEVICE float to_float(bf16 x) { return __uint_as_float(static_cast<uint32_t>(x.bits) << 16); }
+
+DEVICE bf16 round_bf16(float x) {
+  uint32_t bits = __float_as_uint(x);
+  if (x != x) {
+    return {static_cast<uint16_t>(bits >> 16 | 0x40)};
+  }
+  return {static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+}
+
+DEVICE uint32_t pack_bf16(float lo, float hi) {
+  return round_bf16(lo).bits | static_cast<uint32_t>(round_bf16(hi).bits) << 16;
+}
+
+DEVICE void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  struct Fragments {
+    uint32_t a[4];
+    uint32_t b[2];
+  };
+  unsigned char* buffer = emulator::exchange_buffer();
+  Fragments mine;
+  std::memcpy(mine.a, a, sizeof mine.a);
+  std::memcpy(mine.b, b, sizeof mine.b);
+  std::memcpy(buffer + emulator::current->lane * emulator::EXCHANGE_BYTES, &mine, sizeof mine);
+  emulator::warp_barrier();
+  auto of = [buffer](int lane) {
+    return reinterpret_cast<const Fragments*>(buffer + lane * emulator::EXCHANGE_BYTES);
+  };
+  auto half = [](uint32_t packed, int i) {
+    return __uint_as_float(i == 1 ? packed & 0xffff0000u : packed << 16);
+  };
+  int g = emulator::current->lane / 4;
+  int t = emulator::current->lane % 4;
+  for (int i = 0; i < 4; i++) {
+    int column = 2 * t + i % 2;
+    float sum = 0;
+    for (int k = 0; k < 16; k += 2) {
+      uint32_t left = of(g * 4 + k % 8 / 2)->a[i / 2 + k / 8 * 2];
+      uint32_t right = of(column * 4 + k % 8 / 2)->b[k / 8];
+      sum += half(left, 0) * half(right, 0) + half(left, 1) * half(right, 1);
+    }
+    c[i] += sum;
+  }
+}
+
+DEVICE void load_matrices_of(uint32_t (&m)[4], const void* row, bool transposed) {
+  emulator::require_shared("load_matrices", row, 16);
+  unsigned char* buffer = emulator::exchange_buffer();
+  std::memcpy(buffer + emulator::current->lane * emulator::EXCHANGE_BYTES, &row, sizeof row);
+  emulator::warp_barrier();
+  auto element = [buffer](int matrix, int r, int c) {
+    const uint16_t* start;
+    std::memcpy(&start, buffer + (matrix * 8 + r) * emulator::EXCHANGE_BYTES, sizeof start);
+    return static_cast<uint32_t>(start[c]);
+  };
+  int r = emulator::current->lane / 4;
+  int c = emulator::current->lane % 4 * 2;
+  for (int j = 0; j < 4; j++) {
+    m[j] = transposed ? element(j, c, r) | element(j, c + 1, r) << 16
+                      : element(j, r, c) | element(j, r, c + 1) << 16;
+  }
+  emulator::warp_barrier();  // nobody may overwrite the rows before all have read them
+}
+
+DEVICE void load_matrices(uint32_t (&m)[4], const void* row) { load_matrices_of(m, row, false); }
+DEVICE void load_matrices_transposed(uint32_t (&m)[4], const void* row) { load_matrices_of(m, row, true); }
+
+DEVICE void copy_async_16(void* shared, const void* global, int valid) {
+  emulator::copy_async(shared, global, valid);
+}
+DEVICE void copy_async_commit() { emulator::copy_async_commit(); }
+template <int PENDING>
+DEVICE void copy_async_wait() {
+  emulator::copy_async_wait(PENDING);
+}

@@ -1,0 +1,197 @@
+package dev.lethe.backend.cuda;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.lethe.backend.cuda.driver.Device;
+import dev.lethe.backend.cuda.driver.Grid;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * A device whose kernels run on the CPU: the library that native/emulator makes of {@code kernels/}. Memory
+ * is poisoned with NaN when it is handed out and when it is taken back.
+ */
+final class EmulatedDevice implements Device {
+  private static final Path LIBRARY =
+      Path.of(
+          System.getProperty("lethe.native", "target/native"),
+          "emulator",
+          System.mapLibraryName("kernels_emulator"));
+  private static final long ALIGNMENT = 256;
+  private static final byte POISON = (byte) 0xff;
+
+  private final Arena library = Arena.ofShared();
+  private final Map<Long, Arena> blocks = new HashMap<>();
+  private final MethodHandle launch;
+  private final MethodHandle kernel;
+  private final MethodHandle error;
+  private long seed;
+
+  private EmulatedDevice(Path file, long seed) {
+    this.seed = seed;
+    SymbolLookup symbols = SymbolLookup.libraryLookup(file, library);
+    Linker linker = Linker.nativeLinker();
+    launch =
+        linker.downcallHandle(
+            symbols.findOrThrow("lethe_emulator_launch"),
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_LONG));
+    kernel =
+        linker.downcallHandle(
+            symbols.findOrThrow("lethe_emulator_kernel"),
+            FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.ADDRESS));
+    error =
+        linker.downcallHandle(
+            symbols.findOrThrow("lethe_emulator_error"),
+            FunctionDescriptor.of(ValueLayout.ADDRESS.withTargetLayout(unbounded())));
+  }
+
+  /** The device, or a skipped test where the library was not built. */
+  static EmulatedDevice open() {
+    return open(LIBRARY, 1);
+  }
+
+  /** A device of another library; the seed fixes the order of warps. */
+  static EmulatedDevice open(Path file, long seed) {
+    assumeTrue(
+        Files.exists(file),
+        () -> file + " is not there (no C++ compiler or cmake): kernels were NOT tested");
+    return new EmulatedDevice(file, seed);
+  }
+
+  @Override
+  public String place() {
+    return "emulator";
+  }
+
+  @Override
+  public String description() {
+    return "kernels emulated on the CPU";
+  }
+
+  @Override
+  public int multiprocessors() {
+    return 2;
+  }
+
+  @Override
+  public long stream() {
+    return 0;
+  }
+
+  @Override
+  public long allocate(long bytes) {
+    Arena arena = Arena.ofShared();
+    MemorySegment block = arena.allocate(bytes, ALIGNMENT).fill(POISON);
+    blocks.put(block.address(), arena);
+    return block.address();
+  }
+
+  @Override
+  public void free(long address) {
+    Arena arena = blocks.remove(address);
+    if (arena == null) {
+      throw new IllegalArgumentException("address %x was not allocated".formatted(address));
+    }
+    arena.close();
+  }
+
+  @Override
+  public void upload(MemorySegment host, long address) {
+    memory(address, host.byteSize()).copyFrom(host);
+  }
+
+  @Override
+  public void download(long address, MemorySegment host) {
+    host.copyFrom(memory(address, host.byteSize()));
+  }
+
+  @Override
+  public void copy(long source, long target, long bytes) {
+    memory(target, bytes).copyFrom(memory(source, bytes));
+  }
+
+  @Override
+  public void fill(long address, byte value, long bytes) {
+    memory(address, bytes).fill(value);
+  }
+
+  @Override
+  public long kernel(String name) {
+    try (Arena arena = Arena.ofConfined()) {
+      long handle = (long) kernel.invokeExact(arena.allocateFrom(name));
+      if (handle == 0) {
+        throw new IllegalArgumentException("no kernel is exported as " + name);
+      }
+      return handle;
+    } catch (Throwable e) {
+      throw unchecked(e);
+    }
+  }
+
+  @Override
+  public void launch(long handle, Grid grid, MemorySegment parameters) {
+    try {
+      int failed =
+          (int)
+              launch.invokeExact(
+                  handle,
+                  grid.x(),
+                  grid.y(),
+                  grid.z(),
+                  grid.threads(),
+                  grid.sharedBytes(),
+                  parameters,
+                  seed++);
+      if (failed != 0) {
+        MemorySegment text = (MemorySegment) error.invokeExact();
+        throw new IllegalStateException(text.getString(0) + " (seed " + (seed - 1) + ")");
+      }
+    } catch (Throwable e) {
+      throw unchecked(e);
+    }
+  }
+
+  @Override
+  public void synchronize() {}
+
+  @Override
+  public void close() {
+    blocks.values().forEach(Arena::close);
+    blocks.clear();
+    library.close();
+  }
+
+  private static MemorySegment memory(long address, long bytes) {
+    return MemorySegment.ofAddress(address).reinterpret(bytes);
+  }
+
+  private static MemoryLayout unbounded() {
+    return MemoryLayout.sequenceLayout(Long.MAX_VALUE, ValueLayout.JAVA_BYTE);
+  }
+
+  private static RuntimeException unchecked(Throwable e) {
+    if (e instanceof Error error) {
+      throw error;
+    }
+    return e instanceof RuntimeException runtime ? runtime : new IllegalStateException(e);
+  }
+}
