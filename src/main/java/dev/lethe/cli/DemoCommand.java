@@ -4,11 +4,6 @@ import dev.lethe.backend.Backend;
 import dev.lethe.cli.demo.Report;
 import dev.lethe.cli.demo.ReportText;
 import dev.lethe.cli.demo.Story;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -40,38 +35,17 @@ final class DemoCommand extends LetheCommand {
     }
     long seed = common.seed == 0 ? SEED : common.seed;
     Story.Scale scale = quick ? Story.Scale.QUICK : Story.Scale.FULL;
-    Path dir = temporaryFolder();
-    try (Backend backend = common.openBackend(this)) {
+    try (TemporaryFolder dir = TemporaryFolder.create("lethe-demo");
+        Backend backend = common.openBackend(this)) {
       Story story =
           new Story(backend, progress(), console.interrupt()::requested, scale, seed);
-      Report report = story.run(dir);
+      Report report = story.run(dir.path());
       if (output.json) {
         print(JsonMapper.shared().writeValueAsString(report));
       } else {
         ReportText.of(report).forEach(this::print);
       }
       return ExitCode.DONE;
-    } finally {
-      delete(dir);
-    }
-  }
-
-  private static Path temporaryFolder() {
-    try {
-      return Files.createTempDirectory("lethe-demo");
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  private static void delete(Path dir) {
-    try (Stream<Path> files = Files.list(dir)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
-      }
-      Files.delete(dir);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 }

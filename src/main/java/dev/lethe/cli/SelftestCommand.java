@@ -3,14 +3,19 @@ package dev.lethe.cli;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.selftest.SelfTest;
 import dev.lethe.format.StrictJson;
+import dev.lethe.run.Progress;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import tools.jackson.databind.node.ObjectNode;
 
-/** Every kernel and mode of a backend against the reference. */
+/** Every kernel and mode of a backend against the reference, then a whole unlearning. */
 @Command(
     name = "selftest",
-    description = "Computes every kernel in every mode on a device and on the reference, and compares.")
+    description = {
+      "Computes every kernel in every mode on a device and on the reference, and compares; every call",
+      "twice, which must give the same bytes. Then makes a tiny model forget on both, and compares."
+    })
 final class SelftestCommand extends LetheCommand {
   @Mixin private CommonOptions common;
 
@@ -21,39 +26,90 @@ final class SelftestCommand extends LetheCommand {
   @Override
   int run() {
     try (Backend backend = common.openBackend(this)) {
-      List<SelfTest.Row> rows = SelfTest.run(backend, common.seed);
-      long failed = rows.stream().filter(row -> !row.passed()).count();
-      if (output.json) {
-        rows.forEach(row -> print(json(backend, row)));
-      } else {
-        print(backend.description());
-        print("");
-        print("%-10s %-22s %12s %12s".formatted("kernel", "mode", "error", "allowed"));
-        rows.forEach(row -> print(line(row)));
-        print("");
-        print(
-            failed == 0
-                ? "All %d checks agree with the reference.".formatted(rows.size())
-                : "%d of %d checks FAILED: do not trust results of this device."
-                    .formatted(failed, rows.size()));
-      }
-      return failed == 0 ? ExitCode.DONE : ExitCode.FAILED;
+      return test(backend) ? ExitCode.DONE : ExitCode.FAILED;
     }
   }
 
-  private static String line(SelfTest.Row row) {
-    return "%-10s %-22s %12.2e %12.0e%s"
-        .formatted(
-            row.kernel(), row.mode(), row.error(), row.allowed(), row.passed() ? "" : "  FAILED");
+  /** Whether everything agreed. */
+  private boolean test(Backend backend) {
+    List<SelfTest.Row> rows;
+    UnlearningCheck.Answer answer;
+    try (Progress.Task task = progress().start("kernels", 0, "")) {
+      rows = SelfTest.run(backend, common.seed);
+    }
+    try (Progress.Task task = progress().start("unlearning", 0, "")) {
+      answer = UnlearningCheck.run(backend, common.seed);
+    }
+    if (output.json) {
+      rows.forEach(row -> print(json(backend, row)));
+      print(json(backend, answer));
+    } else {
+      printTable(backend, rows, answer);
+    }
+    return answer.passed() && rows.stream().allMatch(SelfTest.Row::passed);
   }
 
-  private static tools.jackson.databind.JsonNode json(Backend backend, SelfTest.Row row) {
+  private void printTable(
+      Backend backend, List<SelfTest.Row> rows, UnlearningCheck.Answer answer) {
+    print(backend.description());
+    print("");
+    print("%-10s %-22s %12s %12s".formatted("kernel", "mode", "error", "allowed"));
+    rows.forEach(row -> print(line(row)));
+    print("");
+    print(
+        "A tiny model forgot 2 of %d rows: step %.2e from the reference's, allowed %.0e%s"
+            .formatted(
+                UnlearningCheck.ROWS,
+                answer.stepError(),
+                answer.allowed(),
+                answer.passed() ? "" : "  FAILED"));
+    print(
+        "Loss of the forgotten rows: %.4f before, %.4f after, %.4f after on the reference"
+            .formatted(answer.lossBefore(), answer.forgottenLoss(), answer.referenceLoss()));
+    print("");
+    long failed = rows.stream().filter(row -> !row.passed()).count() + (answer.passed() ? 0 : 1);
+    print(
+        failed == 0
+            ? "All %d checks agree with the reference.".formatted(rows.size() + 1)
+            : "%d of %d checks FAILED: do not trust results of this device."
+                .formatted(failed, rows.size() + 1));
+  }
+
+  private static String line(SelfTest.Row row) {
+    String trouble = row.error() <= row.allowed() ? "" : "  FAILED";
+    if (!row.repeatable()) {
+      trouble += "  FAILED: the same call gave other bytes";
+    }
+    if (row.leakedBytes() != 0) {
+      trouble += "  FAILED: %,d bytes not given back".formatted(row.leakedBytes());
+    }
+    return "%-10s %-22s %12.2e %12.0e%s"
+        .formatted(row.kernel(), row.mode(), row.error(), row.allowed(), trouble);
+  }
+
+  private static ObjectNode json(Backend backend, SelfTest.Row row) {
+    return of(backend, row.kernel(), row.mode(), row.error(), row.allowed())
+        .put("repeatable", row.repeatable())
+        .put("leaked_bytes", row.leakedBytes())
+        .put("passed", row.passed());
+  }
+
+  private static ObjectNode json(Backend backend, UnlearningCheck.Answer answer) {
+    return of(backend, "unlearning", "whole", answer.stepError(), answer.allowed())
+        .put("loss_before", answer.lossBefore())
+        .put("forgotten_loss", answer.forgottenLoss())
+        .put("reference_loss", answer.referenceLoss())
+        .put("passed", answer.passed());
+  }
+
+  private static ObjectNode of(
+      Backend backend, String kernel, String mode, double error, double allowed) {
     return StrictJson.newObject()
         .put("device", backend.name())
-        .put("kernel", row.kernel())
-        .put("mode", row.mode())
-        .put("error", row.error())
-        .put("allowed", row.allowed())
-        .put("passed", row.passed());
+        .put("dtype", CommonOptions.label(backend.activationType()))
+        .put("kernel", kernel)
+        .put("mode", mode)
+        .put("error", error)
+        .put("allowed", allowed);
   }
 }

@@ -12,10 +12,18 @@ import java.util.List;
 /** Causal attention with grouped heads: its four modes. */
 final class AttentionChecks {
   private static final AttentionShape[] SHAPES = {
-    new AttentionShape(1, 1, 4, 0), new AttentionShape(4, 2, 16, 0), new AttentionShape(6, 2, 10, 5)
+    new AttentionShape(1, 1, 4, 0),
+    new AttentionShape(4, 2, 16, 0),
+    new AttentionShape(6, 2, 10, 5),
+    new AttentionShape(4, 2, 64, 0),
+    new AttentionShape(2, 1, 128, 90)
   };
   private static final Packing[] PACKINGS = {
-    Packing.ofLengths(1, 2), Packing.ofLengths(17, 1, 5), Packing.ofLengths(35)
+    Packing.ofLengths(1, 2),
+    Packing.ofLengths(17, 1, 5),
+    Packing.ofLengths(35),
+    Packing.ofLengths(150, 1, 70),
+    Packing.ofLengths(200)
   };
   private static final int K = 2;
 

@@ -12,8 +12,8 @@ import java.util.List;
 /** Embedding, norm, rotary positions, gated activation, row selection, dropout, and the loss. */
 final class LayerChecks {
   private static final double EPSILON = 1e-5;
-  private static final int[] ROWS = {1, 7, 33};
-  private static final int[] WIDTHS = {3, 16, 65};
+  private static final int[] ROWS = {1, 7, 33, 60, 130};
+  private static final int[] WIDTHS = {3, 16, 65, 512, 1000};
   private static final int K = 2;
 
   private LayerChecks() {}
@@ -88,7 +88,7 @@ final class LayerChecks {
   }
 
   private static void rope(Stage s, int i, boolean back) {
-    int half = new int[] {1, 4, 16}[i];
+    int half = new int[] {1, 4, 16, 32, 64}[i];
     RopeTable table = new RopeTable(s.vector(40, half), s.vector(40, half));
     Tensor positions = s.randomIndices(ROWS[i], 40);
     Tensor x = s.in(K, ROWS[i], 3L * 2 * half);

@@ -10,7 +10,9 @@ import java.util.List;
 
 /** The LoRA linear layer: its four modes and its parameter products. */
 final class LoraChecks {
-  private static final int[][] SIZES = {{1, 3, 2, 1}, {9, 16, 24, 4}, {33, 40, 17, 8}};
+  private static final int[][] SIZES = {
+    {1, 3, 2, 1}, {9, 16, 24, 4}, {33, 40, 17, 8}, {130, 256, 320, 16}, {70, 512, 96, 8}
+  };
   private static final int K = 2;
   private static final int SPARE = 5;
   private static final double SCALE = 0.7;

@@ -4,12 +4,13 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Compares every kernel and mode of a backend with the reference. */
+/** Compares every kernel and mode of a backend with the reference, and every call with itself. */
 public final class SelfTest {
-  private static final int ROUNDS = 3;
+  private static final int ROUNDS = 5;
   private static final double FLOOR = 0.1;
 
   private SelfTest() {}
@@ -19,10 +20,19 @@ public final class SelfTest {
    *
    * @param error the largest difference, by norm, relative to the result's size
    * @param allowed what the number format allows
+   * @param repeatable whether every call, made twice, gave the same bytes
+   * @param leakedBytes device memory that the calls did not give back
    */
-  public record Row(String kernel, String mode, int cases, double error, double allowed) {
+  public record Row(
+      String kernel,
+      String mode,
+      int cases,
+      double error,
+      double allowed,
+      boolean repeatable,
+      long leakedBytes) {
     public boolean passed() {
-      return error <= allowed;
+      return error <= allowed && repeatable && leakedBytes == 0;
     }
   }
 
@@ -35,30 +45,36 @@ public final class SelfTest {
     List<Row> rows = new ArrayList<>();
     try (Backend reference = Backends.select("reference", BackendOptions.DEFAULT)) {
       for (KernelCheck check : checks) {
-        double worst = 0;
-        for (int round = 0; round < ROUNDS; round++) {
-          worst = larger(worst, error(check, tested, reference, seed + round, round));
-        }
-        rows.add(new Row(check.kernel(), check.mode(), ROUNDS, worst, allowed(tested)));
+        rows.add(row(check, tested, reference, seed));
       }
     }
     return rows;
   }
 
-  private static double error(
-      KernelCheck check, Backend tested, Backend reference, long seed, int round) {
+  private static Row row(KernelCheck check, Backend tested, Backend reference, long seed) {
     Stage.Formats formats = Stage.Formats.of(tested);
-    try (Stage got = new Stage(tested, formats, seed);
-        Stage expected = new Stage(reference, formats, seed)) {
-      check.call().on(got, round);
-      check.call().on(expected, round);
-      List<double[]> results = got.results();
-      List<double[]> references = expected.results();
-      double worst = 0;
-      for (int i = 0; i < results.size(); i++) {
-        worst = larger(worst, error(references.get(i), results.get(i)));
+    long before = tested.memoryUse().liveBytes();
+    double worst = 0;
+    boolean repeatable = true;
+    for (int round = 0; round < ROUNDS; round++) {
+      List<double[]> got = results(check, tested, formats, seed, round);
+      List<double[]> again = results(check, tested, formats, seed, round);
+      List<double[]> expected = results(check, reference, formats, seed, round);
+      for (int i = 0; i < got.size(); i++) {
+        worst = larger(worst, error(expected.get(i), got.get(i)));
+        repeatable &= Arrays.equals(got.get(i), again.get(i));
       }
-      return worst;
+    }
+    long leaked = tested.memoryUse().liveBytes() - before;
+    return new Row(
+        check.kernel(), check.mode(), ROUNDS, worst, allowed(tested), repeatable, leaked);
+  }
+
+  private static List<double[]> results(
+      KernelCheck check, Backend backend, Stage.Formats formats, long seed, int round) {
+    try (Stage stage = new Stage(backend, formats, seed + round)) {
+      check.call().on(stage, round);
+      return stage.results();
     }
   }
 

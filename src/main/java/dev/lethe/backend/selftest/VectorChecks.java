@@ -9,7 +9,7 @@ import java.util.List;
 
 /** Arithmetic on flat vectors. */
 final class VectorChecks {
-  private static final int[] LENGTHS = {1, 17, 4097};
+  private static final int[] LENGTHS = {1, 17, 4097, 256, 70_000};
 
   private VectorChecks() {}
 
