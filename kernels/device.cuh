@@ -21,6 +21,7 @@
 #include <cuda_bf16.h>
 
 #define DEVICE __device__ __forceinline__
+#define DEVICE_MEMBER __device__ __forceinline__
 
 // T* NAME: the block's dynamic shared memory, aligned to 16 bytes.
 #define DYNAMIC_SHARED(T, NAME)                                       \

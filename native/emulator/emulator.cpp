@@ -45,7 +45,7 @@ dim3 grid_size;
 namespace {
 
 constexpr size_t MOST_DYNAMIC_SHARED = 232448;
-constexpr size_t MOST_STATIC_SHARED = 48 << 10;
+constexpr size_t MOST_STATIC_SHARED = 1 << 20;  // of all kernels together
 constexpr int MOST_THREADS = 1024;
 constexpr int LANES = 32;
 constexpr unsigned char POISON = 0xff;  // NaN in every floating format

@@ -14,6 +14,7 @@
 #include <utility>
 
 #define DEVICE static inline
+#define DEVICE_MEMBER inline
 #define __restrict__ __restrict
 
 struct dim3 {

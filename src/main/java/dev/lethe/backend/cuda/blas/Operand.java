@@ -27,4 +27,9 @@ public record Operand(long address, DType type, long stride, boolean transposed,
   public Operand every(long elements) {
     return new Operand(address, type, stride, transposed, elements);
   }
+
+  /** Whether the other one has this type and transposition. */
+  boolean isLike(Operand other) {
+    return type == other.type && transposed == other.transposed;
+  }
 }

@@ -1,0 +1,44 @@
+package dev.lethe.backend.cuda;
+
+import dev.lethe.tensor.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/** Lethe's own matrix products, emulated: all layouts, types and sizes. */
+final class TiledProductsTest {
+  private static final long SEED = 20_261_125;
+
+  @TestFactory
+  Stream<DynamicTest> productsAgreeWithLoops() {
+    return cases().stream().map(c -> DynamicTest.dynamicTest(c + " seed " + SEED, () -> run(c)));
+  }
+
+  /** Every size in every layout, type and alignment; beta and the second term take turns. */
+  static List<ProductsCheck.Case> cases() {
+    List<ProductsCheck.Case> cases = new ArrayList<>();
+    for (int[] size : ProductsCheck.SIZES) {
+      for (int i = 0; i < 24; i++) {
+        DType type = i % 3 == 0 ? DType.F32 : DType.BF16;
+        DType result = i % 3 == 2 ? DType.BF16 : DType.F32;
+        int layout = i / 3 % 4;
+        double beta = (i + size[0]) % 3 == 0 ? 0 : (i + size[0]) % 3 == 1 ? 1 : -0.5;
+        int depth2 = (i + size[1]) % 2 == 0 ? 0 : 5 + i;
+        cases.add(
+            new ProductsCheck.Case(
+                size[0], size[1], size[2], size[3], type, result, layout % 2 == 1, layout / 2 == 1,
+                beta, depth2, i < 12));
+      }
+    }
+    return cases;
+  }
+
+  private static void run(ProductsCheck.Case c) {
+    try (Cuda cuda = new Cuda(EmulatedDevice.open(), c.type(), TiledProducts::new);
+        ProductsCheck check = new ProductsCheck(cuda.device(), cuda.products(), SEED)) {
+      check.run(c);
+    }
+  }
+}
