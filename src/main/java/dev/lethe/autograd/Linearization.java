@@ -138,6 +138,20 @@ public final class Linearization implements AutoCloseable {
                 g));
   }
 
+  /** Adds ‖∇ℓᵢ‖² of every sample to norms (n), from the kept adjoints without keeping a gradient. */
+  public void addPerSampleSquaredNorms(Tensor norms) {
+    forAdapters(
+        (lora, a) ->
+            lora.perSampleSquaredNorm(
+                a.op().layer().slot(),
+                tape.packing(),
+                a.xa(),
+                a.u(),
+                a.h().row(0),
+                a.gy().row(0),
+                norms));
+  }
+
   /**
    * Adds ⟨∇ℓᵢ, v⟩ of every sample to dots, from the kept adjoints without forming a gradient.
    *

@@ -129,6 +129,18 @@ public interface LoraKernels {
       LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g);
 
   /**
+   * Adds ‖gᵢ‖² of this slot's part of each sequence's gradient to norms, without keeping gᵢ.
+   *
+   * @param xa (N,in)
+   * @param u (N,r)
+   * @param h (N,r)
+   * @param gy (N,out)
+   * @param norms (n)
+   */
+  void perSampleSquaredNorm(
+      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor norms);
+
+  /**
    * Adds ⟨gᵢ, v⟩ = s Σₜ (hₜ·(V_A xₜ) + ȳₜ·(V_B uₜ)) to dots, per direction and sequence, without
    * forming gᵢ.
    *

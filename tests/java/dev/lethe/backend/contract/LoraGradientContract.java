@@ -26,6 +26,7 @@ public final class LoraGradientContract {
         Packing packing = packing(z.n(), longest);
         String suffix = " %s, %s".formatted(z, packing);
         tests.add(bench.test("lora.perSampleGradient" + suffix, c -> perSample(c, z, packing)));
+        tests.add(bench.test("lora.perSampleSquaredNorm" + suffix, c -> norms(c, z, packing)));
         tests.add(bench.test("lora.perSampleDot" + suffix, c -> dots(c, z, packing)));
         tests.add(bench.test("lora.weightedGradient" + suffix, c -> weighted(c, z, packing)));
       }
@@ -87,6 +88,23 @@ public final class LoraGradientContract {
                     on.of(rows.gy),
                     0.5,
                     on.of(g)));
+  }
+
+  private static void norms(KernelCase c, LoraSizes z, Packing packing) {
+    Rows rows = Rows.of(c, z);
+    Slot norms = c.vectorInOut("norms", packing.count());
+    c.run(
+        on ->
+            on.backend()
+                .lora()
+                .perSampleSquaredNorm(
+                    z.slot(),
+                    packing,
+                    on.of(rows.xa),
+                    on.of(rows.u),
+                    on.of(rows.h),
+                    on.of(rows.gy),
+                    on.of(norms)));
   }
 
   private static void dots(KernelCase c, LoraSizes z, Packing packing) {

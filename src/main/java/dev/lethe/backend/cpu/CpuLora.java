@@ -207,6 +207,12 @@ final class CpuLora implements LoraKernels {
   }
 
   @Override
+  public void perSampleSquaredNorm(
+      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor norms) {
+    gradients.addSquaredNorms(slot, packing, xa, u, h, gy, norms);
+  }
+
+  @Override
   public void perSampleDot(
       LoraSlot slot,
       Packing packing,

@@ -105,6 +105,46 @@ final class LoraGradients {
         (i, column, width, block) -> target.addB(i, column, width, block, factor, 0));
   }
 
+  void addSquaredNorms(
+      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor norms) {
+    int n = requireSamples("lora.perSampleSquaredNorm", slot, packing, xa, u, h, gy);
+    Require.tensor("lora.perSampleSquaredNorm: norms", norms, F32, packing.count());
+    int r = Math.toIntExact(slot.rank());
+    double[] a =
+        squares(jobs(packing, pair(h, 0, n, r, xa, 0, slot.in())), r, Math.toIntExact(slot.in()));
+    double[] b =
+        squares(jobs(packing, pair(u, 0, n, r, gy, 0, slot.out())), r, Math.toIntExact(slot.out()));
+    MemorySegment out = Cpu.memory(norms);
+    double factor = slot.scale() * slot.scale();
+    for (int i = 0; i < packing.count(); i++) {
+      out.set(FLOAT, 4L * i, (float) (out.get(FLOAT, 4L * i) + factor * (a[i] + b[i])));
+    }
+  }
+
+  /** ‖hᵀx‖² of every job; strips are summed in order, whichever thread made them. */
+  private double[] squares(Job[] jobs, int r, int width) {
+    int strips = Math.ceilDiv(width, TilePrimitives.WIDE);
+    double[] parts = new double[jobs.length * strips];
+    products.run(
+        jobs,
+        r,
+        width,
+        false,
+        (i, column, used, block) -> {
+          double sum = 0;
+          for (int a = 0; a < r; a++) {
+            long at = 4L * a * TilePrimitives.WIDE;
+            sum += cpu.rows().dotDouble(block, at, block, at, used);
+          }
+          parts[i * strips + column / TilePrimitives.WIDE] = sum;
+        });
+    double[] sums = new double[jobs.length];
+    for (int i = 0; i < parts.length; i++) {
+      sums[i / strips] += parts[i];
+    }
+    return sums;
+  }
+
   void weightedGradient(
       LoraSlot slot,
       Packing packing,

@@ -25,7 +25,9 @@ final class Cuda implements AutoCloseable {
   private final CudaAllocator allocator;
   private final Arena arena = Arena.ofShared();
   private final Map<String, Kernel> kernels = new HashMap<>();
+  private final CudaAllocator tables;
   private final Transfers transfers;
+  private final PackingTables packings;
   private final Products products;
 
   /**
@@ -36,7 +38,9 @@ final class Cuda implements AutoCloseable {
     this.device = device;
     this.type = type;
     this.allocator = new CudaAllocator(device);
+    this.tables = new CudaAllocator(device);
     this.transfers = new Transfers(device);
+    this.packings = new PackingTables(this);
     this.products = products.make(this);
   }
 
@@ -57,6 +61,15 @@ final class Cuda implements AutoCloseable {
 
   CudaAllocator allocator() {
     return allocator;
+  }
+
+  /** The memory of small tables that are kept; no tensor of a caller's lies there. */
+  CudaAllocator tables() {
+    return tables;
+  }
+
+  PackingTables packings() {
+    return packings;
   }
 
   Transfers transfers() {
@@ -87,6 +100,11 @@ final class Cuda implements AutoCloseable {
     return Scope.open(name, allocator);
   }
 
+  /** Sets a tensor to zero. */
+  void zero(Tensor tensor) {
+    device.fill(address(tensor), (byte) 0, tensor.byteSize());
+  }
+
   /** One thread an element, in a grid-stride loop over at least one element. */
   Grid elements(long count) {
     long blocks = Math.ceilDiv(Math.max(1, count), THREADS);
@@ -115,6 +133,8 @@ final class Cuda implements AutoCloseable {
   @Override
   public void close() {
     products.close();
+    packings.close();
+    tables.close();
     allocator.close();
     device.close();
     arena.close();

@@ -42,7 +42,7 @@ final class CudaBackend implements Backend {
     this.cuda = cuda;
     embedding = Absent.of(EmbeddingKernels.class);
     rmsNorm = Absent.of(RmsNormKernels.class);
-    lora = Absent.of(LoraKernels.class);
+    lora = new CudaLora(cuda);
     rope = Absent.of(RopeKernels.class);
     attention = Absent.of(AttentionKernels.class);
     swiGlu = new CudaSwiGlu(cuda);

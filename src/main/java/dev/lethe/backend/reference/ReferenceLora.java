@@ -213,6 +213,20 @@ final class ReferenceLora implements LoraKernels {
   }
 
   @Override
+  public void perSampleSquaredNorm(
+      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor norms) {
+    requireSamples("lora.perSampleSquaredNorm", slot, packing, xa, u, h, gy);
+    Require.tensor("lora.perSampleSquaredNorm: norms", norms, F64, packing.count());
+    Rows rows = Rows.of(xa, u, h, gy);
+    Matrix sums = Matrix.zeros(1, packing.count());
+    for (int i = 0; i < packing.count(); i++) {
+      Adapter g = rows.sequence(packing, i).gradient().scaled(slot.scale());
+      sums.values()[i] = g.a().dot(g.a()) + g.b().dot(g.b());
+    }
+    sums.addTo(norms);
+  }
+
+  @Override
   public void perSampleDot(
       LoraSlot slot,
       Packing packing,

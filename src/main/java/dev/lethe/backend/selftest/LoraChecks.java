@@ -28,6 +28,7 @@ final class LoraChecks {
         of("lora", "gradient", (s, i) -> layer(s, i).gradient()),
         of("lora", "gradient tangent", (s, i) -> layer(s, i).gradientTangent()),
         of("lora", "per-sample gradient", (s, i) -> layer(s, i).perSample()),
+        of("lora", "per-sample squared norm", (s, i) -> layer(s, i).perSampleNorm()),
         of("lora", "per-sample dot", (s, i) -> layer(s, i).perSampleDot()),
         of("lora", "weighted gradient", (s, i) -> layer(s, i).weighted()));
   }
@@ -102,6 +103,13 @@ final class LoraChecks {
           .perSampleGradient(
               slot(), packing(), s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out), 0.5,
               s.sum(packing().count(), parameters()));
+    }
+
+    void perSampleNorm() {
+      s.backend.lora()
+          .perSampleSquaredNorm(
+              slot(), packing(), s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out),
+              s.sum(packing().count()));
     }
 
     void perSampleDot() {
