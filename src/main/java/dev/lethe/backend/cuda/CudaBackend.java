@@ -44,7 +44,7 @@ final class CudaBackend implements Backend {
     rmsNorm = Absent.of(RmsNormKernels.class);
     lora = new CudaLora(cuda);
     rope = Absent.of(RopeKernels.class);
-    attention = Absent.of(AttentionKernels.class);
+    attention = new CudaAttention(cuda);
     swiGlu = new CudaSwiGlu(cuda);
     rows = Absent.of(RowKernels.class);
     dropout = Absent.of(DropoutKernels.class);

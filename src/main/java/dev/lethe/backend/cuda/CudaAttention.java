@@ -1,0 +1,335 @@
+package dev.lethe.backend.cuda;
+
+import static dev.lethe.tensor.DType.F32;
+
+import dev.lethe.backend.AttentionKernels;
+import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.Packing;
+import dev.lethe.backend.Require;
+import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.util.Set;
+
+/**
+ * Attention on tensor cores for bfloat16 heads of 32, 64 or 128, and by kernels/attention_plain.cu for all others. Nothing
+ * adds into what another block wrote: queries and keys get their gradients from launches of their own.
+ */
+final class CudaAttention implements AttentionKernels {
+  private static final Set<Integer> TILED_HEADS = Set.of(32, 64, 128);
+  private static final int LARGEST_HEAD = 256;
+  private static final int PLAIN_WARPS = 4;
+  private static final int THREADS = 128;
+
+  private final Cuda cuda;
+
+  CudaAttention(Cuda cuda) {
+    this.cuda = cuda;
+  }
+
+  @Override
+  public void forward(
+      AttentionShape shape,
+      Packing queries,
+      Packing keys,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Tensor o,
+      Tensor lse) {
+    requireHead(shape);
+    long n = queries.rows();
+    Require.tensor("attention.forward: q", q, cuda.type(), n, shape.queryWidth());
+    requireKeys("attention.forward: k", shape, keys, k);
+    requireKeys("attention.forward: v", shape, keys, v);
+    Require.tensor("attention.forward: o", o, cuda.type(), n, shape.queryWidth());
+    Require.tensorOrNull("attention.forward: lse", lse, F32, shape.heads(), n);
+    if (n == 0) {
+      return;
+    }
+    PackingTables.Table table = cuda.packings().of(queries);
+    Tensor keyStarts = cuda.packings().of(keys).starts();
+    boolean tiled = tiled(shape);
+    Kernel kernel = kernel("forward", shape);
+    kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts()).with(keyStarts);
+    kernel.with(q).with(k).with(v).with(o).with(lse);
+    sizes(kernel, shape, n);
+    if (tiled) {
+      kernel.with(aligned(shape, q, k, v)).run(tiles(table, shape.heads(), 1, forwardBytes(shape)));
+    } else {
+      kernel.run(plain(n, shape.heads(), 1));
+    }
+  }
+
+  @Override
+  public void tangent(
+      AttentionShape shape,
+      Packing packing,
+      Primal p,
+      Tensor dq,
+      Tensor dk,
+      Tensor dv,
+      Tensor dO,
+      Tensor mu) {
+    requireHead(shape);
+    long n = packing.rows();
+    requirePrimal("attention.tangent", shape, n, p);
+    Require.rank("attention.tangent: dO", dO, 3);
+    long k = dO.dim(0);
+    requireTangents("attention.tangent", shape, k, n, dq, dk, dv);
+    Require.tensor("attention.tangent: dO", dO, cuda.type(), k, n, shape.queryWidth());
+    Require.tensor("attention.tangent: mu", mu, F32, k, shape.heads(), n);
+    if (n == 0) {
+      return;
+    }
+    PackingTables.Table table = cuda.packings().of(packing);
+    boolean tiled = tiled(shape);
+    Kernel kernel = kernel("tangent", shape);
+    kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts());
+    kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
+    kernel.with(dq).with(dk).with(dv).with(dO).with(mu);
+    sizes(kernel, shape, n);
+    if (tiled) {
+      kernel
+          .with(aligned(shape, p.q(), p.k(), p.v(), dq, dk, dv))
+          .run(tiles(table, shape.heads(), k, tangentBytes(shape)));
+    } else {
+      kernel.run(plain(n, shape.heads(), k));
+    }
+  }
+
+  @Override
+  public void backward(
+      AttentionShape shape,
+      Packing packing,
+      Primal p,
+      Tensor gO,
+      Tensor delta,
+      Tensor gq,
+      Tensor gk,
+      Tensor gv) {
+    requireHead(shape);
+    long n = packing.rows();
+    requirePrimal("attention.backward", shape, n, p);
+    Require.rank("attention.backward: gO", gO, 3);
+    long k = gO.dim(0);
+    Require.tensor("attention.backward: gO", gO, cuda.type(), k, n, shape.queryWidth());
+    Require.tensor("attention.backward: delta", delta, F32, k, shape.heads(), n);
+    requireGradients("attention.backward", shape, k, n, gq, gk, gv);
+    if (n == 0) {
+      return;
+    }
+    delta(shape, n, k, p.o(), gO, null, null, delta);
+    Gradient gradient = new Gradient(shape, packing, p, gO, delta, null, null, null);
+    queryGradient(gradient, gq);
+    keyGradient(gradient, gk, gv);
+  }
+
+  @Override
+  public void backwardTangent(
+      AttentionShape shape,
+      Packing packing,
+      Primal p,
+      Tensor gO,
+      Tensor delta,
+      Tangent t,
+      Tensor dgO,
+      Tensor dgq,
+      Tensor dgk,
+      Tensor dgv) {
+    requireHead(shape);
+    String what = "attention.backwardTangent";
+    long n = packing.rows();
+    requirePrimal(what, shape, n, p);
+    Require.rank(what + ": dgq", dgq, 3);
+    long k = dgq.dim(0);
+    Require.tensor(what + ": gO", gO, cuda.type(), n, shape.queryWidth());
+    Require.tensor(what + ": delta", delta, F32, shape.heads(), n);
+    requireTangents(what, shape, k, n, t.dq(), t.dk(), t.dv());
+    Require.tensor(what + ": dO", t.dO(), cuda.type(), k, n, shape.queryWidth());
+    Require.tensor(what + ": mu", t.mu(), F32, k, shape.heads(), n);
+    Require.tensorOrNull(what + ": dgO", dgO, cuda.type(), k, n, shape.queryWidth());
+    requireGradients(what, shape, k, n, dgq, dgk, dgv);
+    if (n == 0) {
+      return;
+    }
+    try (Scope scope = cuda.scratch("attention")) {
+      Tensor ddelta = scope.allocate(F32, k, shape.heads(), n);
+      delta(shape, n, k, p.o(), gO, t.dO(), dgO, ddelta);
+      Gradient gradient = new Gradient(shape, packing, p, gO, delta, t, dgO, ddelta);
+      queryGradient(gradient, dgq);
+      keyGradient(gradient, dgk, dgv);
+    }
+  }
+
+  /** What both launches of a backward mode read; t, dgO and ddelta are null in the first-order one. */
+  private record Gradient(
+      AttentionShape shape,
+      Packing packing,
+      Primal p,
+      Tensor gO,
+      Tensor delta,
+      Tangent t,
+      Tensor dgO,
+      Tensor ddelta) {}
+
+  private void queryGradient(Gradient g, Tensor gq) {
+    PackingTables.Table table = cuda.packings().of(g.packing);
+    boolean tiled = tiled(g.shape);
+    long k = gq.dim(0);
+    Kernel kernel = inputs(name("query_gradient", g), g, table, tiled).with(gq);
+    sizes(kernel, g.shape, g.packing.rows());
+    if (tiled) {
+      kernel.with(aligned(g)).run(tiles(table, g.shape.heads(), k, queryGradientBytes(g)));
+    } else {
+      kernel.run(plain(g.packing.rows(), g.shape.heads(), k));
+    }
+  }
+
+  private void keyGradient(Gradient g, Tensor gk, Tensor gv) {
+    PackingTables.Table table = cuda.packings().of(g.packing);
+    boolean tiled = tiled(g.shape);
+    long k = gk.dim(0);
+    Kernel kernel = inputs(name("key_gradient", g), g, table, tiled).with(gk).with(gv);
+    sizes(kernel, g.shape, g.packing.rows());
+    if (tiled) {
+      kernel.with(aligned(g)).run(tiles(table, g.shape.keyHeads(), k, keyGradientBytes(g)));
+    } else {
+      kernel.run(plain(g.packing.rows(), g.shape.keyHeads(), k));
+    }
+  }
+
+  private Kernel inputs(Kernel kernel, Gradient g, PackingTables.Table table, boolean tiled) {
+    kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts());
+    kernel.with(g.p.q()).with(g.p.k()).with(g.p.v()).with(g.p.lse()).with(g.gO).with(g.delta);
+    if (g.t == null && tiled) {
+      return kernel;
+    }
+    kernel.with(g.t == null ? null : g.t.dq());
+    kernel.with(g.t == null ? null : g.t.dk());
+    kernel.with(g.t == null ? null : g.t.dv());
+    kernel.with(g.t == null ? null : g.t.mu());
+    return kernel.with(g.dgO).with(g.ddelta);
+  }
+
+  private void delta(
+      AttentionShape shape, long n, long k, Tensor o, Tensor gO, Tensor dO, Tensor dgO, Tensor delta) {
+    cuda.kernel("attention_delta")
+        .with(o).with(gO).with(dO).with(dgO).with(delta)
+        .with(n).with(shape.heads()).with(shape.headSize())
+        .run(plain(n, shape.heads(), k));
+  }
+
+  private boolean tiled(AttentionShape shape) {
+    return cuda.type() == DType.BF16 && TILED_HEADS.contains(shape.headSize());
+  }
+
+  private Kernel kernel(String mode, AttentionShape shape) {
+    return tiled(shape)
+        ? cuda.kernel("attention_" + mode + "_" + shape.headSize())
+        : cuda.kernel("attention_" + mode + "_plain");
+  }
+
+  private Kernel name(String mode, Gradient g) {
+    return kernel(g.t != null && tiled(g.shape) ? mode + "_tangent" : mode, g.shape);
+  }
+
+  private void sizes(Kernel kernel, AttentionShape shape, long rows) {
+    kernel.with(rows).with(shape.heads()).with(shape.group());
+    if (!tiled(shape)) {
+      kernel.with(shape.headSize());
+    }
+    kernel.with(shape.window()).with((float) shape.scale());
+  }
+
+  private static Grid plain(long rows, int heads, long k) {
+    return new Grid(
+        Math.toIntExact(Math.ceilDiv(rows, PLAIN_WARPS)), heads, Math.toIntExact(k), THREADS, 0);
+  }
+
+  private static Grid tiles(PackingTables.Table table, int heads, long k, int sharedBytes) {
+    return new Grid(table.tileCount(), heads, Math.toIntExact(k), THREADS, sharedBytes);
+  }
+
+  /** Two buffers of keys and values, 64 rows each, beside the tile of queries. */
+  private static int forwardBytes(AttentionShape shape) {
+    return tileBytes(shape, 64, 1 + 2 * 2);
+  }
+
+  private static int tangentBytes(AttentionShape shape) {
+    return tileBytes(shape, 64, 2) + tileBytes(shape, 32, 2 * 4);
+  }
+
+  private static int queryGradientBytes(Gradient g) {
+    return g.t == null
+        ? tileBytes(g.shape, 64, 2) + tileBytes(g.shape, 32, 2 * 2)
+        : secondOrderBytes(g.shape);
+  }
+
+  private static int keyGradientBytes(Gradient g) {
+    return queryGradientBytes(g);
+  }
+
+  /** Four tiles of the block's own rows and four of the other side's, the latter once. */
+  private static int secondOrderBytes(AttentionShape shape) {
+    return tileBytes(shape, 64, 4) + tileBytes(shape, 32, 4);
+  }
+
+  private static int tileBytes(AttentionShape shape, int rows, int tiles) {
+    return tiles * rows * shape.headSize() * DType.BF16.bytes();
+  }
+
+  private static long aligned(Gradient g) {
+    return g.t == null
+        ? aligned(g.shape, g.p.q(), g.p.k(), g.p.v(), g.gO)
+        : aligned(
+            g.shape, g.p.q(), g.p.k(), g.p.v(), g.gO, g.t.dq(), g.t.dk(), g.t.dv(), g.dgO);
+  }
+
+  /** 1 where all rows of all heads begin at multiples of 16 bytes. */
+  private static long aligned(AttentionShape shape, Tensor... tensors) {
+    for (Tensor tensor : tensors) {
+      if (tensor != null && Cuda.address(tensor) % 16 != 0) {
+        return 0;
+      }
+    }
+    return shape.headSize() % 8 == 0 ? 1 : 0;
+  }
+
+  private static void requireHead(AttentionShape shape) {
+    Require.that(
+        shape.headSize() <= LARGEST_HEAD,
+        "attention: head size",
+        "at most " + LARGEST_HEAD + " on the cuda backend",
+        shape.headSize());
+  }
+
+  private void requireKeys(String what, AttentionShape shape, Packing keys, Tensor x) {
+    Require.rank(what, x, 2);
+    Require.tensor(what, x, cuda.type(), x.dim(0), shape.keyWidth());
+    Require.that(x.dim(0) >= keys.rows(), what, "at least " + keys.rows() + " rows", x);
+  }
+
+  private void requirePrimal(String what, AttentionShape shape, long n, Primal p) {
+    Require.tensor(what + ": q", p.q(), cuda.type(), n, shape.queryWidth());
+    Require.tensor(what + ": k", p.k(), cuda.type(), n, shape.keyWidth());
+    Require.tensor(what + ": v", p.v(), cuda.type(), n, shape.keyWidth());
+    Require.tensor(what + ": o", p.o(), cuda.type(), n, shape.queryWidth());
+    Require.tensor(what + ": lse", p.lse(), F32, shape.heads(), n);
+  }
+
+  private void requireTangents(
+      String what, AttentionShape shape, long k, long n, Tensor dq, Tensor dk, Tensor dv) {
+    Require.tensorOrNull(what + ": dq", dq, cuda.type(), k, n, shape.queryWidth());
+    Require.tensorOrNull(what + ": dk", dk, cuda.type(), k, n, shape.keyWidth());
+    Require.tensorOrNull(what + ": dv", dv, cuda.type(), k, n, shape.keyWidth());
+  }
+
+  private void requireGradients(
+      String what, AttentionShape shape, long k, long n, Tensor gq, Tensor gk, Tensor gv) {
+    Require.tensor(what + ": query gradient", gq, cuda.type(), k, n, shape.queryWidth());
+    Require.tensor(what + ": key gradient", gk, cuda.type(), k, n, shape.keyWidth());
+    Require.tensor(what + ": value gradient", gv, cuda.type(), k, n, shape.keyWidth());
+  }
+}
