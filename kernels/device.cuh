@@ -46,8 +46,14 @@ DEVICE float to_float(bf16 x) { return __bfloat162float(x); }
 // To the nearest, ties to even.
 DEVICE bf16 round_bf16(float x) { return __float2bfloat16_rn(x); }
 
+// Where the emulator ends a launch that would read or write 16 bytes at another address.
+DEVICE void require_aligned_16(const void*) {}
+
 // e^x with the hardware's exponential, relative error about 2^-21 for moderate x.
 DEVICE float fast_exp(float x) { return __expf(x); }
+
+// 1/x, to the last bit or the one before, for x up to 2^126.
+DEVICE float fast_reciprocal(float x) { return __fdividef(1.f, x); }
 
 // Two numbers as bfloat16 in one register, lo in the low half.
 DEVICE uint32_t pack_bf16(float lo, float hi) {

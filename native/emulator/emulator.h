@@ -195,8 +195,17 @@ DEVICE bool __all_sync(unsigned mask, bool predicate) {
   return __ballot_sync(mask, predicate) == 0xffffffffu;
 }
 
+DEVICE void require_aligned_16(const void* address) {
+  if (reinterpret_cast<uintptr_t>(address) % 16 != 0) {
+    emulator::fail("16 bytes at an address that is not aligned to them");
+  }
+}
+
+DEVICE uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+
 DEVICE float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 DEVICE float fast_exp(float x) { return std::exp(x); }
+DEVICE float fast_reciprocal(float x) { return 1.f / x; }
 using std::max;
 using std::min;
 

@@ -20,6 +20,9 @@ final class Cuda implements AutoCloseable {
   /** Blocks for each multiprocessor, at most, in grid-stride loops. */
   private static final int WAVES = 8;
 
+  private static final int WARP = 32;
+  private static final int PACK_BYTES = 16;
+
   private final Device device;
   private final DType type;
   private final CudaAllocator allocator;
@@ -39,7 +42,7 @@ final class Cuda implements AutoCloseable {
     this.type = type;
     this.allocator = new CudaAllocator(device);
     this.tables = new CudaAllocator(device);
-    this.transfers = new Transfers(device);
+    this.transfers = new Transfers(this);
     this.packings = new PackingTables(this);
     this.products = products.make(this);
   }
@@ -109,6 +112,22 @@ final class Cuda implements AutoCloseable {
   Grid elements(long count) {
     long blocks = Math.ceilDiv(Math.max(1, count), THREADS);
     return Grid.of(Math.min(blocks, (long) WAVES * device.multiprocessors()), THREADS);
+  }
+
+  /** One warp a row, in a grid-stride loop over at least one row. */
+  Grid warps(long rows) {
+    return elements(Math.multiplyExact(rows, WARP));
+  }
+
+  /** One block a row, a thread for each 16 bytes of its activations up to so many threads. */
+  Grid blocks(long rows, long width, int mostThreads) {
+    return Grid.of(rows, rowThreads(width, mostThreads));
+  }
+
+  /** Whole warps with a thread for each 16 bytes of a row of activations, up to so many threads. */
+  int rowThreads(long width, int mostThreads) {
+    long warps = Math.ceilDiv(width * type.bytes(), (long) PACK_BYTES * WARP);
+    return (int) Math.clamp(warps * WARP, WARP, (long) mostThreads);
   }
 
   /** Device address of a tensor of this backend. */

@@ -40,16 +40,16 @@ final class CudaBackend implements Backend {
    */
   CudaBackend(Cuda cuda) {
     this.cuda = cuda;
-    embedding = Absent.of(EmbeddingKernels.class);
-    rmsNorm = Absent.of(RmsNormKernels.class);
+    embedding = new CudaEmbedding(cuda);
+    rmsNorm = new CudaRmsNorm(cuda);
     lora = new CudaLora(cuda);
-    rope = Absent.of(RopeKernels.class);
+    rope = new CudaRope(cuda);
     attention = new CudaAttention(cuda);
     swiGlu = new CudaSwiGlu(cuda);
-    rows = Absent.of(RowKernels.class);
-    dropout = Absent.of(DropoutKernels.class);
-    loss = Absent.of(LossKernels.class);
-    vectors = Absent.of(VectorKernels.class);
+    rows = new CudaRows(cuda);
+    dropout = new CudaDropout(cuda);
+    loss = new CudaLoss(cuda);
+    vectors = new CudaVectors(cuda);
   }
 
   @Override

@@ -1,0 +1,168 @@
+// The cross-entropy of rows of v logits and its derivatives. A block takes a row after another, and reads it twice: the
+// second time from its end, whose elements are still in the L2 cache.
+#include "row_pieces.cuh"
+
+constexpr float BELOW_ALL_LOGITS = -3.4e38f;
+
+// As each_in_row, from the last piece to the first.
+template <int W, class Body>
+DEVICE void each_in_row_backwards(int d, Body body) {
+  int first = static_cast<int>(threadIdx.x) * W;
+  int step = static_cast<int>(blockDim.x) * W;
+  for (int i = first + (d - 1 - first) / step * step; i >= first && i < d; i -= step) {
+    body(i);
+  }
+}
+
+// A distribution exp(z - shift) / sum.
+struct RowSoftmax {
+  float shift;
+  float sum;
+};
+
+template <int W, class Load>
+DEVICE RowSoftmax softmax_of_row(int v, Load logits) {
+  float shift = BELOW_ALL_LOGITS;
+  float sum = 0.f;
+  each_in_row<W>(v, [&](int i) {
+    Piece<W> z = logits(i);
+    float before = shift;
+#pragma unroll
+    for (int e = 0; e < W; e++) {
+      shift = fmaxf(shift, z.v[e]);
+    }
+    sum *= fast_exp(before - shift);
+#pragma unroll
+    for (int e = 0; e < W; e++) {
+      sum += fast_exp(z.v[e] - shift);
+    }
+  });
+  float top = block_max(shift);
+  return {top, block_sum(sum * fast_exp(shift - top))};
+}
+
+template <class T, int W>
+DEVICE void forward_rows(const float* z, const T* bias, const int32_t* targets, const float* weights, float* row_loss,
+                         T* p, T* gz, int64_t rows, int v) {
+  for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+    const float* of_row = z + row * v;
+    auto logits = [=](int i) {
+      Piece<W> a = load<W>(of_row + i);
+      Piece<W> b = load_or_zero<W>(bias, i);
+      return each<W>([&](int e) { return a.v[e] + b.v[e]; });
+    };
+    int target = targets[row];
+    float label = not_a_number();
+    if (target >= 0 && target < v) {
+      label = of_row[target] + (bias == nullptr ? 0.f : to_float(bias[target]));
+    }
+    RowSoftmax softmax = softmax_of_row<W>(v, logits);
+    if (threadIdx.x == 0) {
+      row_loss[row] = logf(softmax.sum) + softmax.shift - label;
+    }
+    if (p == nullptr && gz == nullptr) {
+      continue;
+    }
+    __syncthreads();  // gz may lie where z does: its label has been read by all
+    float scale = 1.f / softmax.sum;
+    float weight = gz == nullptr ? 0.f : weights[row];
+    each_in_row_backwards<W>(v, [&](int i) {
+      Piece<W> x = logits(i);
+      Piece<W> q = each<W>([&](int e) { return fast_exp(x.v[e] - softmax.shift) * scale; });
+      if (p != nullptr) {
+        store(p + row * v + i, q);
+      }
+      if (gz != nullptr) {
+        store(gz + row * v + i, each<W>([&](int e) { return weight * (i + e == target ? q.v[e] - 1.f : q.v[e]); }));
+      }
+    });
+  }
+}
+
+// z (rows,v) plus bias (v) or null; targets, row_loss (rows); p (rows,v) or null; weights (rows) and gz (rows,v), or both
+// null. gz may lie where z does if they are of one type. A target outside gives the loss NaN.
+template <class T>
+DEVICE void cross_entropy_forward(const float* z, const T* bias, const int32_t* targets, const float* weights,
+                                  float* row_loss, T* p, T* gz, int64_t rows, int64_t v) {
+  if (v % PACK<T> == 0 && aligned_16(z) && aligned_16(bias, p, gz)) {
+    forward_rows<T, PACK<T>>(z, bias, targets, weights, row_loss, p, gz, rows, v);
+  } else {
+    forward_rows<T, 1>(z, bias, targets, weights, row_loss, p, gz, rows, v);
+  }
+}
+
+// The mean of dz under p. Divided by the sum of p as it was rounded: so it does not see a common offset of dz, and
+// diag(p) - p p^T stays positive semi-definite.
+template <class T, int W>
+DEVICE float mean_of_row(const T* p, const T* dz, int v) {
+  float2 sums = row_sums<W>(v, [&](int i, Piece<W>& products, Piece<W>& probabilities) {
+    probabilities = load<W>(p + i);
+    Piece<W> x = load<W>(dz + i);
+    products = each<W>([&](int e) { return probabilities.v[e] * x.v[e]; });
+  });
+  return sums.x / sums.y;
+}
+
+template <class T, int W>
+DEVICE void tangent_rows(const T* p, const int32_t* targets, const T* dz, float* dloss, int64_t first, int64_t rows,
+                         int64_t m, int v) {
+  for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+    int64_t primal = (first + row) % m;
+    float mean = mean_of_row<T, W>(p + primal * v, dz + row * v, v);
+    if (threadIdx.x == 0) {
+      int target = targets[primal];
+      bool known = target >= 0 && target < v;
+      dloss[first + row] = mean - (known ? to_float(dz[row * v + target]) : not_a_number());
+    }
+  }
+}
+
+// Rows first to first + rows of k directions of m rows: p (m,v); targets (m); dz (rows,v); dloss (k,m).
+template <class T>
+DEVICE void cross_entropy_tangent(const T* p, const int32_t* targets, const T* dz, float* dloss, int64_t first,
+                                  int64_t rows, int64_t m, int64_t v) {
+  if (v % PACK<T> == 0 && aligned_16(p, dz)) {
+    tangent_rows<T, PACK<T>>(p, targets, dz, dloss, first, rows, m, v);
+  } else {
+    tangent_rows<T, 1>(p, targets, dz, dloss, first, rows, m, v);
+  }
+}
+
+template <class T, int W>
+DEVICE void backward_tangent_rows(const T* p, const float* weights, T* dz, int64_t first, int64_t rows, int64_t m,
+                                  int v) {
+  for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+    int64_t primal = (first + row) % m;
+    const T* of_row = p + primal * v;
+    T* tangent = dz + row * v;
+    float mean = mean_of_row<T, W>(of_row, tangent, v);
+    float weight = weights[primal];
+    each_in_row_backwards<W>(v, [&](int i) {
+      Piece<W> q = load<W>(of_row + i);
+      Piece<W> x = load<W>(tangent + i);
+      store(tangent + i, each<W>([&](int e) { return weight * q.v[e] * (x.v[e] - mean); }));
+    });
+  }
+}
+
+// dz = w p (dz - mean), in place; arguments as in cross_entropy_tangent, weights (m).
+template <class T>
+DEVICE void cross_entropy_backward_tangent(const T* p, const float* weights, T* dz, int64_t first, int64_t rows,
+                                           int64_t m, int64_t v) {
+  if (v % PACK<T> == 0 && aligned_16(p, dz)) {
+    backward_tangent_rows<T, PACK<T>>(p, weights, dz, first, rows, m, v);
+  } else {
+    backward_tangent_rows<T, 1>(p, weights, dz, first, rows, m, v);
+  }
+}
+
+KERNEL(cross_entropy_forward, (1024),
+       (const float* z, const T* bias, const int32_t* targets, const float* weights, float* row_loss, T* p, T* gz,
+        int64_t rows, int64_t v),
+       (z, bias, targets, weights, row_loss, p, gz, rows, v))
+KERNEL(cross_entropy_tangent, (1024),
+       (const T* p, const int32_t* targets, const T* dz, float* dloss, int64_t first, int64_t rows, int64_t m, int64_t v),
+       (p, targets, dz, dloss, first, rows, m, v))
+KERNEL(cross_entropy_backward_tangent, (1024),
+       (const T* p, const float* weights, T* dz, int64_t first, int64_t rows, int64_t m, int64_t v),
+       (p, weights, dz, first, rows, m, v))

@@ -1,0 +1,57 @@
+// Work on rows: a block takes a row, and its threads the row's pieces.
+#pragma once
+
+#include "elements.cuh"
+#include "reduce.cuh"
+
+// Calls body(i) for this thread's pieces of W of a row's d elements; W divides d.
+template <int W, class Body>
+DEVICE void each_in_row(int d, Body body) {
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x) * W; i < d; i += static_cast<int>(blockDim.x) * W) {
+    body(i);
+  }
+}
+
+// A function that gives a row's piece at i, for rows that are read more than once: a thread keeps its first piece
+// in registers, and reads the others again, from the nearest cache, if there are others.
+template <int W, class T>
+DEVICE auto keep_row(int d, const T* row) {
+  int first = static_cast<int>(threadIdx.x) * W;
+  Raw<W, T> kept = {};
+  if (first < d) {
+    kept = load_raw<W>(row + first);
+  }
+  return [=](int i) { return opened(i == first ? kept : load_raw<W>(row + i)); };
+}
+
+// The sum of the elements of body(i), over this thread's pieces and then over the block.
+template <int W, class Body>
+DEVICE float row_sum(int d, Body body) {
+  float sum = 0.f;
+  each_in_row<W>(d, [&](int i) {
+    Piece<W> terms = body(i);
+#pragma unroll
+    for (int e = 0; e < W; e++) {
+      sum += terms.v[e];
+    }
+  });
+  return block_sum(sum);
+}
+
+// As row_sum, of the two pieces that body(i, a, b) puts into a and b.
+template <int W, class Body>
+DEVICE float2 row_sums(int d, Body body) {
+  float2 sums = {0.f, 0.f};
+  each_in_row<W>(d, [&](int i) {
+    Piece<W> a;
+    Piece<W> b;
+    body(i, a, b);
+#pragma unroll
+    for (int e = 0; e < W; e++) {
+      sums.x += a.v[e];
+      sums.y += b.v[e];
+    }
+  });
+  return {block_sum(sums.x), block_sum(sums.y)};
+}

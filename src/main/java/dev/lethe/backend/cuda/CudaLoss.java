@@ -1,0 +1,204 @@
+package dev.lethe.backend.cuda;
+
+import static dev.lethe.tensor.DType.F32;
+
+import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.Require;
+import dev.lethe.backend.cuda.blas.Operand;
+import dev.lethe.backend.cuda.blas.Product;
+import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * Vocabulary head and cross-entropy by kernels/cross_entropy.cu, in chunks of rows between two products. Logits
+ * are float32 whatever the activations are, because rounding one of size 30 to bfloat16 changes its
+ * probability by 6 percent; their tangents and adjoints enter linearly and are in activation format.
+ */
+final class CudaLoss implements LossKernels {
+  /** What the logits of a chunk may take. */
+  private static final long CHUNK_BYTES = 512L << 20;
+
+  /** Chunks of fewer rows read the head's weight more often than the products can hide. */
+  private static final long LEAST_ROWS = 512;
+
+  private static final long ROW_MULTIPLE = 128;
+  private static final int MOST_THREADS = 1024;
+  private static final int THREADS_PER_MULTIPROCESSOR = 2048;
+
+  /** A longer row is alone on its multiprocessor, so that all rows under way stay in the L2 cache. */
+  private static final long LONG_ROW = 1 << 16;
+
+  private final Cuda cuda;
+  private final long mostRows;
+
+  CudaLoss(Cuda cuda) {
+    this(cuda, Long.MAX_VALUE);
+  }
+
+  /**
+   * @param mostRows of a chunk, besides the limit of its memory
+   */
+  CudaLoss(Cuda cuda, long mostRows) {
+    this.cuda = cuda;
+    this.mostRows = mostRows;
+  }
+
+  @Override
+  public void logits(FrozenLinear head, Tensor x, Tensor z) {
+    CudaLinear w = CudaLinear.of(head);
+    Require.rank("loss.logits: x", x, 2);
+    long m = x.dim(0);
+    Require.tensor("loss.logits: x", x, cuda.type(), m, w.in());
+    Require.tensor("loss.logits: z", z, cuda.type(), m, w.out());
+    if (m == 0) {
+      return;
+    }
+    Product product = logits(w, x, z);
+    if (w.bias() != null) {
+      cuda.kernel("rows_repeat").with(w.bias()).with(z).with(m).with(w.out()).run(cuda.warps(m));
+      product = product.added();
+    }
+    cuda.products().multiply(product);
+  }
+
+  @Override
+  public void forward(
+      FrozenLinear head,
+      Tensor x,
+      Tensor targets,
+      Tensor weights,
+      Tensor rowLoss,
+      Tensor p,
+      Tensor gx) {
+    CudaLinear w = CudaLinear.of(head);
+    Require.rank("loss.forward: x", x, 2);
+    long m = x.dim(0);
+    Require.tensor("loss.forward: x", x, cuda.type(), m, w.in());
+    Require.tensor("loss.forward: targets", targets, DType.I32, m);
+    Require.tensor("loss.forward: rowLoss", rowLoss, F32, m);
+    Require.tensorOrNull("loss.forward: p", p, cuda.type(), m, w.out());
+    Require.tensorOrNull("loss.forward: gx", gx, cuda.type(), m, w.in());
+    if (gx != null) {
+      Require.tensor("loss.forward: weights", weights, F32, m);
+    }
+    try (Scope scratch = cuda.scratch("loss")) {
+      long most = chunkRows(m, w.out());
+      Tensor z = scratch.allocate(F32, most, w.out());
+      Tensor gz =
+          gx == null ? null : cuda.type() == F32 ? z : scratch.allocate(cuda.type(), most, w.out());
+      for (long first = 0; first < m; first += most) {
+        Part part = new Part(first, Math.min(most, m - first));
+        cuda.products().multiply(logits(w, part.of(x), z));
+        cuda.kernel("cross_entropy_forward")
+            .with(z).with(w.bias()).with(part.of(targets)).with(gx == null ? null : part.of(weights))
+            .with(part.of(rowLoss)).with(part.of(p)).with(gz).with(part.count).with(w.out())
+            .run(grid(part.count, w.out()));
+        if (gx != null) {
+          cuda.products().multiply(adjoint(w, gz, part.of(gx)));
+        }
+      }
+    }
+  }
+
+  @Override
+  public void tangent(FrozenLinear head, Tensor p, Tensor targets, Tensor dx, Tensor dLoss) {
+    CudaLinear w = CudaLinear.of(head);
+    long m = requireTangent("loss.tangent", w, p, dx);
+    Require.tensor("loss.tangent: targets", targets, DType.I32, m);
+    Require.tensor("loss.tangent: dLoss", dLoss, F32, dx.dim(0), m);
+    logitTangents(
+        w,
+        dx,
+        (part, dz) ->
+            cuda.kernel("cross_entropy_tangent")
+                .with(p).with(targets).with(dz).with(dLoss)
+                .with(part.first).with(part.count).with(m).with(w.out())
+                .run(grid(part.count, w.out())));
+  }
+
+  @Override
+  public void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx) {
+    CudaLinear w = CudaLinear.of(head);
+    long m = requireTangent("loss.backwardTangent", w, p, dx);
+    Require.tensor("loss.backwardTangent: weights", weights, F32, m);
+    Require.tensor("loss.backwardTangent: dgx", dgx, cuda.type(), dx.shape().toArray());
+    Tensor out = rows(dgx);
+    logitTangents(
+        w,
+        dx,
+        (part, dz) -> {
+          cuda.kernel("cross_entropy_backward_tangent")
+              .with(p).with(weights).with(dz)
+              .with(part.first).with(part.count).with(m).with(w.out())
+              .run(grid(part.count, w.out()));
+          cuda.products().multiply(adjoint(w, dz, part.of(out)));
+        });
+  }
+
+  /** ż = ẋWᵀ for all rows of all directions, chunk by chunk. */
+  private void logitTangents(CudaLinear w, Tensor dx, TangentTask task) {
+    Tensor in = rows(dx);
+    long total = in.dim(0);
+    try (Scope scratch = cuda.scratch("loss tangent")) {
+      long most = chunkRows(total, w.out());
+      Tensor dz = scratch.allocate(cuda.type(), most, w.out());
+      for (long first = 0; first < total; first += most) {
+        Part part = new Part(first, Math.min(most, total - first));
+        cuda.products().multiply(logits(w, part.of(in), dz));
+        task.run(part, dz);
+      }
+    }
+  }
+
+  /** z = xWᵀ, for as many rows as x has. */
+  private static Product logits(CudaLinear w, Tensor x, Tensor z) {
+    Operand weight = Cuda.matrix(w.weight()).transpose(); // (D,V)
+    return Product.of(x.dim(0), w.out(), w.in(), 1, Cuda.matrix(x), weight, Cuda.matrix(z));
+  }
+
+  /** x̄ = z̄W, for as many rows as x̄ has. */
+  private static Product adjoint(CudaLinear w, Tensor gz, Tensor gx) {
+    Operand weight = Cuda.matrix(w.weight()); // (V,D)
+    return Product.of(gx.dim(0), w.in(), w.out(), 1, Cuda.matrix(gz), weight, Cuda.matrix(gx));
+  }
+
+  private long chunkRows(long rows, long vocabulary) {
+    long fitting = CHUNK_BYTES / (vocabulary * F32.bytes()) / ROW_MULTIPLE * ROW_MULTIPLE;
+    return Math.min(Math.min(rows, mostRows), Math.max(LEAST_ROWS, fitting));
+  }
+
+  private Grid grid(long rows, long vocabulary) {
+    int threads = cuda.rowThreads(vocabulary, MOST_THREADS);
+    int together = vocabulary > LONG_ROW ? 1 : THREADS_PER_MULTIPROCESSOR / threads;
+    return Grid.of(Math.min(rows, (long) together * cuda.device().multiprocessors()), threads);
+  }
+
+  private long requireTangent(String operation, CudaLinear w, Tensor p, Tensor dx) {
+    Require.rank(operation + ": dx", dx, 3);
+    long m = dx.dim(1);
+    Require.tensor(operation + ": dx", dx, cuda.type(), dx.dim(0), m, w.in());
+    Require.tensor(operation + ": p", p, cuda.type(), m, w.out());
+    return m;
+  }
+
+  /** (k,M,D) as (kM,D). */
+  private static Tensor rows(Tensor tensor) {
+    return tensor.reshape(tensor.dim(0) * tensor.dim(1), tensor.dim(2));
+  }
+
+  /** Rows {@code first … first+count-1}. */
+  private record Part(long first, long count) {
+    Tensor of(Tensor tensor) {
+      return tensor == null ? null : tensor.slice(first, count);
+    }
+  }
+
+  /** Works on ż of some rows, at the beginning of dz. */
+  @FunctionalInterface
+  private interface TangentTask {
+    void run(Part part, Tensor dz);
+  }
+}
