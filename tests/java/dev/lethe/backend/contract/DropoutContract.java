@@ -9,7 +9,7 @@ import org.junit.jupiter.api.DynamicTest;
 /** {@link DropoutKernels}: the same mask everywhere, repeated per direction. */
 public final class DropoutContract {
   private static final long[][] SIZES = {
-    {1, 1}, {3, 17}, {5, 64}, {2, 3, 33}, {3, 7, 100}, {1, 1, 5}
+    {1, 1}, {3, 17}, {5, 64}, {2, 3, 33}, {3, 7, 100}, {1, 1, 5}, {3, 5, 64}
   };
   private static final long[] SEEDS = {0, 42, -1};
 

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.DynamicTest;
 /** {@link RopeKernels}: both rotations, of one primal or several directions, in place or not. */
 public final class RopeContract {
   private static final int POSITIONS = 70;
-  private static final int[] HEAD_SIZES = {2, 6, 8, 16, 48, 64};
+  private static final int[] HEAD_SIZES = {2, 6, 8, 16, 48, 64, 128};
   private static final int[] HEADS = {1, 2, 3, 8};
   private static final int[] ROWS = {1, 2, 5, 13, 33};
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.DynamicTest;
 
 /** {@link RowKernels}: none, some and all rows, of one primal or several directions. */
 public final class RowContract {
-  private static final int[][] SIZES = {{1, 1}, {5, 17}, {13, 33}, {31, 2}, {7, 100}};
+  private static final int[][] SIZES = {{1, 1}, {5, 17}, {13, 33}, {31, 2}, {7, 100}, {9, 264}, {40, 8}};
 
   private RowContract() {}
 
