@@ -4,37 +4,35 @@
 
 constexpr float BELOW_ALL_LOGITS = -3.4e38f;
 
-// As each_in_row, from the last piece to the first.
-template <int W, class Body>
-DEVICE void each_in_row_backwards(int d, Body body) {
-  int first = static_cast<int>(threadIdx.x) * W;
-  int step = static_cast<int>(blockDim.x) * W;
-  for (int i = first + (d - 1 - first) / step * step; i >= first && i < d; i -= step) {
-    body(i);
-  }
-}
-
 // A distribution exp(z - shift) / sum.
 struct RowSoftmax {
   float shift;
   float sum;
 };
 
-template <int W, class Load>
-DEVICE RowSoftmax softmax_of_row(int v, Load logits) {
+template <int W, class T>
+DEVICE Piece<W> with_bias(const Raw<W, float>& z, const T* bias, int i) {
+  Piece<W> a = opened(z);
+  Piece<W> b = load_or_zero<W>(bias, i);
+  return each<W>([&](int e) { return a.v[e] + b.v[e]; });
+}
+
+template <int W, class T>
+DEVICE RowSoftmax softmax_of_row(const float* z, const T* bias, int v) {
   float shift = BELOW_ALL_LOGITS;
   float sum = 0.f;
-  each_in_row<W>(v, [&](int i) {
-    Piece<W> z = logits(i);
+  auto load = [=](int i) { return load_raw<W>(z + i); };
+  each_ahead<W, false>(v, load, [&](int i, const Raw<W, float>& raw) {
+    Piece<W> x = with_bias(raw, bias, i);
     float before = shift;
 #pragma unroll
     for (int e = 0; e < W; e++) {
-      shift = fmaxf(shift, z.v[e]);
+      shift = fmaxf(shift, x.v[e]);
     }
     sum *= fast_exp(before - shift);
 #pragma unroll
     for (int e = 0; e < W; e++) {
-      sum += fast_exp(z.v[e] - shift);
+      sum += fast_exp(x.v[e] - shift);
     }
   });
   float top = block_max(shift);
@@ -46,17 +44,12 @@ DEVICE void forward_rows(const float* z, const T* bias, const int32_t* targets, 
                          T* p, T* gz, int64_t rows, int v) {
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
     const float* of_row = z + row * v;
-    auto logits = [=](int i) {
-      Piece<W> a = load<W>(of_row + i);
-      Piece<W> b = load_or_zero<W>(bias, i);
-      return each<W>([&](int e) { return a.v[e] + b.v[e]; });
-    };
     int target = targets[row];
     float label = not_a_number();
     if (target >= 0 && target < v) {
       label = of_row[target] + (bias == nullptr ? 0.f : to_float(bias[target]));
     }
-    RowSoftmax softmax = softmax_of_row<W>(v, logits);
+    RowSoftmax softmax = softmax_of_row<W>(of_row, bias, v);
     if (threadIdx.x == 0) {
       row_loss[row] = logf(softmax.sum) + softmax.shift - label;
     }
@@ -66,8 +59,9 @@ DEVICE void forward_rows(const float* z, const T* bias, const int32_t* targets, 
     __syncthreads();  // gz may lie where z does: its label has been read by all
     float scale = 1.f / softmax.sum;
     float weight = gz == nullptr ? 0.f : weights[row];
-    each_in_row_backwards<W>(v, [&](int i) {
-      Piece<W> x = logits(i);
+    auto load = [=](int i) { return load_raw<W>(of_row + i); };
+    each_ahead<W, true>(v, load, [&](int i, const Raw<W, float>& raw) {
+      Piece<W> x = with_bias(raw, bias, i);
       Piece<W> q = each<W>([&](int e) { return fast_exp(x.v[e] - softmax.shift) * scale; });
       if (p != nullptr) {
         store(p + row * v + i, q);
@@ -91,16 +85,35 @@ DEVICE void cross_entropy_forward(const float* z, const T* bias, const int32_t* 
   }
 }
 
+// Probabilities and the tangents of their logits.
+template <class T, int W>
+struct WithTangent {
+  Raw<W, T> p;
+  Raw<W, T> dz;
+};
+
+template <class T, int W>
+DEVICE auto load_both(const T* p, const T* dz) {
+  return [=](int i) { return WithTangent<T, W>{load_raw<W>(p + i), load_raw<W>(dz + i)}; };
+}
+
 // The mean of dz under p. Divided by the sum of p as it was rounded: so it does not see a common offset of dz, and
 // diag(p) - p p^T stays positive semi-definite.
 template <class T, int W>
 DEVICE float mean_of_row(const T* p, const T* dz, int v) {
-  float2 sums = row_sums<W>(v, [&](int i, Piece<W>& products, Piece<W>& probabilities) {
-    probabilities = load<W>(p + i);
-    Piece<W> x = load<W>(dz + i);
-    products = each<W>([&](int e) { return probabilities.v[e] * x.v[e]; });
+  float product = 0.f;
+  float total = 0.f;
+  each_ahead<W, false>(v, load_both<T, W>(p, dz), [&](int, const WithTangent<T, W>& both) {
+    Piece<W> q = opened(both.p);
+    Piece<W> x = opened(both.dz);
+#pragma unroll
+    for (int e = 0; e < W; e++) {
+      product += q.v[e] * x.v[e];
+      total += q.v[e];
+    }
   });
-  return sums.x / sums.y;
+  product = block_sum(product);
+  return product / block_sum(total);
 }
 
 template <class T, int W>
@@ -137,9 +150,9 @@ DEVICE void backward_tangent_rows(const T* p, const float* weights, T* dz, int64
     T* tangent = dz + row * v;
     float mean = mean_of_row<T, W>(of_row, tangent, v);
     float weight = weights[primal];
-    each_in_row_backwards<W>(v, [&](int i) {
-      Piece<W> q = load<W>(of_row + i);
-      Piece<W> x = load<W>(tangent + i);
+    each_ahead<W, true>(v, load_both<T, W>(of_row, tangent), [&](int i, const WithTangent<T, W>& both) {
+      Piece<W> q = opened(both.p);
+      Piece<W> x = opened(both.dz);
       store(tangent + i, each<W>([&](int e) { return weight * q.v[e] * (x.v[e] - mean); }));
     });
   }
@@ -156,13 +169,13 @@ DEVICE void cross_entropy_backward_tangent(const T* p, const float* weights, T* 
   }
 }
 
-KERNEL(cross_entropy_forward, (1024),
+KERNEL(cross_entropy_forward, (1024, 1),
        (const float* z, const T* bias, const int32_t* targets, const float* weights, float* row_loss, T* p, T* gz,
         int64_t rows, int64_t v),
        (z, bias, targets, weights, row_loss, p, gz, rows, v))
-KERNEL(cross_entropy_tangent, (1024),
+KERNEL(cross_entropy_tangent, (1024, 1),
        (const T* p, const int32_t* targets, const T* dz, float* dloss, int64_t first, int64_t rows, int64_t m, int64_t v),
        (p, targets, dz, dloss, first, rows, m, v))
-KERNEL(cross_entropy_backward_tangent, (1024),
+KERNEL(cross_entropy_backward_tangent, (1024, 1),
        (const T* p, const float* weights, T* dz, int64_t first, int64_t rows, int64_t m, int64_t v),
        (p, weights, dz, first, rows, m, v))

@@ -12,10 +12,16 @@ DEVICE V warp_sum(V x) {
   return x;
 }
 
-DEVICE float warp_max(float x) {
+template <class V>
+DEVICE V greater(V a, V b) {
+  return a < b ? b : a;
+}
+
+template <class V>
+DEVICE V warp_max(V x) {
 #pragma unroll
   for (int lanes = WARP / 2; lanes > 0; lanes /= 2) {
-    x = fmaxf(x, __shfl_xor_sync(ALL_LANES, x, lanes));
+    x = greater(x, __shfl_xor_sync(ALL_LANES, x, lanes));
   }
   return x;
 }
@@ -39,8 +45,9 @@ DEVICE V block_sum(V x) {
 }
 
 // As block_sum, the greatest.
-DEVICE float block_max(float x) {
-  SHARED_ARRAY(float, of_warp, 32);
+template <class V>
+DEVICE V block_max(V x) {
+  SHARED_ARRAY(V, of_warp, 32);
   x = warp_max(x);
   if (blockDim.x == WARP) {
     return x;

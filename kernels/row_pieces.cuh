@@ -13,6 +13,29 @@ DEVICE void each_in_row(int d, Body body) {
   }
 }
 
+// As each_in_row, for long rows: calls body(i, load(i)), and loads each piece while the one before is worked on.
+// Backwards, a second reading begins with what is still in the L2 cache.
+template <int W, bool BACKWARDS, class Load, class Body>
+DEVICE void each_ahead(int d, Load load, Body body) {
+  int step = static_cast<int>(blockDim.x) * W;
+  int first = static_cast<int>(threadIdx.x) * W;
+  int count = (d - first + step - 1) / step;
+  if (count <= 0) {
+    return;
+  }
+  int i = BACKWARDS ? first + (count - 1) * step : first;
+  int move = BACKWARDS ? -step : step;
+  auto next = load(i);
+#pragma unroll 1
+  for (; count > 0; count--, i += move) {
+    auto loaded = next;
+    if (count > 1) {
+      next = load(i + move);
+    }
+    body(i, loaded);
+  }
+}
+
 // A function that gives a row's piece at i, for rows that are read more than once: a thread keeps its first piece
 // in registers, and reads the others again, from the nearest cache, if there are others.
 template <int W, class T>

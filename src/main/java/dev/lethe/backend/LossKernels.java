@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -11,6 +12,28 @@ import dev.lethe.tensor.Tensor;
 public interface LossKernels {
   /** z = xWᵀ: x (M,D), z (M,V) out. For generation. */
   void logits(FrozenLinear head, Tensor x, Tensor z);
+
+  /**
+   * Where each row of logits is greatest, the lowest index of equals. For generation. The default serves
+   * backends in host memory.
+   *
+   * @param z (M,V)
+   * @param ids I32 (M) out
+   */
+  default void likeliest(Tensor z, Tensor ids) {
+    Require.rank("loss.likeliest: z", z, 2);
+    Require.tensor("loss.likeliest: ids", ids, DType.I32, z.dim(0));
+    for (long row = 0; row < z.dim(0); row++) {
+      double[] logits = z.row(row).toDoubles();
+      int best = 0;
+      for (int id = 1; id < logits.length; id++) {
+        if (logits[id] > logits[best]) {
+          best = id;
+        }
+      }
+      ids.set(row, best);
+    }
+  }
 
   /**
    * Losses, and where asked for, what the derivative modes need; z̄ = w(p − onehot), x̄ = z̄W.

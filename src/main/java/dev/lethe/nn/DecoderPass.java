@@ -4,6 +4,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.Packing;
 import dev.lethe.backend.RopeTable;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.IntStream;
@@ -53,6 +54,19 @@ final class DecoderPass {
       Tensor z = scratch.allocate(backend.activationType(), 1, spec.vocabulary());
       backend.loss().logits(model.head(), row, z);
       return HostTensors.doubles(backend, z);
+    }
+  }
+
+  /** The likeliest token, the lowest of equals, by one row of what {@link #hidden} gave, (1,D). */
+  int likeliest(Tensor row) {
+    try (Scope scratch = backend.openScope("likeliest token")) {
+      Tensor z = scratch.allocate(backend.activationType(), 1, spec.vocabulary());
+      Tensor id = scratch.allocate(DType.I32, 1);
+      backend.loss().logits(model.head(), row, z);
+      backend.loss().likeliest(z, id);
+      int[] value = new int[1];
+      backend.download(id, Tensor.of(id.shape(), value));
+      return value[0];
     }
   }
 

@@ -43,7 +43,7 @@ public final class Generator {
     try (KeyValueCache cache = new KeyValueCache(adapted.model(), promptIds.length + room)) {
       int[] input = promptIds;
       while (count < room) {
-        int token = sampler.next(lastLogits(pass, input, cache));
+        int token = next(pass, input, cache, sampler, options.temperature() == 0);
         if (Arrays.stream(stopIds).anyMatch(id -> id == token)) {
           break;
         }
@@ -57,10 +57,11 @@ public final class Generator {
     return Arrays.copyOf(tokens, count);
   }
 
-  private double[] lastLogits(DecoderPass pass, int[] input, KeyValueCache cache) {
+  private int next(
+      DecoderPass pass, int[] input, KeyValueCache cache, TokenSampler sampler, boolean greedy) {
     try (Scope scope = adapted.backend().openScope("generation step")) {
-      Tensor hidden = pass.hidden(input, cache, scope);
-      return pass.logits(hidden.slice(input.length - 1L, 1));
+      Tensor last = pass.hidden(input, cache, scope).slice(input.length - 1L, 1);
+      return greedy ? pass.likeliest(last) : sampler.next(pass.logits(last));
     }
   }
 

@@ -1,13 +1,13 @@
 package dev.lethe.nn;
 
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 
 /**
- * Chooses a token from logits: the likeliest (the lowest id of equals), or at a temperature at
- * random from the smallest set of likeliest tokens that holds top-p of the probability. Holtzman et
- * al., arXiv 1904.09751.
+ * Chooses a token from logits at a temperature above 0: at random from the smallest set of likeliest
+ * tokens that holds top-p of the probability. Holtzman et al., arXiv 1904.09751.
  */
 final class TokenSampler {
   private final double temperature;
@@ -22,21 +22,7 @@ final class TokenSampler {
 
   /** The next token for these logits (V). */
   int next(double[] logits) {
-    int best = likeliest(logits);
-    return temperature == 0 ? best : sample(logits, logits[best]);
-  }
-
-  private static int likeliest(double[] logits) {
-    int best = 0;
-    for (int id = 1; id < logits.length; id++) {
-      if (logits[id] > logits[best]) {
-        best = id;
-      }
-    }
-    return best;
-  }
-
-  private int sample(double[] logits, double max) {
+    double max = Arrays.stream(logits).max().orElseThrow();
     double[] weight = new double[logits.length];
     double total = 0;
     for (int id = 0; id < weight.length; id++) {

@@ -107,6 +107,13 @@ final class KernelCase implements AutoCloseable {
     return slot(name, Role.OUTPUT, vectorType(), nans(dims), dims);
   }
 
+  /** An I32 output (n). */
+  Slot indexOutput(String name, int count) {
+    double[] wild = new double[count];
+    Arrays.fill(wild, Integer.MAX_VALUE);
+    return slot(name, Role.OUTPUT, DType.I32, wild, count);
+  }
+
   /** Read and written, in activation format: an output that is added to, or an aliased argument. */
   Slot inOut(String name, long... dims) {
     return slot(name, Role.IN_OUT, activationType(), normals(1, dims), dims);

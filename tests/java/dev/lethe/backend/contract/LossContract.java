@@ -5,6 +5,7 @@ import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 
@@ -32,6 +33,7 @@ public final class LossContract {
         Sizes size = new Sizes(SIZES[i][0], SIZES[i][1], SIZES[i][2], deviation);
         tests.add(bench.test("loss.logits " + size, c -> logits(c, size, false)));
         tests.add(bench.test("loss.logits with bias " + size, c -> logits(c, size, true)));
+        tests.add(bench.test("loss.likeliest " + size, c -> likeliest(c, size)));
         for (int bits = 0; bits < 4; bits++) {
           boolean p = (bits & 1) != 0;
           boolean gx = (bits & 2) != 0;
@@ -51,6 +53,15 @@ public final class LossContract {
     Slot x = c.activation(size.deviation, "x", size.m, size.d);
     Slot z = c.output("z", size.m, size.v);
     c.run(on -> on.backend().loss().logits(on.of(head), on.of(x), on.of(z)));
+  }
+
+  /** Rows of few different numbers: the greatest is there more than once, and the first of them counts. */
+  private static void likeliest(KernelCase c, Sizes size) {
+    double[] values = new double[size.m * size.v];
+    Arrays.setAll(values, i -> size.deviation * (c.random().nextInt(7) - 3) + 0.0);
+    Slot z = c.activationOf("z", Tensor.of(Shape.of(size.m, size.v), values));
+    Slot ids = c.indexOutput("ids", size.m);
+    c.run(on -> on.backend().loss().likeliest(on.of(z), on.of(ids)));
   }
 
   private static void forward(KernelCase c, Sizes size, boolean hasP, boolean hasGx) {

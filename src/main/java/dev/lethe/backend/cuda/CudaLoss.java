@@ -65,6 +65,19 @@ final class CudaLoss implements LossKernels {
   }
 
   @Override
+  public void likeliest(Tensor z, Tensor ids) {
+    Require.rank("loss.likeliest: z", z, 2);
+    long m = z.dim(0);
+    Require.tensor("loss.likeliest: z", z, cuda.type(), m, z.dim(1));
+    Require.tensor("loss.likeliest: ids", ids, DType.I32, m);
+    if (m > 0) {
+      cuda.kernel("sampling_likeliest")
+          .with(z).with(ids).with(z.dim(1))
+          .run(cuda.blocks(m, z.dim(1), MOST_THREADS));
+    }
+  }
+
+  @Override
   public void forward(
       FrozenLinear head,
       Tensor x,
