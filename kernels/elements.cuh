@@ -138,6 +138,12 @@ DEVICE Piece<W> load_or_zero(const T* x, int64_t at) {
   return x == nullptr ? filled<W>(0.f) : load<W>(x + at);
 }
 
+// x[i], or zero where the tensor is a structural zero.
+template <class T>
+DEVICE float or_zero(const T* x, int64_t i) {
+  return x == nullptr ? 0.f : to_float(x[i]);
+}
+
 // z = body(i), element by element.
 template <int W, class Body>
 DEVICE Piece<W> each(Body body) {
