@@ -93,13 +93,13 @@ final class LoraGradients {
     if (n == 0) {
       return;
     }
-    try (AdapterWeights weights = new AdapterWeights(cuda, slot);
+    try (AdapterWeights weights = AdapterWeights.plainA(cuda, slot, null, v, 1);
         Scope scope = cuda.scratch("per-sample dots")) {
       Tensor q = scope.allocate(F32, k, n, r);
       Tensor p = scope.allocate(F32, k, n, r);
-      multiply(
-          Product.of(n, r, slot.in(), 1, matrix(xa), weights.a(v, 1).transpose(), matrix(q)).batch(k));
-      multiply(Product.of(n, r, slot.out(), 1, matrix(gy), weights.b(v, 1), matrix(p)).batch(k));
+      Operand a = weights.plainDirections().transpose();
+      multiply(Product.of(n, r, slot.in(), 1, matrix(xa), a, matrix(q)).batch(k));
+      multiply(Product.of(n, r, slot.out(), 1, matrix(gy), weights.scaled(), matrix(p)).batch(k));
       cuda.kernel("lora_sample_dots")
           .with(cuda.packings().of(packing).starts())
           .with(h)
