@@ -2,15 +2,33 @@
 // type T.
 #include "elements.cuh"
 
-// y (k,rows,columns) = factor * x: x float32, x_batch elements a direction, its rows one after another; y's rows
-// y_stride apart, y_batch a direction. Takes A and B out of the flat parameters, and joins two of them.
+// Takes one adapter out of the flat parameters theta (P), its directions out of v (k,P), or both; the other is null.
+//
+// plain: the matrix of plain_size elements at plain_offset, of theta and then of each direction.
+// scaled: factor times the matrix (rows,columns) at scaled_offset, of theta or of each direction; where both are there,
+// (k,2,rows,columns) with theta's beside or above the direction's: its rows `stride` and the two `half` elements apart.
 template <class T>
-DEVICE void lora_weights(const float* x, int64_t x_batch, T* y, int64_t y_stride, int64_t y_batch, int64_t rows,
-                         int64_t columns, int64_t k, float factor) {
-  for (int64_t i = first_element(); i < k * rows * columns; i += grid_elements()) {
-    int64_t j = i / (rows * columns);
-    int64_t inside = i % (rows * columns);
-    y[j * y_batch + inside / columns * y_stride + inside % columns] = from_float<T>(factor * x[j * x_batch + inside]);
+DEVICE void lora_adapter(const float* theta, const float* v, int64_t length, int64_t k, T* plain, int64_t plain_offset,
+                         int64_t plain_size, T* scaled, int64_t scaled_offset, int64_t rows, int64_t columns,
+                         int64_t stride, int64_t half, float factor) {
+  int64_t own = theta == nullptr ? 0 : 1;
+  int64_t parts = own == 1 && k > 0 ? 2 : 1;
+  int64_t size = rows * columns;
+  int64_t plain_end = (own + k) * plain_size;
+  int64_t end = plain_end + max(k, int64_t{1}) * parts * size;
+  for (int64_t i = first_element(); i < end; i += grid_elements()) {
+    if (i < plain_end) {
+      int64_t matrix = i / plain_size;
+      const float* source = matrix < own ? theta : v + (matrix - own) * length;
+      plain[i] = from_float<T>(source[plain_offset + i % plain_size]);
+    } else {
+      int64_t matrix = (i - plain_end) / size;
+      int64_t inside = (i - plain_end) % size;
+      int64_t part = matrix % parts;
+      const float* source = part < own ? theta : v + matrix / parts * length;
+      int64_t at = matrix / parts * parts * size + part * half + inside / columns * stride + inside % columns;
+      scaled[at] = from_float<T>(factor * source[scaled_offset + inside]);
+    }
   }
 }
 
@@ -70,10 +88,12 @@ DEVICE void lora_sample_dots(const int32_t* starts, const T* h, const T* u, cons
   }
 }
 
-KERNEL(lora_weights, (256),
-       (const float* x, int64_t x_batch, T* y, int64_t y_stride, int64_t y_batch, int64_t rows, int64_t columns,
-        int64_t k, float factor),
-       (x, x_batch, y, y_stride, y_batch, rows, columns, k, factor))
+KERNEL(lora_adapter, (256),
+       (const float* theta, const float* v, int64_t length, int64_t k, T* plain, int64_t plain_offset,
+        int64_t plain_size, T* scaled, int64_t scaled_offset, int64_t rows, int64_t columns, int64_t stride,
+        int64_t half, float factor),
+       (theta, v, length, k, plain, plain_offset, plain_size, scaled, scaled_offset, rows, columns, stride, half,
+        factor))
 KERNEL(lora_join, (256), (const T* first, const T* second, T* y, int64_t n, int64_t per, int64_t rank),
        (first, second, y, n, per, rank))
 KERNEL(lora_bias, (256), (const T* bias, T* y, int64_t rows, int64_t width), (bias, y, rows, width))

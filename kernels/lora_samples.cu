@@ -1,79 +1,57 @@
-// One LoRA gradient per sequence: G_i = sum over the rows t of sequence i of narrow_t (x) wide_t, where for A narrow is h
-// (N,r) and wide is x (N,in), and for B narrow is u (N,r) and wide is the output's adjoint (N,out).
+// One LoRA gradient per sequence: G_i = narrow_i^T wide_i over the rows of sequence i, where for A narrow is h (N,r) and
+// wide is x (N,in), and for B narrow is u (N,r) and wide is the output's adjoint (N,out).
 //
-// A block makes 16 ranks by 128 columns of one sequence's gradient in registers, over all its rows, and either stores it or
-// keeps no more than its sum of squares. blockIdx.x: tile of columns, blockIdx.y: tile of ranks, blockIdx.z: sequence.
-#include "device.cuh"
-
-constexpr int SAMPLE_RANKS = 16;
-constexpr int SAMPLE_COLUMNS = 128;  // and threads
-constexpr int SAMPLE_ROWS = 32;      // of narrow in shared memory at a time
+// A block makes one tile of one sequence's gradient in registers, over all its rows, and either stores it or keeps no
+// more than its sum of squares. blockIdx.x: sequence, then tile of ranks, then tile of columns.
+#include "gemm_bf16.cuh"
+#include "gemm_f32.cuh"
 
 template <class T>
-struct SampleTile {
-  float sums[SAMPLE_RANKS];
-  int64_t rank0;
-  int64_t column;
+using SampleBlock = std::conditional_t<std::is_same_v<T, float>, FlatF32<true, false>, FlatBf16<true, false>>;
 
-  DEVICE_MEMBER SampleTile(const int32_t* starts, const T* narrow, const T* wide, int64_t rank, int64_t width)
-      : rank0(static_cast<int64_t>(blockIdx.y) * SAMPLE_RANKS),
-        column(static_cast<int64_t>(blockIdx.x) * SAMPLE_COLUMNS + threadIdx.x) {
-    SHARED_ARRAY(float, rows, SAMPLE_ROWS * SAMPLE_RANKS);
-#pragma unroll
-    for (int a = 0; a < SAMPLE_RANKS; a++) {
-      sums[a] = 0.f;
-    }
-    int64_t end = starts[blockIdx.z + 1];
-    for (int64_t from = starts[blockIdx.z]; from < end; from += SAMPLE_ROWS) {
-      __syncthreads();
-      for (int i = threadIdx.x; i < SAMPLE_ROWS * SAMPLE_RANKS; i += SAMPLE_COLUMNS) {
-        int64_t row = from + i / SAMPLE_RANKS;
-        int64_t a = rank0 + i % SAMPLE_RANKS;
-        rows[i] = row < end && a < rank ? to_float(narrow[row * rank + a]) : 0.f;
-      }
-      __syncthreads();
-      int count = static_cast<int>(min(int64_t{SAMPLE_ROWS}, end - from));
-#pragma unroll 4
-      for (int t = 0; t < count; t++) {
-        float x = column < width ? to_float(wide[(from + t) * width + column]) : 0.f;
-#pragma unroll
-        for (int a = 0; a < SAMPLE_RANKS; a++) {
-          sums[a] = fmaf(rows[t * SAMPLE_RANKS + a], x, sums[a]);
-        }
-      }
-    }
-  }
-};
+// use(rank, column, sum, sum of the next column) for this block's tile of G_i; sums beyond G_i are 0.
+template <class T, class USE>
+DEVICE void lora_sample_sums(const int32_t* starts, int64_t sequence, int64_t tile, const T* narrow, const T* wide,
+                             int64_t rank, int64_t width, const USE& use) {
+  using Block = SampleBlock<T>;
+  int64_t begin = starts[sequence];
+  GemmPair<T> rows{{narrow, rank, begin * rank}, {wide, width, begin * width}, starts[sequence + 1] - begin};
+  Block block(GemmPlace::of(tile, Block::HEIGHT, Block::WIDTH, rank, width));
+  block.multiply(rows, rows, GemmDepth(rows.depth, 0, 0, 1));
+  block.each(use);
+}
 
-// g (n,P) at rank * rank_stride + column * column_stride = factor * G_i
+// g (n,P) at rank * rank_stride + column * column_stride = factor * G_i; tiles of each sequence
 template <class T>
 DEVICE void lora_sample_gradients(const int32_t* starts, const T* narrow, const T* wide, float* g, int64_t g_batch,
                                   int64_t rank_stride, int64_t column_stride, int64_t rank, int64_t width,
-                                  float factor) {
-  SampleTile<T> tile(starts, narrow, wide, rank, width);
-  if (tile.column < width) {
-    int ranks = static_cast<int>(min(int64_t{SAMPLE_RANKS}, rank - tile.rank0));
-    float* target = g + blockIdx.z * g_batch + tile.rank0 * rank_stride + tile.column * column_stride;
-#pragma unroll
-    for (int a = 0; a < SAMPLE_RANKS; a++) {
-      if (a < ranks) {
-        target[a * rank_stride] = factor * tile.sums[a];
-      }
-    }
-  }
+                                  int64_t tiles, float factor) {
+  int64_t sequence = blockIdx.x / tiles;
+  float* target = g + sequence * g_batch;
+  lora_sample_sums(starts, sequence, blockIdx.x % tiles, narrow, wide, rank, width,
+                   [&](int64_t a, int64_t column, float first, float second) {
+                     int64_t at = a * rank_stride + column * column_stride;
+                     if (a < rank && column < width) {
+                       target[at] = factor * first;
+                     }
+                     if (a < rank && column + 1 < width) {
+                       target[at + column_stride] = factor * second;
+                     }
+                   });
 }
 
-// parts (n, gridDim.y, gridDim.x) = the tile's sum of squares
+// parts (n,tiles) = the tile's sum of squares
 template <class T>
 DEVICE void lora_sample_squares(const int32_t* starts, const T* narrow, const T* wide, float* parts, int64_t rank,
-                                int64_t width) {
-  SHARED_ARRAY(float, squares, SAMPLE_COLUMNS / WARP);
-  SampleTile<T> tile(starts, narrow, wide, rank, width);
+                                int64_t width, int64_t tiles) {
+  constexpr int WARPS = SampleBlock<T>::THREADS / WARP;
+  SHARED_ARRAY(float, squares, WARPS);
   float sum = 0.f;
-#pragma unroll
-  for (int a = 0; a < SAMPLE_RANKS; a++) {
-    sum = fmaf(tile.sums[a], tile.sums[a], sum);
-  }
+  lora_sample_sums(starts, blockIdx.x / tiles, blockIdx.x % tiles, narrow, wide, rank, width,
+                   [&](int64_t, int64_t, float first, float second) {
+                     sum = fmaf(first, first, sum);
+                     sum = fmaf(second, second, sum);
+                   });
   for (int offset = WARP / 2; offset > 0; offset /= 2) {
     sum += __shfl_xor_sync(ALL_LANES, sum, offset);
   }
@@ -82,30 +60,34 @@ DEVICE void lora_sample_squares(const int32_t* starts, const T* narrow, const T*
   }
   __syncthreads();
   if (threadIdx.x == 0) {
-    parts[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] =
-        squares[0] + squares[1] + squares[2] + squares[3];
+    float total = 0.f;
+    for (int warp = 0; warp < WARPS; warp++) {
+      total += squares[warp];
+    }
+    parts[blockIdx.x] = total;
   }
 }
 
-// norms (n) += factor * the sum of parts (n,count), in order; one thread a sequence
-DEVICE void lora_sample_norms(const float* parts, float* norms, int64_t samples, int64_t count, float factor) {
+// norms (n) += factor * the sum of parts (n,tiles), in order; one thread a sequence
+DEVICE void lora_sample_norms(const float* parts, float* norms, int64_t samples, int64_t tiles, float factor) {
   int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i < samples) {
     float sum = 0.f;
-    for (int64_t part = 0; part < count; part++) {
-      sum += parts[i * count + part];
+    for (int64_t part = 0; part < tiles; part++) {
+      sum += parts[i * tiles + part];
     }
     norms[i] += factor * sum;
   }
 }
 
-KERNEL(lora_sample_gradients, (128),
+KERNEL(lora_sample_gradients, (SampleBlock<T>::THREADS, SampleBlock<T>::BLOCKS),
        (const int32_t* starts, const T* narrow, const T* wide, float* g, int64_t g_batch, int64_t rank_stride,
-        int64_t column_stride, int64_t rank, int64_t width, float factor),
-       (starts, narrow, wide, g, g_batch, rank_stride, column_stride, rank, width, factor))
-KERNEL(lora_sample_squares, (128),
-       (const int32_t* starts, const T* narrow, const T* wide, float* parts, int64_t rank, int64_t width),
-       (starts, narrow, wide, parts, rank, width))
+        int64_t column_stride, int64_t rank, int64_t width, int64_t tiles, float factor),
+       (starts, narrow, wide, g, g_batch, rank_stride, column_stride, rank, width, tiles, factor))
+KERNEL(lora_sample_squares, (SampleBlock<T>::THREADS, SampleBlock<T>::BLOCKS),
+       (const int32_t* starts, const T* narrow, const T* wide, float* parts, int64_t rank, int64_t width,
+        int64_t tiles),
+       (starts, narrow, wide, parts, rank, width, tiles))
 EXPORT_KERNEL(lora_sample_norms, (128), float,
-              (const T* parts, T* norms, int64_t samples, int64_t count, float factor),
-              ::lora_sample_norms(parts, norms, samples, count, factor))
+              (const T* parts, T* norms, int64_t samples, int64_t tiles, float factor),
+              ::lora_sample_norms(parts, norms, samples, tiles, factor))

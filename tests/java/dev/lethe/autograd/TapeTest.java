@@ -115,7 +115,7 @@ class TapeTest {
   }
 
   private static void assertSmall(List<GradCheck.Check> checks) {
-    assertEquals(8, checks.size());
+    assertEquals(9, checks.size());
     for (GradCheck.Check check : checks) {
       double bound = check.name().contains("differences") ? 1e-6 : 1e-12;
       assertTrue(check.error() <= bound, check + " with seed " + SEED);

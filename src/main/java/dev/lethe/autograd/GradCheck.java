@@ -10,7 +10,7 @@ import java.util.SplittableRandom;
 /**
  * Checks every derivative of a tape to second order, in random directions: gradient and Hessian product
  * against central differences, and the identities that hold to rounding (⟨Jv,1⟩ = ⟨g,v⟩, uᵀHv = vᵀHu,
- * uᵀGv = vᵀGu, vᵀGv ≥ 0, sum of per-sample gradients, Fisher from per-sample gradients).
+ * uᵀGv = vᵀGu, vᵀGv ≥ 0, sum and norms of per-sample gradients, Fisher from per-sample gradients).
  *
  * <p>Meant for the float64 reference backend, where differences resolve to about 1e-7.
  */
@@ -64,6 +64,7 @@ public final class GradCheck {
         new Check("Gauss-Newton symmetric", error(dot(flatU, gv), dot(flatV, gu))),
         new Check("Gauss-Newton positive", Math.max(0, -curvature)),
         new Check("sum of per-sample gradients", error(sumOfSamples(at), g)),
+        new Check("norms of per-sample gradients", normsError(at)),
         new Check("Fisher from per-sample gradients", error(fisher(at), at.fisher(v, scope).row(0))));
   }
 
@@ -88,6 +89,22 @@ public final class GradCheck {
       backend.vectors().axpy(1.0 / at.samples(), each.row(i), sum);
     }
     return sum;
+  }
+
+  /** The worst of ‖gᵢ‖² without gᵢ against those of the gradients. */
+  private double normsError(Linearization at) {
+    Tensor norms = scope.allocate(backend.vectorType(), at.samples());
+    backend.vectors().fill(norms, 0);
+    at.addPerSampleSquaredNorms(norms);
+    Tensor host = Tensor.of(Shape.of(at.samples()), new double[at.samples()]);
+    backend.download(norms, host);
+    double[] values = host.toDoubles();
+    Tensor each = at.perSampleGradients(scope);
+    double worst = 0;
+    for (int i = 0; i < at.samples(); i++) {
+      worst = Math.max(worst, error(values[i], dot(each.row(i), each.row(i))));
+    }
+    return worst;
   }
 
   private Tensor fisher(Linearization at) {

@@ -22,8 +22,7 @@ public final class LoraGradientContract {
           tests.add(bench.test(name, c -> gradientTangent(c, z, dxa, dgy)));
         }
       }
-      for (int longest : new int[] {1, 4, 1000}) {
-        Packing packing = packing(z.n(), longest);
+      for (Packing packing : packings(z.n())) {
         String suffix = " %s, %s".formatted(z, packing);
         tests.add(bench.test("lora.perSampleGradient" + suffix, c -> perSample(c, z, packing)));
         tests.add(bench.test("lora.perSampleSquaredNorm" + suffix, c -> norms(c, z, packing)));
@@ -145,6 +144,11 @@ public final class LoraGradientContract {
                     on.of(rows.gy),
                     1.5,
                     on.of(g)));
+  }
+
+  private static List<Packing> packings(int rows) {
+    return List.of(
+        packing(rows, 1), packing(rows, 4), packing(rows, 1000), Packing.ofLengths(rows));
   }
 
   /** Sequences of 1, 2, … rows up to the longest, over and over, with an empty one at the start. */

@@ -12,7 +12,9 @@ record LoraSizes(int n, int in, int out, int rank, int k) {
     new LoraSizes(7, 65, 100, 4, 2),
     new LoraSizes(33, 31, 64, 7, 3),
     new LoraSizes(70, 100, 63, 16, 1),
-    new LoraSizes(3, 130, 17, 3, 2)
+    new LoraSizes(3, 130, 17, 3, 2),
+    new LoraSizes(40, 136, 72, 40, 2),
+    new LoraSizes(230, 40, 24, 8, 1)
   };
 
   /** The pair lies between other parameters, B before A in every second size. */

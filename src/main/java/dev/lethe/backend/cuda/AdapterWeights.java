@@ -2,112 +2,113 @@ package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.cuda.blas.Operand;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
 /**
- * One adapter's A (r,in) and B (out,r) and their directions, taken out of flat float32 vectors into matrices of the
- * activations' format, scaled and joined as products take them. They live until this is closed.
+ * One adapter's A (r,in) and B (out,r) and their directions, taken out of flat float32 vectors by one launch into
+ * matrices of the activations' format: one of the two plain, for the product with the wide matrix; the other scaled, for
+ * the product with the narrow one, where θ's and a direction's are joined into one matrix of twice the rank. They live
+ * until this is closed.
  */
 final class AdapterWeights implements AutoCloseable {
   private final Cuda cuda;
   private final LoraSlot slot;
   private final Scope scope;
+  private final boolean plainA;
+  private final int own;
+  private final long k;
+  private final Tensor plain;
+  private final Tensor scaled;
 
-  AdapterWeights(Cuda cuda, LoraSlot slot) {
+  private AdapterWeights(
+      Cuda cuda, LoraSlot slot, boolean plainA, Tensor theta, Tensor v, double factor) {
     this.cuda = cuda;
     this.slot = slot;
-    this.scope = cuda.scratch("adapter weights");
+    this.plainA = plainA;
+    own = theta == null ? 0 : 1;
+    k = v == null ? 0 : v.dim(0);
+    scope = cuda.scratch("adapter weights");
+    long sizeA = slot.rank() * slot.in();
+    long sizeB = slot.rank() * slot.out();
+    plain = scope.allocate(cuda.type(), own + k, plainA ? sizeA : sizeB);
+    scaled = scope.allocate(cuda.type(), Math.max(1, k), halves() * (plainA ? sizeB : sizeA));
+    cuda.kernel("lora_adapter")
+        .with(theta)
+        .with(v)
+        .with(v == null ? 0 : v.dim(1))
+        .with(k)
+        .with(plain)
+        .with(plainA ? slot.aOffset() : slot.bOffset())
+        .with(plain.dim(1))
+        .with(scaled)
+        .with(plainA ? slot.bOffset() : slot.aOffset())
+        .with(plainA ? slot.out() : slot.rank())
+        .with(plainA ? slot.rank() : slot.in())
+        .with(scaledStride())
+        .with(plainA ? slot.rank() : sizeA)
+        .with((float) factor)
+        .run(cuda.elements(plain.elements() + scaled.elements()));
   }
 
-  /** factor·A of each row of flat (P) or (k,P): (k,r,in). */
-  Operand a(Tensor flat, double factor) {
-    return part(flat, slot.aOffset(), slot.rank(), slot.in(), factor);
+  /** A plain and factor·B, of θ (P), directions v (k,P) or both; either may be null. */
+  static AdapterWeights plainA(Cuda cuda, LoraSlot slot, Tensor theta, Tensor v, double factor) {
+    return new AdapterWeights(cuda, slot, true, theta, v, factor);
   }
 
-  /** factor·B of each row of flat (P) or (k,P): (k,out,r). */
-  Operand b(Tensor flat, double factor) {
-    return part(flat, slot.bOffset(), slot.out(), slot.rank(), factor);
+  /** B plain and factor·A, of θ (P), directions v (k,P) or both; either may be null. */
+  static AdapterWeights plainB(Cuda cuda, LoraSlot slot, Tensor theta, Tensor v, double factor) {
+    return new AdapterWeights(cuda, slot, false, theta, v, factor);
   }
 
-  /** s·A above s·Ȧ for each direction: (k,2r,in). */
-  Operand pairA(Tensor theta, Tensor v) {
-    long k = v.dim(0);
-    long size = slot.rank() * slot.in();
-    Tensor pair = scope.allocate(cuda.type(), k, 2 * slot.rank(), slot.in());
-    Block first = new Block(slot.rank(), slot.in(), slot.in(), 2 * size);
-    copy(theta, 0, slot.aOffset(), slot.scale(), pair, 0, first, k);
-    copy(v, v.dim(1), slot.aOffset(), slot.scale(), pair, size, first, k);
-    return Cuda.matrix(pair);
+  /** θ's A (r,in) or B (out,r). */
+  Operand plain() {
+    return Operand.of(Cuda.address(plain), cuda.type(), plainStride());
   }
 
-  /** s·B beside s·Ḃ for each direction: (k,out,2r). */
-  Operand pairB(Tensor theta, Tensor v) {
-    long k = v.dim(0);
-    long r = slot.rank();
-    Tensor pair = scope.allocate(cuda.type(), k, slot.out(), 2 * r);
-    Block half = new Block(slot.out(), r, 2 * r, 2 * r * slot.out());
-    copy(theta, 0, slot.bOffset(), slot.scale(), pair, 0, half, k);
-    copy(v, v.dim(1), slot.bOffset(), slot.scale(), pair, r, half, k);
-    return Cuda.matrix(pair);
+  /** The directions' A (k,r,in) or B (k,out,r). */
+  Operand plainDirections() {
+    long address = Cuda.address(plain) + own * plain.dim(1) * cuda.type().bytes();
+    return Operand.of(address, cuda.type(), plainStride()).every(plain.dim(1));
+  }
+
+  /**
+   * factor·B (out,r) or factor·A (r,in) of θ, or of each direction; of θ and each direction side by side (k,out,2r) or
+   * one above the other (k,2r,in).
+   */
+  Operand scaled() {
+    return Operand.of(Cuda.address(scaled), cuda.type(), scaledStride())
+        .every(k == 0 ? 0 : scaled.dim(1));
   }
 
   /** first (k,N,r) beside second (N,r), the same for each direction: (k,N,2r). */
   Operand join(Tensor first, Tensor second) {
-    long k = first.dim(0);
+    long directions = first.dim(0);
     long n = first.dim(1);
     long r = first.dim(2);
-    Tensor both = scope.allocate(cuda.type(), k, n, 2 * r);
+    Tensor both = scope.allocate(cuda.type(), directions, n, 2 * r);
     cuda.kernel("lora_join")
         .with(first)
         .with(second)
         .with(both)
-        .with(k * n)
+        .with(directions * n)
         .with(n)
         .with(r)
         .run(cuda.elements(both.elements()));
     return Cuda.matrix(both);
   }
 
-  private Operand part(Tensor flat, long offset, long rows, long columns, double factor) {
-    boolean many = flat.shape().rank() == 2;
-    long k = many ? flat.dim(0) : 1;
-    long length = many ? flat.dim(1) : 0;
-    if (cuda.type() == DType.F32 && factor == 1) {
-      long address = Cuda.address(flat) + offset * DType.F32.bytes();
-      return Operand.of(address, DType.F32, columns).every(length);
-    }
-    Tensor part = scope.allocate(cuda.type(), k, rows, columns);
-    Block whole = new Block(rows, columns, columns, rows * columns);
-    copy(flat, length, offset, factor, part, 0, whole, k);
-    return many ? Cuda.matrix(part) : Cuda.matrix(part.reshape(rows, columns));
+  private long halves() {
+    return own == 1 && k > 0 ? 2 : 1;
   }
 
-  private void copy(
-      Tensor flat,
-      long flatBatch,
-      long offset,
-      double factor,
-      Tensor target,
-      long targetOffset,
-      Block block,
-      long k) {
-    cuda.kernel("lora_weights")
-        .with(Cuda.address(flat) + offset * DType.F32.bytes())
-        .with(flatBatch)
-        .with(Cuda.address(target) + targetOffset * target.dtype().bytes())
-        .with(block.stride)
-        .with(block.batch)
-        .with(block.rows)
-        .with(block.columns)
-        .with(k)
-        .with((float) factor)
-        .run(cuda.elements(k * block.rows * block.columns));
+  private long plainStride() {
+    return plainA ? slot.in() : slot.rank();
   }
 
-  /** Where a part lies in its target: rows by columns, rows a stride apart, directions a batch apart. */
-  private record Block(long rows, long columns, long stride, long batch) {}
+  private long scaledStride() {
+    return plainA ? halves() * slot.rank() : slot.in();
+  }
 
   @Override
   public void close() {

@@ -37,11 +37,11 @@ final class CudaLora implements LoraKernels {
       long r = slot.rank();
       Require.tensor("lora.forward: xa", xa, cuda.type(), n, w.in());
       Require.tensor("lora.forward: u", u, cuda.type(), n, r);
-      try (AdapterWeights weights = new AdapterWeights(cuda, slot)) {
-        Operand a = weights.a(theta, 1).transpose();
-        Operand b = weights.b(theta, slot.scale()).transpose();
+      try (AdapterWeights weights =
+          AdapterWeights.plainA(cuda, slot, theta, null, slot.scale())) {
+        Operand a = weights.plain().transpose();
         multiply(Product.of(n, r, slot.in(), 1, matrix(xa), a, matrix(u)));
-        multiply(product.plus(r, matrix(u), b));
+        multiply(product.plus(r, matrix(u), weights.scaled().transpose()));
       }
     } else {
       multiply(product);
@@ -81,16 +81,16 @@ final class CudaLora implements LoraKernels {
     Require.tensor("lora.tangent: xa", xa, cuda.type(), n, w.in());
     Require.tensor("lora.tangent: u", u, cuda.type(), n, r);
     Require.tensor("lora.tangent: du", du, cuda.type(), k, n, r);
-    try (AdapterWeights weights = new AdapterWeights(cuda, slot)) {
-      Operand directions = weights.a(v, 1).transpose();
+    try (AdapterWeights weights = AdapterWeights.plainA(cuda, slot, theta, v, slot.scale())) {
+      Operand directions = weights.plainDirections().transpose();
       Product narrow =
           Product.of(n, r, slot.in(), 1, matrix(xa), directions, matrix(du)).batch(k);
       if (input != null) {
-        narrow = narrow.plus(slot.in(), matrix(input), weights.a(theta, 1).transpose());
+        narrow = narrow.plus(slot.in(), matrix(input), weights.plain().transpose());
       }
       multiply(narrow);
       Operand both = weights.join(du, u);
-      Operand pair = weights.pairB(theta, v).transpose();
+      Operand pair = weights.scaled().transpose();
       multiply(
           dx == null
               ? Product.of(n, w.out(), 2 * r, 1, both, pair, matrix(dy)).batch(k)
@@ -115,11 +115,10 @@ final class CudaLora implements LoraKernels {
     LoraSlot slot = layer.slot();
     long r = slot.rank();
     Require.tensor("lora.backward: h", h, cuda.type(), k, n, r);
-    try (AdapterWeights weights = new AdapterWeights(cuda, slot)) {
-      Operand b = weights.b(theta, 1);
-      multiply(Product.of(n, r, slot.out(), 1, matrix(gy), b, matrix(h)).batch(k));
+    try (AdapterWeights weights = AdapterWeights.plainB(cuda, slot, theta, null, slot.scale())) {
+      multiply(Product.of(n, r, slot.out(), 1, matrix(gy), weights.plain(), matrix(h)).batch(k));
       if (gx != null || gxa != null) {
-        addAdapter(frozen, r, matrix(h), weights.a(theta, slot.scale()), gx, gxa, false);
+        addAdapter(frozen, r, matrix(h), weights.scaled(), gx, gxa, false);
       }
     }
   }
@@ -158,17 +157,17 @@ final class CudaLora implements LoraKernels {
     Require.tensor("lora.backwardTangent: dh", dh, cuda.type(), k, n, r);
     Require.tensor("lora.backwardTangent: gy", gy, cuda.type(), n, w.out());
     Require.tensor("lora.backwardTangent: h", h, cuda.type(), n, r);
-    try (AdapterWeights weights = new AdapterWeights(cuda, slot)) {
-      Operand directions = weights.b(v, 1);
+    try (AdapterWeights weights = AdapterWeights.plainB(cuda, slot, theta, v, slot.scale())) {
+      Operand directions = weights.plainDirections();
       Product narrow =
           Product.of(n, r, slot.out(), 1, matrix(gy), directions, matrix(dh)).batch(k);
       if (dgy != null) {
-        narrow = narrow.plus(slot.out(), matrix(dgy), weights.b(theta, 1));
+        narrow = narrow.plus(slot.out(), matrix(dgy), weights.plain());
       }
       multiply(narrow);
       if (dgx != null || dgxa != null) {
         Operand both = weights.join(dh, h);
-        addAdapter(frozen, 2 * r, both, weights.pairA(theta, v), dgx, dgxa, accumulate);
+        addAdapter(frozen, 2 * r, both, weights.scaled(), dgx, dgxa, accumulate);
       }
     }
   }

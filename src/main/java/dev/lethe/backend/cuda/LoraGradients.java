@@ -17,8 +17,8 @@ import dev.lethe.tensor.Tensor;
  * kernels/lora_samples.cu, which holds no gradient where only its norm is asked for.
  */
 final class LoraGradients {
-  private static final int SAMPLE_RANKS = 16;
-  private static final int SAMPLE_COLUMNS = 128;
+  /** Threads of kernels that take a thread or a block a sequence. */
+  private static final int THREADS = 128;
 
   private final Cuda cuda;
 
@@ -93,13 +93,13 @@ final class LoraGradients {
     if (n == 0) {
       return;
     }
-    try (AdapterWeights weights = new AdapterWeights(cuda, slot);
+    try (AdapterWeights weights = AdapterWeights.plainA(cuda, slot, null, v, 1);
         Scope scope = cuda.scratch("per-sample dots")) {
       Tensor q = scope.allocate(F32, k, n, r);
       Tensor p = scope.allocate(F32, k, n, r);
-      multiply(
-          Product.of(n, r, slot.in(), 1, matrix(xa), weights.a(v, 1).transpose(), matrix(q)).batch(k));
-      multiply(Product.of(n, r, slot.out(), 1, matrix(gy), weights.b(v, 1), matrix(p)).batch(k));
+      Operand a = weights.plainDirections().transpose();
+      multiply(Product.of(n, r, slot.in(), 1, matrix(xa), a, matrix(q)).batch(k));
+      multiply(Product.of(n, r, slot.out(), 1, matrix(gy), weights.scaled(), matrix(p)).batch(k));
       cuda.kernel("lora_sample_dots")
           .with(cuda.packings().of(packing).starts())
           .with(h)
@@ -111,7 +111,7 @@ final class LoraGradients {
           .with(r)
           .with(packing.count())
           .with((float) slot.scale())
-          .run(new Grid(packing.count(), Math.toIntExact(k), 1, SAMPLE_COLUMNS, 0));
+          .run(new Grid(packing.count(), Math.toIntExact(k), 1, THREADS, 0));
     }
   }
 
@@ -191,6 +191,7 @@ final class LoraGradients {
     if (packing.count() == 0) {
       return;
     }
+    long tiles = GemmTile.FLAT.count(slot.rank(), wide.dim(1));
     cuda.kernel("lora_sample_gradients")
         .with(cuda.packings().of(packing).starts())
         .with(narrow)
@@ -201,18 +202,18 @@ final class LoraGradients {
         .with(columnStride)
         .with(slot.rank())
         .with(wide.dim(1))
+        .with(tiles)
         .with((float) (scale * slot.scale()))
-        .run(sampleGrid(slot, packing, wide));
+        .run(sampleGrid(packing, tiles));
   }
 
   private void squares(LoraSlot slot, Packing packing, Tensor narrow, Tensor wide, Tensor norms) {
     if (packing.count() == 0) {
       return;
     }
-    Grid grid = sampleGrid(slot, packing, wide);
-    long parts = (long) grid.x() * grid.y();
+    long tiles = GemmTile.FLAT.count(slot.rank(), wide.dim(1));
     try (Scope scope = cuda.scratch("squared norms")) {
-      Tensor squares = scope.allocate(F32, packing.count(), parts);
+      Tensor squares = scope.allocate(F32, packing.count(), tiles);
       cuda.kernel("lora_sample_squares")
           .with(cuda.packings().of(packing).starts())
           .with(narrow)
@@ -220,24 +221,22 @@ final class LoraGradients {
           .with(squares)
           .with(slot.rank())
           .with(wide.dim(1))
-          .run(grid);
+          .with(tiles)
+          .run(sampleGrid(packing, tiles));
       cuda.plainKernel("lora_sample_norms")
           .with(squares)
           .with(norms)
           .with(packing.count())
-          .with(parts)
+          .with(tiles)
           .with((float) (slot.scale() * slot.scale()))
-          .run(Grid.of(Math.ceilDiv(packing.count(), SAMPLE_COLUMNS), SAMPLE_COLUMNS));
+          .run(Grid.of(Math.ceilDiv(packing.count(), THREADS), THREADS));
     }
   }
 
-  private static Grid sampleGrid(LoraSlot slot, Packing packing, Tensor wide) {
-    return new Grid(
-        Math.toIntExact(Math.ceilDiv(wide.dim(1), SAMPLE_COLUMNS)),
-        Math.toIntExact(Math.ceilDiv(slot.rank(), SAMPLE_RANKS)),
-        packing.count(),
-        SAMPLE_COLUMNS,
-        0);
+  /** A block for each of the tiles of every sequence's gradient. */
+  private Grid sampleGrid(Packing packing, long tiles) {
+    return Grid.of(packing.count() * tiles, GemmTile.FLAT.threads(cuda.type()))
+        .shared(GemmTile.FLAT.sharedBytes(cuda.type(), true, false));
   }
 
   private void multiply(Product product) {
