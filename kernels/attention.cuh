@@ -57,9 +57,8 @@ struct AttentionRow {
   float ddelta;  // D'
 };
 
-// s: S, ds: S', gp: go v^T, dgp: go' v^T + go v'^T
-DEVICE AttentionPair attention_pair(const AttentionRow& row, bool seen, float s, float ds, float gp, float dgp) {
-  float p = seen ? fast_exp(s - row.lse) : 0.f;
+// p: P, ds: S', gp: go v^T, dgp: go' v^T + go v'^T
+DEVICE AttentionPair attention_pair(const AttentionRow& row, float p, float ds, float gp, float dgp) {
   float dp = p * (ds - row.mu);
   return {p, p * (gp - row.delta), dp, dp * (gp - row.delta) + p * (dgp - row.ddelta)};
 }

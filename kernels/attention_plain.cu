@@ -227,7 +227,8 @@ DEVICE AttentionPair plain_pair(const PlainQuery<T>& query, const PlainKey<T>& k
   float ds = c * (plain_dot(query.dq, key.k, d) + plain_dot(query.q, key.dk, d));
   float gp = plain_dot(query.go, key.v, d);
   float dgp = plain_dot(query.dgo, key.v, d) + plain_dot(query.go, key.dv, d);
-  return attention_pair(query.statistics, seen, s, ds, gp, dgp);
+  float p = seen ? expf(s - query.statistics.lse) : 0.f;
+  return attention_pair(query.statistics, p, ds, gp, dgp);
 }
 
 // gq = c A k where there is no mu; else gq' = c (A' k + A k'). primal_adjoint: whether go is the same in all directions.

@@ -22,6 +22,10 @@ final class AttentionCases {
         shapes.add(new AttentionShape(HEADS[i][0], HEADS[i][1], HEAD_SIZES[j], window));
       }
     }
+    shapes.add(new AttentionShape(2, 1, 32, 40));
+    shapes.add(new AttentionShape(3, 3, 32, 0));
+    shapes.add(new AttentionShape(4, 2, 128, 0));
+    shapes.add(new AttentionShape(2, 1, 128, 70));
     return shapes;
   }
 

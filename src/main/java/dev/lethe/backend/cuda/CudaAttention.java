@@ -261,19 +261,17 @@ final class CudaAttention implements AttentionKernels {
     return tileBytes(shape, 64, 2) + tileBytes(shape, 32, 2 * 4);
   }
 
+  /** Tiles of the block's queries, and of keys: twice in the first order, once in the second. */
   private static int queryGradientBytes(Gradient g) {
-    return g.t == null
-        ? tileBytes(g.shape, 64, 2) + tileBytes(g.shape, 32, 2 * 2)
-        : secondOrderBytes(g.shape);
+    int tiles = g.t == null ? 2 : 4;
+    return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, 32, 4);
   }
 
+  /** Tiles of the block's keys, and of queries once. */
   private static int keyGradientBytes(Gradient g) {
-    return queryGradientBytes(g);
-  }
-
-  /** Four tiles of the block's own rows and four of the other side's, the latter once. */
-  private static int secondOrderBytes(AttentionShape shape) {
-    return tileBytes(shape, 64, 4) + tileBytes(shape, 32, 4);
+    int tiles = g.t == null ? 2 : 4;
+    int queries = g.t != null && g.shape.headSize() == 128 ? 16 : 32;
+    return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, queries, tiles);
   }
 
   private static int tileBytes(AttentionShape shape, int rows, int tiles) {

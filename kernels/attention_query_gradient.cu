@@ -1,0 +1,152 @@
+// gq = c A k, or its tangent c (A' k + A k'), on tensor cores. Shapes and formulas: attention.cuh, attention_tiles.cuh.
+// blockIdx.x: tile of 64 queries, blockIdx.y: head, blockIdx.z: direction. Null tangents are zero.
+#include "attention_tiles.cuh"
+
+// TANGENT: go and delta are primal, all others of the tangents' arguments count; else go and delta are per direction.
+template <int D, bool TANGENT>
+DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* starts, const bf16* q, const bf16* k,
+                                           const bf16* v, const float* lse, const bf16* go, const float* delta,
+                                           const bf16* dq, const bf16* dk, const bf16* dv, const float* mu,
+                                           const bf16* dgo, const float* ddelta, bf16* gq, int64_t rows, int64_t heads,
+                                           int64_t group, int64_t window, float c, bool aligned) {
+  constexpr int KEYS = 32;
+  constexpr int BUFFERS = TANGENT ? 1 : 2;
+  constexpr int TILES = TANGENT ? 4 : 2;  // of each side: q, go, q', go' and k, v, k', v'
+  using Own = HeadTile<OWN_ROWS, D>;
+  using Other = HeadTile<KEYS, D>;
+  DYNAMIC_SHARED(bf16, shared);
+  bf16* q_tile = shared;
+  bf16* go_tile = q_tile + Own::ELEMENTS;
+  bf16* dq_tile = go_tile + Own::ELEMENTS;
+  bf16* dgo_tile = dq_tile + Own::ELEMENTS;
+  bf16* buffers = shared + TILES * Own::ELEMENTS;
+
+  OwnTile tile(tiles, blockIdx.x, starts, starts, window);
+  const AttentionSequence& sequence = tile.sequence;
+  int64_t stride = heads * D;
+  int64_t key_stride = heads / group * D;
+  int64_t key_head = blockIdx.y / group * D;
+  int64_t row0 = sequence.query0 + tile.first;
+  int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
+  int64_t at_head = row0 * stride + blockIdx.y * D;
+  int64_t in_direction = blockIdx.z * rows * stride + at_head;
+  Own::load(q_tile, q + at_head, stride, count, aligned);
+  Own::load(go_tile, go + (TANGENT ? at_head : in_direction), stride, count, aligned);
+  if (TANGENT && dq != nullptr) {
+    Own::load(dq_tile, dq + in_direction, stride, count, aligned);
+  }
+  if (TANGENT && dgo != nullptr) {
+    Own::load(dgo_tile, dgo + in_direction, stride, count, aligned);
+  }
+
+  int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
+  int64_t last = tile.first + count - 1;
+  auto load = [&](int64_t from) {
+    if (from <= last) {
+      bf16* buffer = buffers + from / KEYS % BUFFERS * TILES * Other::ELEMENTS;
+      int64_t at = (sequence.key0 + from) * key_stride + key_head;
+      int64_t direction = blockIdx.z * rows * key_stride + at;
+      int64_t left = sequence.keys - from;
+      Other::load(buffer, k + at, key_stride, left, aligned);
+      Other::load(buffer + Other::ELEMENTS, v + at, key_stride, left, aligned);
+      if (TANGENT && dk != nullptr) {
+        Other::load(buffer + 2 * Other::ELEMENTS, dk + direction, key_stride, left, aligned);
+      }
+      if (TANGENT && dv != nullptr) {
+        Other::load(buffer + 3 * Other::ELEMENTS, dv + direction, key_stride, left, aligned);
+      }
+    }
+    copy_async_commit();
+  };
+
+  AttentionRow row[2];
+#pragma unroll
+  for (int h = 0; h < 2; h++) {
+    int64_t at = blockIdx.y * rows + row0 + min(int64_t{own_row(2 * h)}, count - 1);
+    int64_t directed = blockIdx.z * heads * rows + at;
+    row[h].lse = lse[at];
+    row[h].delta = delta[TANGENT ? at : directed];
+    row[h].mu = TANGENT ? mu[directed] : 0.f;
+    row[h].ddelta = TANGENT ? ddelta[directed] : 0.f;
+  }
+  float sums[D / 8][4];
+  clear<D / 8>(sums);
+  if (BUFFERS == 2) {
+    load(first);
+  }
+  for (int64_t from = first; from <= last; from += KEYS) {
+    load(BUFFERS == 2 ? from + KEYS : from);
+    copy_async_wait<BUFFERS - 1>();
+    __syncthreads();
+    const bf16* k_tile = buffers + from / KEYS % BUFFERS * TILES * Other::ELEMENTS;
+    const bf16* v_tile = k_tile + Other::ELEMENTS;
+    const bf16* dk_tile = k_tile + 2 * Other::ELEMENTS;
+    const bf16* dv_tile = k_tile + 3 * Other::ELEMENTS;
+    float s[KEYS / 8][4];
+    float gp[KEYS / 8][4];
+    float ds[KEYS / 8][4];
+    float dgp[KEYS / 8][4];
+    clear<KEYS / 8>(s);
+    clear<KEYS / 8>(gp);
+    clear<KEYS / 8>(ds);
+    clear<KEYS / 8>(dgp);
+    add_dots<KEYS, D>(s, q_tile, k_tile);
+    add_dots<KEYS, D>(gp, go_tile, v_tile);
+    if (TANGENT) {
+      if (dq != nullptr) {
+        add_dots<KEYS, D>(ds, dq_tile, k_tile);
+      }
+      if (dk != nullptr) {
+        add_dots<KEYS, D>(ds, q_tile, dk_tile);
+      }
+      if (dgo != nullptr) {
+        add_dots<KEYS, D>(dgp, dgo_tile, v_tile);
+      }
+      if (dv != nullptr) {
+        add_dots<KEYS, D>(dgp, go_tile, dv_tile);
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < KEYS / 8; j++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        bool seen = sequence.sees(tile.first + own_row(e), from + other_row(j, e));
+        float p = seen ? fast_exp(c * s[j][e] - row[e / 2].lse) : 0.f;
+        AttentionPair pair = attention_pair(row[e / 2], p, c * ds[j][e], gp[j][e], dgp[j][e]);
+        s[j][e] = pair.a;
+        ds[j][e] = pair.da;
+      }
+    }
+    if (TANGENT) {
+      add_weighted<KEYS, D>(sums, ds, k_tile);
+      if (dk != nullptr) {
+        add_weighted<KEYS, D>(sums, s, dk_tile);
+      }
+    } else {
+      add_weighted<KEYS, D>(sums, s, k_tile);
+    }
+    __syncthreads();
+  }
+  store_rows<D>(gq + in_direction, stride, count, sums, c, c);
+}
+
+#define ATTENTION_QUERY_GRADIENT(D)                                                                                  \
+  EXPORT_KERNEL(attention_query_gradient_##D##_bf16, (128, 1), bf16,                                                    \
+                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,  \
+                 const T* go, const float* delta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t window, \
+                 float c, int64_t aligned),                                                                          \
+                (::attention_query_gradient_tiles<D, false>(tiles, starts, q, k, v, lse, go, delta, nullptr, nullptr, \
+                                                            nullptr, nullptr, nullptr, nullptr, gq, rows, heads,     \
+                                                            group, window, c, aligned != 0)))                        \
+  EXPORT_KERNEL(attention_query_gradient_tangent_##D##_bf16, (128, 1), bf16,                                            \
+                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,  \
+                 const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu,            \
+                 const T* dgo, const float* ddelta, T* gq, int64_t rows, int64_t heads, int64_t group,               \
+                 int64_t window, float c, int64_t aligned),                                                          \
+                (::attention_query_gradient_tiles<D, true>(tiles, starts, q, k, v, lse, go, delta, dq, dk, dv, mu,   \
+                                                           dgo, ddelta, gq, rows, heads, group, window, c,           \
+                                                           aligned != 0)))
+
+ATTENTION_QUERY_GRADIENT(32)
+ATTENTION_QUERY_GRADIENT(64)
+ATTENTION_QUERY_GRADIENT(128)

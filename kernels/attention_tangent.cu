@@ -1,0 +1,125 @@
+// o' = (P S') v + P v' - mu o and mu, on tensor cores; P from the kept log-sum-exp. Shapes and formulas: attention.cuh,
+// attention_tiles.cuh. blockIdx.x: tile of 64 queries, blockIdx.y: head, blockIdx.z: direction. Null tangents are zero.
+#include "attention_tiles.cuh"
+
+template <int D>
+DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts, const bf16* q, const bf16* k,
+                                    const bf16* v, const bf16* o, const float* lse, const bf16* dq, const bf16* dk,
+                                    const bf16* dv, bf16* d_o, float* mu, int64_t rows, int64_t heads, int64_t group,
+                                    int64_t window, float c, bool aligned) {
+  constexpr int KEYS = 32;
+  using Own = HeadTile<OWN_ROWS, D>;
+  using Other = HeadTile<KEYS, D>;
+  DYNAMIC_SHARED(bf16, shared);
+  bf16* q_tile = shared;
+  bf16* dq_tile = q_tile + Own::ELEMENTS;
+  bf16* buffers = dq_tile + Own::ELEMENTS;  // k, k', v, v', twice
+
+  OwnTile tile(tiles, blockIdx.x, starts, starts, window);
+  const AttentionSequence& sequence = tile.sequence;
+  int64_t stride = heads * D;
+  int64_t key_stride = heads / group * D;
+  int64_t key_head = blockIdx.y / group * D;
+  int64_t row0 = sequence.query0 + tile.first;
+  int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
+  int64_t at_head = row0 * stride + blockIdx.y * D;
+  int64_t in_direction = blockIdx.z * rows * stride + at_head;
+  Own::load(q_tile, q + at_head, stride, count, aligned);
+  if (dq != nullptr) {
+    Own::load(dq_tile, dq + in_direction, stride, count, aligned);
+  }
+
+  int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
+  int64_t last = tile.first + count - 1;
+  auto load = [&](int64_t from) {
+    if (from <= last) {
+      bf16* buffer = buffers + from / KEYS % 2 * 4 * Other::ELEMENTS;
+      int64_t at = (sequence.key0 + from) * key_stride + key_head;
+      int64_t direction = blockIdx.z * rows * key_stride + at;
+      int64_t left = sequence.keys - from;
+      Other::load(buffer, k + at, key_stride, left, aligned);
+      Other::load(buffer + 2 * Other::ELEMENTS, v + at, key_stride, left, aligned);
+      if (dk != nullptr) {
+        Other::load(buffer + Other::ELEMENTS, dk + direction, key_stride, left, aligned);
+      }
+      if (dv != nullptr) {
+        Other::load(buffer + 3 * Other::ELEMENTS, dv + direction, key_stride, left, aligned);
+      }
+    }
+    copy_async_commit();
+  };
+
+  float row_lse[2];
+#pragma unroll
+  for (int h = 0; h < 2; h++) {
+    row_lse[h] = own_row(2 * h) < count ? lse[blockIdx.y * rows + row0 + own_row(2 * h)] : 0.f;
+  }
+  float sums[D / 8][4];
+  clear<D / 8>(sums);
+  float mean[2] = {0.f, 0.f};
+  load(first);
+  for (int64_t from = first; from <= last; from += KEYS) {
+    load(from + KEYS);
+    copy_async_wait<1>();
+    __syncthreads();
+    const bf16* k_tile = buffers + from / KEYS % 2 * 4 * Other::ELEMENTS;
+    float p[KEYS / 8][4];
+    float pds[KEYS / 8][4];
+    clear<KEYS / 8>(p);
+    clear<KEYS / 8>(pds);
+    add_dots<KEYS, D>(p, q_tile, k_tile);
+    if (dq != nullptr) {
+      add_dots<KEYS, D>(pds, dq_tile, k_tile);
+    }
+    if (dk != nullptr) {
+      add_dots<KEYS, D>(pds, q_tile, k_tile + Other::ELEMENTS);
+    }
+#pragma unroll
+    for (int j = 0; j < KEYS / 8; j++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        bool seen = sequence.sees(tile.first + own_row(e), from + other_row(j, e));
+        p[j][e] = seen ? fast_exp(c * p[j][e] - row_lse[e / 2]) : 0.f;
+        pds[j][e] *= c * p[j][e];
+        mean[e / 2] += pds[j][e];
+      }
+    }
+    add_weighted<KEYS, D>(sums, pds, k_tile + 2 * Other::ELEMENTS);
+    if (dv != nullptr) {
+      add_weighted<KEYS, D>(sums, p, k_tile + 3 * Other::ELEMENTS);
+    }
+    __syncthreads();
+  }
+  mean[0] = sum_of_row(mean[0]);
+  mean[1] = sum_of_row(mean[1]);
+#pragma unroll
+  for (int j = 0; j < D / 8; j++) {
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      if (own_row(e) < count) {
+        sums[j][e] -= mean[e / 2] * to_float(o[at_head + own_row(e) * stride + other_row(j, e)]);
+      }
+    }
+  }
+  store_rows<D>(d_o + in_direction, stride, count, sums, 1.f, 1.f);
+  if (threadIdx.x % 4 == 0) {
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      if (own_row(2 * h) < count) {
+        mu[(blockIdx.z * heads + blockIdx.y) * rows + row0 + own_row(2 * h)] = mean[h];
+      }
+    }
+  }
+}
+
+#define ATTENTION_TANGENT(D)                                                                                          \
+  EXPORT_KERNEL(attention_tangent_##D##_bf16, (128, 1), bf16,                                                            \
+                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const T* o,         \
+                 const float* lse, const T* dq, const T* dk, const T* dv, T* d_o, float* mu, int64_t rows,            \
+                 int64_t heads, int64_t group, int64_t window, float c, int64_t aligned),                             \
+                ::attention_tangent_tiles<D>(tiles, starts, q, k, v, o, lse, dq, dk, dv, d_o, mu, rows, heads, group, \
+                                             window, c, aligned != 0))
+
+ATTENTION_TANGENT(32)
+ATTENTION_TANGENT(64)
+ATTENTION_TANGENT(128)
