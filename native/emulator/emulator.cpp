@@ -312,6 +312,9 @@ EXPORT void* lethe_emulator_kernel(const char* name) {
   return nullptr;
 }
 
+// How many parameters a kernel takes.
+EXPORT int lethe_emulator_parameters(void* kernel) { return static_cast<Registration*>(kernel)->parameters; }
+
 // Why the last launch failed.
 EXPORT const char* lethe_emulator_error() { return machine.error.c_str(); }
 

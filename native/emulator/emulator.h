@@ -52,6 +52,7 @@ struct Registration {
   void (*function)();
   void (*invoke)(void (*function)(), void** arguments);
   Bounds bounds;
+  int parameters;
   Registration* next;
 
   template <class... A>
@@ -60,6 +61,7 @@ struct Registration {
         function(reinterpret_cast<void (*)()>(kernel)),
         invoke(&Call<A...>::with),
         bounds(launch_bounds),
+        parameters(sizeof...(A)),
         next(first) {
     first = this;
   }

@@ -28,10 +28,11 @@ class ArchitectureTest {
   private static final Map<String, Set<String>> USES =
       Map.ofEntries(
           Map.entry("tensor", Set.of()),
-          Map.entry("backend", Set.of("tensor")),
+          Map.entry("natives", Set.of()),
+          Map.entry("backend", Set.of("tensor", "natives")),
           Map.entry("autograd", Set.of("backend")),
           Map.entry("format", Set.of("tensor")),
-          Map.entry("text", Set.of("format")),
+          Map.entry("text", Set.of("format", "natives")),
           Map.entry("data", Set.of("format", "text")),
           Map.entry("nn", Set.of("autograd", "data")),
           Map.entry("train", Set.of("nn")),

@@ -4,6 +4,7 @@ import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.OptionalLong;
 
 /**
  * A device and the block operations that it computes. Tensors passed to kernels must lie on this
@@ -78,6 +79,30 @@ public interface Backend extends AutoCloseable {
   LossKernels loss();
 
   VectorKernels vectors();
+
+  /**
+   * Prepares work that will be repeated unchanged: the same kernels on the same tensors, whose numbers may
+   * change between replays. Nothing runs yet. A device may replay without running the work's Java code, so the
+   * work must have no other effect than on tensors of this backend.
+   *
+   * @param name for messages
+   */
+  default Recording record(String name, Runnable work) {
+    return Recording.none(work);
+  }
+
+  /** Whether {@link #record} is worth fixed buffers. */
+  default boolean records() {
+    return false;
+  }
+
+  /**
+   * Bytes that this backend's scopes can still take from a memory of its own; empty where they share the
+   * system's.
+   */
+  default OptionalLong freeMemory() {
+    return OptionalLong.empty();
+  }
 
   /** Bytes in use now, and the most ever in use at a time. */
   MemoryUse memoryUse();

@@ -12,15 +12,21 @@ public interface BackendProvider {
   int priority();
 
   /** Whether it can run here, and if it cannot or not at full speed, why and what would help. */
-  Availability availability();
+  Availability availability(BackendOptions options);
 
   /** Opens it; call only where {@link #availability} says it can. */
   Backend open(BackendOptions options);
 
   /**
    * @param usable whether {@link #open} will work
+   * @param present whether this machine has the hardware, so that its owner expects it to be used
    * @param detail what it found: device, instruction set; or the reason for refusal
    * @param remedy the one line that would make it work or faster; null where nothing is to be done
    */
-  record Availability(boolean usable, String detail, String remedy) {}
+  record Availability(boolean usable, boolean present, String detail, String remedy) {
+    /** A backend that works, and what would make it faster. */
+    public static Availability working(String detail, String remedy) {
+      return new Availability(true, true, detail, remedy);
+    }
+  }
 }

@@ -3,6 +3,8 @@ package dev.lethe.backend;
 import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** Chooses a backend once, and says why. */
@@ -10,14 +12,24 @@ public final class Backends {
   /** The device name that leaves the choice to {@link #select}. */
   public static final String AUTO = "auto";
 
+  private static final Pattern NUMBERED = Pattern.compile("([a-z]+):(\\d{1,4})");
+
   private Backends() {}
 
   /**
    * Opens the named backend, or for {@value #AUTO} the usable one of the highest priority.
    *
+   * @param device a name, which may be followed by the number of a device: {@code cuda:1}
    * @throws EnvironmentException where the name is unknown or that backend cannot run here
    */
   public static Backend select(String device, BackendOptions options) {
+    Matcher numbered = NUMBERED.matcher(device);
+    return numbered.matches()
+        ? open(numbered.group(1), options.withDevice(Integer.parseInt(numbered.group(2))))
+        : open(device, options);
+  }
+
+  private static Backend open(String device, BackendOptions options) {
     List<BackendProvider> all = providers();
     for (BackendProvider provider : all) {
       boolean wanted =
@@ -25,7 +37,7 @@ public final class Backends {
       if (!wanted) {
         continue;
       }
-      BackendProvider.Availability found = provider.availability();
+      BackendProvider.Availability found = provider.availability(options);
       if (found.usable()) {
         return provider.open(options);
       }
@@ -44,7 +56,15 @@ public final class Backends {
   /** What every backend says about this machine, best first. */
   public static List<Explanation> explain() {
     return providers().stream()
-        .map(p -> new Explanation(p.name(), p.priority(), p.availability()))
+        .map(p -> new Explanation(p.name(), p.priority(), p.availability(BackendOptions.DEFAULT)))
+        .toList();
+  }
+
+  /** Backends that {@value #AUTO} would prefer to the one chosen, whose hardware is here and does not work. */
+  public static List<Explanation> passedOver(Backend chosen) {
+    return explain().stream()
+        .takeWhile(other -> !other.name().equals(chosen.name()))
+        .filter(other -> other.priority() >= 0 && other.availability().present())
         .toList();
   }
 

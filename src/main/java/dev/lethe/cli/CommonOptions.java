@@ -2,7 +2,9 @@ package dev.lethe.cli;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.BackendProvider.Availability;
 import dev.lethe.backend.Backends;
+import dev.lethe.backend.Backends.Explanation;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.tensor.DType;
 import java.util.Arrays;
@@ -15,13 +17,15 @@ final class CommonOptions {
       names = "--device",
       paramLabel = "D",
       defaultValue = "auto",
-      description = "auto, cpu, cuda or reference (default: auto, the best that works here)")
+      description =
+          "auto, cpu, cuda (or cuda:1 for the second GPU) or reference (default: auto, the best that works here)")
   String device;
 
   @Option(
       names = "--dtype",
       paramLabel = "T",
-      description = "require this number format: f32, f64 or bf16 (default: the device's own)")
+      description =
+          "number format: f32, f64 or bf16 (default: the device's own; cuda takes bf16, its own, or f32)")
   String dtype;
 
   @Option(
@@ -45,16 +49,26 @@ final class CommonOptions {
     }
     DType wanted = wantedFormat(command);
     String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
-    Backend backend = Backends.select(name, new BackendOptions(threads));
+    Backend backend = Backends.select(name, new BackendOptions(threads, wanted, -1));
+    if (device.equals(Backends.AUTO) && !command.output.quiet) {
+      Backends.passedOver(backend).forEach(other -> command.console.err().println(unused(other)));
+    }
     if (wanted != null && backend.activationType() != wanted) {
       DType has = backend.activationType();
       backend.close();
       throw new EnvironmentException(
           "device " + backend.name(),
           "computes in %s, not in %s".formatted(label(has), label(wanted)),
-          "Leave --dtype away; f64 is the format of --device reference.");
+          "Leave --dtype away; f64 is the format of --device reference, bf16 one of --device cuda.");
     }
     return backend;
+  }
+
+  private static String unused(Explanation backend) {
+    Availability found = backend.availability();
+    return "lethe: --device auto does not use %s: %s.%s"
+        .formatted(
+            backend.name(), found.detail(), found.remedy() == null ? "" : " " + found.remedy());
   }
 
   private DType wantedFormat(LetheCommand command) {

@@ -4,6 +4,7 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.util.Utils;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.natives.PrivateFolder;
 import java.util.Locale;
 import java.util.logging.Level;
 import java.util.logging.Logger;

@@ -17,9 +17,9 @@ public final class CpuBackendProvider implements BackendProvider {
   }
 
   @Override
-  public Availability availability() {
+  public Availability availability(BackendOptions options) {
     Primitives found = Primitives.best();
-    return new Availability(true, "float32, " + found.detail(), found.remedy());
+    return Availability.working("float32, " + found.detail(), found.remedy());
   }
 
   @Override

@@ -4,37 +4,64 @@ import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.Storage;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /**
  * A caching allocator of device memory: freed blocks are kept by size class and handed out again, in the
  * order of the stream, so that a loop of equal steps allocates only in its first round.
+ *
+ * <p>Recordings write to fixed addresses whenever they are replayed, so their blocks come from a pool that
+ * nobody else draws from. All recordings share it: they run one after another, and what one leaves there
+ * the next overwrites before it reads.
  */
 final class CudaAllocator implements Allocator, AutoCloseable {
   private static final long ALIGNMENT = 256;
 
   private final Device device;
-  private final Map<Long, Deque<CudaStorage>> idle = new HashMap<>();
-  private final List<CudaStorage> reserved = new ArrayList<>();
+  private final Pool common = new Pool();
+  private final Pool recorded = new Pool();
+  private Pool current = common;
+  private int recordings;
   private long liveBytes;
   private long peakLiveBytes;
+  private long reservedBytes;
 
   CudaAllocator(Device device) {
     this.device = device;
   }
 
+  /** Blocks that are idle, by size class. */
+  static final class Pool {
+    private final Map<Long, Deque<CudaStorage>> idle = new HashMap<>();
+
+    private CudaStorage poll(long size) {
+      Deque<CudaStorage> blocks = idle.get(size);
+      return blocks == null ? null : blocks.pollLast();
+    }
+
+    private void add(CudaStorage block) {
+      idle.computeIfAbsent(block.byteSize(), size -> new ArrayDeque<>()).addLast(block);
+    }
+
+    private long bytes() {
+      return idle.values().stream()
+          .flatMap(Collection::stream)
+          .mapToLong(CudaStorage::byteSize)
+          .sum();
+    }
+  }
+
   @Override
   public Storage allocate(long bytes) {
     long size = sizeClass(bytes);
-    Deque<CudaStorage> blocks = idle.get(size);
-    CudaStorage block = blocks == null ? null : blocks.pollLast();
+    CudaStorage block = current.poll(size);
     if (block == null) {
-      block = new CudaStorage(device.allocate(size), size, device.place());
-      reserved.add(block);
+      block = new CudaStorage(reserve(size), size, device.place(), current);
+      reservedBytes += size;
     }
     liveBytes += size;
     peakLiveBytes = Math.max(peakLiveBytes, liveBytes);
@@ -45,7 +72,30 @@ final class CudaAllocator implements Allocator, AutoCloseable {
   public void free(Storage storage) {
     CudaStorage block = (CudaStorage) storage;
     liveBytes -= block.byteSize();
-    idle.computeIfAbsent(block.byteSize(), size -> new ArrayDeque<>()).addLast(block);
+    block.pool().add(block);
+  }
+
+  /** Opens a recording, for which {@link #allocateForRecordings} will be called. */
+  void openRecording() {
+    recordings++;
+  }
+
+  /** Runs work whose blocks come from the recordings' pool. */
+  void allocateForRecordings(Runnable work) {
+    Pool before = current;
+    current = recorded;
+    try {
+      work.run();
+    } finally {
+      current = before;
+    }
+  }
+
+  /** Closes a recording; after the last one their pool goes back to the device. */
+  void closeRecording() {
+    if (--recordings == 0) {
+      giveBack(recorded);
+    }
   }
 
   /** Bytes handed out now. */
@@ -58,12 +108,44 @@ final class CudaAllocator implements Allocator, AutoCloseable {
     return peakLiveBytes;
   }
 
-  /** Gives everything back to the device. */
+  /** Bytes that could still be handed out; empty where the device does not know. */
+  OptionalLong freeBytes() {
+    long onDevice = device.freeBytes();
+    return onDevice == Long.MAX_VALUE
+        ? OptionalLong.empty()
+        : OptionalLong.of(onDevice + common.bytes());
+  }
+
+  /** Gives everything back to the device that is not in use. */
   @Override
   public void close() {
-    reserved.forEach(block -> device.free(block.address()));
-    reserved.clear();
-    idle.clear();
+    giveBack(common);
+    giveBack(recorded);
+  }
+
+  private long reserve(long size) {
+    try {
+      return device.allocate(size);
+    } catch (OutOfMemoryError first) {
+      giveBack(common);
+      try {
+        return device.allocate(size);
+      } catch (OutOfMemoryError e) {
+        throw new OutOfMemoryError(
+            "%s; this process holds %,d MiB, %,d MiB of them in use"
+                .formatted(e.getMessage(), reservedBytes >> 20, liveBytes >> 20));
+      }
+    }
+  }
+
+  private void giveBack(Pool pool) {
+    for (Deque<CudaStorage> blocks : pool.idle.values()) {
+      for (CudaStorage block : blocks) {
+        device.free(block.address());
+        reservedBytes -= block.byteSize();
+      }
+    }
+    pool.idle.clear();
   }
 
   /** Sizes grow in eighths of a power of two, so that a block wastes at most an eighth. */

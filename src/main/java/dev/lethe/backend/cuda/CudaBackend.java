@@ -8,6 +8,7 @@ import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.Recording;
 import dev.lethe.backend.Require;
 import dev.lethe.backend.RmsNormKernels;
 import dev.lethe.backend.RopeKernels;
@@ -18,6 +19,7 @@ import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.OptionalLong;
 
 /** Every kernel on a CUDA device, with activations in float32 or bfloat16. */
 final class CudaBackend implements Backend {
@@ -156,6 +158,21 @@ final class CudaBackend implements Backend {
   @Override
   public VectorKernels vectors() {
     return vectors;
+  }
+
+  @Override
+  public Recording record(String recording, Runnable work) {
+    return new CudaRecording(cuda.device(), cuda.allocator(), recording, work);
+  }
+
+  @Override
+  public boolean records() {
+    return cuda.device().canRecord();
+  }
+
+  @Override
+  public OptionalLong freeMemory() {
+    return cuda.allocator().freeBytes();
   }
 
   @Override

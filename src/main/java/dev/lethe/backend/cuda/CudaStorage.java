@@ -7,5 +7,7 @@ import dev.lethe.tensor.Storage;
  *
  * @param address aligned to 256 bytes
  * @param place the device's name
+ * @param pool where it goes when it is freed
  */
-record CudaStorage(long address, long byteSize, String place) implements Storage {}
+record CudaStorage(long address, long byteSize, String place, CudaAllocator.Pool pool)
+    implements Storage {}

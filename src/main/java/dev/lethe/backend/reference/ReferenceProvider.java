@@ -17,8 +17,8 @@ public final class ReferenceProvider implements BackendProvider {
   }
 
   @Override
-  public Availability availability() {
-    return new Availability(true, ReferenceBackend.DESCRIPTION, null);
+  public Availability availability(BackendOptions options) {
+    return Availability.working(ReferenceBackend.DESCRIPTION, null);
   }
 
   @Override

@@ -58,6 +58,44 @@ public interface Device extends AutoCloseable {
   /** Waits until everything queued is done. */
   void synchronize();
 
+  /** Bytes that the device could still give; more than any need where that is not known. */
+  default long freeBytes() {
+    return Long.MAX_VALUE;
+  }
+
+  /** Whether {@link #record} works. */
+  default boolean canRecord() {
+    return false;
+  }
+
+  /**
+   * Runs work whose launches, copies and fills are recorded instead of queued. Its other calls, which would
+   * wait or allocate, fail with {@link RecordingRefused}, and so does this.
+   *
+   * @param work calls this device on the calling thread only
+   */
+  default Graph record(Runnable work) {
+    throw new RecordingRefused(place() + " does not record");
+  }
+
+  /** Recorded launches, copies and fills, with their arguments as they were. */
+  interface Graph extends AutoCloseable {
+    /** Queues all of them. */
+    void launch();
+
+    @Override
+    void close();
+  }
+
+  /** The work cannot be recorded. */
+  final class RecordingRefused extends IllegalStateException {
+    private static final long serialVersionUID = 1;
+
+    public RecordingRefused(String reason) {
+      super(reason);
+    }
+  }
+
   @Override
   void close();
 }

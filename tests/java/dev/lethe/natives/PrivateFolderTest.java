@@ -1,13 +1,17 @@
-package dev.lethe.text;
+package dev.lethe.natives;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.format.FormatException;
+import dev.lethe.LetheException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -40,9 +44,25 @@ class PrivateFolderTest {
   void aLinkOrAFileInItsPlaceIsRefused() throws IOException {
     Path real = Files.createDirectory(temp.resolve("real"));
     Path link = Files.createSymbolicLink(temp.resolve("link"), real);
-    assertThrows(FormatException.class, () -> PrivateFolder.require(link));
+    assertThrows(LetheException.class, () -> PrivateFolder.require(link));
     Path file = Files.writeString(temp.resolve("file"), "x");
-    assertThrows(FormatException.class, () -> PrivateFolder.require(file));
+    assertThrows(LetheException.class, () -> PrivateFolder.require(file));
+  }
+
+  @Test
+  void aFileWithOtherBytesIsReplaced() throws IOException {
+    Path folder = PrivateFolder.require(temp.resolve("own"));
+    Files.writeString(folder.resolve("libx.so"), "planted");
+    Path elsewhere = Files.writeString(temp.resolve("elsewhere"), "ours");
+    Files.createSymbolicLink(folder.resolve("liby.so"), elsewhere);
+    for (String name : new String[] {"libx.so", "liby.so", "libz.so"}) {
+      Path file = PrivateFolder.file(folder, name, "ours".getBytes(StandardCharsets.UTF_8));
+      assertEquals("ours", Files.readString(file));
+      assertTrue(Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS), name);
+    }
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(3, files.count());
+    }
   }
 
   private static String permissions(Path folder) throws IOException {

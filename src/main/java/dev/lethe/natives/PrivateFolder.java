@@ -1,39 +1,43 @@
-package dev.lethe.text;
+package dev.lethe.natives;
 
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.FormatException;
-import dev.lethe.format.FormatException.Kind;
+import dev.lethe.LetheException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipal;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Comparator;
 import java.util.Locale;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Folders that only this user can write to. Native code is loaded from here and from nowhere else,
  * because a library at a predictable place that others can write to is somebody else's code in our
  * process.
  */
-final class PrivateFolder {
+public final class PrivateFolder {
+  private static final System.Logger LOG = System.getLogger(PrivateFolder.class.getName());
   private static final Set<PosixFilePermission> OWNER_ONLY =
       PosixFilePermissions.fromString("rwx------");
 
   private PrivateFolder() {}
 
   /** The folder for one purpose in this user's cache, or a fresh one where there is no cache. */
-  static Path cache(String purpose) {
+  public static Path cache(String purpose) {
     try {
       Path folder = userCache().resolve("lethe").resolve(purpose);
       if (Files.isDirectory(folder) || canCreate(folder)) {
         return require(folder);
       }
       Path fresh = Files.createTempDirectory("lethe-" + purpose);
-      Thread cleanUp = new Thread(() -> AtomicFiles.deleteTree(fresh), "lethe-clean-up");
+      Thread cleanUp = new Thread(() -> deleteTree(fresh), "lethe-clean-up");
       Runtime.getRuntime().addShutdownHook(cleanUp);
       return fresh;
     } catch (IOException e) {
@@ -42,7 +46,7 @@ final class PrivateFolder {
   }
 
   /** Creates a folder where it is absent and throws where others could write to it. */
-  static Path require(Path folder) {
+  public static Path require(Path folder) {
     try {
       create(folder);
       PosixFileAttributeView view =
@@ -61,6 +65,36 @@ final class PrivateFolder {
       return folder;
     } catch (IOException e) {
       throw failed(folder, e.toString(), e);
+    }
+  }
+
+  /**
+   * The file of this name with exactly these bytes, written where it is absent or differs.
+   *
+   * @param folder from {@link #require} or {@link #cache}
+   */
+  public static Path file(Path folder, String name, byte[] content) {
+    Path file = folder.resolve(name);
+    try {
+      if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)
+          && MessageDigest.isEqual(sha256(Files.readAllBytes(file)), sha256(content))) {
+        return file;
+      }
+      Path fresh = Files.createTempFile(folder, "unpacking", null);
+      Files.write(fresh, content);
+      Files.move(
+          fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      return file;
+    } catch (IOException e) {
+      throw failed(file, e.toString(), e);
+    }
+  }
+
+  private static byte[] sha256(byte[] content) {
+    try {
+      return MessageDigest.getInstance("SHA-256").digest(content);
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java has SHA-256", e);
     }
   }
 
@@ -86,6 +120,16 @@ final class PrivateFolder {
     }
   }
 
+  private static void deleteTree(Path folder) {
+    try (Stream<Path> all = Files.walk(folder)) {
+      for (Path each : all.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(each);
+      }
+    } catch (IOException e) {
+      LOG.log(System.Logger.Level.WARNING, "cannot delete " + folder, e);
+    }
+  }
+
   private static Path userCache() {
     String xdg = System.getenv("XDG_CACHE_HOME");
     if (xdg != null && Path.of(xdg).isAbsolute()) {
@@ -100,10 +144,9 @@ final class PrivateFolder {
     return os.startsWith("win") && local != null ? Path.of(local) : home.resolve(".cache");
   }
 
-  private static FormatException failed(Path folder, String got, Throwable cause) {
-    return new FormatException(
-        Kind.TOKENIZER_LIBRARY,
-        folder.toString(),
+  private static LetheException failed(Path place, String got, Throwable cause) {
+    return new LetheException(
+        place.toString(),
         "native code cannot be unpacked here",
         "a folder of this user that nobody else can write to",
         got,
