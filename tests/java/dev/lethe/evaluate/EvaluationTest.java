@@ -19,11 +19,11 @@ import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import dev.lethe.text.PromptTemplate;
 import dev.lethe.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -152,23 +152,56 @@ class EvaluationTest {
 
   @Test
   void twoAnswersAreRankedByTheirProbabilities() {
-    Encoder encoder = new Encoder(new Letters(), PromptTemplate.forRow(row("0", "a", "b")), 64);
-    List<Row> rows = List.of(row("0", "ab", "c"), row("1", "ba", "d"), row("2", "cc", "c"));
+    Encoder encoder = new Encoder(new Letters(), null, 64);
+    List<Row> rows =
+        List.of(
+            row("0", "ab", "c"),
+            new Row.QuestionRow("1", "ba", "d"),
+            new Row.PromptRow("2", "cc", "c"));
     Candidates candidates = Candidates.of(rows, "c", "d", encoder, "rows.json");
-    double[] scores = candidates.scores(loss(), adapter.theta());
+    DatasetLoss like = loss();
+    List<Candidates.Scored> scores = new ArrayList<>(candidates.scores(0, 2, like, adapter.theta()));
+    scores.addAll(candidates.scores(2, 3, like, adapter.theta()));
+    List<Sample> yes =
+        encoder.encode(
+            List.of(rows.get(0), new Row.QuestionRow("1", "ba", "c"), rows.get(2)), "x");
+    List<Sample> no =
+        encoder.encode(
+            List.of(row("0", "ab", "d"), rows.get(1), new Row.PromptRow("2", "cc", "d")), "x");
     boolean[] positive = {true, false, true};
     for (int i = 0; i < 3; i++) {
-      InstructionRow r = (InstructionRow) rows.get(i);
-      Sample yes = encoder.encode(List.of(row("y", r.input(), "c")), "x").getFirst();
-      Sample no = encoder.encode(List.of(row("n", r.input(), "d")), "x").getFirst();
-      assertEquals(logProbability(yes) - logProbability(no), scores[i], 1e-10);
+      double expected = logProbability(yes.get(i)) - logProbability(no.get(i));
+      assertEquals(expected, scores.get(i).score(), 1e-10);
+      assertEquals(positive[i], scores.get(i).positive());
+      assertEquals(String.valueOf(i), scores.get(i).loss().id());
+      Sample own = positive[i] ? yes.get(i) : no.get(i);
+      assertEquals(logProbability(own), scores.get(i).loss().logProbability(), 1e-10);
     }
-    assertEquals(Auc.of(scores, positive), candidates.auc(loss(), adapter.theta()), 0);
+    double[] values = scores.stream().mapToDouble(Candidates.Scored::score).toArray();
+    double above = (values[0] > values[1] ? 0.5 : 0) + (values[2] > values[1] ? 0.5 : 0);
+    assertEquals(above, Candidates.auc(scores), 0);
+  }
+
+  @Test
+  void rowsThatCannotBeRankedAreRefused() {
+    assertNotRanked(List.of(row("7", "a", "e")), "rows.json: row '7'", "\"c\" or \"d\"", "\"e\"");
+    assertNotRanked(List.of(row("7", "a", "C")), "to the letter", "\"C\"");
+    assertNotRanked(
+        List.of(new Row.TokenRow("8", new int[] {1, 2}, new int[] {-100, 2})),
+        "row '8'",
+        "without an answer of its own");
+    assertNotRanked(
+        List.of(row("1", "a", "d"), row("2", "b", "d")), "same answer", "2 rows with \"d\"");
+  }
+
+  private void assertNotRanked(List<Row> rows, String... says) {
+    Encoder encoder = new Encoder(new Letters(), null, 64);
     LetheException e =
         assertThrows(
-            LetheException.class,
-            () -> Candidates.of(List.of(row("7", "a", "e")), "c", "d", encoder, "rows.json"));
-    assertTrue(e.getMessage().contains("rows.json: row '7'"), e.getMessage());
+            LetheException.class, () -> Candidates.of(rows, "c", "d", encoder, "rows.json"));
+    for (String part : says) {
+      assertTrue(e.getMessage().contains(part), e.getMessage());
+    }
   }
 
   @Test

@@ -28,6 +28,7 @@ final class Ending {
     return !(failure instanceof LetheException
         || failure instanceof InterruptedRun
         || failure instanceof OutOfMemoryError
+        || failure instanceof NoClassDefFoundError
         || failure instanceof UncheckedIOException
         || failure instanceof IOException);
   }
@@ -37,6 +38,7 @@ final class Ending {
       case InterruptedRun e -> ExitCode.INTERRUPTED;
       case EnvironmentException e -> ExitCode.ENVIRONMENT;
       case OutOfMemoryError e -> ExitCode.ENVIRONMENT;
+      case NoClassDefFoundError e -> ExitCode.ENVIRONMENT;
       default -> ExitCode.FAILED;
     };
   }
@@ -47,6 +49,9 @@ final class Ending {
       case InterruptedRun e -> e.getMessage();
       case OutOfMemoryError e ->
           "not enough memory: %s. Use a smaller --batch-tokens, or LETHE_JAVA_OPTS=-Xmx4g where it says 'Java heap space'."
+              .formatted(e.getMessage());
+      case NoClassDefFoundError e ->
+          "the installation is incomplete: there is no class %s. Keep the folder lib beside lethe.jar, or build again with mvn package."
               .formatted(e.getMessage());
       case UncheckedIOException e -> "reading or writing failed: " + e.getCause().getMessage();
       case IOException e -> "reading or writing failed: " + e.getMessage();

@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.data.Encoder;
 import dev.lethe.data.Sample;
 import dev.lethe.evaluate.Candidates;
 import dev.lethe.evaluate.Evaluation;
@@ -17,6 +18,7 @@ import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -48,7 +50,8 @@ final class EvaluateCommand extends LetheCommand {
       paramLabel = "YES,NO",
       split = ",",
       description =
-          "also rank rows by log p(YES) - log p(NO) and print the AUC; for rows with one of two outputs")
+          "add each row's \"score\", log p(YES) - log p(NO), and the AUC; for rows with one of two"
+              + " answers")
   private String[] answers;
 
   EvaluateCommand(Console console) {
@@ -60,57 +63,84 @@ final class EvaluateCommand extends LetheCommand {
     if (out != null) {
       OutputFolder.refuseExisting(out);
     }
-    if (answers != null && answers.length != 2) {
-      throw usage("--answers takes two answers, as in Yes.,No.");
-    }
+    requireTwoAnswers();
     try (Session session = Session.open(model.model, common.openBackend(this));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);
-      List<RowLoss> rows = rows(session, adapted, theta);
-      List<String> lines = rows.stream().map(row -> json(row).toString()).toList();
-      if (out == null) {
-        lines.forEach(this::print);
+      if (answers == null) {
+        List<RowLoss> rows = losses(session, adapted, theta);
+        write(rows.stream().map(EvaluateCommand::json).toList());
+        print(summary(rows));
       } else {
-        JsonLines.write(out, lines);
+        List<Candidates.Scored> rows = scores(session, adapted, theta);
+        write(rows.stream().map(row -> json(row.loss()).put("score", row.score())).toList());
+        print(
+            summary(rows.stream().map(Candidates.Scored::loss).toList())
+                .put("auc", Candidates.auc(rows))
+                .put("positives", rows.stream().filter(Candidates.Scored::positive).count()));
       }
-      summary(rows, answers == null ? Double.NaN : auc(session, adapted, theta));
       return ExitCode.DONE;
     }
   }
 
-  private List<RowLoss> rows(Session session, AdaptedModel adapted, Tensor theta) {
+  private void requireTwoAnswers() {
+    if (answers != null
+        && (answers.length != 2
+            || answers[0].isEmpty()
+            || answers[1].isEmpty()
+            || answers[0].equals(answers[1]))) {
+      throw usage(
+          "--answers takes two different answers, as in Yes.,No.; got '%s'"
+              .formatted(String.join(",", answers)));
+    }
+  }
+
+  private List<RowLoss> losses(Session session, AdaptedModel adapted, Tensor theta) {
     List<Sample> samples = session.samples(data, dataOptions.reading());
-    List<RowLoss> rows = new ArrayList<>();
     DatasetLoss all = new DatasetLoss(adapted, samples, dataOptions.limits());
-    try (Progress.Task task = progress().start("evaluate", samples.size(), "rows")) {
-      for (List<Sample> part : JsonLines.chunks(samples)) {
+    return inPieces(
+        samples.size(), (from, to) -> Evaluation.rows(all.of(samples.subList(from, to)), theta));
+  }
+
+  private List<Candidates.Scored> scores(Session session, AdaptedModel adapted, Tensor theta) {
+    List<Row> rows = DatasetReader.read(data, dataOptions.fields);
+    Encoder encoder = session.encoder(rows, dataOptions.reading());
+    Candidates candidates =
+        Candidates.of(rows, answers[0], answers[1], encoder, data.toString());
+    DatasetLoss like = new DatasetLoss(adapted, List.of(), dataOptions.limits());
+    return inPieces(
+        candidates.size(), (from, to) -> candidates.scores(from, to, like, theta));
+  }
+
+  /** Works on consecutive rows, a piece at a time, so that progress shows and Ctrl-C is heard. */
+  private <T> List<T> inPieces(int rows, BiFunction<Integer, Integer, List<T>> work) {
+    List<T> results = new ArrayList<>(rows);
+    try (Progress.Task task = progress().start("evaluate", rows, "rows")) {
+      for (int from = 0; from < rows; from += JsonLines.PIECE) {
         stopIfAsked();
-        rows.addAll(Evaluation.rows(all.of(part), theta));
-        task.done(rows.size());
+        results.addAll(work.apply(from, Math.min(rows, from + JsonLines.PIECE)));
+        task.done(results.size());
       }
     }
-    return rows;
+    return results;
   }
 
-  private double auc(Session session, AdaptedModel adapted, Tensor theta) {
-    List<Row> rows = DatasetReader.read(data, dataOptions.fields);
-    Candidates candidates =
-        Candidates.of(
-            rows, answers[0], answers[1], session.encoder(rows, dataOptions.reading()), data.toString());
-    return candidates.auc(new DatasetLoss(adapted, List.of(), dataOptions.limits()), theta);
-  }
-
-  private void summary(List<RowLoss> rows, double auc) {
-    ObjectNode json = StrictJson.newObject();
-    json.put("mean_loss", Evaluation.mean(rows));
-    json.put("perplexity", Evaluation.perplexity(rows));
-    if (!Double.isNaN(auc)) {
-      json.put("auc", auc);
+  private void write(List<ObjectNode> rows) {
+    List<String> lines = rows.stream().map(ObjectNode::toString).toList();
+    if (out == null) {
+      lines.forEach(this::print);
+    } else {
+      JsonLines.write(out, lines);
     }
-    json.put("rows", rows.size());
-    json.put("tokens", rows.stream().mapToLong(RowLoss::tokens).sum());
-    print(json);
+  }
+
+  private static ObjectNode summary(List<RowLoss> rows) {
+    return StrictJson.newObject()
+        .put("mean_loss", Evaluation.mean(rows))
+        .put("perplexity", Evaluation.perplexity(rows))
+        .put("rows", rows.size())
+        .put("tokens", rows.stream().mapToLong(RowLoss::tokens).sum());
   }
 
   private static ObjectNode json(RowLoss row) {

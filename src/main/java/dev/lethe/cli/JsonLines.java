@@ -7,7 +7,8 @@ import java.util.List;
 
 /** Files of JSON Lines, and work in pieces that a progress line can follow. */
 final class JsonLines {
-  private static final int PIECE = 32;
+  /** Rows a piece. */
+  static final int PIECE = 32;
 
   private JsonLines() {}
 

@@ -55,13 +55,13 @@ public final class Main {
 
   /** Runs a command and returns its exit code. */
   static int run(String[] args, Console console) {
-    CommandLine commands = commands(console);
-    commands.setExecutionExceptionHandler(
-        (e, command, parsed) -> Ending.of(e, command.getCommand(), console.err()));
     int code;
     try {
+      CommandLine commands = commands(console);
+      commands.setExecutionExceptionHandler(
+          (e, command, parsed) -> Ending.of(e, command.getCommand(), console.err()));
       code = commands.execute(args);
-    } catch (Error e) {
+    } catch (Throwable e) { // whatever it is, the process must end: the shutdown waits for its code
       code = Ending.of(e, null, console.err());
     }
     boolean written = !console.out().checkError();

@@ -5,6 +5,8 @@ import dev.lethe.data.Encoder;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Row;
 import dev.lethe.format.Row.InstructionRow;
+import dev.lethe.format.Row.PromptRow;
+import dev.lethe.format.Row.QuestionRow;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -26,7 +28,18 @@ public final class Candidates {
   }
 
   /**
-   * @param rows all of the form instruction, input, output, each output one of the two answers
+   * A row's score and what it should be.
+   *
+   * @param loss the loss of the row's own answer
+   * @param score log p(positive) − log p(negative), in nats
+   * @param positive whether the row's own answer is the positive one
+   */
+  public record Scored(RowLoss loss, double score, boolean positive) {}
+
+  /**
+   * Reads each row with both answers.
+   *
+   * @param rows of text with one response each, each response one of the two answers, both occurring
    * @param where the file they come from, for messages
    */
   public static Candidates of(
@@ -34,36 +47,90 @@ public final class Candidates {
     List<Row> yesRows = new ArrayList<>();
     List<Row> noRows = new ArrayList<>();
     boolean[] labels = new boolean[rows.size()];
+    int positives = 0;
     for (int i = 0; i < labels.length; i++) {
-      if (!(rows.get(i) instanceof InstructionRow row)
-          || !(row.output().equals(yes) || row.output().equals(no))) {
-        throw new LetheException(
-            where + ": row '" + rows.get(i).id() + "'",
-            "it has not one of the two answers",
-            "an instruction row with the output \"%s\" or \"%s\"".formatted(yes, no),
-            "another row",
-            "Use rows of yes and no only, or name their two answers.");
-      }
-      labels[i] = row.output().equals(yes);
-      yesRows.add(new InstructionRow(row.id(), row.instruction(), row.input(), yes));
-      noRows.add(new InstructionRow(row.id(), row.instruction(), row.input(), no));
+      Row row = rows.get(i);
+      String answer = requireAnswer(row, yes, no, where);
+      labels[i] = answer.equals(yes);
+      positives += labels[i] ? 1 : 0;
+      yesRows.add(withResponse(row, yes));
+      noRows.add(withResponse(row, no));
+    }
+    if (positives == 0 || positives == labels.length) {
+      throw new LetheException(
+          where, "all rows have the same answer, so there is nothing to rank",
+          "at least one row with \"%s\" and one with \"%s\"".formatted(yes, no),
+          "%d rows with \"%s\"".formatted(labels.length, positives == 0 ? no : yes),
+          "Use rows of both answers, or evaluate without naming answers.");
     }
     return new Candidates(encoder.encode(yesRows, where), encoder.encode(noRows, where), labels);
   }
 
-  /** The score of every row. */
-  public double[] scores(DatasetLoss like, Tensor theta) {
-    List<RowLoss> yes = Evaluation.rows(like.of(positive), theta);
-    List<RowLoss> no = Evaluation.rows(like.of(negative), theta);
-    double[] scores = new double[labels.length];
-    for (int i = 0; i < scores.length; i++) {
-      scores[i] = yes.get(i).logProbability() - no.get(i).logProbability();
+  private static String requireAnswer(Row row, String yes, String no, String where) {
+    String answer = response(row);
+    if (!yes.equals(answer) && !no.equals(answer)) {
+      throw new LetheException(
+          where + ": row '" + row.id() + "'",
+          "its answer is not one of the two",
+          "\"%s\" or \"%s\"".formatted(yes, no),
+          answer == null ? "a row without an answer of its own" : excerpt(answer),
+          "Name the two answers to the letter, or use other rows.");
+    }
+    return answer;
+  }
+
+  private static String excerpt(String answer) {
+    return answer.length() <= 40 ? '"' + answer + '"' : '"' + answer.substring(0, 40) + "…\"";
+  }
+
+  /** The supervised text, or null where the form has not exactly one. */
+  private static String response(Row row) {
+    return switch (row) {
+      case InstructionRow r -> r.output();
+      case PromptRow r -> r.response();
+      case QuestionRow r -> r.answer();
+      default -> null;
+    };
+  }
+
+  private static Row withResponse(Row row, String response) {
+    return switch (row) {
+      case InstructionRow r -> new InstructionRow(r.id(), r.instruction(), r.input(), response);
+      case PromptRow r -> new PromptRow(r.id(), r.prompt(), response);
+      case QuestionRow r -> new QuestionRow(r.id(), r.question(), response);
+      default -> throw new IllegalArgumentException("row '" + row.id() + "' has no response");
+    };
+  }
+
+  /** Number of rows. */
+  public int size() {
+    return labels.length;
+  }
+
+  /**
+   * The scores of consecutive rows: two forwards.
+   *
+   * @param like the model and its limits
+   * @param theta adapter parameters (P)
+   */
+  public List<Scored> scores(int from, int to, DatasetLoss like, Tensor theta) {
+    List<RowLoss> yes = Evaluation.rows(like.of(positive.subList(from, to)), theta);
+    List<RowLoss> no = Evaluation.rows(like.of(negative.subList(from, to)), theta);
+    List<Scored> scores = new ArrayList<>(to - from);
+    for (int i = 0; i < to - from; i++) {
+      boolean label = labels[from + i];
+      double score = yes.get(i).logProbability() - no.get(i).logProbability();
+      scores.add(new Scored(label ? yes.get(i) : no.get(i), score, label));
     }
     return scores;
   }
 
-  /** How well the scores rank positive rows above negative ones. */
-  public double auc(DatasetLoss like, Tensor theta) {
-    return Auc.of(scores(like, theta), labels);
+  /** How well scores rank positive rows above negative ones: the area under the ROC curve. */
+  public static double auc(List<Scored> rows) {
+    boolean[] positive = new boolean[rows.size()];
+    for (int i = 0; i < positive.length; i++) {
+      positive[i] = rows.get(i).positive();
+    }
+    return Auc.of(rows.stream().mapToDouble(Scored::score).toArray(), positive);
   }
 }
