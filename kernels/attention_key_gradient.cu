@@ -10,7 +10,7 @@ DEVICE void attention_key_gradient_tiles(const int32_t* tiles, const int32_t* st
                                          const bf16* dq, const bf16* dk, const bf16* dv, const float* mu,
                                          const bf16* dgo, const float* ddelta, bf16* gk, bf16* gv, int64_t rows,
                                          int64_t heads, int64_t group, int64_t window, float c, bool aligned) {
-  constexpr int QUERIES = TANGENT && D == 128 ? 16 : 32;
+  constexpr int QUERIES = D == 128 ? 16 : 32;
   constexpr int TILES = TANGENT ? 4 : 2;  // of each side: k, v, k', v' and q, go, q', go'
   using Own = HeadTile<OWN_ROWS, D>;
   using Other = HeadTile<QUERIES, D>;

@@ -270,7 +270,7 @@ final class CudaAttention implements AttentionKernels {
   /** Tiles of the block's keys, and of queries once. */
   private static int keyGradientBytes(Gradient g) {
     int tiles = g.t == null ? 2 : 4;
-    int queries = g.t != null && g.shape.headSize() == 128 ? 16 : 32;
+    int queries = g.shape.headSize() == 128 ? 16 : 32;
     return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, queries, tiles);
   }
 
