@@ -1,15 +1,17 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.Require;
 import dev.lethe.backend.cuda.blas.Operand;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
 /**
- * One adapter's A (r,in) and B (out,r) and their directions, taken out of flat float32 vectors by one launch into
- * matrices of the activations' format: one of the two plain, for the product with the wide matrix; the other scaled, for
- * the product with the narrow one, where θ's and a direction's are joined into one matrix of twice the rank. They live
- * until this is closed.
+ * One adapter's A (r,in) and B (out,r) and their directions, taken out of flat float32 vectors by
+ * one launch into matrices of the activations' format: one of the two plain, for the product with
+ * the wide matrix; the other scaled, for the product with the narrow one, where θ's and a
+ * direction's are joined into one matrix of twice the rank. They live until this is closed.
  */
 final class AdapterWeights implements AutoCloseable {
   private final Cuda cuda;
@@ -26,6 +28,8 @@ final class AdapterWeights implements AutoCloseable {
     this.cuda = cuda;
     this.slot = slot;
     this.plainA = plainA;
+    requireHeld("lora: theta", slot, theta);
+    requireHeld("lora: v", slot, v);
     own = theta == null ? 0 : 1;
     k = v == null ? 0 : v.dim(0);
     scope = cuda.scratch("adapter weights");
@@ -73,8 +77,8 @@ final class AdapterWeights implements AutoCloseable {
   }
 
   /**
-   * factor·B (out,r) or factor·A (r,in) of θ, or of each direction; of θ and each direction side by side (k,out,2r) or
-   * one above the other (k,2r,in).
+   * factor·B (out,r) or factor·A (r,in) of θ, or of each direction; of θ and each direction side by
+   * side (k,out,2r) or one above the other (k,2r,in).
    */
   Operand scaled() {
     return Operand.of(Cuda.address(scaled), cuda.type(), scaledStride())
@@ -96,6 +100,18 @@ final class AdapterWeights implements AutoCloseable {
         .with(r)
         .run(cuda.elements(both.elements()));
     return Cuda.matrix(both);
+  }
+
+  /** That vectors (P) or (k,P), if any, are float32 and hold the slot. */
+  static void requireHeld(String what, LoraSlot slot, Tensor vectors) {
+    if (vectors == null) {
+      return;
+    }
+    Require.tensor(what, vectors, DType.F32, vectors.shape().toArray());
+    long endA = slot.aOffset() + slot.rank() * slot.in();
+    long endB = slot.bOffset() + slot.rank() * slot.out();
+    Require.that(
+        Math.max(endA, endB) <= vectors.dim(-1), what, "vectors that hold " + slot, vectors);
   }
 
   private long halves() {

@@ -12,8 +12,9 @@ import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.tensor.Tensor;
 
 /**
- * The LoRA linear layer by matrix products: the adapter's part is a second term of the frozen product, of depth r for
- * values and 2r for tangents, so that outputs are written once where the products allow it.
+ * The LoRA linear layer by matrix products: the adapter's part is a second term of the frozen
+ * product, of depth r for values and 2r for tangents, so that outputs are written once where the
+ * products allow it.
  */
 final class CudaLora implements LoraKernels {
   private final Cuda cuda;
@@ -33,7 +34,7 @@ final class CudaLora implements LoraKernels {
     Require.tensor("lora.forward: y", y, cuda.type(), n, w.out());
     Product product = forwardProduct(w, x, y);
     if (layer.hasAdapter()) {
-      LoraSlot slot = layer.slot();
+      LoraSlot slot = requireFit("lora.forward", layer, w);
       long r = slot.rank();
       Require.tensor("lora.forward: xa", xa, cuda.type(), n, w.in());
       Require.tensor("lora.forward: u", u, cuda.type(), n, r);
@@ -76,11 +77,12 @@ final class CudaLora implements LoraKernels {
       }
       return;
     }
-    LoraSlot slot = layer.slot();
+    LoraSlot slot = requireFit("lora.tangent", layer, w);
     long r = slot.rank();
     Require.tensor("lora.tangent: xa", xa, cuda.type(), n, w.in());
     Require.tensor("lora.tangent: u", u, cuda.type(), n, r);
     Require.tensor("lora.tangent: du", du, cuda.type(), k, n, r);
+    requireDirections("lora.tangent: v", v, k);
     try (AdapterWeights weights = AdapterWeights.plainA(cuda, slot, theta, v, slot.scale())) {
       Operand directions = weights.plainDirections().transpose();
       Product narrow =
@@ -100,7 +102,13 @@ final class CudaLora implements LoraKernels {
 
   @Override
   public void backward(
-      LoraLinear layer, Tensor theta, Tensor gy, Tensor h, Tensor gx, Tensor gxa, boolean accumulate) {
+      LoraLinear layer,
+      Tensor theta,
+      Tensor gy,
+      Tensor h,
+      Tensor gx,
+      Tensor gxa,
+      boolean accumulate) {
     CudaLinear w = CudaLinear.of(layer.weight());
     Require.rank("lora.backward: gy", gy, 3);
     long k = gy.dim(0);
@@ -112,7 +120,7 @@ final class CudaLora implements LoraKernels {
       multiply(frozen);
       return;
     }
-    LoraSlot slot = layer.slot();
+    LoraSlot slot = requireFit("lora.backward", layer, w);
     long r = slot.rank();
     Require.tensor("lora.backward: h", h, cuda.type(), k, n, r);
     try (AdapterWeights weights = AdapterWeights.plainB(cuda, slot, theta, null, slot.scale())) {
@@ -152,11 +160,12 @@ final class CudaLora implements LoraKernels {
       multiply(frozen);
       return;
     }
-    LoraSlot slot = layer.slot();
+    LoraSlot slot = requireFit("lora.backwardTangent", layer, w);
     long r = slot.rank();
     Require.tensor("lora.backwardTangent: dh", dh, cuda.type(), k, n, r);
     Require.tensor("lora.backwardTangent: gy", gy, cuda.type(), n, w.out());
     Require.tensor("lora.backwardTangent: h", h, cuda.type(), n, r);
+    requireDirections("lora.backwardTangent: v", v, k);
     try (AdapterWeights weights = AdapterWeights.plainB(cuda, slot, theta, v, slot.scale())) {
       Operand directions = weights.plainDirections();
       Product narrow =
@@ -196,7 +205,14 @@ final class CudaLora implements LoraKernels {
 
   @Override
   public void perSampleGradient(
-      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      double scale,
+      Tensor g) {
     gradients.perSample(slot, packing, xa, u, h, gy, scale, g);
   }
 
@@ -208,7 +224,14 @@ final class CudaLora implements LoraKernels {
 
   @Override
   public void perSampleDot(
-      LoraSlot slot, Packing packing, Tensor v, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor dots) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor v,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      Tensor dots) {
     gradients.addDots(slot, packing, v, xa, u, h, gy, dots);
   }
 
@@ -236,7 +259,10 @@ final class CudaLora implements LoraKernels {
   /** x̄ = ȳ·W for ȳ (k,N,out). */
   private static Product backwardProduct(CudaLinear w, Tensor gy, Tensor gx, boolean accumulate) {
     Require.that(
-        w.transposed(), "lora.backward: weight", "one frozen with transposed = true", "one without");
+        w.transposed(),
+        "lora.backward: weight",
+        "one frozen with transposed = true",
+        "one without");
     Product product =
         Product.of(rows(gy), w.in(), w.out(), 1, matrix(gy), matrix(w.weight()), matrix(gx))
             .batch(directions(gy));
@@ -244,12 +270,19 @@ final class CudaLora implements LoraKernels {
   }
 
   /**
-   * The frozen product, if any, and low (k,N,depth)·wide (depth,in): into gx together, or into gx and gxa.
+   * The frozen product, if any, and low (k,N,depth)·wide (depth,in): into gx together, or into gx
+   * and gxa.
    *
    * @param accumulate whether gx is added to where the frozen product is null
    */
   private void addAdapter(
-      Product frozen, long depth, Operand low, Operand wide, Tensor gx, Tensor gxa, boolean accumulate) {
+      Product frozen,
+      long depth,
+      Operand low,
+      Operand wide,
+      Tensor gx,
+      Tensor gxa,
+      boolean accumulate) {
     if (frozen != null && gxa == null) {
       multiply(frozen.plus(depth, low, wide));
       return;
@@ -277,6 +310,21 @@ final class CudaLora implements LoraKernels {
           .with(w.out())
           .run(cuda.elements(y.elements()));
     }
+  }
+
+  private static LoraSlot requireFit(String what, LoraLinear layer, CudaLinear w) {
+    LoraSlot slot = layer.slot();
+    Require.that(
+        slot.in() == w.in() && slot.out() == w.out(),
+        what + ": slot",
+        "an adapter of " + w.in() + " inputs and " + w.out() + " outputs",
+        slot);
+    return slot;
+  }
+
+  private static void requireDirections(String what, Tensor v, long k) {
+    Require.rank(what, v, 2);
+    Require.that(v.dim(0) == k, what, k + " rows", v);
   }
 
   private void requireInputs(String what, CudaLinear w, Tensor gx, Tensor gxa, long k, long n) {

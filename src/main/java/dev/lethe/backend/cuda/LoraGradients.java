@@ -13,8 +13,9 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Products of LoRA parameters' gradients: of the batch by matrix products into the flat gradient, of each sequence by
- * kernels/lora_samples.cu, which holds no gradient where only its norm is asked for.
+ * Products of LoRA parameters' gradients: of the batch by matrix products into the flat gradient,
+ * of each sequence by kernels/lora_samples.cu, which holds no gradient where only its norm is asked
+ * for.
  */
 final class LoraGradients {
   /** Threads of kernels that take a thread or a block a sequence. */
@@ -65,7 +66,14 @@ final class LoraGradients {
 
   /** Row i of g (n,P) = scale·s·(hᵢᵀxᵢ, ȳᵢᵀuᵢ) at the slot's place. */
   void perSample(
-      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      double scale,
+      Tensor g) {
     requireSamples("lora.perSampleGradient", slot, packing, xa, u, h, gy);
     long n = requireVectors("lora.perSampleGradient: g", slot, g);
     Require.that(n == packing.count(), "lora.perSampleGradient: g", packing.count() + " rows", g);
@@ -84,7 +92,14 @@ final class LoraGradients {
 
   /** dots (k,n) += s·Σₜ (hₜ·(V_A xₜ) + uₜ·(V_Bᵀ ȳₜ)). */
   void addDots(
-      LoraSlot slot, Packing packing, Tensor v, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor dots) {
+      LoraSlot slot,
+      Packing packing,
+      Tensor v,
+      Tensor xa,
+      Tensor u,
+      Tensor h,
+      Tensor gy,
+      Tensor dots) {
     requireSamples("lora.perSampleDot", slot, packing, xa, u, h, gy);
     long k = requireVectors("lora.perSampleDot: v", slot, v);
     Require.tensor("lora.perSampleDot: dots", dots, F32, k, packing.count());
@@ -154,7 +169,7 @@ final class LoraGradients {
     return matrix(weighed);
   }
 
-  /** A's part of g (k,P) += scale·s·left (k,N,r)ᵀ·right (k,N,in); either may repeat for each direction. */
+  /** A's part of g (k,P) += scale·s·left (k,N,r)ᵀ·right (k,N,in); either may be one for all k. */
   private Product productA(
       LoraSlot slot, long n, double scale, Operand left, Operand right, Tensor g) {
     Operand target = part(g, slot.aOffset(), slot.in());
@@ -164,7 +179,7 @@ final class LoraGradients {
         .added();
   }
 
-  /** B's part of g (k,P) += scale·s·left (k,N,out)ᵀ·right (k,N,r); either may repeat for each direction. */
+  /** B's part of g (k,P) += scale·s·left (k,N,out)ᵀ·right (k,N,r); either may be one for all k. */
   private Product productB(
       LoraSlot slot, long n, double scale, Operand left, Operand right, Tensor g) {
     Operand target = part(g, slot.bOffset(), slot.rank());
@@ -245,11 +260,7 @@ final class LoraGradients {
 
   private static long requireVectors(String what, LoraSlot slot, Tensor g) {
     Require.rank(what, g, 2);
-    Require.tensor(what, g, F32, g.dim(0), g.dim(1));
-    long end =
-        Math.max(
-            slot.aOffset() + slot.rank() * slot.in(), slot.bOffset() + slot.rank() * slot.out());
-    Require.that(end <= g.dim(1), what, "rows that hold " + slot, g);
+    AdapterWeights.requireHeld(what, slot, g);
     return g.dim(0);
   }
 
