@@ -4,6 +4,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.selftest.SelfTest;
 import dev.lethe.format.StrictJson;
 import dev.lethe.run.Progress;
+import dev.lethe.tensor.DType;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -14,7 +15,8 @@ import tools.jackson.databind.node.ObjectNode;
     name = "selftest",
     description = {
       "Computes every kernel in every mode on a device and on the reference, and compares; every call",
-      "twice, which must give the same bytes. Then makes a tiny model forget on both, and compares."
+      "twice, which must give the same bytes. Then makes a tiny model forget on both, and compares.",
+      "A GPU is tested in bf16 and in f32, unless --dtype names one of them."
     })
 final class SelftestCommand extends LetheCommand {
   @Mixin private CommonOptions common;
@@ -25,9 +27,19 @@ final class SelftestCommand extends LetheCommand {
 
   @Override
   int run() {
+    boolean agreed;
+    boolean secondFormat;
     try (Backend backend = common.openBackend(this)) {
-      return test(backend) ? ExitCode.DONE : ExitCode.FAILED;
+      secondFormat = common.dtype == null && backend.activationType() == DType.BF16;
+      agreed = test(backend);
     }
+    if (secondFormat) {
+      common.dtype = CommonOptions.label(DType.F32);
+      try (Backend backend = common.openBackend(this)) {
+        agreed &= test(backend);
+      }
+    }
+    return agreed ? ExitCode.DONE : ExitCode.FAILED;
   }
 
   /** Whether everything agreed. */

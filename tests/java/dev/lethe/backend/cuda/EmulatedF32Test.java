@@ -8,6 +8,6 @@ import dev.lethe.tensor.DType;
 final class EmulatedF32Test extends BackendContractTest {
   @Override
   protected Backend open() {
-    return new CudaBackend(new Cuda(EmulatedDevice.open(), DType.F32, TiledProducts::new));
+    return EmulatedBackends.open(DType.F32);
   }
 }
