@@ -25,8 +25,6 @@ final class ProductsCheck implements AutoCloseable {
     {2, 3, 0, 1}, {0, 4, 5, 1}
   };
 
-  private static final int GUARD = 9;
-
   private final Device device;
   private final Products products;
   private final Random random;
@@ -41,7 +39,12 @@ final class ProductsCheck implements AutoCloseable {
   /** Which product of which matrices. */
   record Case(
       int m, int n, int k, int batch, DType type, DType result, boolean at, boolean bt,
-      double beta, int depth2, boolean aligned) {}
+      double beta, int depth2, boolean aligned) {
+    /** Elements around every matrix that are not its own. */
+    int guard() {
+      return aligned ? 16 : 9;
+    }
+  }
 
   /** A batch of matrices on the device, with spare columns, and its numbers here. */
   private record Matrices(int rows, int columns, int stride, Operand operand, double[] values) {
@@ -58,12 +61,12 @@ final class ProductsCheck implements AutoCloseable {
     Matrices b = input(c, c.bt ? c.n : c.k, c.bt ? c.k : c.n, c.bt, c.batch == 1 || c.m % 2 == 1);
     Matrices a2 = input(c, c.at ? c.depth2 : c.m, c.at ? c.m : c.depth2, c.at, true);
     Matrices b2 = input(c, c.bt ? c.n : c.depth2, c.bt ? c.depth2 : c.n, c.bt, true);
-    int stride = c.n + 3;
-    double[] old = new double[2 * GUARD + c.batch * c.m * stride];
+    int stride = c.aligned ? (c.n + 4) / 2 * 2 : c.n + 3;
+    double[] old = new double[2 * c.guard() + c.batch * c.m * stride];
     Arrays.setAll(old, i -> c.beta == 0 ? Double.NaN : round(random.nextGaussian(), c.result));
     long address = upload(old, c.result);
     Operand result =
-        Operand.of(address + (long) GUARD * c.result.bytes(), c.result, stride)
+        Operand.of(address + (long) c.guard() * c.result.bytes(), c.result, stride)
             .every((long) c.m * stride);
     Product product =
         new Product(c.m, c.n, c.k, 0.7, a.operand, b.operand, null, c.beta, result, c.batch);
@@ -86,7 +89,7 @@ final class ProductsCheck implements AutoCloseable {
     for (int e = 0; e < c.batch; e++) {
       for (int i = 0; i < c.m; i++) {
         for (int j = 0; j < c.n; j++) {
-          int at = GUARD + (e * c.m + i) * stride + j;
+          int at = c.guard() + (e * c.m + i) * stride + j;
           double sum = 0;
           double size = 1e-30;
           for (int d = 0; d < c.k + c.depth2; d++) {
@@ -116,7 +119,7 @@ final class ProductsCheck implements AutoCloseable {
 
   private Matrices input(Case c, int rows, int columns, boolean transposed, boolean batched) {
     int stride = c.aligned ? (columns + 15) / 8 * 8 : columns + 1;
-    int guard = c.aligned ? 16 : GUARD;
+    int guard = c.guard();
     int size = rows * stride;
     double[] values = new double[c.batch * size];
     Arrays.setAll(values, i -> round(random.nextGaussian(), c.type));
