@@ -8,7 +8,7 @@ import dev.lethe.tensor.DType;
 final class EmulatedAlignedBf16Test extends BackendContractTest {
   @Override
   protected Backend open() {
-    return new CudaBackend(new Cuda(EmulatedDevice.open(), DType.BF16, TiledProducts::new));
+    return EmulatedBackends.open(DType.BF16);
   }
 
   @Override

@@ -8,7 +8,7 @@ import dev.lethe.tensor.DType;
 final class EmulatedAlignedF32Test extends BackendContractTest {
   @Override
   protected Backend open() {
-    return new CudaBackend(new Cuda(EmulatedDevice.open(), DType.F32, TiledProducts::new));
+    return EmulatedBackends.open(DType.F32);
   }
 
   @Override
