@@ -7,14 +7,15 @@ import dev.lethe.tensor.Tensor;
  * and Stiefel 1952.
  *
  * <p>Where the recurrence says that the tolerance is reached, the residual is recomputed; if it is
- * not within the tolerance the iteration restarts from it, until restarts no longer halve it. A
- * direction v with vᵀ(C+λI)v ≤ 0 ends the solve with {@link StopReason#NEGATIVE_CURVATURE} and the
+ * not within the tolerance the iteration restarts from it, until restarts no longer lower it by a
+ * quarter. Steps are collected between restarts ({@link SolveSession#absorb}), so that what is left in
+ * the end is the rounding of x and of one product. A direction v with vᵀ(C+λI)v ≤ 0 ends the solve with {@link StopReason#NEGATIVE_CURVATURE} and the
  * last iterate.
  */
 public final class ConjugateGradient implements Solver {
   private static final int RR = 0;
   private static final int VERIFIED = 1;
-  private static final double WORTHWHILE = 0.5;
+  private static final double WORTHWHILE = 0.75;
 
   @Override
   public String name() {
@@ -31,6 +32,7 @@ public final class ConjugateGradient implements Solver {
   private static final class Run {
     private final SolveSession s;
     private final Tensor x;
+    private final Tensor d;
     private final Tensor r;
     private final Tensor p;
     private final Tensor ap;
@@ -39,6 +41,7 @@ public final class ConjugateGradient implements Solver {
     Run(SolveSession session) {
       s = session;
       x = s.vector("x");
+      d = s.vector("d");
       r = s.vector("r");
       p = s.vector("p");
       ap = s.scratch();
@@ -56,14 +59,16 @@ public final class ConjugateGradient implements Solver {
         s.product(p, ap);
         double curvature = s.dot(p, ap);
         if (!(curvature > 0)) {
+          s.absorb(d, x);
           return s.finish(x, StopReason.NEGATIVE_CURVATURE, negative(curvature));
         }
         double alpha = scalars[RR] / curvature;
-        s.axpy(alpha, p, x);
+        s.axpy(alpha, p, d);
         s.axpy(-alpha, ap, r);
         double norm = s.norm(r);
-        boolean verify = s.withinTolerance(norm);
+        boolean verify = s.worthVerifying(norm, scalars[VERIFIED]);
         if (verify) {
+          s.absorb(d, x);
           norm = s.residual(x, r);
         }
         StopReason verdict = verify ? verdict(norm) : null;
@@ -73,9 +78,11 @@ public final class ConjugateGradient implements Solver {
           return s.finish(x, norm, verdict, words(verdict));
         }
         if (interrupted) {
+          s.absorb(d, x);
           return s.interrupted(x);
         }
       }
+      s.absorb(d, x);
       return s.finish(
           x,
           StopReason.MAX_ITERATIONS,

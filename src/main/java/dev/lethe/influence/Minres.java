@@ -21,7 +21,7 @@ public final class Minres implements Solver {
   private static final int NORM2 = 7;
   private static final int VERIFIED = 8;
   private static final int SCALARS = 9;
-  private static final double WORTHWHILE = 0.5;
+  private static final double WORTHWHILE = 0.75;
 
   @Override
   public String name() {
@@ -38,6 +38,7 @@ public final class Minres implements Solver {
   private static final class Run {
     private final SolveSession s;
     private final Tensor x;
+    private final Tensor d;
     private final Tensor r1;
     private final Tensor r2;
     private final Tensor w1;
@@ -50,6 +51,7 @@ public final class Minres implements Solver {
     Run(SolveSession session) {
       s = session;
       x = s.vector("x");
+      d = s.vector("d");
       r1 = s.vector("r1");
       r2 = s.vector("r2");
       w1 = s.vector("w1");
@@ -87,9 +89,10 @@ public final class Minres implements Solver {
       while (s.mayIterate()) {
         boolean atLeastSquares = rotate(lanczos());
         double norm = c[PHIBAR];
-        boolean verify = s.withinTolerance(norm) || atLeastSquares;
+        boolean verify = s.worthVerifying(norm, c[VERIFIED]) || atLeastSquares;
         StopReason verdict = null;
         if (verify) {
+          s.absorb(d, x);
           norm = s.residual(x, y);
           verdict = verdict(norm, atLeastSquares);
           s.copy(y, r2);
@@ -100,9 +103,11 @@ public final class Minres implements Solver {
           return s.finish(x, norm, verdict, words(verdict));
         }
         if (interrupted) {
+          s.absorb(d, x);
           return s.interrupted(x);
         }
       }
+      s.absorb(d, x);
       return s.finish(
           x,
           StopReason.MAX_ITERATIONS,
@@ -149,7 +154,7 @@ public final class Minres implements Solver {
       // w_k = (v − ε w_{k−2} − δ w_{k−1}) / γ
       s.axpby(-oldEpsln / gamma, w1, 1 / gamma, v);
       s.axpy(-delta / gamma, w2, v);
-      s.axpy(phi, v, x);
+      s.axpy(phi, v, d);
       s.copy(w2, w1);
       s.copy(v, w2);
       return false;

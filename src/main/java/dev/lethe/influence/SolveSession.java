@@ -65,6 +65,14 @@ final class SolveSession implements AutoCloseable {
     return residualNorm <= options.tolerance() * rhsNorm;
   }
 
+  /**
+   * Whether to recompute the residual: a recurrence says that it is within the tolerance, and less
+   * than half of what the last recomputed one was, so that a near miss is not missed again.
+   */
+  boolean worthVerifying(double residualNorm, double lastVerified) {
+    return withinTolerance(residualNorm) && residualNorm <= 0.5 * lastVerified;
+  }
+
   /** Relative rounding error of the vectors' format. */
   double epsilon() {
     return backend.vectorType().bytes() == Double.BYTES ? 0x1p-53 : 0x1p-24;
@@ -167,6 +175,16 @@ final class SolveSession implements AutoCloseable {
     return new LetheException(
         "solver %s, iteration %d".formatted(solver, history.length + 1),
         what + " is not finite", "finite numbers", "NaN or infinity", remedy);
+  }
+
+  /**
+   * x = x + d, d = 0. A solver that collects its steps in d until the residual is recomputed rounds
+   * them against d, which shrinks from one restart to the next, and not against x each time: van der
+   * Vorst and Ye, SIAM J. Sci. Comput. 22 (2000) 835.
+   */
+  void absorb(Tensor d, Tensor x) {
+    axpy(1, d, x);
+    fill(d, 0);
   }
 
   /** r = b − (C + λI) x; returns ‖r‖. */
