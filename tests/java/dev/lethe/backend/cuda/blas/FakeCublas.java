@@ -2,6 +2,7 @@ package dev.lethe.backend.cuda.blas;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -11,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 
 /** One of the stand-ins for NVIDIA's libraries that native/fake_cublas makes. */
 public final class FakeCublas {
@@ -50,6 +52,15 @@ public final class FakeCublas {
     FakeCublas library = new FakeCublas(file);
     library.configure(settings);
     return library;
+  }
+
+  /** Removes links below a folder, so that nobody follows them when it is deleted. */
+  static void removeLinks(Path folder) throws IOException {
+    try (Stream<Path> all = Files.walk(folder)) {
+      for (Path link : all.filter(Files::isSymbolicLink).toList()) {
+        Files.delete(link);
+      }
+    }
   }
 
   public void configure(String settings) {

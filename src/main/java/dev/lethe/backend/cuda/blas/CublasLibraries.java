@@ -2,7 +2,12 @@ package dev.lethe.backend.cuda.blas;
 
 import java.io.File;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
@@ -19,6 +24,14 @@ final class CublasLibraries {
   static final String PROPERTY = "lethe.cublas";
 
   private static final boolean WINDOWS = File.separatorChar == '\\';
+
+  private static final int RTLD_LAZY = 1;
+  private static final FunctionDescriptor DLOPEN =
+      FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.ADDRESS, ValueLayout.JAVA_INT);
+  private static final FunctionDescriptor DLERROR =
+      FunctionDescriptor.of(
+          ValueLayout.ADDRESS.withTargetLayout(
+              MemoryLayout.sequenceLayout(Long.MAX_VALUE, ValueLayout.JAVA_BYTE)));
 
   private final String wanted;
   private final List<Path> folders;
@@ -103,16 +116,23 @@ final class CublasLibraries {
 
   /** What the system's loader says, which the lookup by Java keeps to itself. */
   private static String loaderError(Path file) {
-    try {
-      System.load(file.toAbsolutePath().toString());
-      return "for a reason that the system does not tell";
-    } catch (UnsatisfiedLinkError e) {
-      String prefix = file.toAbsolutePath() + ": ";
-      String message = String.valueOf(e.getMessage());
-      while (message.startsWith(prefix)) {
-        message = message.substring(prefix.length());
-      }
-      return message;
+    SymbolLookup system = Linker.nativeLinker().defaultLookup();
+    MemorySegment open = system.find("dlopen").orElse(null);
+    MemorySegment error = system.find("dlerror").orElse(null);
+    if (open == null || error == null) {
+      return "the system says no more";
+    }
+    String path = file.toAbsolutePath().toString();
+    try (Arena arena = Arena.ofConfined()) {
+      Linker.nativeLinker()
+          .downcallHandle(open, DLOPEN)
+          .invokeWithArguments(arena.allocateFrom(path), RTLD_LAZY);
+      MemorySegment text =
+          (MemorySegment) Linker.nativeLinker().downcallHandle(error, DLERROR).invokeExact();
+      String message = text.equals(MemorySegment.NULL) ? "" : text.getString(0);
+      return message.startsWith(path + ": ") ? message.substring(path.length() + 2) : message;
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
     }
   }
 
