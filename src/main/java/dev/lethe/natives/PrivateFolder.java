@@ -14,6 +14,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Comparator;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 
@@ -31,11 +32,19 @@ public final class PrivateFolder {
 
   /** The folder for one purpose in this user's cache, or a fresh one where there is no cache. */
   public static Path cache(String purpose) {
+    return lasting(purpose).orElseGet(() -> fresh(purpose));
+  }
+
+  /** The folder for one purpose in this user's cache; empty where there can be none. */
+  public static Optional<Path> lasting(String purpose) {
+    Path folder = userCache().resolve("lethe").resolve(purpose);
+    return Files.isDirectory(folder) || canCreate(folder)
+        ? Optional.of(require(folder))
+        : Optional.empty();
+  }
+
+  private static Path fresh(String purpose) {
     try {
-      Path folder = userCache().resolve("lethe").resolve(purpose);
-      if (Files.isDirectory(folder) || canCreate(folder)) {
-        return require(folder);
-      }
       Path fresh = Files.createTempDirectory("lethe-" + purpose);
       Thread cleanUp = new Thread(() -> deleteTree(fresh), "lethe-clean-up");
       Runtime.getRuntime().addShutdownHook(cleanUp);

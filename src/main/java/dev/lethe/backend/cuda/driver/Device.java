@@ -16,6 +16,9 @@ public interface Device extends AutoCloseable {
 
   int multiprocessors();
 
+  /** Prepares the calling thread for libraries that use the context which is current for it. */
+  default void enter() {}
+
   /** Raw handle of the stream that everything is queued in; 0 where there is none. */
   long stream();
 
@@ -65,6 +68,11 @@ public interface Device extends AutoCloseable {
 
   /** Whether {@link #record} works. */
   default boolean canRecord() {
+    return false;
+  }
+
+  /** Whether a {@link #record} is going on. */
+  default boolean recording() {
     return false;
   }
 

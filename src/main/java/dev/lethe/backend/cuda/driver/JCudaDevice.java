@@ -90,7 +90,8 @@ public final class JCudaDevice implements Device {
     return gpu.driverVersion();
   }
 
-  CUstream cuStream() {
+  /** The stream as JCuda's libraries take it. */
+  public CUstream cuStream() {
     return stream;
   }
 
@@ -193,6 +194,11 @@ public final class JCudaDevice implements Device {
   }
 
   @Override
+  public boolean recording() {
+    return recording;
+  }
+
+  @Override
   public Graph record(Runnable work) {
     enter();
     refuseWhileRecording("records within a recording");
@@ -219,7 +225,8 @@ public final class JCudaDevice implements Device {
   }
 
   /** Makes this device's context the thread's. */
-  void enter() {
+  @Override
+  public void enter() {
     if (lost != null) {
       throw failure(lost);
     }
