@@ -42,6 +42,9 @@ final class ProductsLadderTest {
     System.clearProperty("lethe.cublas");
     System.clearProperty("lethe.products.tune");
     System.clearProperty(ProductsLadder.PROPERTY);
+    if (lt == null || blas == null) {
+      return; // skipped: the fake libraries were not built
+    }
     assertEquals(0, lt.count("live") + blas.count("live"), "refused ways are closed");
     assertEquals(0, device.blocks(), "and gave their memory back");
   }
