@@ -6,8 +6,9 @@ import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.cuda.EmulatedBackends;
 import dev.lethe.backend.reference.ReferenceBackend;
+import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.SafeTensors;
 import dev.lethe.nn.TinyModels.Dims;
-import dev.lethe.nn.TinyModels.Tiny;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -22,6 +23,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class EmulatedLlamaTest {
   private static final long SEED = 20_261_126;
   private static final Dims DIMS = new Dims(2, 64, 48, 2, 1, 23, 64, "");
+
+  private static final double LINEAR = 0.3;
 
   @TempDir Path dir;
 
@@ -46,12 +49,12 @@ class EmulatedLlamaTest {
 
   private Map<String, double[]> derivatives(Backend backend) {
     Map<String, double[]> results = new LinkedHashMap<>();
-    try (Tiny tiny = TinyModels.open(dir, DIMS, backend, SEED);
-        LoraAdapter adapter =
-            TinyModels.adapter(tiny.model(), 4, 4, TinyModels.ALL_TARGETS, SEED);
+    try (HfModelFolder folder = HfModelFolder.open(writeFolder());
+        LanguageModel model = LanguageModel.open(folder, backend);
+        LoraAdapter adapter = TinyModels.adapter(model, 4, 1, TinyModels.ALL_TARGETS, SEED);
         Batch batch = Batch.of(TinyModels.samples(3, 23, 5, 21, SEED), backend);
         Scope scope = backend.openScope("derivatives")) {
-      AdaptedModel adapted = new AdaptedModel(tiny.model(), adapter);
+      AdaptedModel adapted = new AdaptedModel(model, adapter);
       Tensor v = scope.allocate(backend.vectorType(), 2, adapter.theta().elements());
       TinyModels.randomize(backend, v, 0.1, SEED + 1);
       try (Linearization at =
@@ -64,6 +67,21 @@ class EmulatedLlamaTest {
       }
     }
     return results;
+  }
+
+  /** Linear layers that keep their input's size, in numbers that both formats hold exactly. */
+  private Path writeFolder() {
+    Map<String, Tensor> weights = TinyModels.weights(DIMS, SEED);
+    for (Tensor weight : weights.values()) {
+      double factor = weight.shape().rank() == 2 ? LINEAR : 1;
+      for (long i = 0; i < weight.elements(); i++) {
+        float value = (float) (factor * weight.get(i));
+        weight.set(i, DType.bf16ToFloat(DType.floatToBf16(value)));
+      }
+    }
+    TinyModels.writeConfig(dir, DIMS);
+    SafeTensors.write(dir.resolve("model.safetensors"), weights, Map.of());
+    return dir;
   }
 
   private static double[] host(Backend backend, Tensor tensor) {
