@@ -1,5 +1,7 @@
 package dev.lethe.backend;
 
+import java.util.List;
+
 /**
  * A way to get a backend; implementations are listed in {@code
  * META-INF/services/dev.lethe.backend.BackendProvider}.
@@ -14,8 +16,23 @@ public interface BackendProvider {
   /** Whether it can run here, and if it cannot or not at full speed, why and what would help. */
   Availability availability(BackendOptions options);
 
+  /**
+   * What it is made of, for people who want to know all; call only where {@link #availability} says that it
+   * can run.
+   */
+  default List<Part> parts() {
+    return List.of();
+  }
+
   /** Opens it; call only where {@link #availability} says it can. */
   Backend open(BackendOptions options);
+
+  /**
+   * @param name what it is for
+   * @param detail what was found
+   * @param remedy the one line that would make it better; null where nothing is to be done
+   */
+  record Part(String name, String detail, String remedy) {}
 
   /**
    * @param usable whether {@link #open} will work

@@ -60,6 +60,14 @@ public final class Backends {
         .toList();
   }
 
+  /** What a usable backend is made of. */
+  public static List<BackendProvider.Part> parts(String name) {
+    return providers().stream()
+        .filter(provider -> provider.name().equals(name))
+        .flatMap(provider -> provider.parts().stream())
+        .toList();
+  }
+
   /** Backends that {@value #AUTO} would prefer to the one chosen, whose hardware is here and does not work. */
   public static List<Explanation> passedOver(Backend chosen) {
     return explain().stream()

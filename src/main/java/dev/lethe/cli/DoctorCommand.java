@@ -2,6 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.BackendProvider.Availability;
+import dev.lethe.backend.BackendProvider.Part;
 import dev.lethe.backend.Backends;
 import dev.lethe.backend.Backends.Explanation;
 import dev.lethe.format.StrictJson;
@@ -62,7 +63,12 @@ final class DoctorCommand extends LetheCommand {
             .map(Explanation::name)
             .findFirst()
             .orElse(null);
-    backends.forEach(backend -> findings.add(finding(backend, chosen)));
+    for (Explanation backend : backends) {
+      findings.add(finding(backend, chosen));
+      if (backend.availability().usable()) {
+        Backends.parts(backend.name()).forEach(part -> findings.add(finding(part)));
+      }
+    }
     if (output.json) {
       print(json(versions, findings, chosen));
     } else {
@@ -150,6 +156,11 @@ final class DoctorCommand extends LetheCommand {
     State state = !found.usable() ? State.ABSENT : found.remedy() == null ? State.OK : State.LIMITED;
     String suffix = backend.name().equals(chosen) ? "  (default)" : "";
     return new Finding(subject, state, found.detail() + suffix, found.remedy());
+  }
+
+  private static Finding finding(Part part) {
+    State state = part.remedy() == null ? State.OK : State.LIMITED;
+    return new Finding(part.name(), state, part.detail(), part.remedy());
   }
 
   private static Finding ok(String subject, String detail) {

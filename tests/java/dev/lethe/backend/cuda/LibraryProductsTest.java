@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 final class LibraryProductsTest {
   private static final long SEED = 20_261_126;
 
+  private final String before = System.getProperty(ProductsLadder.PROPERTY, "tiled");
   private FakeCublas lt;
   private FakeCublas blas;
 
@@ -34,7 +35,7 @@ final class LibraryProductsTest {
   void forget() {
     System.clearProperty("lethe.cublas");
     System.clearProperty("lethe.products.tune");
-    System.clearProperty(ProductsLadder.PROPERTY);
+    System.setProperty(ProductsLadder.PROPERTY, before);
   }
 
   @Test

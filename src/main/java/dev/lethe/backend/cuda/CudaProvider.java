@@ -4,13 +4,22 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider;
 import dev.lethe.backend.EnvironmentException;
+import dev.lethe.backend.cuda.blas.ProductsLadder;
+import dev.lethe.backend.cuda.blas.Refusal;
 import dev.lethe.backend.cuda.driver.CudaUnavailable;
 import dev.lethe.backend.cuda.driver.Gpu;
 import dev.lethe.backend.cuda.driver.JCudaDevice;
 import dev.lethe.tensor.DType;
+import java.util.List;
+import java.util.stream.Collectors;
 
 /** Offers the CUDA backend, in bfloat16 or float32, where there is an NVIDIA GPU that runs its kernels. */
 public final class CudaProvider implements BackendProvider {
+  private static final String PRODUCTS = "matrix products";
+  private static final String REMEDY =
+      "Install cuBLAS of CUDA 13 or 12 (a toolkit, or Python's nvidia-cublas), or say where it is:"
+          + " -Dlethe.cublas=FOLDER.";
+
   @Override
   public String name() {
     return CudaBackend.NAME;
@@ -41,10 +50,39 @@ public final class CudaProvider implements BackendProvider {
           "Leave --dtype away, or choose bf16 or f32; f64 is the format of --device reference.");
     }
     try {
-      return new CudaBackend(
-          new Cuda(JCudaDevice.open(Gpu.find(options.device())), type, TiledProducts::new));
+      return open(JCudaDevice.open(Gpu.find(options.device())), type);
     } catch (CudaUnavailable e) {
       throw e.error("device cuda");
     }
+  }
+
+  private static Backend open(JCudaDevice device, DType type) {
+    try {
+      return new CudaBackend(
+          new Cuda(
+              device,
+              type,
+              cuda -> ProductsLadder.open(device, new TiledProducts(cuda)).best()));
+    } catch (RuntimeException | Error e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public List<Part> parts() {
+    try {
+      return List.of(products(ProductsLadder.explain()));
+    } catch (EnvironmentException e) {
+      return List.of(new Part(PRODUCTS, e.getMessage(), "See above."));
+    }
+  }
+
+  private static Part products(ProductsLadder.Choice<String> choice) {
+    String others =
+        choice.refusals().stream().map(Refusal::toString).collect(Collectors.joining("; "));
+    return others.isEmpty()
+        ? new Part(PRODUCTS, choice.best(), null)
+        : new Part(PRODUCTS, choice.best() + "; better ones are not taken: " + others, REMEDY);
   }
 }

@@ -25,6 +25,7 @@ final class ProductsLadderTest {
 
   private final HostDevice device = new HostDevice();
   private final NoProducts own = new NoProducts();
+  private final String before = System.getProperty(ProductsLadder.PROPERTY, "tiled");
   private FakeCublas lt;
   private FakeCublas blas;
 
@@ -32,6 +33,7 @@ final class ProductsLadderTest {
   void lookHereOnly() {
     lt = FakeCublas.lt("version=130101");
     blas = FakeCublas.blas("version=130102");
+    System.clearProperty(ProductsLadder.PROPERTY);
     System.setProperty("lethe.cublas", folder.toString());
     System.setProperty("lethe.products.tune", "false");
   }
@@ -41,7 +43,7 @@ final class ProductsLadderTest {
     FakeCublas.removeLinks(folder);
     System.clearProperty("lethe.cublas");
     System.clearProperty("lethe.products.tune");
-    System.clearProperty(ProductsLadder.PROPERTY);
+    System.setProperty(ProductsLadder.PROPERTY, before);
     if (lt == null || blas == null) {
       return; // skipped: the fake libraries were not built
     }
