@@ -48,6 +48,20 @@ class AtomicOutputTest {
   }
 
   @Test
+  void foldersMadeForAFileThatFailedGoAgain() throws IOException {
+    Files.createDirectory(temp.resolve("old"));
+    Expect.refusal(
+        Kind.WRITE_FAILED,
+        () ->
+            AtomicFiles.write(
+                temp.resolve("old/new/newer/file"),
+                channel -> {
+                  throw new IOException("No space left on device");
+                }));
+    assertEquals(List.of("old"), entries());
+  }
+
+  @Test
   void anyFailureOfTheWriterLeavesNothing() throws IOException {
     assertThrows(
         IllegalStateException.class,

@@ -17,6 +17,7 @@ import dev.lethe.train.TrainingRecord;
 import dev.lethe.train.TrainingResult;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -132,6 +133,27 @@ class AutoDampingTest {
       String warnings = String.join("\n", result.certificate().warnings());
       assertTrue(warnings.contains("the data is not the one of the training record"), warnings);
       assertTrue(warnings.contains("the adapter is not the one"), warnings);
+    }
+  }
+
+  @Test
+  void aStepThatHarmsTheRestSaysSo() {
+    TrainOptions options = TrainOptions.builder().maxSteps(300).learningRate(1e-2).build();
+    LoraAdapter adapter = facts.fresh(4);
+    train(adapter, options);
+    AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
+    UnlearnRequest request =
+        facts.replacement(facts.corrected(3), facts.reworded(20), facts.corrected(41));
+    Eraser.Builder eraser = Eraser.builder(model, facts.data, request).memory(Facts.MEMORY);
+    try (UnlearnResult careful = eraser.damping(1).build().run(EraserMonitor.NONE);
+        UnlearnResult careless = eraser.damping(1e-4).build().run(EraserMonitor.NONE)) {
+      assertEquals(List.of(), careful.certificate().warnings());
+      Certificate c = careless.certificate();
+      assertTrue(c.losses().retained().after() > 1.1 * c.losses().retained().before());
+      String warnings = String.join("\n", c.warnings());
+      assertTrue(warnings.contains("harms what was to stay"), warnings);
+      assertTrue(warnings.contains("larger damping than 0.000100"), warnings);
+      assertTrue(c.toText().contains("response corrected: 3, 41\n"), c.toText());
     }
   }
 

@@ -3,6 +3,7 @@ package dev.lethe.unlearn;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,6 +12,7 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.DatasetReader;
 import dev.lethe.format.PeftFolder;
 import dev.lethe.format.Row.PromptRow;
+import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
@@ -201,6 +203,33 @@ class ResumeTest {
   private static String refusal(Eraser.Builder builder) {
     return assertThrows(LetheException.class, () -> builder.build().run(EraserMonitor.NONE))
         .getMessage();
+  }
+
+  @Test
+  void gradientsAreCountedAndCanBeStopped() {
+    List<Long> counted = new ArrayList<>();
+    EraserMonitor stopping =
+        new EraserMonitor() {
+          @Override
+          public void onPhase(String phase, long rows) {
+            counted.add(rows);
+          }
+
+          @Override
+          public void onRows(long done) {
+            counted.add(done);
+          }
+
+          @Override
+          public boolean interrupted() {
+            return counted.size() == 3;
+          }
+        };
+    Eraser eraser = eraser("cg").limits(new BatchLimits(7, 1000)).build();
+    UnlearnInterrupted stopped =
+        assertThrows(UnlearnInterrupted.class, () -> eraser.run(stopping));
+    assertNull(stopped.state(), "there is nothing to go on from yet");
+    assertEquals(List.of(58L, 7L, 14L), counted);
   }
 
   private static EraserMonitor stopIn(int outerStep, int iteration) {

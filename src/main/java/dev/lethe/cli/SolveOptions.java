@@ -34,7 +34,7 @@ final class SolveOptions {
       paramLabel = "L",
       description =
           "lambda of C + lambda I: a number, or auto, which takes it from the adapter's training"
-              + " record (default: auto where there is a record, otherwise 0.1)")
+              + " record (default: auto where there is a record, otherwise 1)")
   String damping;
 
   @Option(
@@ -83,7 +83,7 @@ final class SolveOptions {
           "the adapter has no training record",
           adapterDir.resolve(TrainingRecord.FILE) + ", which lethe train writes",
           "no such file",
-          "Pass a number, such as --damping 0.1.");
+          "Pass a number, such as --damping 1.");
     }
   }
 

@@ -216,9 +216,14 @@ final class UnlearnCommand extends LetheCommand {
     private Progress.Task task;
 
     @Override
-    public void onPhase(String phase) {
+    public void onPhase(String phase, long rows) {
       close();
-      task = progress().start(phase, 0, "iterations");
+      task = progress().start(phase, rows, rows > 0 ? "rows" : "iterations");
+    }
+
+    @Override
+    public void onRows(long done) {
+      task.done(done);
     }
 
     @Override

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -14,7 +15,9 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 
 /**
  * Files that appear whole or not at all: everything goes to a temporary sibling, is forced to the
@@ -37,8 +40,10 @@ public final class AtomicFiles {
   public static void write(Path file, Body body) {
     Path target = file.toAbsolutePath();
     Path temporary = temporarySibling(target);
+    List<Path> made = List.of();
+    boolean written = false;
     try {
-      createParents(target);
+      made = createParents(target);
       try (FileChannel channel =
           FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         body.writeTo(channel);
@@ -47,11 +52,14 @@ public final class AtomicFiles {
       Files.move(
           temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       force(target.getParent());
+      written = true;
     } catch (IOException e) {
-      deleteQuietly(temporary);
       throw failed(file, e);
     } finally {
       deleteQuietly(temporary);
+      if (!written) {
+        made.forEach(AtomicFiles::deleteIfEmpty);
+      }
     }
   }
 
@@ -87,12 +95,18 @@ public final class AtomicFiles {
         "." + target.getFileName() + "." + HexFormat.of().formatHex(salt) + ".partial");
   }
 
-  static void createParents(Path target) throws IOException {
+  /** Makes the folders above a target; returns those that were not there, deepest first. */
+  static List<Path> createParents(Path target) throws IOException {
+    List<Path> missing = new ArrayList<>();
+    for (Path at = target.getParent(); at != null && Files.notExists(at); at = at.getParent()) {
+      missing.add(at);
+    }
     try {
       Files.createDirectories(target.getParent());
     } catch (FileAlreadyExistsException e) {
       throw new IOException(target.getParent() + " is not a folder", e);
     }
+    return missing;
   }
 
   /** Forces a folder's entries to the disk where the system can do that. */
@@ -135,6 +149,16 @@ public final class AtomicFiles {
       }
     } catch (IOException e) {
       LOG.log(System.Logger.Level.WARNING, "cannot delete the temporary file " + file, e);
+    }
+  }
+
+  private static void deleteIfEmpty(Path folder) {
+    try {
+      Files.deleteIfExists(folder);
+    } catch (DirectoryNotEmptyException e) {
+      LOG.log(System.Logger.Level.DEBUG, "{0} is in use by now", folder);
+    } catch (IOException e) {
+      LOG.log(System.Logger.Level.WARNING, "cannot delete the empty folder " + folder, e);
     }
   }
 

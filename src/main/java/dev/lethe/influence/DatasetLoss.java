@@ -13,6 +13,7 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.function.BiFunction;
+import java.util.function.IntConsumer;
 
 /**
  * The losses of a data set as functions of the adapter's parameters: ℓᵢ(θ) is the mean
@@ -24,11 +25,18 @@ public final class DatasetLoss {
   private final List<Sample> samples;
   private final BatchLimits limits;
   private final List<List<Sample>> batches;
+  private final IntConsumer samplesDone;
 
   /**
    * @param samples may be empty: then sums are zero
    */
   public DatasetLoss(AdaptedModel model, List<Sample> samples, BatchLimits limits) {
+    this(model, samples, limits, done -> {});
+  }
+
+  private DatasetLoss(
+      AdaptedModel model, List<Sample> samples, BatchLimits limits, IntConsumer samplesDone) {
+    this.samplesDone = samplesDone;
     this.model = model;
     this.samples = List.copyOf(samples);
     this.limits = limits;
@@ -38,6 +46,14 @@ public final class DatasetLoss {
   /** The same model and limits over other samples. */
   public DatasetLoss of(List<Sample> others) {
     return new DatasetLoss(model, others, limits);
+  }
+
+  /**
+   * The same, reporting after every batch how many samples are done; what the listener throws ends
+   * the work.
+   */
+  public DatasetLoss watched(IntConsumer listener) {
+    return new DatasetLoss(model, samples, limits, listener);
   }
 
   /** Number of samples, n. */
@@ -136,6 +152,7 @@ public final class DatasetLoss {
         System.arraycopy(part, 0, losses, first, part.length);
       }
       first += members.size();
+      samplesDone.accept(first);
     }
     return losses;
   }

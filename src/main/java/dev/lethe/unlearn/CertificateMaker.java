@@ -33,6 +33,9 @@ final class CertificateMaker {
    */
   private static final double LARGE_STEP = 0.5;
 
+  /** A rise of the retained rows' loss by more than this part is harm. */
+  private static final double HARM = 0.1;
+
   private final AdaptedModel model;
   private final List<Sample> data;
   private final UnlearnRequest request;
@@ -168,9 +171,24 @@ final class CertificateMaker {
               + " larger damping or train again",
           100 * weights.step() / weights.adapter());
     }
+    judgeLosses();
+  }
+
+  private void judgeLosses() {
     Pair forgotten = losses.forgotten();
     if (forgotten != null && forgotten.after() <= forgotten.before()) {
       warn("the loss on the forgotten rows did not rise");
+    }
+    Pair replacements = losses.replacements();
+    if (replacements != null && replacements.after() >= replacements.before()) {
+      warn("the loss on the replacements did not fall");
+    }
+    Pair retained = losses.retained();
+    if (retained != null && retained.after() > (1 + HARM) * retained.before()) {
+      warn(
+          "the loss on the retained rows rose from %.3g to %.3g: the step harms what was to stay; use"
+              + " a larger damping than %.3g",
+          retained.before(), retained.after(), options.damping());
     }
   }
 

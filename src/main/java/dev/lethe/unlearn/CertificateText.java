@@ -7,11 +7,12 @@ import dev.lethe.unlearn.Certificate.OuterStep;
 import dev.lethe.unlearn.Certificate.Pair;
 import dev.lethe.unlearn.Certificate.Times;
 import dev.lethe.unlearn.Certificate.Weights;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** A certificate as lines for people, at most 100 columns wide. */
+/** A certificate as lines for people. */
 final class CertificateText {
   private static final int SHOWN = 8;
 
@@ -22,12 +23,14 @@ final class CertificateText {
   static String of(Certificate c) {
     CertificateText page = new CertificateText();
     page.asked(c.request());
-    page.method(c.method());
-    c.steps().forEach(page::step);
-    page.gradients(c.gradients());
-    page.weights(c.weights());
-    page.losses(c.losses());
-    page.times(c.seconds());
+    if (!c.steps().isEmpty()) {
+      page.method(c.method());
+      c.steps().forEach(page::step);
+      page.gradients(c.gradients());
+      page.weights(c.weights());
+      page.losses(c.losses());
+      page.times(c.seconds());
+    }
     page.line("device", "%s, %s", c.environment().device(), c.environment().vectorType());
     page.line("adapter", "%.12s… → %.12s…", c.hashes().adapterBefore(), c.hashes().adapterAfter());
     c.notes().forEach(note -> page.line("note", "%s", note));
@@ -38,16 +41,19 @@ final class CertificateText {
   private void asked(Asked a) {
     line("request", "%,d of %,d rows: %,d removed, %,d replaced",
         a.removed() + a.replaced(), a.rows(), a.removed(), a.replaced());
-    if (!a.changes().isEmpty()) {
-      List<String> shown =
-          a.changes().stream()
-              .limit(SHOWN)
-              .map(row -> row.id() + " " + row.change().replace('_', ' '))
-              .toList();
-      int more = a.changes().size() - shown.size();
-      line("rows", "%s%s", shown.stream().collect(Collectors.joining(", ")),
-          more > 0 ? " and %,d more".formatted(more) : "");
-    }
+    a.changes().stream()
+        .collect(
+            Collectors.groupingBy(
+                Certificate.Row::change,
+                LinkedHashMap::new,
+                Collectors.mapping(Certificate.Row::id, Collectors.toList())))
+        .forEach(this::rows);
+  }
+
+  private void rows(String change, List<String> ids) {
+    int shown = Math.min(SHOWN, ids.size());
+    line("rows", "%s: %s%s", change.replace('_', ' '), String.join(", ", ids.subList(0, shown)),
+        ids.size() > shown ? " and %,d more".formatted(ids.size() - shown) : "");
   }
 
   private void method(Method m) {
@@ -61,7 +67,7 @@ final class CertificateText {
     line("step " + s.step(), "%,d iterations, %,d products, residual %s (%s), |b| %.3g, |Δ| %.3g",
         s.iterations(), s.products(),
         s.residual() == null ? "unknown" : "%.2e".formatted(s.residual()),
-        s.stop(), s.rhsNorm(), s.stepNorm());
+        s.converged() ? "within the tolerance" : "not converged", s.rhsNorm(), s.stepNorm());
   }
 
   private void gradients(Certificate.Gradients g) {

@@ -6,7 +6,6 @@ import dev.lethe.format.SafeTensors;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.Certificate.OuterStep;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -74,11 +73,6 @@ final class Checkpoint {
     metadata.put("outer_step", Integer.toString(state.outerStep));
     metadata.put("seconds", Double.toString(state.seconds));
     metadata.put("done", JSON.writeValueAsString(state.done));
-    try {
-      Files.createDirectories(folder);
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot make " + folder, e);
-    }
     SafeTensors.write(folder.resolve(FILE), tensors, metadata);
   }
 

@@ -5,8 +5,16 @@ public interface EraserMonitor {
   /** Watches nothing. */
   EraserMonitor NONE = new EraserMonitor() {};
 
-  /** Called when a part of the work begins, in words for people. */
-  default void onPhase(String phase) {}
+  /**
+   * Called when a part of the work begins.
+   *
+   * @param phase what it is, in words for people
+   * @param rows how many rows {@link #onRows} will count; 0 where it will not be called
+   */
+  default void onPhase(String phase, long rows) {}
+
+  /** Called now and then while a part of the work goes over rows, with how many are done. */
+  default void onRows(long done) {}
 
   /**
    * Called after every iteration of a solver.

@@ -89,11 +89,12 @@ final class EraserRun {
       LoraAdapter adapter, Scope scope, CertificateMaker page, RequestDamping damping) {
     Tensor theta = adapter.theta();
     Objectives objectives =
-        new Objectives(model, split, heldOut, options.weightDecay(), options.limits());
+        new Objectives(
+            model, split, heldOut, options.weightDecay(), options.limits(), this::rowsDone);
     Tensor b = vector(scope);
     Tensor g = vector(scope);
     Tensor trained = vector(scope);
-    phase("gradients of the request and of the target objective");
+    phase("gradients of the request and of the target objective", split.target().size());
     Map<String, Double> targetLosses =
         watch.gradients(
             () -> {
@@ -131,7 +132,7 @@ final class EraserRun {
     }
     for (int k = first; k <= options.outerSteps(); k++) {
       if (k > 1) {
-        phase("gradient of the target objective");
+        phase("gradient of the target objective", split.target().size());
         watch.gradients(() -> objectives.targetGradient(theta, at.g));
       }
       double targetNorm = vectors.norm(at.g);
@@ -167,13 +168,13 @@ final class EraserRun {
   private Solution solve(Tensor theta, Tensor rhs, Scope scope, SolveWatch solve) {
     CurvatureRows rows = CurvatureRows.of(data, split, options);
     DatasetLoss loss = new DatasetLoss(model, rows.samples(), options.limits());
-    phase("curvature");
+    phase("curvature", 0);
     try (DatasetCurvature curvature =
         watch.linearization(
             () ->
                 new DatasetCurvature(
                     options.curvature(), loss, theta, rows.divisor(), options.memory()))) {
-      phase("solve");
+      phase("solve", 0);
       double damping = options.damping() + options.weightDecay();
       LinearProblem problem = new LinearProblem(backend, curvature, damping, rhs, scope);
       Solver solver = Solvers.byName(options.solver());
@@ -188,7 +189,7 @@ final class EraserRun {
   }
 
   private void released(Tensor theta, CertificateMaker page) {
-    phase("the released LLMEraser procedure");
+    phase("the released LLMEraser procedure", 0);
     ReleasedLlmEraser procedure =
         new ReleasedLlmEraser(model, data, split, options.solving().seed());
     page.released();
@@ -208,7 +209,7 @@ final class EraserRun {
     Tensor after = HostVectors.download(backend, theta);
     ExactStep step = ExactStep.between(HostVectors.download(backend, start), after);
     backend.upload(after, theta);
-    phase("losses after");
+    phase("losses after", split.target().size());
     Map<String, Double> targetLosses =
         watch.gradients(() -> objectives.targetGradient(theta, g));
     Objectives.Means means = watch.evaluation(() -> objectives.means(theta, targetLosses));
@@ -229,11 +230,20 @@ final class EraserRun {
     }
   }
 
-  private void phase(String name) {
+  private void phase(String name, long rows) {
+    stopIfAsked();
+    monitor.onPhase(name, rows);
+  }
+
+  private void rowsDone(int done) {
+    stopIfAsked();
+    monitor.onRows(done);
+  }
+
+  private void stopIfAsked() {
     if (monitor.interrupted()) {
       throw interrupted();
     }
-    monitor.onPhase(name);
   }
 
   private UnlearnInterrupted interrupted() {

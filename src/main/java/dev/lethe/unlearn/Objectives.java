@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntConsumer;
 
 /**
  * Losses and gradients of a request, all without dropout and all over the same n, the number of
@@ -29,12 +30,14 @@ final class Objectives {
   private final DatasetLoss target;
   private final DatasetLoss heldOut;
 
+  /** While a gradient of the target objective is made, the rows done are counted. */
   Objectives(
       AdaptedModel model,
       DataSplit split,
       List<Sample> heldOutRows,
       double weightDecay,
-      BatchLimits limits) {
+      BatchLimits limits,
+      IntConsumer targetRowsDone) {
     this.backend = model.backend();
     this.split = split;
     this.rows = split.retained().size() + split.changes().size();
@@ -51,7 +54,7 @@ final class Objectives {
                 .map(Change::replacement)
                 .toList(),
             limits);
-    this.target = new DatasetLoss(model, split.target(), limits);
+    this.target = new DatasetLoss(model, split.target(), limits).watched(targetRowsDone);
     this.heldOut = new DatasetLoss(model, heldOutRows, limits);
   }
 
