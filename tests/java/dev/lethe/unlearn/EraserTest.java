@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -184,6 +185,22 @@ class EraserTest {
       assertEquals(20, one.certificate().method().curvatureRows());
     }
     assertArrayEquals(before, Facts.bytes(HostVectors.of(facts.model.adapter())));
+  }
+
+  @Test
+  void drawnRowsAreHeldAgainstOthers() {
+    UnlearnRequest request = facts.removal("3", "8");
+    try (UnlearnResult few = run(facts.eraser(request).curvatureRows(3).seed(4));
+        UnlearnResult half = run(facts.eraser(request).curvatureRows(28).seed(4));
+        UnlearnResult all = run(facts.eraser(request))) {
+      assertNull(residualOnOthers(all), "nothing was drawn");
+      assertTrue(residualOnOthers(half) < residualOnOthers(few), "more rows agree better");
+      assertTrue(few.certificate().toText().contains("as many other rows"));
+    }
+  }
+
+  private static Double residualOnOthers(UnlearnResult result) {
+    return result.certificate().steps().getFirst().residualOnOthers();
   }
 
   @Test

@@ -7,6 +7,7 @@ import java.net.URISyntaxException;
 import java.net.URL;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Properties;
 import java.util.jar.Attributes;
 import java.util.jar.Manifest;
 
@@ -14,7 +15,7 @@ import java.util.jar.Manifest;
  * What a result was made with.
  *
  * @param lethe the version; {@code development} where the classes do not come from a jar
- * @param commit the commit that the jar was built from; {@code unknown} where the build did not say
+ * @param commit the commit that the build started from; {@code unknown} where there was no Git
  * @param java the Java version and its vendor
  * @param system name, version and architecture of the operating system
  * @param cpu the processor's name
@@ -25,7 +26,7 @@ public record Versions(String lethe, String commit, String java, String system, 
     Attributes jar = manifest();
     return new Versions(
         text(jar.getValue(Attributes.Name.IMPLEMENTATION_VERSION), "development"),
-        text(jar.getValue("Lethe-Commit"), "unknown"),
+        text(commitOfBuild(), "unknown"),
         property("java.runtime.version") + " (" + property("java.vendor") + ")",
         property("os.name") + " " + property("os.version") + " " + property("os.arch"),
         Machine.current().cpu());
@@ -40,6 +41,18 @@ public record Versions(String lethe, String commit, String java, String system, 
     map.put("system", system);
     map.put("cpu", cpu);
     return map;
+  }
+
+  private static String commitOfBuild() {
+    Properties git = new Properties();
+    try (InputStream in = Versions.class.getResourceAsStream("git.properties")) {
+      if (in != null) {
+        git.load(in);
+      }
+    } catch (IOException unreadable) {
+      return null;
+    }
+    return git.getProperty("git.commit.id.abbrev");
   }
 
   private static String property(String name) {

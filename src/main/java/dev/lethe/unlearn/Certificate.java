@@ -111,6 +111,8 @@ public record Certificate(
    * @param rhsNorm ‖b‖
    * @param stepNorm ‖Δ‖; raw parameters, so meaningful within one adapter only
    * @param residual ‖(C+λI)Δ − b‖/‖b‖, recomputed; null where it is not known
+   * @param residualOnOthers the same with the curvature of as many other rows, where rows were drawn: what that costs in
+   *     accuracy; null where all rows were taken
    * @param stop why the solver stopped
    * @param targetGradientNorm norm of the target objective's gradient before this step
    */
@@ -121,6 +123,7 @@ public record Certificate(
       long iterations,
       long products,
       Double residual,
+      Double residualOnOthers,
       boolean converged,
       String stop,
       Double targetGradientNorm) {}

@@ -68,6 +68,9 @@ final class CertificateText {
         s.iterations(), s.products(),
         s.residual() == null ? "unknown" : "%.2e".formatted(s.residual()),
         s.converged() ? "within the tolerance" : "not converged", s.rhsNorm(), s.stepNorm());
+    if (s.residualOnOthers() != null) {
+      line("", "residual with the curvature of as many other rows: %.2e", s.residualOnOthers());
+    }
   }
 
   private void gradients(Certificate.Gradients g) {

@@ -2,9 +2,9 @@ package dev.lethe.unlearn;
 
 import dev.lethe.data.Sample;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 
 /**
@@ -13,21 +13,30 @@ import java.util.SplittableRandom;
  * @param samples in data order
  * @param divisor what to divide the sum by: n for all target rows, so that curvature and right-hand
  *     side belong to one objective; for a part of the rows less, in proportion
+ * @param left the rows that were not drawn, in data order
  */
-record CurvatureRows(List<Sample> samples, double divisor) {
+record CurvatureRows(List<Sample> samples, double divisor, List<Sample> left) {
 
   static CurvatureRows of(List<Sample> data, DataSplit split, EraserOptions options) {
     List<Sample> all = options.curvatureData() == CurvatureData.TARGET ? split.target() : data;
     int wanted = options.curvatureRows();
     if (wanted == 0 || wanted >= all.size()) {
-      return new CurvatureRows(all, data.size());
+      return new CurvatureRows(all, data.size(), List.of());
     }
-    double divisor = (double) data.size() * wanted / all.size();
-    return new CurvatureRows(drawn(all, wanted, options.solving().seed()), divisor);
+    return drawn(all, wanted, (double) data.size() / all.size(), options.solving().seed());
   }
 
-  /** Rows drawn without replacement, in their old order. */
-  private static List<Sample> drawn(List<Sample> all, int count, long seed) {
+  /** As many of the rows that were not drawn, or all where they are fewer; empty where all were drawn. */
+  Optional<CurvatureRows> others(long seed) {
+    if (left.isEmpty()) {
+      return Optional.empty();
+    }
+    int count = Math.min(samples.size(), left.size());
+    return Optional.of(drawn(left, count, divisor / samples.size(), seed));
+  }
+
+  /** Rows drawn without replacement, in their old order; each counts as so many in the divisor. */
+  private static CurvatureRows drawn(List<Sample> all, int count, double weight, long seed) {
     int[] index = new int[all.size()];
     Arrays.setAll(index, i -> i);
     SplittableRandom random = new SplittableRandom(seed);
@@ -37,12 +46,13 @@ record CurvatureRows(List<Sample> samples, double divisor) {
       index[i] = index[other];
       index[other] = swap;
     }
-    int[] chosen = Arrays.copyOf(index, count);
-    Arrays.sort(chosen);
-    List<Sample> samples = new ArrayList<>(count);
-    for (int i : chosen) {
-      samples.add(all.get(i));
-    }
-    return samples;
+    return new CurvatureRows(
+        inOrder(all, Arrays.copyOf(index, count)),
+        weight * count,
+        inOrder(all, Arrays.copyOfRange(index, count, index.length)));
+  }
+
+  private static List<Sample> inOrder(List<Sample> all, int[] chosen) {
+    return Arrays.stream(chosen).sorted().mapToObj(all::get).toList();
   }
 }

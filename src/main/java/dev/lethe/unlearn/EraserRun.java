@@ -4,9 +4,11 @@ import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.data.Sample;
+import dev.lethe.influence.DampedOperator;
 import dev.lethe.influence.DatasetCurvature;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.influence.LinearProblem;
+import dev.lethe.influence.MemoryBudget;
 import dev.lethe.influence.Solution;
 import dev.lethe.influence.Solver;
 import dev.lethe.influence.Solvers;
@@ -148,7 +150,9 @@ final class EraserRun {
               List.copyOf(steps),
               watch,
               solver);
-      Solution solution = solve(theta, rhs, scope, solve);
+      CurvatureRows rows = CurvatureRows.of(data, split, options);
+      Solution solution = solve(theta, rhs, rows, scope, solve);
+      Double elsewhere = residualOnOthers(theta, rhs, rows, solution.x());
       vectors.axpy(1, solution.x(), theta);
       steps.add(
           new OuterStep(
@@ -158,6 +162,7 @@ final class EraserRun {
               solution.iterations(),
               solution.products(),
               solution.relativeResidual(),
+              elsewhere,
               solution.converged(),
               solution.stop(),
               targetNorm));
@@ -165,18 +170,13 @@ final class EraserRun {
     }
   }
 
-  private Solution solve(Tensor theta, Tensor rhs, Scope scope, SolveWatch solve) {
-    CurvatureRows rows = CurvatureRows.of(data, split, options);
-    DatasetLoss loss = new DatasetLoss(model, rows.samples(), options.limits());
+  private Solution solve(
+      Tensor theta, Tensor rhs, CurvatureRows rows, Scope scope, SolveWatch solve) {
     phase("curvature", 0);
     try (DatasetCurvature curvature =
-        watch.linearization(
-            () ->
-                new DatasetCurvature(
-                    options.curvature(), loss, theta, rows.divisor(), options.memory()))) {
+        watch.linearization(() -> curvature(theta, rows, options.memory()))) {
       phase("solve", 0);
-      double damping = options.damping() + options.weightDecay();
-      LinearProblem problem = new LinearProblem(backend, curvature, damping, rhs, scope);
+      LinearProblem problem = new LinearProblem(backend, curvature, diagonal(), rhs, scope);
       Solver solver = Solvers.byName(options.solver());
       Solution solution = solver.solve(problem, options.solving(), solve);
       watch.add(solution.times());
@@ -186,6 +186,43 @@ final class EraserRun {
       requireUsable(solution, problem);
       return solution;
     }
+  }
+
+  /**
+   * ‖(C'+λI)Δ − b‖/‖b‖ with C' the curvature of as many other rows: what drawing rows costs. Null where all rows were taken.
+   */
+  private Double residualOnOthers(Tensor theta, Tensor rhs, CurvatureRows rows, Tensor step) {
+    CurvatureRows others = rows.others(options.solving().seed()).orElse(null);
+    double norm = vectors.norm(rhs);
+    if (others == null || norm == 0) {
+      return null;
+    }
+    phase("curvature of other rows", 0);
+    return watch.products(
+        () -> {
+          try (Scope scope = backend.openScope("other rows");
+              DatasetCurvature curvature = curvature(theta, others, MemoryBudget.NONE)) {
+            Tensor residual = vector(scope);
+            new DampedOperator(backend, curvature, diagonal())
+                .apply(asRow(step), asRow(residual));
+            vectors.axpy(-1, rhs, residual);
+            return vectors.norm(residual) / norm;
+          }
+        });
+  }
+
+  private DatasetCurvature curvature(Tensor theta, CurvatureRows rows, MemoryBudget memory) {
+    DatasetLoss loss = new DatasetLoss(model, rows.samples(), options.limits());
+    return new DatasetCurvature(options.curvature(), loss, theta, rows.divisor(), memory);
+  }
+
+  /** What is added to the curvature: damping, and weight decay of the objective. */
+  private double diagonal() {
+    return options.damping() + options.weightDecay();
+  }
+
+  private static Tensor asRow(Tensor vector) {
+    return vector.reshape(1, vector.elements());
   }
 
   private void released(Tensor theta, CertificateMaker page) {

@@ -66,6 +66,7 @@ final class ReleasedLlmEraser {
           ITERATIONS,
           ITERATIONS,
           null,
+          null,
           false,
           "fixed number of iterations",
           null);
