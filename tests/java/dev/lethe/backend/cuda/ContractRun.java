@@ -34,6 +34,7 @@ final class ContractRun {
   static final int PASSED = 0;
 
   static final int FAILED = 1;
+  static final int SANITIZER = 99;
   private static final int BROKEN = 2;
 
   private static final long SEED = 1;

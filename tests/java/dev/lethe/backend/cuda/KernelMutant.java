@@ -59,7 +59,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attention",
               BF16,
               ALIGNED,
-              "headSize=64"),
+              "heads=1, keyHeads=1, headSize=64"),
           of(
               Kind.BARRIER_REMOVED,
               "attention_forward.cu",
@@ -68,7 +68,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attention",
               BF16,
               ALIGNED,
-              "headSize=64"),
+              "headSize=64, window=0], tiles"),
           of(
               Kind.WAIT_TOO_SHORT,
               "attention_tangent.cu",
@@ -77,7 +77,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attentionDerivatives",
               BF16,
               ALIGNED,
-              "attention.tangent"),
+              "attention.tangent Setting[shape=AttentionShape[heads=1, keyHeads=1, headSize=64"),
           of(
               Kind.SIGN_FLIPPED,
               "attention_tangent.cu",
@@ -86,7 +86,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attentionDerivatives",
               BF16,
               UNALIGNED,
-              "attention.tangent"),
+              "attention.tangent Setting[shape=AttentionShape[heads=1, keyHeads=1, headSize=64"),
           of(
               Kind.BARRIER_REMOVED,
               "attention_query_gradient.cu",
@@ -95,7 +95,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attentionDerivatives",
               BF16,
               ALIGNED,
-              "attention.backward "),
+              "attention.backward Setting[shape=AttentionShape[heads=1, keyHeads=1, headSize=64"),
           of(
               Kind.BARRIER_REMOVED,
               "attention_key_gradient.cu",
@@ -104,7 +104,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attentionDerivatives",
               BF16,
               ALIGNED,
-              "attention.backwardTangent"),
+              "attention.backwardTangent Setting[shape=AttentionShape[heads=1, keyHeads=1, headSize=64"),
           of(
               Kind.INDEX_SHIFTED,
               "attention_key_gradient.cu",
@@ -113,7 +113,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attentionDerivatives",
               BF16,
               ALIGNED,
-              "attention.backward "),
+              "attention.backward Setting[shape=AttentionShape[heads=2, keyHeads=1, headSize=64"),
           of(
               Kind.MASK_OFF_BY_ONE,
               "attention.cuh",
@@ -131,7 +131,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attentionDerivatives",
               BF16,
               ALIGNED,
-              "attention.backwardTangent"),
+              "attention.backwardTangent Setting[shape=AttentionShape[heads=1, keyHeads=1, headSize=2"),
           of(
               Kind.INDEX_SHIFTED,
               "attention_tiles.cuh",
@@ -140,7 +140,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attention",
               BF16,
               ALIGNED,
-              "headSize=64"),
+              "heads=1, keyHeads=1, headSize=64"),
           of(
               Kind.BARRIER_REMOVED,
               "attention_plain.cu",
@@ -149,7 +149,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "attention",
               F32,
               ALIGNED,
-              "headSize=16"),
+              "heads=2, keyHeads=1, headSize=16"),
           of(
               Kind.BARRIER_REMOVED,
               "reduce.cuh",
@@ -167,7 +167,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "rmsNorm",
               BF16,
               ALIGNED,
-              "rmsNorm.backwardTangent"),
+              "rmsNorm.backwardTangent (3,4608)"),
           of(
               Kind.SIGN_FLIPPED,
               "rms_norm.cu",
@@ -176,7 +176,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "rmsNorm",
               F32,
               ALIGNED,
-              "rmsNorm.backwardTangent"),
+              "rmsNorm.backwardTangent (7,65)"),
           of(
               Kind.INDEX_SHIFTED,
               "rms_norm.cu",
@@ -194,7 +194,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "loss",
               F32,
               ALIGNED,
-              "loss.forward"),
+              "loss.forward Sizes[m=5"),
           of(
               Kind.TERM_LOST,
               "cross_entropy.cu",
@@ -203,7 +203,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "loss",
               F32,
               UNALIGNED,
-              "loss.forward"),
+              "loss.forward Sizes[m=3"),
           of(
               Kind.BARRIER_REMOVED,
               "lora.cu",
@@ -212,7 +212,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "loraGradients",
               F32,
               ALIGNED,
-              "lora.perSampleDot"),
+              "lora.perSampleDot LoraSizes[n=5,"),
           of(
               Kind.BARRIER_REMOVED,
               "lora_samples.cu",
@@ -221,7 +221,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "loraGradients",
               BF16,
               ALIGNED,
-              "lora.perSampleSquaredNorm"),
+              "lora.perSampleSquaredNorm LoraSizes[n=5,"),
           of(
               Kind.INDEX_SHIFTED,
               "lora_samples.cu",
@@ -230,7 +230,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "loraGradients",
               BF16,
               UNALIGNED,
-              "lora.perSampleGradient"),
+              "lora.perSampleGradient LoraSizes[n=5,"),
           of(
               Kind.BARRIER_REMOVED,
               "gemm_f32.cuh",
@@ -239,7 +239,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "lora",
               F32,
               ALIGNED,
-              "lora.forward"),
+              "lora.forward LoraSizes[n=7,"),
           of(
               Kind.BARRIER_REMOVED,
               "gemm_bf16.cuh",
@@ -248,7 +248,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "lora",
               BF16,
               ALIGNED,
-              "lora.forward"),
+              "lora.forward LoraSizes[n=7,"),
           of(
               Kind.WAIT_TOO_SHORT,
               "gemm_bf16.cuh",
@@ -257,7 +257,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "products",
               BF16,
               ALIGNED,
-              "aligned=true"),
+              "k=7, batch=2, type=BF16"),
           of(
               Kind.MASK_OFF_BY_ONE,
               "gemm_bf16.cuh",
@@ -266,7 +266,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "products",
               BF16,
               ALIGNED,
-              "m=65"),
+              "m=65, n=33, k=70, batch=1, type=BF16"),
           of(
               Kind.INDEX_SHIFTED,
               "gemm_reduce.cu",
@@ -275,7 +275,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "products",
               BF16,
               ALIGNED,
-              "k=900"),
+              "k=900, batch=1, type=BF16"),
           of(
               Kind.INDEX_SHIFTED,
               "gemm.cuh",
@@ -284,7 +284,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "products",
               BF16,
               ALIGNED,
-              "batch=2"),
+              "m=8, n=24, k=520, batch=2, type=BF16"),
           of(
               Kind.SIGN_FLIPPED,
               "swiglu.cu",
@@ -293,7 +293,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "swiGlu",
               BF16,
               UNALIGNED,
-              "swiGlu.backwardTangent"),
+              "swiGlu.backwardTangent (5,64)"),
           of(
               Kind.SIGN_FLIPPED,
               "rope.cu",
@@ -329,7 +329,7 @@ record KernelMutant(Kind kind, String file, String text, String replacement, Sui
               "rows",
               F32,
               ALIGNED,
-              "rows.scatter"),
+              "rows.scatter (5,17)"),
           of(
               Kind.INDEX_SHIFTED,
               "dropout.cu",

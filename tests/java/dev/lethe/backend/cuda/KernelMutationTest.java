@@ -4,11 +4,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.backend.cuda.ContractRun.Outcome;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,14 +25,33 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 final class KernelMutationTest {
+  private final ExecutorService builder = Executors.newSingleThreadExecutor();
+  private final Map<KernelMutant, Future<Path>> mutants = new HashMap<>();
   private EmulatorBuild copy;
+  private Path unchanged;
 
+  /** Libraries are built one after another, ahead of the tests that wait for them. */
   @BeforeAll
-  void theUnchangedCopyPasses(@TempDir Path folder) throws Exception {
+  void build(@TempDir Path folder) throws Exception {
     copy = EmulatorBuild.of(folder, "kernels_emulator");
+    unchanged = copy.library("unchanged");
+    for (KernelMutant mutant : KernelMutant.ALL) {
+      String name = "mutant" + mutants.size();
+      mutants.put(mutant, builder.submit(() -> build(mutant, name)));
+    }
+  }
+
+  @AfterAll
+  void stop() throws InterruptedException {
+    builder.shutdownNow();
+    builder.close();
+  }
+
+  @Test
+  void theUnchangedCopyPasses() throws Exception {
     Outcome outcome =
         ContractRun.inProcess(
-            copy.library("unchanged"),
+            unchanged,
             Map.of(),
             KernelMutant.ALL.stream().map(KernelMutant::suite).distinct().toList());
     assertEquals(ContractRun.PASSED, outcome.status(), outcome::output);
@@ -34,22 +59,22 @@ final class KernelMutationTest {
 
   @TestFactory
   Stream<DynamicTest> everyMutantFails() {
-    List<KernelMutant> mutants = KernelMutant.ALL;
-    return mutants.stream()
-        .map(
-            m -> DynamicTest.dynamicTest(m.toString(), () -> fails(m, "mutant" + mutants.indexOf(m))));
+    return KernelMutant.ALL.stream()
+        .map(m -> DynamicTest.dynamicTest(m.toString(), () -> fails(m, mutants.get(m).get())));
   }
 
-  private void fails(KernelMutant mutant, String name) throws Exception {
+  private Path build(KernelMutant mutant, String name) throws Exception {
     copy.replace(mutant.file(), mutant.text(), mutant.replacement());
     try {
-      Outcome outcome =
-          ContractRun.inProcess(copy.library(name), Map.of(), List.of(mutant.suite()));
-      assertEquals(
-          ContractRun.FAILED, outcome.status(), () -> "survives " + mutant + ":\n" + outcome.output());
-      System.out.printf("%s%n    %s", mutant, outcome.output());
+      return copy.library(name);
     } finally {
       copy.restore(mutant.file());
     }
+  }
+
+  private static void fails(KernelMutant mutant, Path library) throws Exception {
+    Outcome outcome = ContractRun.inProcess(library, Map.of(), List.of(mutant.suite()));
+    assertEquals(
+        ContractRun.FAILED, outcome.status(), () -> mutant + " survives:\n" + outcome.output());
   }
 }

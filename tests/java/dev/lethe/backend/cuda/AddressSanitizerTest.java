@@ -1,0 +1,113 @@
+package dev.lethe.backend.cuda;
+
+import static dev.lethe.tensor.DType.BF16;
+import static dev.lethe.tensor.DType.F32;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.backend.cuda.ContractRun.Outcome;
+import dev.lethe.backend.cuda.ContractRun.Suite;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The kernels under AddressSanitizer, which ends the process where a kernel reads or writes outside
+ * the tensors of a call or the block's shared arrays.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+final class AddressSanitizerTest {
+  private static final List<Suite> SUITES =
+      List.of(
+          new Suite("attention", BF16, 64, ""),
+          new Suite("attention", BF16, 13, ""),
+          new Suite("attention", F32, 13, ""),
+          new Suite("attentionDerivatives", BF16, 64, ""),
+          new Suite("attentionDerivatives", BF16, 13, ""),
+          new Suite("attentionDerivatives", F32, 13, ""),
+          new Suite("dropout", BF16, 64, ""),
+          new Suite("dropout", F32, 13, ""),
+          new Suite("embedding", BF16, 64, ""),
+          new Suite("embedding", F32, 13, ""),
+          new Suite("lora", BF16, 64, ""),
+          new Suite("lora", BF16, 13, ""),
+          new Suite("lora", F32, 13, ""),
+          new Suite("lora", F32, 64, ""),
+          new Suite("loraGradients", BF16, 64, ""),
+          new Suite("loraGradients", BF16, 13, ""),
+          new Suite("loraGradients", F32, 13, ""),
+          new Suite("loraGradients", F32, 64, ""),
+          new Suite("loss", BF16, 64, ""),
+          new Suite("loss", BF16, 13, ""),
+          new Suite("loss", F32, 64, ""),
+          new Suite("rmsNorm", BF16, 64, ""),
+          new Suite("rmsNorm", BF16, 13, ""),
+          new Suite("rmsNorm", F32, 64, ""),
+          new Suite("rope", BF16, 64, ""),
+          new Suite("rope", BF16, 13, ""),
+          new Suite("rope", F32, 64, ""),
+          new Suite("rows", BF16, 64, ""),
+          new Suite("rows", BF16, 13, ""),
+          new Suite("rows", F32, 64, ""),
+          new Suite("swiGlu", BF16, 64, ""),
+          new Suite("swiGlu", BF16, 13, ""),
+          new Suite("swiGlu", F32, 64, ""),
+          new Suite("vectors", F32, 64, ""),
+          new Suite("vectors", F32, 13, ""));
+
+  private EmulatorBuild copy;
+  private Map<String, String> environment;
+
+  @BeforeAll
+  void build(@TempDir Path folder) throws Exception {
+    copy = EmulatorBuild.of(folder, "kernels_emulator_asan");
+    Path runtime = copy.sanitizer().orElse(null);
+    EmulatorBuild.require(runtime != null, "the C++ compiler is not g++ or has no libasan");
+    environment =
+        Map.of(
+            "LD_PRELOAD",
+            runtime.toString(),
+            "ASAN_OPTIONS",
+            "handle_segv=0:allow_user_segv_handler=1:use_sigaltstack=0:detect_leaks=0:exitcode="
+                + ContractRun.SANITIZER);
+  }
+
+  @Test
+  void kernelsStayWithinTheirMemory() throws Exception {
+    Outcome outcome = ContractRun.inProcess(copy.library("unchanged"), environment, SUITES);
+    assertEquals(ContractRun.PASSED, outcome.status(), outcome::output);
+  }
+
+  @Test
+  void readingBehindATensorIsReported() throws Exception {
+    assertReported(
+        "swiglu.cu", "load<W>(a + i)", "load<W>(a + i + 1)", new Suite("swiGlu", F32, 13, "forward"));
+  }
+
+  @Test
+  void writingBehindASharedArrayIsReported() throws Exception {
+    assertReported(
+        "lora.cu",
+        "sums[threadIdx.x / WARP] = sum",
+        "sums[threadIdx.x / WARP + 1] = sum",
+        new Suite("loraGradients", F32, 13, "perSampleDot"));
+  }
+
+  private void assertReported(String file, String text, String replacement, Suite suite)
+      throws Exception {
+    copy.replace(file, text, replacement);
+    try {
+      Outcome outcome =
+          ContractRun.inProcess(copy.library("mutant " + file), environment, List.of(suite));
+      assertEquals(ContractRun.SANITIZER, outcome.status(), outcome::output);
+      assertTrue(outcome.output().contains("AddressSanitizer: use-after-poison"), outcome::output);
+      assertTrue(outcome.output().contains(file), outcome::output);
+    } finally {
+      copy.restore(file);
+    }
+  }
+}
