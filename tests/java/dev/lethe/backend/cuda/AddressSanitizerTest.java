@@ -82,7 +82,10 @@ final class AddressSanitizerTest {
   @Test
   void readingBehindATensorIsReported() throws Exception {
     assertReported(
-        "swiglu.cu", "load<W>(a + i)", "load<W>(a + i + 1)", new Suite("swiGlu", F32, 13, "forward"));
+        "swiglu.cu",
+        "load<W>(a + i)",
+        "load<W>(a + i + 1)",
+        new Suite("swiGlu", F32, 13, "forward"));
   }
 
   @Test
