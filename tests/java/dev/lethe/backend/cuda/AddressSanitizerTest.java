@@ -56,6 +56,9 @@ final class AddressSanitizerTest {
           new Suite("vectors", F32, 64, ""),
           new Suite("vectors", F32, 13, ""));
 
+  private static final int STARTS = 20;
+  private static final String NO_PLACE = "Shadow memory range interleaves";
+
   private EmulatorBuild copy;
   private Map<String, String> environment;
 
@@ -75,7 +78,7 @@ final class AddressSanitizerTest {
 
   @Test
   void kernelsStayWithinTheirMemory() throws Exception {
-    Outcome outcome = ContractRun.inProcess(copy.library("unchanged"), environment, SUITES);
+    Outcome outcome = sanitized(copy.library("unchanged"), SUITES);
     assertEquals(ContractRun.PASSED, outcome.status(), outcome::output);
   }
 
@@ -101,13 +104,21 @@ final class AddressSanitizerTest {
       throws Exception {
     copy.replace(file, text, replacement);
     try {
-      Outcome outcome =
-          ContractRun.inProcess(copy.library("mutant " + file), environment, List.of(suite));
+      Outcome outcome = sanitized(copy.library("mutant " + file), List.of(suite));
       assertEquals(ContractRun.SANITIZER, outcome.status(), outcome::output);
       assertTrue(outcome.output().contains("AddressSanitizer: use-after-poison"), outcome::output);
       assertTrue(outcome.output().contains(file), outcome::output);
     } finally {
       copy.restore(file);
     }
+  }
+
+  /** Starts again where the system put something at random into the sanitizer's own place. */
+  private Outcome sanitized(Path library, List<Suite> suites) throws Exception {
+    Outcome outcome = ContractRun.inProcess(library, environment, suites);
+    for (int i = 0; i < STARTS && outcome.output().contains(NO_PLACE); i++) {
+      outcome = ContractRun.inProcess(library, environment, suites);
+    }
+    return outcome;
   }
 }

@@ -30,12 +30,12 @@ import org.junit.jupiter.api.DynamicTest;
  * own.
  */
 final class ContractRun {
-  /** What the process says by its exit status. */
+  /** What the process says by its exit status; a JVM that did not start says 1. */
   static final int PASSED = 0;
 
-  static final int FAILED = 1;
+  static final int FAILED = 10;
   static final int SANITIZER = 99;
-  private static final int BROKEN = 2;
+  private static final int BROKEN = 11;
 
   private static final long SEED = 1;
   private static final long MINUTES = 10;
@@ -91,7 +91,7 @@ final class ContractRun {
     command.add(ContractRun.class.getName());
     command.add(library.toString());
     suites.forEach(s -> command.add(s.text()));
-    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().putAll(environment);
     return run(builder);
   }
