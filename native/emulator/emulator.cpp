@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fibers.h"
+#include "sanitizer.h"
 
 #ifdef LETHE_ASSEMBLY_SWITCH
 asm(R"(
@@ -67,6 +68,11 @@ struct Fiber : Thread {
   std::vector<Copy> copies;
 };
 
+struct SharedArray {
+  size_t offset;
+  size_t bytes;
+};
+
 // What the fibers of a launch share; there is one launch at a time.
 struct Machine {
   Registration* kernel;
@@ -80,6 +86,8 @@ struct Machine {
   alignas(128) unsigned char static_shared[MOST_STATIC_SHARED];
   size_t dynamic_bytes;
   size_t static_bytes = 0;
+  std::vector<SharedArray> static_arrays;
+  bool early_copies;
   bool failed;
   std::string error;
   std::string kernels;
@@ -95,7 +103,7 @@ unsigned char* stack_of(const Fiber& f) { return machine.stacks.data() + index_o
 
 void to_fiber(Fiber& f) {
   current = &f;
-  machine.stack.entering(stack_of(f));
+  machine.stack.entering(stack_of(f), STACK_BYTES);
   switch_context(machine.scheduler, f.context);
   machine.stack.left();
 }
@@ -180,7 +188,10 @@ void run_warp(Fiber* first) {
 
 void run_block(std::mt19937_64& random) {
   std::fill_n(machine.dynamic_shared, machine.dynamic_bytes, POISON);
-  std::fill_n(machine.static_shared, machine.static_bytes, POISON);
+  for (const SharedArray& array : machine.static_arrays) {
+    std::fill_n(machine.static_shared + array.offset, array.bytes, POISON);
+  }
+  machine.early_copies = random() % 2 == 0;
   int threads = static_cast<int>(block_size.x);
   for (int i = 0; i < threads; i++) {
     start(machine.fibers[i], static_cast<unsigned>(i));
@@ -204,6 +215,9 @@ void prepare_memory() {
     machine.stacks.resize(MOST_THREADS * STACK_BYTES);
     machine.exchange.resize(2 * MOST_THREADS * EXCHANGE_BYTES);
   }
+  permit(machine.stacks.data(), block_size.x * STACK_BYTES);  // frames of fibers that failed lie there
+  permit(machine.dynamic_shared, machine.dynamic_bytes);
+  forbid(machine.dynamic_shared + machine.dynamic_bytes, MOST_DYNAMIC_SHARED - machine.dynamic_bytes);
 }
 
 }  // namespace
@@ -237,11 +251,13 @@ void* dynamic_shared() { return machine.dynamic_shared; }
 
 size_t place_shared(size_t bytes) {
   size_t offset = machine.static_bytes;
-  size_t end = offset + (bytes + 15) / 16 * 16;
+  size_t end = offset + (bytes + 15) / 16 * 16 + REDZONE;
   if (end > MOST_STATIC_SHARED) {
     fail("the static shared arrays of all kernels take more than %zu bytes", MOST_STATIC_SHARED);
   }
-  std::fill_n(machine.static_shared + offset, end - offset, POISON);
+  std::fill_n(machine.static_shared + offset, bytes, POISON);
+  forbid(machine.static_shared + offset + bytes, end - offset - bytes);
+  machine.static_arrays.push_back({offset, bytes});
   machine.static_bytes = end;
   return offset;
 }
@@ -262,6 +278,15 @@ void require_shared(const char* what, const void* address, size_t bytes) {
   }
 }
 
+namespace {
+
+void carry_out(const Copy& copy) {
+  std::memset(copy.shared, 0, 16);
+  std::memcpy(copy.shared, copy.global, static_cast<size_t>(copy.valid));
+}
+
+}  // namespace
+
 void copy_async(void* shared, const void* global, int valid) {
   require_shared("copy_async_16", shared, 16);
   if (reinterpret_cast<uintptr_t>(global) % 16 != 0) {
@@ -270,7 +295,12 @@ void copy_async(void* shared, const void* global, int valid) {
   if (valid < 0 || valid > 16) {
     fail("copy_async_16: %d valid bytes of 16", valid);
   }
-  fiber().copies.push_back({shared, global, valid, fiber().group});
+  Copy copy = {shared, global, valid, fiber().group};
+  if (machine.early_copies) {
+    carry_out(copy);
+  } else {
+    fiber().copies.push_back(copy);
+  }
 }
 
 void copy_async_commit() { fiber().group++; }
@@ -279,10 +309,7 @@ void copy_async_wait(int pending) {
   std::vector<Copy>& copies = fiber().copies;
   int open = fiber().group - pending;
   auto rest = std::find_if(copies.begin(), copies.end(), [open](const Copy& c) { return c.group >= open; });
-  for (auto copy = copies.begin(); copy != rest; ++copy) {
-    std::memset(copy->shared, 0, 16);
-    std::memcpy(copy->shared, copy->global, static_cast<size_t>(copy->valid));
-  }
+  std::for_each(copies.begin(), rest, carry_out);
   copies.erase(copies.begin(), rest);
 }
 
@@ -318,6 +345,10 @@ EXPORT int lethe_emulator_parameters(void* kernel) { return static_cast<Registra
 // Why the last launch failed.
 EXPORT const char* lethe_emulator_error() { return machine.error.c_str(); }
 
+// From now on kernels may not touch these bytes, or may again; the address sanitizer ends the process where they do.
+EXPORT void lethe_emulator_forbid(void* memory, uint64_t bytes) { emulator::forbid(memory, bytes); }
+EXPORT void lethe_emulator_permit(void* memory, uint64_t bytes) { emulator::permit(memory, bytes); }
+
 // Runs a launch to its end; 0, or 1 where it failed. The seed fixes the order of warps.
 EXPORT int lethe_emulator_launch(void* kernel, int x, int y, int z, int threads, int shared_bytes, void** arguments,
                                  uint64_t seed) {
@@ -332,9 +363,9 @@ EXPORT int lethe_emulator_launch(void* kernel, int x, int y, int z, int threads,
                     std::to_string(machine.kernel->bounds.threads) + " threads at most";
     return 1;
   }
-  emulator::prepare_memory();
   emulator::grid_size = {static_cast<unsigned>(x), static_cast<unsigned>(y), static_cast<unsigned>(z)};
   emulator::block_size = {static_cast<unsigned>(threads), 1, 1};
+  emulator::prepare_memory();
   std::mt19937_64 random(seed);
   dim3& block = emulator::block_index;
   for (block.z = 0; block.z < emulator::grid_size.z; block.z++) {

@@ -2,7 +2,8 @@
 //
 // A block's threads are fibers on one thread of the operating system. They switch at barriers and warp
 // functions only. Warps run in random order between barriers, shared memory is poisoned before every block, and
-// asynchronous copies happen as late as they may, so that a missing barrier or wait shows as a wrong result.
+// asynchronous copies happen as late as they may or, in every second block by chance, as early, so that a missing
+// barrier or wait shows as a wrong result.
 // What the hardware leaves undefined ends the launch with an error: divergent barriers, misaligned matrix loads.
 #pragma once
 

@@ -5,10 +5,6 @@
 #include <cstdint>
 #include <cstdlib>
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
-#endif
-
 #if defined(__x86_64__)
 #define LETHE_ASSEMBLY_SWITCH 1
 #else
@@ -54,30 +50,5 @@ inline void make_context(Context& context, unsigned char* stack, void (*entry)()
 }
 
 #endif
-
-// Tells the address sanitizer which stack runs; nothing without it.
-struct StackNotes {
-#if defined(__SANITIZE_ADDRESS__)
-  const void* scheduler_stack = nullptr;
-  size_t scheduler_bytes = 0;
-
-  void entering(const void* stack) {
-    __sanitizer_start_switch_fiber(&scheduler_fake, stack, STACK_BYTES);
-  }
-  void entered() { __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_bytes); }
-  void resumed(void* fake) { __sanitizer_finish_switch_fiber(fake, &scheduler_stack, &scheduler_bytes); }
-  void leaving(void** fake) { __sanitizer_start_switch_fiber(fake, scheduler_stack, scheduler_bytes); }
-  void left() { __sanitizer_finish_switch_fiber(scheduler_fake, nullptr, nullptr); }
-
- private:
-  void* scheduler_fake = nullptr;
-#else
-  void entering(const void*) {}
-  void entered() {}
-  void resumed(void*) {}
-  void leaving(void**) {}
-  void left() {}
-#endif
-};
 
 }  // namespace emulator

@@ -31,6 +31,12 @@ public final class AttentionContract {
       name = "attention.forward %s, decoding with a longer cache".formatted(shape);
       tests.add(bench.test(name, c -> forward(c, shape, one, cache, 15, false, 1)));
     }
+    for (int headSize : new int[] {16, 32, 64, 128}) {
+      AttentionShape shape = new AttentionShape(2, 1, headSize, 0);
+      Packing packing = Packing.ofLengths(130, 200);
+      String name = "attention.forward %s, tiles of keys in turns".formatted(shape);
+      tests.add(bench.test(name, c -> forward(c, shape, packing, packing, 0, true, 1)));
+    }
     AttentionShape shape = new AttentionShape(4, 2, 16, 0);
     Packing packing = Packing.ofLengths(13, 33);
     String name = "attention.forward with scores in the hundreds";

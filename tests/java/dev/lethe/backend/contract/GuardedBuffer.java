@@ -7,6 +7,7 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 
 /** A tensor of a backend between two guard zones of NaN (or a wild index). */
 final class GuardedBuffer {
@@ -33,6 +34,13 @@ final class GuardedBuffer {
 
   Tensor tensor() {
     return inside;
+  }
+
+  /** The guard zones before and behind it. */
+  List<Tensor> zones() {
+    int guard = guardBytes / whole.dtype().bytes();
+    Shape zone = Shape.of(guard);
+    return List.of(whole.section(0, zone), whole.section(whole.elements() - guard, zone));
   }
 
   /** Puts the initial numbers back. */

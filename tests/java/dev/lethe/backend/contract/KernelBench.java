@@ -12,14 +12,25 @@ public final class KernelBench implements AutoCloseable {
   private final Backend tested;
   private final Backend reference = new ReferenceBackend();
   private final int guard;
+  private final GuardZones zones;
 
   /**
    * @param tested closed with this bench
    * @param guard elements of each guard zone
    */
   public KernelBench(Backend tested, int guard) {
+    this(tested, guard, GuardZones.UNWATCHED);
+  }
+
+  /**
+   * @param tested closed with this bench
+   * @param guard elements of each guard zone
+   * @param zones who watches those of the tested backend
+   */
+  public KernelBench(Backend tested, int guard, GuardZones zones) {
     this.tested = tested;
     this.guard = guard;
+    this.zones = zones;
   }
 
   /** A test of one case; its random numbers depend on the seed and the case's name alone. */
@@ -47,6 +58,10 @@ public final class KernelBench implements AutoCloseable {
 
   int guard() {
     return guard;
+  }
+
+  GuardZones zones() {
+    return zones;
   }
 
   /** The relative error, by norm, that a result of this backend may have. */

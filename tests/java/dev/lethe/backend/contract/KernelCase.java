@@ -188,7 +188,16 @@ final class KernelCase implements AutoCloseable {
 
   private List<byte[]> callAndSnapshot(Side side, Consumer<Side> call) {
     slots.forEach(s -> side.buffer(s).reset());
-    call.accept(side);
+    if (side.testedSide) {
+      slots.forEach(s -> s.tested.zones().forEach(bench.zones()::forbid));
+    }
+    try {
+      call.accept(side);
+    } finally {
+      if (side.testedSide) {
+        slots.forEach(s -> s.tested.zones().forEach(bench.zones()::permit));
+      }
+    }
     return slots.stream().map(s -> side.buffer(s).snapshot()).toList();
   }
 

@@ -19,6 +19,9 @@ public final class VectorContract {
   private static final int[] LENGTHS = {1, 2, 3, 5, 7, 13, 17, 31, 33, 63, 65, 100, 4099, 70_001};
   private static final double[][] FACTORS = {{1, 1}, {-0.5, 2}, {0, 1}, {1, 0}, {0.3, -1}};
 
+  /** With the second, it shows what epsilon is added to. */
+  private static final double[] EPSILONS = {1e-8, 0.1};
+
   private VectorContract() {}
 
   public static Stream<DynamicTest> tests(KernelBench bench) {
@@ -31,7 +34,10 @@ public final class VectorContract {
       tests.add(bench.test("vectors.axpy" + size, c -> axpy(c, n)));
       tests.add(bench.test("vectors.dot" + size, c -> dot(c, n)));
       tests.add(bench.test("vectors.allFinite" + size, c -> allFinite(c, n)));
-      tests.add(bench.test("vectors.adamW" + size, c -> adamW(c, n)));
+      for (double epsilon : EPSILONS) {
+        String name = "vectors.adamW" + size + " epsilon=" + epsilon;
+        tests.add(bench.test(name, c -> adamW(c, n, epsilon)));
+      }
       for (double[] f : FACTORS) {
         String name = "vectors.axpby" + size + " a=" + f[0] + " b=" + f[1];
         tests.add(bench.test(name, c -> axpby(c, n, f[0], f[1])));
@@ -100,8 +106,8 @@ public final class VectorContract {
     }
   }
 
-  private static void adamW(KernelCase c, int n) {
-    AdamW options = new AdamW(0.9, 0.999, 1e-8, 0.05);
+  private static void adamW(KernelCase c, int n, double epsilon) {
+    AdamW options = new AdamW(0.9, 0.999, epsilon, 0.05);
     Slot theta = c.vectorInOut("theta", n);
     Slot m = c.vectorInOut("m", n);
     double[] squares = new double[n];

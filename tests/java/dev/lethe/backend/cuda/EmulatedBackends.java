@@ -9,6 +9,11 @@ public final class EmulatedBackends {
 
   /** With activations in F32 or BF16; skips the test where the emulator was not built. */
   public static Backend open(DType type) {
-    return new CudaBackend(new Cuda(EmulatedDevice.open(), type, TiledProducts::new));
+    return on(EmulatedDevice.open(), type);
+  }
+
+  /** The same on this device, which is closed with it. */
+  static Backend on(EmulatedDevice device, DType type) {
+    return new CudaBackend(new Cuda(device, type, TiledProducts::new));
   }
 }

@@ -2,8 +2,10 @@ package dev.lethe.backend.cuda;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.lethe.backend.contract.GuardZones;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -35,6 +37,8 @@ final class EmulatedDevice implements Device {
   private final MethodHandle launch;
   private final MethodHandle kernel;
   private final MethodHandle error;
+  private final MethodHandle forbid;
+  private final MethodHandle permit;
   private long seed;
 
   private EmulatedDevice(Path file, long seed) {
@@ -62,6 +66,10 @@ final class EmulatedDevice implements Device {
         linker.downcallHandle(
             symbols.findOrThrow("lethe_emulator_error"),
             FunctionDescriptor.of(ValueLayout.ADDRESS.withTargetLayout(unbounded())));
+    FunctionDescriptor ofBytes =
+        FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
+    forbid = linker.downcallHandle(symbols.findOrThrow("lethe_emulator_forbid"), ofBytes);
+    permit = linker.downcallHandle(symbols.findOrThrow("lethe_emulator_permit"), ofBytes);
   }
 
   /** The device, or a skipped test where the library was not built. */
@@ -165,6 +173,29 @@ final class EmulatedDevice implements Device {
         MemorySegment text = (MemorySegment) error.invokeExact();
         throw new IllegalStateException(text.getString(0) + " (seed " + (seed - 1) + ")");
       }
+    } catch (Throwable e) {
+      throw unchecked(e);
+    }
+  }
+
+  /** Guard zones that kernels may not touch, where the library was built with AddressSanitizer. */
+  GuardZones guardZones() {
+    return new GuardZones() {
+      @Override
+      public void forbid(Tensor zone) {
+        mark(forbid, zone);
+      }
+
+      @Override
+      public void permit(Tensor zone) {
+        mark(permit, zone);
+      }
+    };
+  }
+
+  private static void mark(MethodHandle function, Tensor zone) {
+    try {
+      function.invokeExact(Cuda.address(zone), zone.byteSize());
     } catch (Throwable e) {
       throw unchecked(e);
     }

@@ -3,6 +3,7 @@ package dev.lethe.backend.cuda;
 import dev.lethe.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
@@ -13,7 +14,13 @@ final class TiledProductsTest {
 
   @TestFactory
   Stream<DynamicTest> productsAgreeWithLoops() {
-    return cases().stream().map(c -> DynamicTest.dynamicTest(c + " seed " + SEED, () -> run(c)));
+    return tests(EmulatedDevice::open);
+  }
+
+  /** A test of every case, on a new device each. */
+  static Stream<DynamicTest> tests(Supplier<EmulatedDevice> device) {
+    return cases().stream()
+        .map(c -> DynamicTest.dynamicTest(c + " seed " + SEED, () -> run(c, device.get())));
   }
 
   /** Every size in every layout, type and alignment; beta and the second term take turns. */
@@ -35,8 +42,8 @@ final class TiledProductsTest {
     return cases;
   }
 
-  private static void run(ProductsCheck.Case c) {
-    try (Cuda cuda = new Cuda(EmulatedDevice.open(), c.type(), TiledProducts::new);
+  private static void run(ProductsCheck.Case c, EmulatedDevice device) {
+    try (Cuda cuda = new Cuda(device, c.type(), TiledProducts::new);
         ProductsCheck check = new ProductsCheck(cuda.device(), cuda.products(), SEED)) {
       check.run(c);
     }

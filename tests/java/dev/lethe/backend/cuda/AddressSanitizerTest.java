@@ -1,0 +1,124 @@
+package dev.lethe.backend.cuda;
+
+import static dev.lethe.tensor.DType.BF16;
+import static dev.lethe.tensor.DType.F32;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.backend.cuda.ContractRun.Outcome;
+import dev.lethe.backend.cuda.ContractRun.Suite;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The kernels under AddressSanitizer, which ends the process where a kernel reads or writes outside
+ * the tensors of a call or the block's shared arrays.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+final class AddressSanitizerTest {
+  /** Every kernel in both types, on buffers that are aligned to 16 bytes and on others. */
+  private static final List<Suite> SUITES =
+      List.of(
+          new Suite("attention", BF16, 64, "headSize=32"),
+          new Suite("attention", BF16, 13, "headSize=32, window=40"),
+          new Suite("attention", F32, 13, "headSize=48"),
+          new Suite("attentionDerivatives", BF16, 64, "heads=2, keyHeads=1, headSize=32"),
+          new Suite("attentionDerivatives", BF16, 13, "heads=1, keyHeads=1, headSize=64"),
+          new Suite("attentionDerivatives", BF16, 13, "heads=2, keyHeads=1, headSize=2,"),
+          new Suite("attentionDerivatives", F32, 13, "heads=2, keyHeads=1, headSize=8"),
+          new Suite("dropout", BF16, 64, ""),
+          new Suite("dropout", F32, 13, ""),
+          new Suite("embedding", BF16, 13, ""),
+          new Suite("embedding", F32, 64, ""),
+          new Suite("lora", BF16, 64, "LoraSizes[n=33"),
+          new Suite("lora", BF16, 13, "LoraSizes[n=5,"),
+          new Suite("lora", F32, 64, "LoraSizes[n=7,"),
+          new Suite("loraGradients", BF16, 64, "LoraSizes[n=40"),
+          new Suite("loraGradients", BF16, 13, "LoraSizes[n=33"),
+          new Suite("loraGradients", F32, 64, "LoraSizes[n=40"),
+          new Suite("loraGradients", F32, 13, "LoraSizes[n=5,"),
+          new Suite("loss", BF16, 64, "Sizes[m=5"),
+          new Suite("loss", BF16, 13, "Sizes[m=13"),
+          new Suite("loss", F32, 64, "Sizes[m=5"),
+          new Suite("rmsNorm", BF16, 64, ""),
+          new Suite("rmsNorm", F32, 13, ""),
+          new Suite("rope", BF16, 64, ""),
+          new Suite("rope", F32, 13, ""),
+          new Suite("rows", BF16, 64, ""),
+          new Suite("rows", F32, 13, ""),
+          new Suite("swiGlu", BF16, 64, "swiGlu"),
+          new Suite("swiGlu", F32, 13, "swiGlu"),
+          new Suite("vectors", F32, 64, ""),
+          new Suite("vectors", F32, 13, ""));
+
+  private static final int STARTS = 20;
+  private static final String NO_PLACE = "Shadow memory range interleaves";
+
+  private EmulatorBuild copy;
+  private Map<String, String> environment;
+
+  @BeforeAll
+  void build(@TempDir Path folder) throws Exception {
+    copy = EmulatorBuild.of(folder, "kernels_emulator_asan");
+    Path runtime = copy.sanitizer().orElse(null);
+    EmulatorBuild.require(runtime != null, "the C++ compiler is not g++ or has no libasan");
+    environment =
+        Map.of(
+            "LD_PRELOAD",
+            runtime.toString(),
+            "ASAN_OPTIONS",
+            "handle_segv=0:allow_user_segv_handler=1:use_sigaltstack=0:detect_leaks=0:exitcode="
+                + ContractRun.SANITIZER);
+  }
+
+  @Test
+  void kernelsStayWithinTheirMemory() throws Exception {
+    Outcome outcome = sanitized(copy.library("unchanged"), SUITES);
+    assertEquals(ContractRun.PASSED, outcome.status(), outcome::output);
+  }
+
+  @Test
+  void readingBehindATensorIsReported() throws Exception {
+    assertReported(
+        "swiglu.cu",
+        "load<W>(a + i)",
+        "load<W>(a + i + 1)",
+        new Suite("swiGlu", F32, 13, "forward"));
+  }
+
+  @Test
+  void writingBehindASharedArrayIsReported() throws Exception {
+    assertReported(
+        "lora.cu",
+        "sums[threadIdx.x / WARP] = sum",
+        "sums[threadIdx.x / WARP + 1] = sum",
+        new Suite("loraGradients", F32, 13, "perSampleDot"));
+  }
+
+  private void assertReported(String file, String text, String replacement, Suite suite)
+      throws Exception {
+    copy.replace(file, text, replacement);
+    try {
+      Outcome outcome = sanitized(copy.library("mutant " + file), List.of(suite));
+      assertEquals(ContractRun.SANITIZER, outcome.status(), outcome::output);
+      assertTrue(outcome.output().contains("AddressSanitizer: use-after-poison"), outcome::output);
+      assertTrue(outcome.output().contains(file), outcome::output);
+    } finally {
+      copy.restore(file);
+    }
+  }
+
+  /** Starts again where the system put something at random into the sanitizer's own place. */
+  private Outcome sanitized(Path library, List<Suite> suites) throws Exception {
+    Outcome outcome = ContractRun.inProcess(library, environment, suites);
+    for (int i = 0; i < STARTS && outcome.output().contains(NO_PLACE); i++) {
+      outcome = ContractRun.inProcess(library, environment, suites);
+    }
+    return outcome;
+  }
+}

@@ -1,0 +1,158 @@
+package dev.lethe.backend.cuda;
+
+import dev.lethe.backend.contract.AttentionContract;
+import dev.lethe.backend.contract.AttentionDerivativeContract;
+import dev.lethe.backend.contract.DropoutContract;
+import dev.lethe.backend.contract.EmbeddingContract;
+import dev.lethe.backend.contract.KernelBench;
+import dev.lethe.backend.contract.LoraContract;
+import dev.lethe.backend.contract.LoraGradientContract;
+import dev.lethe.backend.contract.LossContract;
+import dev.lethe.backend.contract.RmsNormContract;
+import dev.lethe.backend.contract.RopeContract;
+import dev.lethe.backend.contract.RowContract;
+import dev.lethe.backend.contract.SwiGluContract;
+import dev.lethe.backend.contract.VectorContract;
+import dev.lethe.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+
+/**
+ * Contract cases against a library of emulated kernels that may do anything, in a process of their
+ * own.
+ */
+final class ContractRun {
+  /** What the process says by its exit status; a JVM that did not start says 1. */
+  static final int PASSED = 0;
+
+  static final int FAILED = 10;
+  static final int SANITIZER = 99;
+  private static final int BROKEN = 11;
+
+  private static final long SEED = 1;
+  private static final long MINUTES = 10;
+  private static final String PRODUCTS = "products";
+
+  private static final Map<String, Function<KernelBench, Stream<DynamicTest>>> CONTRACTS =
+      Map.ofEntries(
+          Map.entry("attention", AttentionContract::tests),
+          Map.entry("attentionDerivatives", AttentionDerivativeContract::tests),
+          Map.entry("dropout", DropoutContract::tests),
+          Map.entry("embedding", EmbeddingContract::tests),
+          Map.entry("lora", LoraContract::tests),
+          Map.entry("loraGradients", LoraGradientContract::tests),
+          Map.entry("loss", LossContract::tests),
+          Map.entry("rmsNorm", RmsNormContract::tests),
+          Map.entry("rope", RopeContract::tests),
+          Map.entry("rows", RowContract::tests),
+          Map.entry("swiGlu", SwiGluContract::tests),
+          Map.entry("vectors", VectorContract::tests));
+
+  private ContractRun() {}
+
+  /**
+   * Some cases of a contract.
+   *
+   * @param contract as a method of {@code BackendContractTest} is called, or "products"
+   * @param type of activations; products choose their own
+   * @param guard elements of each guard zone; 64 keep buffers at multiples of 16 bytes
+   * @param cases what the names of the cases contain
+   */
+  record Suite(String contract, DType type, int guard, String cases) {
+    private String text() {
+      return "%s|%s|%d|%s".formatted(contract, type, guard, cases);
+    }
+
+    private static Suite of(String text) {
+      String[] parts = text.split("\\|", 4);
+      return new Suite(parts[0], DType.valueOf(parts[1]), Integer.parseInt(parts[2]), parts[3]);
+    }
+  }
+
+  /** How a process ended, and all that it printed. */
+  record Outcome(int status, String output) {}
+
+  /** Runs these cases against the library in a new process, up to the first that fails. */
+  static Outcome inProcess(Path library, Map<String, String> environment, List<Suite> suites)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+    command.addAll(List.of("-XX:-CreateCoredumpOnCrash", "--enable-native-access=ALL-UNNAMED"));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    command.add(ContractRun.class.getName());
+    command.add(library.toString());
+    suites.forEach(s -> command.add(s.text()));
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().putAll(environment);
+    return run(builder);
+  }
+
+  /** Runs a command to its end. */
+  static Outcome run(ProcessBuilder builder) throws IOException, InterruptedException {
+    Path output = Files.createTempFile("lethe-", ".txt");
+    try {
+      Process process = builder.redirectErrorStream(true).redirectOutput(output.toFile()).start();
+      if (!process.waitFor(MINUTES, TimeUnit.MINUTES)) {
+        process.destroyForcibly().waitFor();
+        throw new IOException(
+            "%s took more than %d minutes:%n%s"
+                .formatted(builder.command().getFirst(), MINUTES, Files.readString(output)));
+      }
+      return new Outcome(process.exitValue(), Files.readString(output));
+    } finally {
+      Files.delete(output);
+    }
+  }
+
+  /** Library, suites. */
+  public static void main(String[] arguments) {
+    try {
+      for (int i = 1; i < arguments.length; i++) {
+        run(Path.of(arguments[0]), Suite.of(arguments[i]));
+      }
+      System.exit(PASSED);
+    } catch (Throwable e) {
+      e.printStackTrace();
+      System.exit(BROKEN);
+    }
+  }
+
+  private static void run(Path library, Suite suite) throws Throwable {
+    if (suite.contract.equals(PRODUCTS)) {
+      run(suite, TiledProductsTest.tests(() -> EmulatedDevice.open(library, SEED)));
+      return;
+    }
+    EmulatedDevice device = EmulatedDevice.open(library, SEED);
+    try (KernelBench bench =
+        new KernelBench(
+            EmulatedBackends.on(device, suite.type), suite.guard, device.guardZones())) {
+      run(suite, CONTRACTS.get(suite.contract).apply(bench));
+    }
+  }
+
+  private static void run(Suite suite, Stream<DynamicTest> tests) throws Throwable {
+    List<DynamicTest> chosen =
+        tests.filter(t -> t.getDisplayName().contains(suite.cases)).toList();
+    if (chosen.isEmpty()) {
+      throw new IllegalArgumentException("no case of " + suite);
+    }
+    for (DynamicTest test : chosen) {
+      try {
+        test.getExecutable().execute();
+      } catch (AssertionError e) {
+        System.out.println("failed: " + e.getMessage());
+        System.exit(FAILED);
+      }
+    }
+    System.out.printf("%s: %d cases passed%n", suite, chosen.size());
+  }
+}

@@ -1,0 +1,61 @@
+package dev.lethe.backend.cuda;
+
+import dev.lethe.backend.cuda.ContractRun.Suite;
+import dev.lethe.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A mistake that somebody could make in a kernel, and the contract cases that must notice it.
+ *
+ * @param kind what is wrong, in words
+ * @param file of {@code kernels/}
+ * @param text whole lines that stand there once
+ * @param replacement the lines with the mistake
+ */
+record KernelMutant(String kind, String file, String text, String replacement, Suite suite) {
+  private static final Path LIST = Path.of("tests", "resources", "kernel-mutants.txt");
+  private static final Pattern ENTRY =
+      Pattern.compile(
+          "(.+) \\| (.+) \\| (\\w+) (\\w+) (\\d+) (.+)\n((?:-.*\n)+)((?:\\+.*\n)*)");
+
+  /** All mutants of the list, which says what its lines mean. */
+  static List<KernelMutant> all() throws IOException {
+    List<KernelMutant> mutants = new ArrayList<>();
+    for (String entry : Files.readString(LIST).strip().split("\n\n+")) {
+      Matcher parts = ENTRY.matcher(entry + "\n");
+      if (parts.matches()) {
+        mutants.add(of(parts));
+      } else if (!entry.startsWith("#")) {
+        throw new IOException(LIST + ": not a mutant:\n" + entry);
+      }
+    }
+    return mutants;
+  }
+
+  private static KernelMutant of(Matcher parts) {
+    Suite suite =
+        new Suite(
+            parts.group(3),
+            DType.valueOf(parts.group(4)),
+            Integer.parseInt(parts.group(5)),
+            parts.group(6));
+    return new KernelMutant(
+        parts.group(1), parts.group(2), lines(parts.group(7)), lines(parts.group(8)), suite);
+  }
+
+  /** Without the first character of each line. */
+  private static String lines(String marked) {
+    return marked.replaceAll("(?m)^.", "");
+  }
+
+  @Override
+  public String toString() {
+    return "%s, %s: %s".formatted(kind, file, text.strip().replaceAll("\\s+", " "));
+  }
+}
