@@ -228,6 +228,22 @@ int copy_later(Stream* stream, void* target, const void* source, size_t bytes) {
 
 void* pointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
 
+// What was in a context goes with it.
+void forget_lost_context() {
+  for (auto* blocks : {&machine.memory, &machine.pinned}) {
+    for (auto& block : *blocks) {
+      std::free(pointer(block.first));
+    }
+    blocks->clear();
+  }
+  for (Stream* stream : machine.streams) {
+    delete stream;
+  }
+  machine.streams.clear();
+  machine.live.clear();
+  machine.used = 0;
+}
+
 // A launch in words, its arguments as they lie in their slots.
 std::string words_of(const std::string& name, std::initializer_list<unsigned> grid, const std::vector<uint64_t>& values) {
   std::ostringstream text;
@@ -347,7 +363,9 @@ EXPORT int cuDevicePrimaryCtxRetain(void** context, int) {
 }
 
 EXPORT int cuDevicePrimaryCtxRelease_v2(int) {
-  machine.context--;
+  if (--machine.context == 0 && machine.lost != SUCCESS) {
+    forget_lost_context();
+  }
   return SUCCESS;
 }
 
@@ -592,7 +610,10 @@ EXPORT int cuStreamBeginCapture_v2(Stream* stream, int) {
 }
 
 EXPORT int cuStreamEndCapture(Stream* stream, Graph** graph) {
-  BEGIN();
+  if (int code = begin(__func__)) {
+    stream->capturing = false;
+    return code;
+  }
   if (!stream->capturing) {
     return INVALID_VALUE;
   }
