@@ -3,6 +3,7 @@ package dev.lethe.influence;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.autograd.GradientStep;
@@ -19,6 +20,7 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -126,6 +128,29 @@ class RecordedProductsTest {
   }
 
   @Test
+  void aSolveAllocatesNothingAfterItsFirstIterations() {
+    List<Calls> calls = new ArrayList<>();
+    SolverMonitor monitor =
+        new SolverMonitor() {
+          @Override
+          public void onIteration(int iteration, double relativeResidual) {
+            calls.add(Calls.of(driver));
+          }
+        };
+    try (DatasetCurvature c = curvature(Curvature.GGN, PLENTY)) {
+      LinearProblem problem = new LinearProblem(backend, c, 0.1, random(1, 7).row(0), scope);
+      new ConjugateGradient().solve(problem, SolverOptions.of(1e-9, 8, 0), monitor);
+    }
+    assertTrue(calls.size() > 4, "only " + calls);
+    for (int i = 2; i < 5; i++) {
+      Calls iteration = calls.get(i).minus(calls.get(i - 1));
+      assertEquals(2, iteration.graphs, "graphs of iteration " + (i + 1));
+      assertEquals(0, iteration.allocations, "allocations of iteration " + (i + 1));
+      assertEquals(0, iteration.uploads, "uploads of iteration " + (i + 1));
+    }
+  }
+
+  @Test
   void batchesThatAreNotKeptRunBesideRecordings() {
     Tensor v = random(1, 5);
     double[] direct = recomputed(Curvature.HESSIAN, v);
@@ -177,8 +202,29 @@ class RecordedProductsTest {
   }
 
   @Test
+  void outOfMemorySaysWhatIsWantedWhatThereIsAndWhichBatchToTry() {
+    Tensor v = random(1, 8);
+    Tensor out = zeros(1);
+    try (Scope filler = backend.openScope("filler");
+        DatasetCurvature c = curvature(Curvature.GGN, MemoryBudget.NONE)) {
+      for (long free = free(); free > 8192; free = free()) {
+        filler.allocate(DType.F32, free / 8);
+      }
+      OutOfMemoryError e = assertThrows(OutOfMemoryError.class, () -> c.apply(v, out));
+      assertTrue(e.getMessage().startsWith("Fake GPU 0 has 0 MiB of 1,024 MiB left"), e.getMessage());
+      assertTrue(e.getMessage().contains("a batch of 3 samples with"), e.getMessage());
+      assertTrue(e.getMessage().contains("--batch-tokens "), e.getMessage());
+    }
+    assertArrayEquals(recomputed(Curvature.GGN, v), recomputed(Curvature.GGN, v));
+  }
+
+  private long free() {
+    return backend.freeMemory().orElseThrow();
+  }
+
+  @Test
   void theAutomaticBudgetIsOfTheDevice() {
-    long free = backend.freeMemory().orElseThrow();
+    long free = free();
     assertTrue(free < 1L << 30, "more than the device has: " + free);
     assertEquals(free / 2, MemoryBudget.automatic(backend).bytes());
   }
