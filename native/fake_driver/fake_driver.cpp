@@ -88,7 +88,10 @@ struct Machine {
   std::map<uintptr_t, size_t> pinned;
   std::map<std::string, Function> functions;
   std::vector<Stream*> streams;
+  std::map<std::string, int64_t> live;
   std::string last_error;
+  std::string last_launch;
+  uint64_t digest = 0;
   size_t used = 0;
   int lost = SUCCESS;
   int context = 0;
@@ -107,6 +110,8 @@ void configure(const char* text) {
   machine.calls.clear();
   machine.lost = SUCCESS;
   machine.last_error.clear();
+  machine.last_launch.clear();
+  machine.digest = 0;
   std::istringstream words(text);
   for (std::string word; words >> word;) {
     size_t equals = word.find('=');
@@ -223,6 +228,43 @@ int copy_later(Stream* stream, void* target, const void* source, size_t bytes) {
 
 void* pointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
 
+// What was in a context goes with it.
+void forget_lost_context() {
+  for (auto* blocks : {&machine.memory, &machine.pinned}) {
+    for (auto& block : *blocks) {
+      std::free(pointer(block.first));
+    }
+    blocks->clear();
+  }
+  for (Stream* stream : machine.streams) {
+    delete stream;
+  }
+  machine.streams.clear();
+  machine.live.clear();
+  machine.used = 0;
+}
+
+// A launch in words, its arguments as they lie in their slots.
+std::string words_of(const std::string& name, std::initializer_list<unsigned> grid, const std::vector<uint64_t>& values) {
+  std::ostringstream text;
+  text << name;
+  for (unsigned number : grid) {
+    text << ' ' << number;
+  }
+  text << std::hex;
+  for (uint64_t value : values) {
+    text << ' ' << value;
+  }
+  return text.str();
+}
+
+// FNV-1a over all kernels that ran.
+void digest(const std::string& text) {
+  for (char c : text) {
+    machine.digest = (machine.digest ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+}
+
 }  // namespace
 
 // For tests.
@@ -236,6 +278,21 @@ EXPORT void fake_driver_configure(const char* text) {
 EXPORT int64_t fake_driver_calls(const char* function) { return machine.calls[function]; }
 
 EXPORT int64_t fake_driver_memory_in_use() { return static_cast<int64_t>(machine.used + machine.pinned.size()); }
+
+// Objects that were made and not given back: context, stream, event, module, graph, executable, memory, pinned.
+EXPORT int64_t fake_driver_live(const char* kind) {
+  std::string wanted = kind;
+  return wanted == "context"  ? machine.context
+         : wanted == "memory" ? static_cast<int64_t>(machine.memory.size())
+         : wanted == "pinned" ? static_cast<int64_t>(machine.pinned.size())
+                              : machine.live[wanted];
+}
+
+// The last call of cuLaunchKernel: name, grid, threads, bytes of shared memory, and each argument's 8 bytes in hex.
+EXPORT const char* fake_driver_last_launch() { return machine.last_launch.c_str(); }
+
+// Names, grids and arguments of all kernels that ran since this was last asked, as one number.
+EXPORT uint64_t fake_driver_digest() { return std::exchange(machine.digest, 0); }
 
 // What the emulator said of a kernel that failed.
 EXPORT const char* fake_driver_error() { return machine.last_error.c_str(); }
@@ -306,7 +363,9 @@ EXPORT int cuDevicePrimaryCtxRetain(void** context, int) {
 }
 
 EXPORT int cuDevicePrimaryCtxRelease_v2(int) {
-  machine.context--;
+  if (--machine.context == 0 && machine.lost != SUCCESS) {
+    forget_lost_context();
+  }
   return SUCCESS;
 }
 
@@ -321,6 +380,7 @@ EXPORT int cuCtxSetCurrent(void* context) {
 EXPORT int cuStreamCreate(Stream** stream, unsigned) {
   BEGIN();
   *stream = new Stream();
+  machine.live["stream"]++;
   machine.streams.push_back(*stream);
   return SUCCESS;
 }
@@ -329,6 +389,7 @@ EXPORT int cuStreamDestroy_v2(Stream* stream) {
   BEGIN();
   machine.streams.erase(std::find(machine.streams.begin(), machine.streams.end(), stream));
   delete stream;
+  machine.live["stream"]--;
   return SUCCESS;
 }
 
@@ -341,12 +402,14 @@ EXPORT int cuStreamSynchronize(Stream* stream) {
 EXPORT int cuEventCreate(Event** event, unsigned) {
   BEGIN();
   *event = new Event();
+  machine.live["event"]++;
   return SUCCESS;
 }
 
 EXPORT int cuEventDestroy_v2(Event* event) {
   BEGIN();
   delete event;
+  machine.live["event"]--;
   return SUCCESS;
 }
 
@@ -460,6 +523,7 @@ EXPORT int cuModuleLoadData(Module** module, const char* image) {
   bool compiled = std::memcmp(image, FATBIN, sizeof FATBIN) == 0;
   std::istringstream words(compiled ? "*" : image);
   *module = new Module();
+  machine.live["module"]++;
   for (std::string word; words >> word;) {
     (*module)->beginnings.push_back(word);
   }
@@ -469,6 +533,7 @@ EXPORT int cuModuleLoadData(Module** module, const char* image) {
 EXPORT int cuModuleUnload(Module* module) {
   BEGIN();
   delete module;
+  machine.live["module"]--;
   return SUCCESS;
 }
 
@@ -514,10 +579,13 @@ EXPORT int cuLaunchKernel(Function* function, unsigned x, unsigned y, unsigned z
   for (size_t i = 0; i < values.size(); i++) {
     std::memcpy(&values[i], parameters[i], sizeof values[i]);
   }
+  std::string words = words_of(function->name, {x, y, z, threads, shared}, values);
+  machine.last_launch = words;
   return enqueue(stream, [=]() mutable {
     if (int code = count("kernel")) {
       return code;
     }
+    digest(words);
     std::vector<void*> arguments;
     for (uint64_t& value : values) {
       arguments.push_back(&value);
@@ -542,12 +610,19 @@ EXPORT int cuStreamBeginCapture_v2(Stream* stream, int) {
 }
 
 EXPORT int cuStreamEndCapture(Stream* stream, Graph** graph) {
-  BEGIN();
+  if (int code = begin(__func__)) {
+    stream->capturing = false;
+    return code;
+  }
   if (!stream->capturing) {
     return INVALID_VALUE;
   }
   stream->capturing = false;
-  *graph = stream->capture_broken ? nullptr : new Graph(std::move(stream->captured));
+  *graph = nullptr;
+  if (!stream->capture_broken) {
+    *graph = new Graph(std::move(stream->captured));
+    machine.live["graph"]++;
+  }
   stream->captured = Graph();
   return stream->capture_broken ? CAPTURE_INVALIDATED : SUCCESS;
 }
@@ -555,6 +630,7 @@ EXPORT int cuStreamEndCapture(Stream* stream, Graph** graph) {
 EXPORT int cuGraphInstantiateWithFlags(Graph** executable, Graph* graph, unsigned long long) {
   BEGIN();
   *executable = new Graph(*graph);
+  machine.live["executable"]++;
   return SUCCESS;
 }
 
@@ -569,11 +645,13 @@ EXPORT int cuGraphLaunch(Graph* executable, Stream* stream) {
 EXPORT int cuGraphDestroy(Graph* graph) {
   BEGIN();
   delete graph;
+  machine.live["graph"]--;
   return SUCCESS;
 }
 
 EXPORT int cuGraphExecDestroy(Graph* executable) {
   BEGIN();
   delete executable;
+  machine.live["executable"]--;
   return SUCCESS;
 }

@@ -85,6 +85,22 @@ public final class Gradients {
   }
 
   private static double[] run(Backend backend, Tape tape, Tensor theta, AdapterRule rule) {
+    Op.CrossEntropy end = tape.loss();
+    try (Scope scope = backend.openScope("losses")) {
+      Tensor rowLosses = scope.allocate(backend.vectorType(), end.weights().elements());
+      run(backend, tape, theta, rowLosses, rule);
+      return sampleLosses(backend, end, rowLosses);
+    }
+  }
+
+  /**
+   * One forward and one backward, without waiting for the device.
+   *
+   * @param rowLosses (M) out, the loss of every supervised row
+   * @param rule what to do with each adapter's adjoints
+   */
+  static void run(
+      Backend backend, Tape tape, Tensor theta, Tensor rowLosses, AdapterRule rule) {
     try (Scope scope = backend.openScope("gradient")) {
       Slots primal = new Slots(backend, scope, tape);
       Slots adjoint = new Slots(backend, scope, tape);
@@ -93,12 +109,12 @@ public final class Gradients {
       Set<Integer> keep = tape.savedPrimals();
       keep.add(end.loss().id());
       Passes.forward(tape, false, primal, keep, forward::apply);
-      final double[] losses = sampleLosses(backend, end, primal.get(end.loss()));
+      Tensor losses = primal.get(end.loss());
+      backend.vectors().copy(losses.reshape(losses.elements()), rowLosses);
       Consumer<Op.Linear> adapters =
           op -> rule.apply(backend.lora(), AdapterState.of(op, primal, adjoint));
       BackwardRules backward = new BackwardRules(backend, theta, 1, primal, adjoint, adapters);
       Passes.reverse(tape, adjoint, Set.of(), List.of(primal), backward::apply);
-      return losses;
     }
   }
 

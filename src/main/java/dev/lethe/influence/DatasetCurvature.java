@@ -14,7 +14,8 @@ import java.util.function.BiConsumer;
  *
  * <p>A linearization of each batch is kept while it fits the memory budget, so that a product costs
  * two forwards; the others are made anew in every product, which costs four. Which are kept changes
- * time and memory and not a byte of the result. θ must not change while this lives.
+ * time and memory and not a byte of the result. A backend that records repeats products at kept
+ * linearizations as recordings. θ must not change while this lives.
  */
 public final class DatasetCurvature implements StochasticCurvature, FactoredCurvature {
   private final Curvature kind;
@@ -25,6 +26,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
   private final Backend backend;
   private final List<KeptBatch> kept = new ArrayList<>();
   private final int[] starts;
+  private RecordedProducts recorded;
   private long keptBytes;
   private long multipliedSamples;
 
@@ -53,6 +55,9 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
     }
     try {
       keepWhatFits();
+      if (backend.records() && !kept.isEmpty()) {
+        recorded = new RecordedProducts(backend, kind.label() + " product", dimension());
+      }
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -128,8 +133,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
 
   @Override
   public void apply(Tensor v, Tensor out) {
-    backend.vectors().fill(out, 0);
-    overBatches((batch, at) -> addProduct(at, v, 1 / n, out));
+    sumOver(0, batches(), v, 1 / n, out);
   }
 
   @Override
@@ -139,8 +143,33 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
 
   @Override
   public void applyBatch(int batch, Tensor v, Tensor out) {
-    backend.vectors().fill(out, 0);
-    at(batch, (index, at) -> addProduct(at, v, batches() / n, out));
+    sumOver(batch, batch + 1, v, batches() / n, out);
+  }
+
+  /** out = scale times the sum of the products of batches from first to before last. */
+  private void sumOver(int first, int last, Tensor v, double scale, Tensor out) {
+    if (recorded == null) {
+      backend.vectors().fill(out, 0);
+      for (int i = first; i < last; i++) {
+        at(i, (batch, at) -> addProduct(at, v, scale, out));
+      }
+    } else {
+      RecordedProducts.Vectors fixed = recorded.load(v);
+      for (int i = first; i < last; i++) {
+        addProduct(i, fixed, scale);
+      }
+      backend.vectors().copy(fixed.out(), out);
+    }
+    multipliedSamples += v.dim(0) * (starts[last] - starts[first]);
+  }
+
+  private void addProduct(int batch, RecordedProducts.Vectors fixed, double scale) {
+    if (batch < kept.size()) {
+      Linearization at = kept.get(batch).linearization();
+      recorded.add(batch, fixed, scale, (v, factor, out) -> addProduct(at, v, factor, out));
+    } else {
+      at(batch, (index, at) -> addProduct(at, fixed.v(), scale, fixed.out()));
+    }
   }
 
   private void addProduct(Linearization at, Tensor v, double scale, Tensor out) {
@@ -149,7 +178,6 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
       case HESSIAN -> at.addHvp(v, scale, out);
       case FISHER -> at.addFisher(v, scale, out);
     }
-    multipliedSamples += v.dim(0) * at.samples();
   }
 
   /** Products, each part of one counted by its share of the samples. */
@@ -261,6 +289,9 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
 
   @Override
   public void close() {
+    if (recorded != null) {
+      recorded.close();
+    }
     kept.forEach(KeptBatch::close);
     kept.clear();
   }

@@ -146,15 +146,21 @@ public final class DatasetLoss {
     double[] losses = new double[samples.size()];
     int first = 0;
     for (List<Sample> members : batches) {
-      try (Batch batch = Batch.of(members, backend())) {
-        double[] part = work.apply(first, model.tape(batch));
-        requireFinite(members, part);
-        System.arraycopy(part, 0, losses, first, part.length);
-      }
+      int at = first;
+      double[] part = BatchMemory.named(members, () -> overBatch(at, members, work));
+      requireFinite(members, part);
+      System.arraycopy(part, 0, losses, first, part.length);
       first += members.size();
       samplesDone.accept(first);
     }
     return losses;
+  }
+
+  private double[] overBatch(
+      int first, List<Sample> members, BiFunction<Integer, Tape, double[]> work) {
+    try (Batch batch = Batch.of(members, backend())) {
+      return work.apply(first, model.tape(batch));
+    }
   }
 
   static void requireFinite(List<Sample> samples, double[] losses) {

@@ -10,6 +10,10 @@ import java.util.List;
 /** A batch on the backend and the linearization of its losses. */
 record KeptBatch(Batch batch, Linearization linearization) implements AutoCloseable {
   static KeptBatch of(AdaptedModel model, List<Sample> samples, Tensor theta) {
+    return BatchMemory.named(samples, () -> make(model, samples, theta));
+  }
+
+  private static KeptBatch make(AdaptedModel model, List<Sample> samples, Tensor theta) {
     Batch batch = Batch.of(samples, model.backend());
     Linearization at = null;
     try {

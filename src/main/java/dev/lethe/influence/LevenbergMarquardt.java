@@ -34,8 +34,13 @@ public final class LevenbergMarquardt {
     try (Scope scope = backend.openScope("levenberg-marquardt")) {
       Point here = new Point(theta, zeros(scope));
       Point trial = new Point(zeros(scope), zeros(scope));
-      evaluate(here);
-      return new Descent(here, trial, monitor).run();
+      try (RepeatedGradient gradient =
+          new RepeatedGradient(loss, trial.theta, 1.0 / loss.size(), trial.gradient)) {
+        backend.vectors().copy(theta, trial.theta);
+        evaluate(trial, gradient);
+        here.take(trial, backend);
+        return new Descent(here, trial, gradient, monitor).run();
+      }
     }
   }
 
@@ -43,15 +48,17 @@ public final class LevenbergMarquardt {
   private final class Descent {
     private final Point here;
     private final Point trial;
+    private final RepeatedGradient gradient;
     private final Monitor monitor;
     private final double firstNorm;
     private double damping = options.initialDamping();
     private int step;
     private long products;
 
-    Descent(Point here, Point trial, Monitor monitor) {
+    Descent(Point here, Point trial, RepeatedGradient gradient, Monitor monitor) {
       this.here = here;
       this.trial = trial;
+      this.gradient = gradient;
       this.monitor = monitor;
       this.firstNorm = here.norm;
     }
@@ -121,7 +128,7 @@ public final class LevenbergMarquardt {
         Tensor s = solution.x();
         backend.vectors().copy(here.theta, trial.theta);
         backend.vectors().axpy(1, s, trial.theta);
-        evaluate(trial);
+        evaluate(trial, gradient);
         double square = backend.vectors().dot(s, s);
         double predicted = 0.5 * (backend.vectors().dot(b, s) + damping * square);
         double decrease = here.objective - trial.objective;
@@ -134,9 +141,12 @@ public final class LevenbergMarquardt {
     }
   }
 
-  private void evaluate(Point at) {
+  /**
+   * @param gradient of the losses at this point
+   */
+  private void evaluate(Point at, RepeatedGradient gradient) {
     backend.vectors().fill(at.gradient, 0);
-    double[] losses = loss.addGradient(at.theta, 1.0 / loss.size(), at.gradient);
+    double[] losses = gradient.add();
     backend.vectors().axpy(options.weightDecay(), at.theta, at.gradient);
     double square = backend.vectors().dot(at.theta, at.theta);
     at.objective =

@@ -3,6 +3,7 @@ package dev.lethe.influence;
 import com.sun.management.OperatingSystemMXBean;
 import dev.lethe.backend.Backend;
 import java.lang.management.ManagementFactory;
+import java.util.OptionalLong;
 
 /**
  * How much memory kept linearizations may take.
@@ -20,10 +21,14 @@ public record MemoryBudget(long bytes) {
   }
 
   /**
-   * Half of this machine's (or this container's) memory, less what the backend has in use. For
-   * backends in host memory; a device needs a number of its own.
+   * Half of what the backend's own memory has left; where it shares the system's, half of this machine's (or
+   * this container's) memory less what the backend has in use.
    */
   public static MemoryBudget automatic(Backend backend) {
+    OptionalLong onDevice = backend.freeMemory();
+    if (onDevice.isPresent()) {
+      return new MemoryBudget(onDevice.getAsLong() / 2);
+    }
     OperatingSystemMXBean system =
         (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     long half = system.getTotalMemorySize() / 2;

@@ -91,6 +91,16 @@ final class CudaAllocator implements Allocator, AutoCloseable {
     }
   }
 
+  /** Whether what runs now belongs to a recording. */
+  boolean allocatesForRecordings() {
+    return current == recorded;
+  }
+
+  /** Whether a recording is open. */
+  boolean hasRecordings() {
+    return recordings > 0;
+  }
+
   /** Closes a recording; after the last one their pool goes back to the device. */
   void closeRecording() {
     if (--recordings == 0) {

@@ -6,12 +6,14 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The sequences of packed batches in device memory, as kernels ask for them; those of the batches used last are kept, so
- * that a loop over the same batches uploads nothing.
+ * that a loop over the same batches uploads nothing, and so are all that recordings read.
  */
 final class PackingTables implements AutoCloseable {
   /** Rows of a query tile of attention; a tile lies in one sequence. */
@@ -21,6 +23,7 @@ final class PackingTables implements AutoCloseable {
 
   private final Cuda cuda;
   private final Map<Packing, Table> tables = new LinkedHashMap<>(16, 0.75f, true);
+  private final Set<Packing> recorded = new HashSet<>();
 
   PackingTables(Cuda cuda) {
     this.cuda = cuda;
@@ -44,14 +47,23 @@ final class PackingTables implements AutoCloseable {
       table = make(packing);
       tables.put(packing, table);
     }
+    if (cuda.allocator().allocatesForRecordings()) {
+      recorded.add(packing);
+    }
     return table;
   }
 
   private void dropOldest() {
-    if (tables.size() >= MOST_KEPT) {
-      var oldest = tables.entrySet().iterator();
-      oldest.next().getValue().scope.close();
-      oldest.remove();
+    if (!cuda.allocator().hasRecordings()) {
+      recorded.clear();
+    }
+    var entries = tables.entrySet().iterator();
+    while (tables.size() >= MOST_KEPT && entries.hasNext()) {
+      var entry = entries.next();
+      if (!recorded.contains(entry.getKey())) {
+        entry.getValue().scope.close();
+        entries.remove();
+      }
     }
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
@@ -21,6 +22,7 @@ public final class FakeDriver implements AutoCloseable {
       Path.of(System.getProperty("lethe.native", "target/native"), "fake_driver");
 
   private static final Path LIBRARY = FOLDER.resolve("libcuda.so.1");
+  private static final long LONGEST_TEXT = 4096;
   private static final FunctionDescriptor TAKES_TEXT =
       FunctionDescriptor.ofVoid(ValueLayout.ADDRESS);
   private static final FunctionDescriptor COUNTS =
@@ -29,6 +31,9 @@ public final class FakeDriver implements AutoCloseable {
   private final MethodHandle configure;
   private final MethodHandle calls;
   private final MethodHandle memory;
+  private final MethodHandle live;
+  private final MethodHandle lastLaunch;
+  private final MethodHandle digest;
 
   private FakeDriver() {
     SymbolLookup symbols = SymbolLookup.libraryLookup("libcuda.so.1", Arena.global());
@@ -38,6 +43,17 @@ public final class FakeDriver implements AutoCloseable {
     memory =
         linker.downcallHandle(
             symbols.findOrThrow("fake_driver_memory_in_use"),
+            FunctionDescriptor.of(ValueLayout.JAVA_LONG));
+    live = linker.downcallHandle(symbols.findOrThrow("fake_driver_live"), COUNTS);
+    lastLaunch =
+        linker.downcallHandle(
+            symbols.findOrThrow("fake_driver_last_launch"),
+            FunctionDescriptor.of(
+                ValueLayout.ADDRESS.withTargetLayout(
+                    MemoryLayout.sequenceLayout(LONGEST_TEXT, ValueLayout.JAVA_BYTE))));
+    digest =
+        linker.downcallHandle(
+            symbols.findOrThrow("fake_driver_digest"),
             FunctionDescriptor.of(ValueLayout.JAVA_LONG));
   }
 
@@ -65,8 +81,34 @@ public final class FakeDriver implements AutoCloseable {
 
   /** Calls of a function of the driver, or kernels run, {@code "kernel"}. */
   public long calls(String function) {
-    try (Arena arena = Arena.ofConfined()) {
-      return (long) calls.invokeExact((MemorySegment) arena.allocateFrom(function));
+    return number(calls, function);
+  }
+
+  /**
+   * What was made and not given back.
+   *
+   * @param kind context, stream, event, module, graph, executable, memory, pinned
+   */
+  public long live(String kind) {
+    return number(live, kind);
+  }
+
+  /**
+   * The last call of cuLaunchKernel in words: name, grid x y z, threads, bytes of shared memory, then the 8 bytes of
+   * each argument in hex.
+   */
+  public String lastLaunch() {
+    try {
+      return ((MemorySegment) lastLaunch.invokeExact()).getString(0);
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** Names, grids and arguments of all kernels that ran since this was last asked, as one number; 0 for none. */
+  public long digest() {
+    try {
+      return (long) digest.invokeExact();
     } catch (Throwable e) {
       throw new AssertionError(e);
     }
@@ -76,6 +118,14 @@ public final class FakeDriver implements AutoCloseable {
   public long memoryInUse() {
     try {
       return (long) memory.invokeExact();
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static long number(MethodHandle function, String of) {
+    try (Arena arena = Arena.ofConfined()) {
+      return (long) function.invokeExact((MemorySegment) arena.allocateFrom(of));
     } catch (Throwable e) {
       throw new AssertionError(e);
     }

@@ -51,6 +51,10 @@ public final class JCudaDevice implements Device {
           "making a stream");
       modules.requireUsable();
     } catch (RuntimeException | Error e) {
+      modules.close();
+      if (stream.number() != 0) {
+        JCudaDriver.cuStreamDestroy(stream);
+      }
       JCudaDriver.cuDevicePrimaryCtxRelease(cuDevice);
       throw e;
     }
