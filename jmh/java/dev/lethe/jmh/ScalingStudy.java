@@ -1,5 +1,6 @@
 package dev.lethe.jmh;
 
+import dev.lethe.bench.LineChart;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
 import java.io.IOException;
@@ -8,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -17,6 +19,8 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class ScalingStudy {
   private static final String DEVICE = "cpu";
+  private static final String SUBTITLE =
+      "Llama of 4 layers, width 192, 2048 words; all linear layers adapted, rank 8; 4 × 64 tokens, float32";
   private static final long WARM_UP_NANOS = 8_000_000_000L;
   private static final long LEAST_NANOS = 300_000_000L;
   private static final int LEAST_RUNS = 5;
@@ -32,6 +36,8 @@ public final class ScalingStudy {
       List<ScalingSeries> series =
           axis.operations().stream().map(operation -> measure(axis, operation)).toList();
       series.forEach(s -> System.out.println(s.summary()));
+      time(axis, series).write(folder.resolve("scaling-%s-time.svg".formatted(axis.name())));
+      memory(axis, series).write(folder.resolve("scaling-%s-memory.svg".formatted(axis.name())));
       all.addAll(series);
     }
     AtomicFiles.writeText(folder.resolve("scaling.json"), StrictJson.write(json(all)));
@@ -74,6 +80,36 @@ public final class ScalingStudy {
       runs.add((System.nanoTime() - start) * 1e-9);
     }
     return runs.stream().sorted().skip(runs.size() / 2).findFirst().orElseThrow();
+  }
+
+  private static LineChart time(ScalingAxis axis, List<ScalingSeries> series) {
+    return chart("Time against " + axis.name(), axis, "milliseconds", axis.ideal(), 1e3,
+        series, ScalingSeries::seconds);
+  }
+
+  private static LineChart memory(ScalingAxis axis, List<ScalingSeries> series) {
+    return chart("Memory of tensors against " + axis.name(), axis, "MB", Math.max(0, axis.ideal()),
+        1e-6, series, ScalingSeries::bytes);
+  }
+
+  private static LineChart chart(
+      String title,
+      ScalingAxis axis,
+      String unit,
+      int exponent,
+      double scale,
+      List<ScalingSeries> series,
+      Function<ScalingSeries, double[]> values) {
+    List<LineChart.Line> lines =
+        series.stream()
+            .map(
+                s ->
+                    new LineChart.Line(
+                        s.operation().label(),
+                        s.x(),
+                        Arrays.stream(values.apply(s)).map(v -> scale * v).toArray()))
+            .toList();
+    return new LineChart(title, SUBTITLE, axis.label(), unit, exponent, lines);
   }
 
   private static ObjectNode json(List<ScalingSeries> all) {
