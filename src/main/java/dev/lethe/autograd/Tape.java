@@ -9,6 +9,7 @@ import dev.lethe.backend.RopeTable;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -127,7 +128,7 @@ public final class Tape {
 
   /** The recorded operations, in order. */
   public List<Op> ops() {
-    return List.copyOf(ops);
+    return Collections.unmodifiableList(ops);
   }
 
   /** The end of the tape. */

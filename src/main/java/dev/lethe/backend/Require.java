@@ -17,7 +17,7 @@ public final class Require {
   public static void tensor(String what, Tensor tensor, DType dtype, long... dims) {
     if (tensor == null
         || tensor.dtype() != dtype
-        || !Arrays.equals(tensor.shape().toArray(), dims)) {
+        || !tensor.shape().hasSizes(dims)) {
       throw failure(what, dtype.toString() + Shape.of(dims), tensor);
     }
   }
@@ -31,9 +31,14 @@ public final class Require {
 
   /** A tensor that must be there and has one of these ranks. */
   public static void rank(String what, Tensor tensor, int... ranks) {
-    if (tensor == null || Arrays.stream(ranks).noneMatch(r -> r == tensor.shape().rank())) {
-      throw failure(what, "a tensor of rank " + Arrays.toString(ranks), tensor);
+    if (tensor != null) {
+      for (int rank : ranks) {
+        if (rank == tensor.shape().rank()) {
+          return;
+        }
+      }
     }
+    throw failure(what, "a tensor of rank " + Arrays.toString(ranks), tensor);
   }
 
   /** An integer of a list of indices: at least 0 and below the bound. */

@@ -1,7 +1,8 @@
 package dev.lethe.tensor;
 
 import java.lang.ref.Cleaner;
-import java.util.HashSet;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -21,7 +22,7 @@ public final class Scope implements AutoCloseable {
   private final String name;
   private final Allocator allocator;
   private final Birth birth;
-  private final Set<Storage> owned = new HashSet<>();
+  private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private String closedAt;
 
   private Scope(String name, Allocator allocator) {
@@ -114,7 +115,9 @@ public final class Scope implements AutoCloseable {
         throw new IllegalStateException(
             "tensor " + tensor + " of scope '" + scope.name + "' was used after its release");
       }
-      scope.requireOpen("use tensor " + tensor);
+      if (!scope.isOpen()) {
+        scope.requireOpen("use tensor " + tensor);
+      }
     }
   }
 

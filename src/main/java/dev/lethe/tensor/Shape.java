@@ -43,10 +43,21 @@ public final class Shape {
 
   /** The product of all sizes but the last: the rows of a matrix of last-axis vectors. */
   public long rows() {
-    if (dims.length == 0) {
-      return 1;
+    long product = 1;
+    for (int axis = 0; axis < dims.length - 1; axis++) {
+      product = Math.multiplyExact(product, dims[axis]);
     }
-    return LongStream.of(dims).limit(dims.length - 1L).reduce(1, Math::multiplyExact);
+    return product;
+  }
+
+  /** Whether these are the sizes, without making a shape of them. */
+  public boolean hasSizes(long... sizes) {
+    return Arrays.equals(dims, sizes);
+  }
+
+  /** The same without its outermost axis. */
+  Shape withoutFirst() {
+    return new Shape(Arrays.copyOfRange(dims, 1, dims.length));
   }
 
   public long[] toArray() {

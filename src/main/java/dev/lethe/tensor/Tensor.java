@@ -105,11 +105,8 @@ public final class Tensor {
 
   /** Entries {@code first … first+count-1} along the first axis, sharing memory. */
   public Tensor slice(long first, long count) {
+    requireRows(first, count);
     long size = shape.dim(0);
-    if (first < 0 || count < 0 || first + count > size) {
-      throw new IndexOutOfBoundsException(
-          "rows %d..%d of tensor %s".formatted(first, first + count, this));
-    }
     long[] dims = shape.toArray();
     dims[0] = count;
     long step = size == 0 ? 0 : byteSize() / size;
@@ -118,9 +115,9 @@ public final class Tensor {
 
   /** Entry {@code index} along the first axis, without that axis. */
   public Tensor row(long index) {
-    long[] dims = slice(index, 1).shape.toArray();
-    long[] rest = java.util.Arrays.copyOfRange(dims, 1, dims.length);
-    return slice(index, 1).reshape(rest);
+    requireRows(index, 1);
+    Shape rest = shape.withoutFirst();
+    return section(index * rest.elements(), rest);
   }
 
   /** The elements {@code first … first+shape.elements()-1} in memory order under another shape. */
@@ -174,6 +171,13 @@ public final class Tensor {
     }
     for (long i = 0; i < elements(); i++) {
       write(to, dtype, i, read(from, source.dtype, i));
+    }
+  }
+
+  private void requireRows(long first, long count) {
+    if (first < 0 || count < 0 || first + count > shape.dim(0)) {
+      throw new IndexOutOfBoundsException(
+          "rows %d..%d of tensor %s".formatted(first, first + count, this));
     }
   }
 

@@ -47,6 +47,11 @@ final class Cpu implements AutoCloseable {
     return allocator;
   }
 
+  /** Bytes that threads keep for themselves now. */
+  long scratchBytes() {
+    return scratchMemory.liveBytes();
+  }
+
   WorkerPool pool() {
     return pool;
   }

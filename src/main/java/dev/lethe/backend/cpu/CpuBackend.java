@@ -153,6 +153,11 @@ final class CpuBackend implements Backend {
     return new MemoryUse(cpu.allocator().liveBytes(), cpu.allocator().peakLiveBytes());
   }
 
+  /** Bytes that threads keep between kernels, beyond {@link #memoryUse}. */
+  long scratchBytes() {
+    return cpu.scratchBytes();
+  }
+
   @Override
   public void close() {
     cpu.close();

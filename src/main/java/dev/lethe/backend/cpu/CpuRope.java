@@ -47,8 +47,9 @@ final class CpuRope implements RopeKernels {
         x);
     MemorySegment at = Cpu.memory(positions);
     int n = Math.toIntExact(positions.elements());
+    String what = operation + ": positions";
     for (int row = 0; row < n; row++) {
-      Require.index(operation + ": positions", row, at.get(INT, 4L * row), table.positions());
+      Require.index(what, row, at.get(INT, 4L * row), table.positions());
     }
     MemorySegment cos = Cpu.memory(table.cos());
     MemorySegment sin = Cpu.memory(table.sin());

@@ -22,6 +22,13 @@ final class VectorMath {
   private static final VectorShuffle<Float> BY_2 = VectorShuffle.iota(SPECIES, 2, 1, true);
   private static final VectorShuffle<Float> BY_1 = VectorShuffle.iota(SPECIES, 1, 1, true);
 
+  private static final FloatVector MINUS_LN2_HIGH = all(-ScalarMath.LN2_HIGH);
+  private static final FloatVector MINUS_LN2_LOW = all(-ScalarMath.LN2_LOW);
+  private static final FloatVector E2 = all(ScalarMath.E2);
+  private static final FloatVector E3 = all(ScalarMath.E3);
+  private static final FloatVector E4 = all(ScalarMath.E4);
+  private static final FloatVector E5 = all(ScalarMath.E5);
+
   private VectorMath() {}
 
   /** The vector at element i of a run. */
@@ -41,15 +48,14 @@ final class VectorMath {
 
   /** The same operations as {@link ScalarMath#exp}. */
   static FloatVector exp(FloatVector x) {
-    FloatVector rounded = x.fma(all(ScalarMath.LOG2_E), all(ScalarMath.ROUNDER));
+    FloatVector rounded = x.fma(ScalarMath.LOG2_E, ScalarMath.ROUNDER);
     FloatVector n = rounded.sub(ScalarMath.ROUNDER);
-    FloatVector r =
-        n.fma(all(-ScalarMath.LN2_LOW), n.fma(all(-ScalarMath.LN2_HIGH), x));
-    FloatVector p = all(ScalarMath.E0).fma(r, all(ScalarMath.E1));
-    p = p.fma(r, all(ScalarMath.E2));
-    p = p.fma(r, all(ScalarMath.E3));
-    p = p.fma(r, all(ScalarMath.E4));
-    p = p.fma(r, all(ScalarMath.E5));
+    FloatVector r = n.fma(MINUS_LN2_LOW, n.fma(MINUS_LN2_HIGH, x));
+    FloatVector p = r.fma(ScalarMath.E0, ScalarMath.E1);
+    p = p.fma(r, E2);
+    p = p.fma(r, E3);
+    p = p.fma(r, E4);
+    p = p.fma(r, E5);
     FloatVector mantissa = p.fma(r.mul(r), r).add(1f);
     FloatVector power =
         rounded

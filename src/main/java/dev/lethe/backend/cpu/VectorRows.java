@@ -6,6 +6,7 @@ import static dev.lethe.backend.cpu.VectorMath.all;
 import static dev.lethe.backend.cpu.VectorMath.load;
 import static dev.lethe.backend.cpu.VectorMath.sigmoid;
 import static dev.lethe.backend.cpu.VectorMath.store;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -13,6 +14,9 @@ import jdk.incubator.vector.FloatVector;
 /**
  * Row arithmetic on the Vector API. Whole vectors first, then {@link ScalarRows} for what is left,
  * which does the same operations in the same order.
+ *
+ * <p>The compiler inlines no more helpers once a method has grown large, and boxes their vectors;
+ * methods of the Vector API it inlines always. So long loops call helpers first, and those methods directly in the end.
  */
 final class VectorRows implements RowPrimitives {
   private final ScalarRows rest = new ScalarRows();
@@ -210,7 +214,9 @@ final class VectorRows implements RowPrimitives {
       FloatVector x = load(a, ao, i);
       FloatVector s = sigmoid(x);
       FloatVector through = first(x, s).mul(load(b, bo, i));
-      store(through.fma(load(da, dao, i), x.mul(s).mul(load(db, dbo, i))), dh, dho, i);
+      through
+          .fma(load(da, dao, i), x.mul(s).mul(load(db, dbo, i)))
+          .intoMemorySegment(dh, dho + 4L * i, LITTLE_ENDIAN);
     }
     long at = 4L * whole;
     rest.swiGluTangent(
@@ -236,8 +242,8 @@ final class VectorRows implements RowPrimitives {
       FloatVector s = sigmoid(x);
       FloatVector g = load(gh, gho, i);
       FloatVector y = load(b, bo, i);
-      store(g.mul(y).mul(first(x, s)), ga, gao, i);
-      store(g.mul(x.mul(s)), gb, gbo, i);
+      g.mul(y).mul(first(x, s)).intoMemorySegment(ga, gao + 4L * i, LITTLE_ENDIAN);
+      g.mul(x.mul(s)).intoMemorySegment(gb, gbo + 4L * i, LITTLE_ENDIAN);
     }
     long at = 4L * whole;
     rest.swiGluBackward(
@@ -266,14 +272,20 @@ final class VectorRows implements RowPrimitives {
       FloatVector y = load(b, primal, i);
       FloatVector g = load(gh, primal, i);
       FloatVector dx = load(da, dao, i);
+      FloatVector dy = load(db, dbo, i);
       FloatVector dg = load(dgh, dgho, i);
+      FloatVector one = all(1f);
+      FloatVector two = all(2f);
       FloatVector s = sigmoid(x);
-      FloatVector t = all(1f).sub(s);
-      FloatVector first = s.mul(x.fma(t, all(1f)));
-      FloatVector second = s.mul(t).mul(x.fma(t.sub(s), all(2f)));
-      FloatVector linear = dg.fma(y, g.mul(load(db, dbo, i)));
-      store(linear.fma(first, g.mul(y).mul(second.mul(dx))), dga, out, i);
-      store(dg.fma(x.mul(s), g.mul(first.mul(dx))), dgb, out, i);
+      FloatVector t = one.sub(s);
+      FloatVector first = s.mul(x.fma(t, one));
+      FloatVector second = s.mul(t).mul(x.fma(t.sub(s), two));
+      FloatVector linear = dg.fma(y, g.mul(dy));
+      linear
+          .fma(first, g.mul(y).mul(second.mul(dx)))
+          .intoMemorySegment(dga, out + 4L * i, LITTLE_ENDIAN);
+      dg.fma(x.mul(s), g.mul(first.mul(dx)))
+          .intoMemorySegment(dgb, out + 4L * i, LITTLE_ENDIAN);
     }
     long at = 4L * whole;
     rest.swiGluBackwardTangent(

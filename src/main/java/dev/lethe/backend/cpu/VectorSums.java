@@ -19,100 +19,82 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Sums over a run. The 16 virtual lanes are taken in passes of as many lanes as a register has:
- * one pass over the run with 512 bits, two with 256, four with 128.
+ * one pass over the run with 512 bits, two with 256, four with 128. The passes are loops of one
+ * method, because a vector that a method returns is boxed where the compiler does not inline it.
  */
 final class VectorSums {
   private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
+  private static final int PASSES = LANES / L;
 
   private VectorSums() {}
 
-  static float dot(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
-    FloatVector sum = dotPass(x, xo, y, yo, n, 0);
-    if (L == 8) {
-      sum = sum.add(dotPass(x, xo, y, yo, n, 8));
-    }
-    if (L == 4) {
-      FloatVector even = sum.add(dotPass(x, xo, y, yo, n, 8));
-      sum = even.add(dotPass(x, xo, y, yo, n, 4).add(dotPass(x, xo, y, yo, n, 12)));
-    }
-    return VectorMath.fold(sum);
+  /** The first virtual lane of a pass; pairs of passes lie half the lanes apart, as they fold. */
+  private static int lane(int pass) {
+    return pass % 2 * (LANES / 2) + pass / 2 * L;
   }
 
-  private static FloatVector dotPass(
-      MemorySegment x, long xo, MemorySegment y, long yo, int n, int first) {
-    FloatVector sum = FloatVector.zero(SPECIES);
-    int i = first;
-    for (; i + L <= n; i += LANES) {
-      sum = load(x, xo, i).fma(load(y, yo, i), sum);
+  static float dot(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    FloatVector even = FloatVector.zero(SPECIES);
+    FloatVector odd = even;
+    for (int pass = 0; pass < PASSES; pass++) {
+      FloatVector sum = FloatVector.zero(SPECIES);
+      int i = lane(pass);
+      for (; i + L <= n; i += LANES) {
+        sum = load(x, xo, i).fma(load(y, yo, i), sum);
+      }
+      if (i < n) {
+        sum = loadTail(x, xo, i, n).fma(loadTail(y, yo, i, n), sum);
+      }
+      even = pass == 0 ? sum : pass == 1 ? even.add(sum) : even;
+      odd = pass == 2 ? sum : pass == 3 ? odd.add(sum) : odd;
     }
-    return i < n ? loadTail(x, xo, i, n).fma(loadTail(y, yo, i, n), sum) : sum;
+    return VectorMath.fold(PASSES == 4 ? even.add(odd) : even);
   }
 
   static float dot3(
       MemorySegment x, long xo, MemorySegment y, long yo, MemorySegment z, long zo, int n) {
-    FloatVector sum = dot3Pass(x, xo, y, yo, z, zo, n, 0);
-    if (L == 8) {
-      sum = sum.add(dot3Pass(x, xo, y, yo, z, zo, n, 8));
+    FloatVector even = FloatVector.zero(SPECIES);
+    FloatVector odd = even;
+    for (int pass = 0; pass < PASSES; pass++) {
+      FloatVector sum = FloatVector.zero(SPECIES);
+      int i = lane(pass);
+      for (; i + L <= n; i += LANES) {
+        FloatVector last = FloatVector.fromMemorySegment(SPECIES, z, zo + 4L * i, LITTLE_ENDIAN);
+        sum = load(x, xo, i).mul(load(y, yo, i)).fma(last, sum);
+      }
+      if (i < n) {
+        FloatVector xy = loadTail(x, xo, i, n).mul(loadTail(y, yo, i, n));
+        sum = xy.fma(loadTail(z, zo, i, n), sum);
+      }
+      even = pass == 0 ? sum : pass == 1 ? even.add(sum) : even;
+      odd = pass == 2 ? sum : pass == 3 ? odd.add(sum) : odd;
     }
-    if (L == 4) {
-      FloatVector even = sum.add(dot3Pass(x, xo, y, yo, z, zo, n, 8));
-      sum = even.add(dot3Pass(x, xo, y, yo, z, zo, n, 4).add(dot3Pass(x, xo, y, yo, z, zo, n, 12)));
-    }
-    return VectorMath.fold(sum);
-  }
-
-  private static FloatVector dot3Pass(
-      MemorySegment x,
-      long xo,
-      MemorySegment y,
-      long yo,
-      MemorySegment z,
-      long zo,
-      int n,
-      int first) {
-    FloatVector sum = FloatVector.zero(SPECIES);
-    int i = first;
-    for (; i + L <= n; i += LANES) {
-      sum = load(x, xo, i).mul(load(y, yo, i)).fma(load(z, zo, i), sum);
-    }
-    if (i < n) {
-      FloatVector xy = loadTail(x, xo, i, n).mul(loadTail(y, yo, i, n));
-      sum = xy.fma(loadTail(z, zo, i, n), sum);
-    }
-    return sum;
+    return VectorMath.fold(PASSES == 4 ? even.add(odd) : even);
   }
 
   static float expSum(MemorySegment x, long xo, int n, float scale, float shift) {
-    FloatVector sum = expSumPass(x, xo, n, scale, shift, 0);
-    if (L == 8) {
-      sum = sum.add(expSumPass(x, xo, n, scale, shift, 8));
-    }
-    if (L == 4) {
-      FloatVector even = sum.add(expSumPass(x, xo, n, scale, shift, 8));
-      FloatVector odd = expSumPass(x, xo, n, scale, shift, 4);
-      sum = even.add(odd.add(expSumPass(x, xo, n, scale, shift, 12)));
-    }
-    return VectorMath.fold(sum);
-  }
-
-  private static FloatVector expSumPass(
-      MemorySegment x, long xo, int n, float scale, float shift, int first) {
     FloatVector a = all(scale);
     FloatVector b = all(-shift);
-    FloatVector sum = FloatVector.zero(SPECIES);
-    int i = first;
-    for (; i + L <= n; i += LANES) {
-      FloatVector e = exp(load(x, xo, i).fma(a, b));
-      store(e, x, xo, i);
-      sum = sum.add(e);
+    FloatVector even = FloatVector.zero(SPECIES);
+    FloatVector odd = even;
+    for (int pass = 0; pass < PASSES; pass++) {
+      FloatVector sum = FloatVector.zero(SPECIES);
+      for (int i = lane(pass); i < n; i += LANES) {
+        boolean whole = i + L <= n;
+        FloatVector e = exp((whole ? load(x, xo, i) : loadTail(x, xo, i, n)).fma(a, b));
+        if (whole) {
+          store(e, x, xo, i);
+          sum = sum.add(e);
+        } else {
+          VectorMask<Float> inside = SPECIES.indexInRange(i, n);
+          e.intoMemorySegment(x, xo + 4L * i, LITTLE_ENDIAN, inside);
+          sum = sum.add(e, inside);
+        }
+      }
+      even = pass == 0 ? sum : pass == 1 ? even.add(sum) : even;
+      odd = pass == 2 ? sum : pass == 3 ? odd.add(sum) : odd;
     }
-    if (i < n) {
-      VectorMask<Float> inside = SPECIES.indexInRange(i, n);
-      FloatVector e = exp(loadTail(x, xo, i, n).fma(a, b));
-      e.intoMemorySegment(x, xo + 4L * i, LITTLE_ENDIAN, inside);
-      sum = sum.add(e, inside);
-    }
-    return sum;
+    return VectorMath.fold(PASSES == 4 ? even.add(odd) : even);
   }
 
   static float max(MemorySegment x, long xo, int n) {

@@ -1,0 +1,51 @@
+package dev.lethe.backend;
+
+import dev.lethe.jmh.Counters;
+import dev.lethe.jmh.KernelBenchmark;
+import dev.lethe.tensor.Tensor;
+import java.util.stream.IntStream;
+import org.openjdk.jmh.annotations.Benchmark;
+
+/**
+ * Claim: rotary positions take one pass over memory, in place, forth (forward, tangent) and back (backward,
+ * backward tangent).
+ */
+public class RopeBenchmark extends KernelBenchmark {
+  private static final int N = 512;
+  private static final int HEADS = 6;
+  private static final int SIZE = 48;
+
+  private RopeTable table;
+  private Tensor positions;
+  private Tensor x;
+
+  @Override
+  protected void prepare() {
+    table = new RopeTable(turn(true), turn(false));
+    positions = indices(IntStream.range(0, N).toArray());
+    x = in(1, N, HEADS * SIZE);
+  }
+
+  /** Cosines or sines, so that repeated rotation keeps the size of numbers. */
+  private Tensor turn(boolean cosines) {
+    Tensor host = numbers(N, SIZE / 2);
+    for (long i = 0; i < host.elements(); i++) {
+      host.set(i, cosines ? Math.cos(i) : Math.sin(i));
+    }
+    Tensor target = vectorOut(N, SIZE / 2);
+    backend.upload(host, target);
+    return target;
+  }
+
+  @Benchmark
+  public void forth(Counters.Bytes work) {
+    backend.rope().rotate(table, positions, x, x);
+    work.bytes += bytes(x, x);
+  }
+
+  @Benchmark
+  public void back(Counters.Bytes work) {
+    backend.rope().rotateBack(table, positions, x, x);
+    work.bytes += bytes(x, x);
+  }
+}

@@ -1,0 +1,63 @@
+package dev.lethe.jmh;
+
+import java.util.List;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
+
+/**
+ * One quantity that the study varies, all else fixed.
+ *
+ * @param name as in the names of files
+ * @param label of the chart's axis, with what is fixed
+ * @param values ascending, each double the one before
+ * @param size the model and batch at a value
+ * @param threads the backend's threads at a value
+ * @param operations what is measured
+ * @param ideal the power of the value that the time should follow: 1 or −1
+ */
+record ScalingAxis(
+    String name,
+    String label,
+    List<Integer> values,
+    IntFunction<ModelSize> size,
+    IntFunction<Integer> threads,
+    List<Operation> operations,
+    int ideal) {
+  private static final int MOST_THREADS = Runtime.getRuntime().availableProcessors();
+
+  /** All of them. */
+  static List<ScalingAxis> all() {
+    ModelSize small = ModelSize.SMALL;
+    return List.of(
+        linear(
+            "tokens", "sequences of 64 tokens", List.of(1, 2, 4, 8, 16),
+            value -> small.withBatch(value, 64), Operation.ONE_VECTOR),
+        linear(
+            "length", "tokens of one sequence", List.of(64, 128, 256, 512, 1024),
+            value -> small.withBatch(1, value), Operation.ONE_VECTOR),
+        linear(
+            "layers", "layers", List.of(1, 2, 4, 8), small::withLayers, Operation.ONE_VECTOR),
+        linear(
+            "rank", "rank of the adapter", List.of(2, 4, 8, 16, 32, 64), small::withRank,
+            Operation.ONE_VECTOR),
+        linear(
+            "vectors", "vectors at once", List.of(1, 2, 4, 8, 16), small::withVectors,
+            Operation.MANY_VECTORS),
+        new ScalingAxis(
+            "threads", "threads", doublesUpTo(MOST_THREADS), value -> small.withBatch(8, 64),
+            value -> value, Operation.ONE_VECTOR, -1));
+  }
+
+  private static ScalingAxis linear(
+      String name,
+      String label,
+      List<Integer> values,
+      IntFunction<ModelSize> size,
+      List<Operation> operations) {
+    return new ScalingAxis(name, label, values, size, value -> MOST_THREADS, operations, 1);
+  }
+
+  private static List<Integer> doublesUpTo(int most) {
+    return IntStream.iterate(1, value -> value <= most, value -> 2 * value).boxed().toList();
+  }
+}

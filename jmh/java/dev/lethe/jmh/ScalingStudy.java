@@ -1,0 +1,127 @@
+package dev.lethe.jmh;
+
+import dev.lethe.bench.LineChart;
+import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.StrictJson;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Measures how time and memory of every derivative grow with tokens, sequence length, layers, rank, vectors and
+ * threads, on the CPU backend. Argument: the folder for scaling.json and the charts scaling-*.svg.
+ */
+public final class ScalingStudy {
+  private static final String DEVICE = "cpu";
+  private static final String SUBTITLE =
+      "Llama of 4 layers, width 192, 2048 words; all linear layers adapted, rank 8; 4 × 64 tokens, float32";
+  private static final long WARM_UP_NANOS = 8_000_000_000L;
+  private static final long LEAST_NANOS = 300_000_000L;
+  private static final int LEAST_RUNS = 5;
+
+  private ScalingStudy() {}
+
+  /** Runs all of it: about three minutes. */
+  public static void main(String[] args) throws IOException {
+    Path folder = Files.createDirectories(Path.of(args[0]));
+    warmUp();
+    List<ScalingSeries> all = new ArrayList<>();
+    for (ScalingAxis axis : ScalingAxis.all()) {
+      List<ScalingSeries> series =
+          axis.operations().stream().map(operation -> measure(axis, operation)).toList();
+      series.forEach(s -> System.out.println(s.summary()));
+      time(axis, series).write(folder.resolve("scaling-%s-time.svg".formatted(axis.name())));
+      memory(axis, series).write(folder.resolve("scaling-%s-memory.svg".formatted(axis.name())));
+      all.addAll(series);
+    }
+    AtomicFiles.writeText(folder.resolve("scaling.json"), StrictJson.write(json(all)));
+  }
+
+  /** The vector kernels need seconds until they are compiled. */
+  private static void warmUp() {
+    try (ModelFixture model = new ModelFixture(ModelSize.SMALL.withVectors(2), DEVICE, 0)) {
+      long begun = System.nanoTime();
+      while (System.nanoTime() - begun < WARM_UP_NANOS) {
+        Operation.ONE_VECTOR.forEach(operation -> operation.run(model));
+      }
+    }
+  }
+
+  private static ScalingSeries measure(ScalingAxis axis, Operation operation) {
+    int count = axis.values().size();
+    double[] seconds = new double[count];
+    double[] bytes = new double[count];
+    for (int i = 0; i < count; i++) {
+      int value = axis.values().get(i);
+      try (ModelFixture model =
+          new ModelFixture(axis.size().apply(value), DEVICE, axis.threads().apply(value))) {
+        long before = model.backend().memoryUse().liveBytes();
+        seconds[i] = medianSeconds(operation, model);
+        bytes[i] = model.backend().memoryUse().peakBytes() - before;
+      }
+    }
+    double[] x = axis.values().stream().mapToDouble(Integer::doubleValue).toArray();
+    return new ScalingSeries(axis, operation, x, seconds, bytes);
+  }
+
+  private static double medianSeconds(Operation operation, ModelFixture model) {
+    operation.run(model);
+    List<Double> runs = new ArrayList<>();
+    long begun = System.nanoTime();
+    while (runs.size() < LEAST_RUNS || System.nanoTime() - begun < LEAST_NANOS) {
+      long start = System.nanoTime();
+      operation.run(model);
+      runs.add((System.nanoTime() - start) * 1e-9);
+    }
+    return runs.stream().sorted().skip(runs.size() / 2).findFirst().orElseThrow();
+  }
+
+  private static LineChart time(ScalingAxis axis, List<ScalingSeries> series) {
+    return chart("Time against " + axis.name(), axis, "milliseconds", axis.ideal(), 1e3,
+        series, ScalingSeries::seconds);
+  }
+
+  private static LineChart memory(ScalingAxis axis, List<ScalingSeries> series) {
+    return chart("Memory of tensors against " + axis.name(), axis, "MB", Math.max(0, axis.ideal()),
+        1e-6, series, ScalingSeries::bytes);
+  }
+
+  private static LineChart chart(
+      String title,
+      ScalingAxis axis,
+      String unit,
+      int exponent,
+      double scale,
+      List<ScalingSeries> series,
+      Function<ScalingSeries, double[]> values) {
+    List<LineChart.Line> lines =
+        series.stream()
+            .map(
+                s ->
+                    new LineChart.Line(
+                        s.operation().label(),
+                        s.x(),
+                        Arrays.stream(values.apply(s)).map(v -> scale * v).toArray()))
+            .toList();
+    return new LineChart(title, SUBTITLE, axis.label(), unit, exponent, lines);
+  }
+
+  private static ObjectNode json(List<ScalingSeries> all) {
+    ObjectNode root = StrictJson.newObject();
+    ArrayNode list = root.putArray("series");
+    for (ScalingSeries series : all) {
+      ObjectNode json = list.addObject();
+      json.put("axis", series.axis().name()).put("operation", series.operation().label());
+      Arrays.stream(series.x()).forEach(json.putArray("x")::add);
+      Arrays.stream(series.seconds()).forEach(json.putArray("seconds")::add);
+      Arrays.stream(series.bytes()).forEach(json.putArray("tensor_bytes")::add);
+    }
+    return root;
+  }
+}
