@@ -40,7 +40,8 @@ class ArchitectureTest {
           Map.entry("unlearn", Set.of("influence", "train")),
           Map.entry("evaluate", Set.of("influence", "train")),
           Map.entry("run", Set.of("unlearn", "evaluate")),
-          Map.entry("cli", Set.of("run")));
+          Map.entry("bench", Set.of("run")),
+          Map.entry("cli", Set.of("bench")));
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()
