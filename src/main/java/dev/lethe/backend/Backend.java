@@ -4,6 +4,7 @@ import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.List;
 import java.util.OptionalLong;
 
 /**
@@ -106,6 +107,14 @@ public interface Backend extends AutoCloseable {
 
   /** Bytes in use now, and the most ever in use at a time. */
   MemoryUse memoryUse();
+
+  /**
+   * Time of each kernel since the last call, the longest first; empty unless the backend was opened with {@link
+   * BackendOptions#timed}.
+   */
+  default List<KernelTime> takeKernelTimes() {
+    return List.of();
+  }
 
   /** Gives back threads and memory; tensors of this backend must no longer be used. */
   @Override

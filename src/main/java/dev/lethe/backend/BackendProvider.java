@@ -24,6 +24,14 @@ public interface BackendProvider {
     return List.of();
   }
 
+  /**
+   * Whether its backends, opened with {@link BackendOptions#timed}, time their kernels; of others the calls are
+   * timed.
+   */
+  default boolean timesItself() {
+    return false;
+  }
+
   /** Opens it; call only where {@link #availability} says it can. */
   Backend open(BackendOptions options);
 

@@ -39,7 +39,8 @@ public final class Backends {
       }
       BackendProvider.Availability found = provider.availability(options);
       if (found.usable()) {
-        return provider.open(options);
+        Backend backend = provider.open(options);
+        return options.timed() && !provider.timesItself() ? TimedBackend.of(backend) : backend;
       }
       if (!device.equals(AUTO)) {
         throw new EnvironmentException(

@@ -1,33 +1,29 @@
 package dev.lethe.cli;
 
-import dev.lethe.autograd.Gradients;
-import dev.lethe.autograd.Linearization;
-import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
-import dev.lethe.data.Sample;
+import dev.lethe.backend.KernelTime;
+import dev.lethe.bench.MachinePeak;
+import dev.lethe.bench.Operation;
+import dev.lethe.bench.Workload;
+import dev.lethe.bench.WorkloadBench;
+import dev.lethe.bench.WorkloadCost;
+import dev.lethe.bench.WorkloadMemory;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.StrictJson;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.nn.Batch;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.run.Machine;
 import dev.lethe.run.Progress;
 import dev.lethe.run.Versions;
 import dev.lethe.tensor.DType;
-import dev.lethe.tensor.Scope;
-import dev.lethe.tensor.Shape;
-import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
-import java.util.function.Consumer;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -39,9 +35,10 @@ import tools.jackson.databind.node.ObjectNode;
     name = "bench",
     description = {
       "Times forward, gradient, per-sample gradients, Hessian and Gauss-Newton products on random",
-      "weights; one JSON object a line, comparable with a PyTorch script of the same workloads.",
-      "peak_bytes is the process's peak resident memory while the operation ran; tensor_bytes the most",
-      "that Lethe's own tensors held since the start."
+      "weights; one JSON object a line, comparable with a PyTorch script of the same workloads (lethe",
+      "compare). flops and weight_bytes are the least that the operation needs; peak_share is its rate over",
+      "that of one large product on this device. peak_bytes is the process's peak resident memory while the",
+      "operation ran; tensor_bytes the most that Lethe's own tensors held since the start."
     })
 final class BenchCommand extends LetheCommand {
   private static final long WARMUP_NANOS = 3_000_000_000L;
@@ -60,14 +57,33 @@ final class BenchCommand extends LetheCommand {
       paramLabel = "OP,OP",
       split = ",",
       defaultValue = "forward,grad,per_sample,hvp,hvp_again,ggn",
-      description = "which operations (default: ${DEFAULT-VALUE})")
+      description =
+          "which operations: those of the default, and ggn_again, hvp_block and ggn_block, which"
+              + " multiply --vectors vectors in one pass (default: ${DEFAULT-VALUE})")
   private List<String> ops;
+
+  @Option(
+      names = "--vectors",
+      paramLabel = "K",
+      defaultValue = "8",
+      description = "vectors of hvp_block and ggn_block (default: ${DEFAULT-VALUE})")
+  private int vectors;
 
   @Option(names = "--batch", paramLabel = "B", description = "samples, instead of the workload's")
   private Integer batch;
 
   @Option(names = "--seq", paramLabel = "T", description = "tokens of each sample")
   private Integer seq;
+
+  @Option(names = "--layers", paramLabel = "L", description = "layers, instead of the workload's")
+  private Integer layers;
+
+  @Option(
+      names = "--kernels",
+      description =
+          "also the time of every kernel, on a GPU by events; a table goes to standard error and a JSON"
+              + " object a kernel to standard output. Timing costs time: do not compare these runs with others")
+  private boolean kernels;
 
   @Option(
       names = "--runs",
@@ -91,90 +107,52 @@ final class BenchCommand extends LetheCommand {
   @Override
   int run() {
     Workload shapes = shapes();
-    requireKnownOps();
-    if (runs < 1 || warmup < 0) {
-      throw usage("--runs must be at least 1 and --warmup not negative");
+    List<Operation> operations = operations();
+    if (runs < 1 || warmup < 0 || vectors < 1) {
+      throw usage("--runs and --vectors must be at least 1 and --warmup not negative");
     }
-    Path dir = temporaryFolder(shapes);
-    try (Backend backend = common.openBackend(this)) {
-      try (Progress.Task task = progress().start("random weights", 0, "")) {
-        shapes.write(dir, common.seed);
-      }
-      try (HfModelFolder folder = HfModelFolder.open(dir);
-          LanguageModel model = LanguageModel.open(folder, backend);
-          LoraAdapter adapter = LoraAdapter.create(shapes.adapterConfig(), model, common.seed)) {
-        randomise(adapter.theta(), backend, 1);
-        measure(shapes, new AdaptedModel(model, adapter));
+    try (Backend backend = common.openBackend(this, kernels)) {
+      WorkloadMemory.require(shapes, operations, vectors, backend);
+      double peak = peak(backend);
+      Path dir = temporaryFolder(shapes);
+      try {
+        try (Progress.Task task = progress().start("random weights", 0, "")) {
+          shapes.write(dir, common.seed);
+        }
+        try (HfModelFolder folder = HfModelFolder.open(dir);
+            LanguageModel model = LanguageModel.open(folder, backend);
+            LoraAdapter adapter = LoraAdapter.create(shapes.adapterConfig(), model, common.seed);
+            WorkloadBench bench =
+                new WorkloadBench(shapes, new AdaptedModel(model, adapter), common.seed)) {
+          for (Operation op : operations) {
+            stopIfAsked();
+            Machine.resetPeakResidentMemory();
+            bench.prepare(op, vectors, work -> time(shapes, backend, peak, op, work));
+          }
+        }
+      } finally {
+        delete(dir);
       }
       return ExitCode.DONE;
-    } finally {
-      delete(dir);
     }
   }
 
-  private void measure(Workload shapes, AdaptedModel adapted) {
-    Backend backend = adapted.backend();
-    Tensor theta = adapted.adapter().theta();
-    try (Scope scope = backend.openScope("bench");
-        Batch data = Batch.of(samples(shapes), backend)) {
-      Tape tape = adapted.tape(data);
-      Tensor v = scope.allocate(backend.vectorType(), 1, theta.elements());
-      Tensor g = scope.allocate(backend.vectorType(), 1, theta.elements());
-      randomise(v, backend, 2);
-      for (String op : ops) {
-        stopIfAsked();
-        Machine.resetPeakResidentMemory();
-        switch (op) {
-          case "forward" -> time(shapes, backend, op, "forward",
-              () -> Gradients.losses(backend, tape, theta));
-          case "grad" -> time(shapes, backend, op, "backward",
-              () -> Gradients.addGradient(backend, tape, theta, 1.0 / shapes.batch(), g.row(0)));
-          case "per_sample" -> perSample(shapes, backend, tape, theta, scope);
-          case "hvp" -> time(shapes, backend, op, "linearize_r_operator",
-              () -> once(backend, tape, theta, at -> at.addHvp(v, 1.0 / shapes.batch(), g)));
-          case "ggn" -> time(shapes, backend, op, "linearize_jvp_vjp",
-              () -> once(backend, tape, theta, at -> at.addGgn(v, 1.0 / shapes.batch(), g)));
-          default -> hvpAgain(shapes, backend, tape, theta, v, g);
-        }
-      }
+  private double peak(Backend backend) {
+    try (Progress.Task task = progress().start("rate of a large product", 0, "")) {
+      return MachinePeak.flopsPerSecond(backend);
     }
   }
 
-  private void perSample(
-      Workload shapes, Backend backend, Tape tape, Tensor theta, Scope scope) {
-    Tensor each = scope.allocate(backend.vectorType(), shapes.batch(), theta.elements());
-    time(
-        shapes, backend, "per_sample", "batched", () -> Gradients.perSample(backend, tape, theta, each));
-    scope.release(each);
-  }
-
-  private void hvpAgain(
-      Workload shapes, Backend backend, Tape tape, Tensor theta, Tensor v, Tensor g) {
-    try (Linearization at = new Linearization(backend, tape, theta)) {
-      time(
-          shapes,
-          backend,
-          "hvp_again",
-          "kept_linearization",
-          () -> at.addHvp(v, 1.0 / shapes.batch(), g));
-    }
-  }
-
-  private static void once(
-      Backend backend, Tape tape, Tensor theta, Consumer<Linearization> use) {
-    try (Linearization at = new Linearization(backend, tape, theta)) {
-      use.accept(at);
-    }
-  }
-
-  private void time(Workload shapes, Backend backend, String op, String way, Runnable work) {
+  private void time(
+      Workload shapes, Backend backend, double peak, Operation op, Runnable work) {
     double[] seconds = new double[runs];
-    try (Progress.Task task = progress().start(op, runs, "timed runs")) {
+    try (Progress.Task task = progress().start(op.label(), runs, "timed runs")) {
       long begun = System.nanoTime();
       for (int i = 0; i < warmup || warmup > 0 && System.nanoTime() - begun < WARMUP_NANOS; i++) {
         stopIfAsked();
         work.run();
       }
+      backend.takeKernelTimes();
       for (int i = 0; i < runs; i++) {
         stopIfAsked();
         long start = System.nanoTime();
@@ -183,19 +161,62 @@ final class BenchCommand extends LetheCommand {
         task.done(i + 1L);
       }
     }
+    List<KernelTime> times = backend.takeKernelTimes();
     Arrays.sort(seconds);
     double median = (seconds[(runs - 1) / 2] + seconds[runs / 2]) / 2;
-    ObjectNode json = StrictJson.newObject();
-    json.put("peer", "lethe " + Versions.current().lethe());
-    json.put("workload", shapes.name()).put("device", backend.name());
-    json.put("dtype", backend.activationType() == DType.F64 ? "fp64" : "fp32");
-    json.put("batch", shapes.batch()).put("seq", shapes.seq()).put("op", op).put("way", way);
+    double flops = new WorkloadCost(shapes).flops(op, vectors);
+    ObjectNode json = description(shapes, backend, op);
     json.put("median_s", median).put("min_s", seconds[0]);
     json.put("tokens_per_s", shapes.batch() * (double) shapes.seq() / median);
+    json.put("flops", flops).put("flops_per_s", flops / median);
+    json.put("peak_flops_per_s", peak).put("peak_share", flops / median / peak);
+    json.put("weight_bytes", new WorkloadCost(shapes).weightBytes(op, backend.activationType()));
     Machine.peakResidentMemory().ifPresent(bytes -> json.put("peak_bytes", bytes));
     json.put("tensor_bytes", backend.memoryUse().peakBytes());
     print(json);
+    if (kernels) {
+      print(shapes, backend, op, times);
+    }
     console.out().flush();
+  }
+
+  private void print(Workload shapes, Backend backend, Operation op, List<KernelTime> times) {
+    double all = times.stream().mapToDouble(KernelTime::seconds).sum();
+    console.err().printf("%n%s: time of kernels, each run%n", op.label());
+    for (KernelTime time : times) {
+      double each = time.seconds() / runs;
+      ObjectNode json = description(shapes, backend, op);
+      json.put("kernel", time.kernel()).put("launches", time.calls() / (double) runs);
+      json.put("kernel_s", each).put("share", time.seconds() / all);
+      print(json);
+      console
+          .err()
+          .printf(
+              "%-44s %8.1f launches %10.3f ms %6.1f %%%n",
+              time.kernel(), time.calls() / (double) runs, 1e3 * each, 100 * time.seconds() / all);
+    }
+    console.err().flush();
+  }
+
+  private ObjectNode description(Workload shapes, Backend backend, Operation op) {
+    ObjectNode json = StrictJson.newObject();
+    json.put("peer", "lethe " + Versions.current().lethe());
+    json.put("workload", shapes.name()).put("device", backend.name());
+    json.put("dtype", dtype(backend.activationType()));
+    json.put("batch", shapes.batch()).put("seq", shapes.seq());
+    if (layers != null) {
+      json.put("layers", shapes.layers());
+    }
+    return json.put("op", op.label()).put("way", op.way(vectors));
+  }
+
+  /** The peer's names of formats. */
+  private static String dtype(DType type) {
+    return switch (type) {
+      case F64 -> "fp64";
+      case BF16 -> "bf16";
+      default -> "fp32";
+    };
   }
 
   private Workload shapes() {
@@ -205,37 +226,27 @@ final class BenchCommand extends LetheCommand {
             .findFirst()
             .orElseThrow(() -> usage("--workload has no value '" + workload + "'"));
     Workload sized =
-        found.withBatch(batch == null ? found.batch() : batch, seq == null ? found.seq() : seq);
-    if (sized.batch() < 1 || sized.seq() < 2) {
-      throw usage("--batch must be at least 1 and --seq at least 2");
+        found.sized(
+            batch == null ? found.batch() : batch,
+            seq == null ? found.seq() : seq,
+            layers == null ? found.layers() : layers);
+    if (sized.batch() < 1 || sized.seq() < 2 || sized.layers() < 1) {
+      throw usage("--batch and --layers must be at least 1 and --seq at least 2");
     }
     return sized;
   }
 
-  private void requireKnownOps() {
-    List<String> known = List.of("forward", "grad", "per_sample", "hvp", "hvp_again", "ggn");
-    for (String op : ops) {
-      if (!known.contains(op)) {
-        throw usage("--ops has no value '" + op + "'; it is of " + String.join(", ", known));
-      }
-    }
-  }
-
-  private List<Sample> samples(Workload shapes) {
-    Random random = new Random(common.seed + 3);
-    List<Sample> samples = new ArrayList<>();
-    for (int i = 0; i < shapes.batch(); i++) {
-      int[] ids = random.ints(shapes.seq(), 0, shapes.vocabulary()).toArray();
-      samples.add(new Sample(Integer.toString(i), ids, ids, "random"));
-    }
-    return samples;
-  }
-
-  private void randomise(Tensor target, Backend backend, int stream) {
-    Random random = new Random(common.seed + stream);
-    double[] values = new double[Math.toIntExact(target.elements())];
-    Arrays.setAll(values, i -> 0.02 * random.nextGaussian());
-    backend.upload(Tensor.of(Shape.of(values.length), values), target.reshape(values.length));
+  private List<Operation> operations() {
+    return ops.stream()
+        .map(
+            name ->
+                Operation.byLabel(name)
+                    .orElseThrow(
+                        () ->
+                            usage(
+                                "--ops has no value '%s'; it is of %s"
+                                    .formatted(name, String.join(", ", Operation.labels())))))
+        .toList();
   }
 
   private static Path temporaryFolder(Workload shapes) {

@@ -44,12 +44,17 @@ final class CommonOptions {
 
   /** Opens the device that was asked for; refuses one that does not compute in the asked format. */
   Backend openBackend(LetheCommand command) {
+    return openBackend(command, false);
+  }
+
+  /** The same, with every kernel timed where that is asked for. */
+  Backend openBackend(LetheCommand command, boolean timed) {
     if (threads < 0) {
       throw command.usage("--threads must not be negative, got " + threads);
     }
     DType wanted = wantedFormat(command);
     String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
-    Backend backend = Backends.select(name, new BackendOptions(threads, wanted, -1));
+    Backend backend = Backends.select(name, new BackendOptions(threads, wanted, -1, timed));
     if (device.equals(Backends.AUTO) && !command.output.quiet) {
       Backends.passedOver(backend).forEach(other -> command.console.err().println(unused(other)));
     }

@@ -115,14 +115,9 @@ final class InspectCommand extends LetheCommand {
    * shapes, and the vectors of a solve. Estimates, about a fifth off.
    */
   private ObjectNode memory(TransformerSpec spec, PeftFolder peft, Backend backend) {
-    long width = backend.activationType().bytes();
     long weights = MemoryNeed.ofWeights(spec, backend);
-    long layer =
-        4 * spec.hidden()
-            + 3 * (spec.queryWidth() + spec.keyWidth())
-            + 3 * spec.intermediate();
     long tokens = Math.min(batchTokens, 32 * spec.maxPositions());
-    long kept = tokens * width * (spec.layers() * layer + spec.vocabulary());
+    long kept = MemoryNeed.ofPass(spec, backend, tokens);
     long theta =
         peft == null
             ? 0

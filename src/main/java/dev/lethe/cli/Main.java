@@ -87,6 +87,7 @@ public final class Main {
     main.addSubcommand(new InfluenceCommand(console));
     main.addSubcommand(new UnlearnCommand(console));
     main.addSubcommand(new BenchCommand(console));
+    main.addSubcommand(new CompareCommand(console));
     main.addSubcommand(new SelftestCommand(console));
     main.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
     main.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));

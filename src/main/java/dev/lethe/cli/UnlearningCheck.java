@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.bench.Workload;
 import dev.lethe.data.Sample;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;

@@ -33,6 +33,21 @@ public final class MemoryNeed {
     return Math.multiplyExact(elements, backend.activationType().bytes());
   }
 
+  /**
+   * About how many bytes one pass over a batch keeps for a second one, counted from the shapes.
+   *
+   * @param tokens in the batch
+   */
+  public static long ofPass(TransformerSpec spec, Backend backend, long tokens) {
+    long layer =
+        4 * spec.hidden()
+            + 3 * (spec.queryWidth() + spec.keyWidth())
+            + 3 * spec.intermediate();
+    return tokens
+        * backend.activationType().bytes()
+        * (spec.layers() * layer + spec.vocabulary());
+  }
+
   /** Throws where the weights would not fit into the memory that the system has left. */
   static void require(TransformerSpec spec, Backend backend, String where) {
     if (!(backend.allocator() instanceof HostAllocator)) {

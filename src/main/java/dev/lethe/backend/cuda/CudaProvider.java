@@ -4,11 +4,13 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider;
 import dev.lethe.backend.EnvironmentException;
+import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.blas.ProductsLadder;
 import dev.lethe.backend.cuda.blas.Refusal;
 import dev.lethe.backend.cuda.driver.CudaUnavailable;
 import dev.lethe.backend.cuda.driver.Gpu;
 import dev.lethe.backend.cuda.driver.JCudaDevice;
+import dev.lethe.backend.cuda.driver.TimedDevice;
 import dev.lethe.tensor.DType;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -50,23 +52,33 @@ public final class CudaProvider implements BackendProvider {
           "Leave --dtype away, or choose bf16 or f32; f64 is the format of --device reference.");
     }
     try {
-      return open(JCudaDevice.open(Gpu.find(options.device())), type);
+      return open(JCudaDevice.open(Gpu.find(options.device())), type, options.timed());
     } catch (CudaUnavailable e) {
       throw e.error("device cuda");
     }
   }
 
-  private static Backend open(JCudaDevice device, DType type) {
+  @Override
+  public boolean timesItself() {
+    return true;
+  }
+
+  private static Backend open(JCudaDevice device, DType type, boolean timed) {
     try {
-      return new CudaBackend(
-          new Cuda(
-              device,
-              type,
-              cuda -> ProductsLadder.open(device, new TiledProducts(cuda)).best()));
+      if (timed) {
+        TimedDevice clock = new TimedDevice(device);
+        return new CudaBackend(
+            new Cuda(clock, type, cuda -> new TimedProducts(products(device, cuda), clock)));
+      }
+      return new CudaBackend(new Cuda(device, type, cuda -> products(device, cuda)));
     } catch (RuntimeException | Error e) {
       device.close();
       throw e;
     }
+  }
+
+  private static Products products(JCudaDevice device, Cuda cuda) {
+    return ProductsLadder.open(device, new TiledProducts(cuda)).best();
   }
 
   @Override

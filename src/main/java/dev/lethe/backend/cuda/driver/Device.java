@@ -1,6 +1,8 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.backend.KernelTime;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * One CUDA device as kernels need it: memory by address, copies, launches. Everything is queued in one
@@ -84,6 +86,28 @@ public interface Device extends AutoCloseable {
    */
   default Graph record(Runnable work) {
     throw new RecordingRefused(place() + " does not record");
+  }
+
+  /** A mark in the stream, not set yet. A device that does everything at once may take the clock's time. */
+  default Mark newMark() {
+    return new ClockMark();
+  }
+
+  /** Time of each kernel since the last call, the longest first; empty on a device that does not time. */
+  default List<KernelTime> takeKernelTimes() {
+    return List.of();
+  }
+
+  /** A point of the stream whose time the device notes. */
+  interface Mark extends AutoCloseable {
+    /** Puts the mark behind everything queued so far; again moves it. */
+    void set();
+
+    /** Seconds between two marks; everything queued before the later one must be done. */
+    double secondsUntil(Mark later);
+
+    @Override
+    void close();
   }
 
   /** Recorded launches, copies and fills, with their arguments as they were. */

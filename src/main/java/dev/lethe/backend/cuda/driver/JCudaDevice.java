@@ -221,6 +221,12 @@ public final class JCudaDevice implements Device {
     return graph;
   }
 
+  @Override
+  public Mark newMark() {
+    enter();
+    return new EventMark(this);
+  }
+
   void destroy(CUgraphExec graph) {
     if (lost == null && !closed) {
       enter();

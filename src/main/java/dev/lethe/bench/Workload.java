@@ -1,4 +1,4 @@
-package dev.lethe.cli;
+package dev.lethe.bench;
 
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.HfConfig;
@@ -27,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param batch samples
  * @param seq tokens of each
  */
-record Workload(
+public record Workload(
     String name,
     int hidden,
     int layers,
@@ -45,36 +45,38 @@ record Workload(
   private static final List<String> ALL =
       List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
-  static final List<Workload> KNOWN =
+  /** Those of the peer. */
+  public static final List<Workload> KNOWN =
       List.of(
           new Workload("micro", 64, 2, 4, 2, 176, 512, 4, 8, ALL, 4, 32),
           new Workload("stories15m", 288, 6, 6, 6, 768, 32000, 8, 16, QV, 8, 256),
           new Workload("llama1b", 2048, 16, 32, 8, 8192, 128256, 16, 32, ALL, 8, 1024),
           new Workload("llama7b", 4096, 32, 32, 32, 11008, 32000, 8, 16, QV, 4, 512));
 
-  /** The same with another batch. */
-  Workload withBatch(int samples, int tokens) {
+  /** The same with another batch and another number of layers. */
+  public Workload sized(int samples, int tokens, int depth) {
     return new Workload(
-        name, hidden, layers, heads, keyHeads, feedForward, vocabulary, rank, alpha, targets,
+        name, hidden, depth, heads, keyHeads, feedForward, vocabulary, rank, alpha, targets,
         samples, tokens);
   }
 
-  PeftAdapterConfig adapterConfig() {
+  /** The adapter, before it has values. */
+  public PeftAdapterConfig adapterConfig() {
     return PeftAdapterConfig.create(rank, alpha, 0, targets, name);
   }
 
   /** The model's dimensions. */
-  TransformerSpec spec() {
+  public TransformerSpec spec() {
     return ModelFamily.spec(HfConfig.parse(config(), name), name);
   }
 
   /** Bytes of the folder that {@link #write} makes. */
-  long bytes() {
+  public long bytes() {
     return spec().parameters() * DType.F32.bytes();
   }
 
   /** Writes a Hugging Face folder of random weights, normal with deviation 0.02. */
-  void write(Path dir, long seed) {
+  public void write(Path dir, long seed) {
     AtomicFiles.writeText(dir.resolve("config.json"), StrictJson.write(config()));
     Random random = new Random(seed);
     try (HostAllocator memory = new HostAllocator();

@@ -1,0 +1,36 @@
+package dev.lethe.backend.cuda;
+
+import dev.lethe.backend.cuda.blas.Product;
+import dev.lethe.backend.cuda.blas.Products;
+import dev.lethe.backend.cuda.driver.TimedDevice;
+
+/** Products of a library, timed under the name of their shape; kernels of our own are timed by the device. */
+final class TimedProducts implements Products {
+  private final Products products;
+  private final TimedDevice device;
+
+  TimedProducts(Products products, TimedDevice device) {
+    this.products = products;
+    this.device = device;
+  }
+
+  @Override
+  public String description() {
+    return products.description();
+  }
+
+  @Override
+  public void multiply(Product product) {
+    if (products instanceof TiledProducts) {
+      products.multiply(product);
+    } else {
+      String name = "gemm %dx%dx%d".formatted(product.m(), product.n(), product.k());
+      device.time(name, () -> products.multiply(product));
+    }
+  }
+
+  @Override
+  public void close() {
+    products.close();
+  }
+}

@@ -1,0 +1,116 @@
+package dev.lethe.bench;
+
+import dev.lethe.autograd.Gradients;
+import dev.lethe.autograd.Linearization;
+import dev.lethe.autograd.Tape;
+import dev.lethe.backend.Backend;
+import dev.lethe.data.Sample;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.Batch;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Consumer;
+
+/** A workload's batch of random tokens on a model, and the operations on it, ready to be run again and again. */
+public final class WorkloadBench implements AutoCloseable {
+  private static final double DEVIATION = 0.02;
+
+  private final Workload workload;
+  private final Backend backend;
+  private final Tensor theta;
+  private final long seed;
+  private final Scope scope;
+  private final Batch batch;
+  private final Tape tape;
+
+  /**
+   * Fills the adapter with random values and makes the batch.
+   *
+   * @param model of the workload's dimensions
+   */
+  public WorkloadBench(Workload workload, AdaptedModel model, long seed) {
+    this.workload = workload;
+    this.backend = model.backend();
+    this.theta = model.adapter().theta();
+    this.seed = seed;
+    scope = backend.openScope("bench");
+    randomise(theta, 1);
+    batch = Batch.of(samples(), backend);
+    tape = model.tape(batch);
+  }
+
+  /**
+   * Prepares an operation and hands it over.
+   *
+   * @param vectors of an operation on several
+   * @param measure runs what it is given as often as it likes
+   */
+  public void prepare(Operation op, int vectors, Consumer<Runnable> measure) {
+    double scale = 1.0 / workload.batch();
+    int rows = op == Operation.PER_SAMPLE ? workload.batch() : op.block() ? vectors : 1;
+    try (Scope own = backend.openScope(op.label())) {
+      Tensor v = own.allocate(backend.vectorType(), rows, theta.elements());
+      Tensor g = own.allocate(backend.vectorType(), rows, theta.elements());
+      randomise(v, 2);
+      backend.vectors().fill(g, 0);
+      switch (op) {
+        case FORWARD -> measure.accept(() -> Gradients.losses(backend, tape, theta));
+        case GRAD ->
+            measure.accept(
+                awaited(g, () -> Gradients.addGradient(backend, tape, theta, scale, g.row(0))));
+        case PER_SAMPLE ->
+            measure.accept(awaited(g, () -> Gradients.perSample(backend, tape, theta, g)));
+        case HVP -> measure.accept(awaited(g, () -> once(at -> at.addHvp(v, scale, g))));
+        case GGN -> measure.accept(awaited(g, () -> once(at -> at.addGgn(v, scale, g))));
+        case HVP_AGAIN, HVP_BLOCK ->
+            once(at -> measure.accept(awaited(g, () -> at.addHvp(v, scale, g))));
+        case GGN_AGAIN, GGN_BLOCK ->
+            once(at -> measure.accept(awaited(g, () -> at.addGgn(v, scale, g))));
+      }
+    }
+  }
+
+  /** The work and then a value of its result, for which a device that queues must finish. */
+  private Runnable awaited(Tensor result, Runnable work) {
+    Tensor first = result.reshape(result.elements()).slice(0, 1);
+    Tensor host = Tensor.of(Shape.of(1), new double[1]);
+    return () -> {
+      work.run();
+      backend.download(first, host);
+    };
+  }
+
+  private void once(Consumer<Linearization> use) {
+    try (Linearization at = new Linearization(backend, tape, theta)) {
+      use.accept(at);
+    }
+  }
+
+  private List<Sample> samples() {
+    Random random = new Random(seed + 3);
+    List<Sample> samples = new ArrayList<>();
+    for (int i = 0; i < workload.batch(); i++) {
+      int[] ids = random.ints(workload.seq(), 0, workload.vocabulary()).toArray();
+      samples.add(new Sample(Integer.toString(i), ids, ids, "random"));
+    }
+    return samples;
+  }
+
+  private void randomise(Tensor target, int stream) {
+    Random random = new Random(seed + stream);
+    double[] values = new double[Math.toIntExact(target.elements())];
+    Arrays.setAll(values, i -> DEVIATION * random.nextGaussian());
+    backend.upload(Tensor.of(Shape.of(values.length), values), target.reshape(values.length));
+  }
+
+  @Override
+  public void close() {
+    batch.close();
+    scope.close();
+  }
+}

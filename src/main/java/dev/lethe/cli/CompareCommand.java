@@ -1,0 +1,42 @@
+package dev.lethe.cli;
+
+import dev.lethe.bench.Comparison;
+import dev.lethe.format.OutputFolder;
+import java.nio.file.Path;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Two files of benchmark results beside each other. */
+@Command(
+    name = "compare",
+    description = {
+      "Reads two files of results, of lethe bench or of its PyTorch peer, and prints for each operation that",
+      "both have timed on the same shapes the fastest way of each and the ratio of their times; below 1 the",
+      "first is faster."
+    })
+final class CompareCommand extends LetheCommand {
+  @Parameters(index = "0", paramLabel = "FIRST", description = "a file of JSON Lines")
+  private Path first;
+
+  @Parameters(index = "1", paramLabel = "SECOND", description = "what to compare it with")
+  private Path second;
+
+  @Option(names = "--svg", paramLabel = "FILE", description = "draw a chart; the file must not exist")
+  private Path svg;
+
+  CompareCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  int run() {
+    Comparison comparison = Comparison.of(first, second);
+    if (svg != null) {
+      OutputFolder.refuseExisting(svg);
+      comparison.chart().write(svg);
+    }
+    print(comparison.table());
+    return ExitCode.DONE;
+  }
+}
