@@ -227,7 +227,11 @@ public final class Linearization implements AutoCloseable {
       Slots cotangent = new Slots(backend, pass, tape);
       Tensor gx = cotangent.allocate(end.x(), v.dim(0));
       Tensor p = primal.get(end.p());
-      backend.loss().backwardTangent(end.head(), p, end.weights(), tangent.get(end.x()), gx);
+      Tensor primalGx = adjoint.single(end.x());
+      Tensor dx = tangent.get(end.x());
+      backend
+          .loss()
+          .backwardTangent(end.head(), p, end.targets(), end.weights(), primalGx, dx, gx);
       tangent.drop(end.x());
       AdapterRule rule =
           (lora, a) ->

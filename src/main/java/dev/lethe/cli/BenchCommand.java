@@ -45,6 +45,10 @@ import tools.jackson.databind.node.ObjectNode;
     })
 final class BenchCommand extends LetheCommand {
   private static final long WARMUP_NANOS = 3_000_000_000L;
+  private static final List<String> OPS =
+      List.of(
+          "forward", "grad", "per_sample", "hvp", "hvp_again", "hvp_block", "ggn", "ggn_again",
+          "ggn_block");
 
   @Mixin private CommonOptions common;
 
@@ -60,8 +64,17 @@ final class BenchCommand extends LetheCommand {
       paramLabel = "OP,OP",
       split = ",",
       defaultValue = "forward,grad,per_sample,hvp,hvp_again,ggn",
-      description = "which operations (default: ${DEFAULT-VALUE})")
+      description =
+          "which operations: those of the default, and ggn_again, hvp_block and ggn_block, which"
+              + " multiply --vectors vectors in one pass (default: ${DEFAULT-VALUE})")
   private List<String> ops;
+
+  @Option(
+      names = "--vectors",
+      paramLabel = "K",
+      defaultValue = "8",
+      description = "vectors of hvp_block and ggn_block (default: ${DEFAULT-VALUE})")
+  private int vectors;
 
   @Option(names = "--batch", paramLabel = "B", description = "samples, instead of the workload's")
   private Integer batch;
@@ -94,6 +107,9 @@ final class BenchCommand extends LetheCommand {
     requireKnownOps();
     if (runs < 1 || warmup < 0) {
       throw usage("--runs must be at least 1 and --warmup not negative");
+    }
+    if (vectors < 1) {
+      throw usage("--vectors must be at least 1, got " + vectors);
     }
     Path dir = temporaryFolder(shapes);
     try (Backend backend = common.openBackend(this)) {
@@ -134,7 +150,7 @@ final class BenchCommand extends LetheCommand {
               () -> once(backend, tape, theta, at -> at.addHvp(v, 1.0 / shapes.batch(), g)));
           case "ggn" -> time(shapes, backend, op, "linearize_jvp_vjp",
               () -> once(backend, tape, theta, at -> at.addGgn(v, 1.0 / shapes.batch(), g)));
-          default -> hvpAgain(shapes, backend, tape, theta, v, g);
+          default -> again(shapes, op, backend, tape, theta);
         }
       }
     }
@@ -148,15 +164,26 @@ final class BenchCommand extends LetheCommand {
     scope.release(each);
   }
 
-  private void hvpAgain(
-      Workload shapes, Backend backend, Tape tape, Tensor theta, Tensor v, Tensor g) {
-    try (Linearization at = new Linearization(backend, tape, theta)) {
+  /** Products at a kept linearization: one vector, or {@link #vectors} in one pass. */
+  private void again(Workload shapes, String op, Backend backend, Tape tape, Tensor theta) {
+    boolean block = op.endsWith("_block");
+    int k = block ? vectors : 1;
+    double scale = 1.0 / shapes.batch();
+    try (Scope scope = backend.openScope(op);
+        Linearization at = new Linearization(backend, tape, theta)) {
+      Tensor v = scope.allocate(backend.vectorType(), k, theta.elements());
+      Tensor out = scope.allocate(backend.vectorType(), k, theta.elements());
+      randomise(v, backend, 2);
+      backend.vectors().fill(out, 0);
+      String way = block ? "kept_linearization_%d_vectors".formatted(k) : "kept_linearization";
       time(
           shapes,
           backend,
-          "hvp_again",
-          "kept_linearization",
-          () -> at.addHvp(v, 1.0 / shapes.batch(), g));
+          op,
+          way,
+          op.startsWith("hvp")
+              ? () -> at.addHvp(v, scale, out)
+              : () -> at.addGgn(v, scale, out));
     }
   }
 
@@ -213,10 +240,9 @@ final class BenchCommand extends LetheCommand {
   }
 
   private void requireKnownOps() {
-    List<String> known = List.of("forward", "grad", "per_sample", "hvp", "hvp_again", "ggn");
     for (String op : ops) {
-      if (!known.contains(op)) {
-        throw usage("--ops has no value '" + op + "'; it is of " + String.join(", ", known));
+      if (!OPS.contains(op)) {
+        throw usage("--ops has no value '" + op + "'; it is of " + String.join(", ", OPS));
       }
     }
   }
