@@ -185,10 +185,6 @@ final class CpuLoss implements LossKernels {
       Tensor dgx) {
     Require.rank("loss.backwardTangent: dx", dx, 3);
     long k = dx.dim(0);
-    if (k == 1) {
-      backwardTangent(head, p, weights, dx, dgx);
-      return;
-    }
     PackedLinear w = PackedLinear.of(head);
     long m = dx.dim(1);
     Require.tensor("loss.backwardTangent: dx", dx, F32, k, m, w.in());
