@@ -10,15 +10,15 @@ import java.util.List;
 
 /**
  * (C + λI) x = b for many λ from one Krylov space: C and C + λI span the same, so that one product an
- * iteration serves every damping. Conjugate gradients by the Lanczos process (Saad, Iterative Methods
- * for Sparse Linear Systems, 2nd ed., algorithm 6.17, "D-Lanczos"), whose pivots are shifted for each λ; on multi-shift
- * methods see Frommer and Jegerlehner, Nucl. Phys. B Proc. Suppl. 42 (1995) and hep-lat/9612014.
+ * iteration serves every damping. Conjugate gradients by the Lanczos process (D-Lanczos: Saad, Iterative
+ * Methods for Sparse Linear Systems, 2nd ed., 6.7.1), whose pivots are shifted for each λ; on
+ * multi-shift methods see Frommer and others, hep-lat/9504020, and Jegerlehner, hep-lat/9612014.
  *
  * <p>A damping whose residual is within the tolerance rests, so the smallest decides the number of
- * products. In the end all residuals are recomputed in one pass of products; where rounding left one above
- * the tolerance, {@link ConjugateGradient} goes on from there with what is left of the iterations. A pivot ≤ 0 shows
- * that C + λI is not positive definite: that damping ends with {@link StopReason#NEGATIVE_CURVATURE}
- * and its last iterate, the others go on.
+ * products. In the end all residuals are recomputed in one pass of products; where rounding left one
+ * above the tolerance, {@link ConjugateGradient} goes on from there with what is left of the
+ * iterations. A pivot ≤ 0 shows that C + λI is not positive definite: that damping ends with {@link
+ * StopReason#NEGATIVE_CURVATURE} and its last iterate, the others go on.
  */
 public final class DampingSweep {
   private static final String NAME = "damping-sweep";
