@@ -100,6 +100,20 @@ class EraserTest {
   }
 
   @Test
+  void aBlockOfOneIsConjugateGradients() {
+    UnlearnRequest request = facts.removal("3", "5");
+    try (UnlearnResult one = facts.eraser(request).build().run(EraserMonitor.NONE);
+        UnlearnResult block =
+            facts.eraser(request).solver("block-cg").build().run(EraserMonitor.NONE)) {
+      double[] expected = one.step().delta().toDoubles();
+      assertArrayEquals(expected, block.step().delta().toDoubles(), 1e-6);
+      assertTrue(block.certificate().toJson().contains("block-cg"));
+      long iterations = block.certificate().steps().getFirst().iterations();
+      assertEquals(one.certificate().steps().getFirst().iterations(), iterations, 5.0);
+    }
+  }
+
+  @Test
   void aSweepOfNothingIsRefused() {
     Eraser eraser = facts.eraser(facts.removal()).build();
     assertThrows(LetheException.class, () -> eraser.sweep(List.of(1.0), EraserMonitor.NONE));
