@@ -156,6 +156,47 @@ class CommandsTest {
   }
 
   @Test
+  void aDampingSweepIsATableToChooseFrom() {
+    Path out = place.at("sweep");
+    Ended ended =
+        ok(on("unlearn", "--data", place.data, "--forget", "row-2", "--out", out,
+            "--damping-sweep", "1,0.1,10"));
+    JsonNode lines = last(ended).path("dampings");
+    assertEquals(3, lines.size(), ended.out());
+    assertEquals(0.1, lines.get(1).path("damping").asDouble());
+    assertTrue(lines.get(1).path("step_norm").asDouble() > lines.get(2).path("step_norm").asDouble());
+    for (JsonNode line : lines) {
+      assertTrue(line.path("residual").asDouble() <= 1e-4, line.toString());
+      assertTrue(Files.exists(out.resolve(line.path("step").asString())), line.toString());
+    }
+    assertTrue(Files.exists(out.resolve("lethe_damping.json")));
+    Ended refused =
+        Cli.run(on("unlearn", "--data", place.data, "--forget", "row-2", "--out", place.at("x"),
+            "--damping-sweep", "1,2", "--damping", "1"));
+    assertEquals(ExitCode.USAGE, refused.code(), refused.err());
+  }
+
+  @Test
+  void influenceOfSeveralQueriesInABlockIsTheSame() throws IOException {
+    Path alone = place.at("alone.jsonl");
+    Path block = place.at("block.jsonl");
+    ok(on("influence", "--data", place.data, "--query", place.data, "--damping", "0.5",
+        "--tolerance", "1e-9", "--out", alone));
+    ok(on("influence", "--data", place.data, "--query", place.data, "--damping", "0.5",
+        "--tolerance", "1e-9", "--solver", "block-cg", "--out", block));
+    List<String> one = Files.readAllLines(alone);
+    List<String> many = Files.readAllLines(block);
+    assertEquals(one.size(), many.size());
+    for (int q = 0; q < one.size(); q++) {
+      JsonNode expected = StrictJson.parse(one.get(q), "row").path("scores");
+      JsonNode found = StrictJson.parse(many.get(q), "row").path("scores");
+      for (int i = 0; i < Workplace.ROWS; i++) {
+        assertEquals(expected.get(i).asDouble(), found.get(i).asDouble(), 1e-7);
+      }
+    }
+  }
+
+  @Test
   void unlearnRaisesTheForgottenLossAndTheFilesSaySo() {
     Path out = place.at("forgotten");
     Ended ended =

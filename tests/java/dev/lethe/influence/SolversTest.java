@@ -48,7 +48,7 @@ class SolversTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"cg", "minres", "direct"})
+  @ValueSource(strings = {"cg", "minres", "direct", "block-cg"})
   void positiveDefiniteAtConditionTenThousand(String name) {
     MatrixOperator a = spd(1e-4, 1);
     double[] x = random(N, 1);
@@ -62,7 +62,7 @@ class SolversTest {
 
   /** At a residual of 1e-6 the error is 1e-3 in double precision too; here a smaller one is asked. */
   @ParameterizedTest
-  @ValueSource(strings = {"cg", "minres", "direct"})
+  @ValueSource(strings = {"cg", "minres", "direct", "block-cg"})
   void singlePrecisionAtConditionTenThousand(String name) {
     singlePrecision();
     MatrixOperator a = spd(1e-4, 1);
@@ -76,7 +76,7 @@ class SolversTest {
 
   /** Less than rounding allows: the solver says so, and rounding of x itself is all that is left. */
   @ParameterizedTest
-  @ValueSource(strings = {"cg", "minres"})
+  @ValueSource(strings = {"cg", "minres", "block-cg"})
   void singlePrecisionStagnatesAtTheRoundingOfTheSolution(String name) {
     singlePrecision();
     MatrixOperator a = spd(1e-4, 1);
@@ -95,7 +95,9 @@ class SolversTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"lissa,1e-6,5000", "sgd,1e-3,3000", "cg,1e-6,100", "minres,1e-6,100"})
+  @CsvSource({
+    "lissa,1e-6,5000", "sgd,1e-3,3000", "cg,1e-6,100", "minres,1e-6,100", "block-cg,1e-6,100"
+  })
   void dampingIsPartOfTheSystem(String name, double tolerance, int limit) {
     MatrixOperator a = spd(1e-2, 1).split(4, 0.3);
     double damping = 0.05;
@@ -142,7 +144,7 @@ class SolversTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"cg,1e-8", "minres,1e-8", "lissa,1e-6", "sgd,1e-5"})
+  @CsvSource({"cg,1e-8", "minres,1e-8", "lissa,1e-6", "sgd,1e-5", "block-cg,1e-8"})
   void nullSpaceStaysUntouched(String name, double tolerance) {
     double[] eigenvalues = MatrixOperator.logSpaced(N, 0.05, 1);
     Arrays.fill(eigenvalues, 0, 13, 0);
@@ -174,7 +176,10 @@ class SolversTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"cg,1", "cg,9", "minres,1", "minres,8", "lissa,1", "lissa,13", "sgd,1", "sgd,7"})
+  @CsvSource({
+    "cg,1", "cg,9", "minres,1", "minres,8", "lissa,1", "lissa,13", "sgd,1", "sgd,7", "block-cg,1",
+    "block-cg,9"
+  })
   void stoppedAndResumedToTheSameBytes(String name, int stopAt, @TempDir Path dir) {
     MatrixOperator a = spd(1e-2, 1).split(3, 0.4);
     double[] b = random(N, 7);
@@ -214,7 +219,7 @@ class SolversTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct"})
+  @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct", "block-cg"})
   void zeroNeedsNoProduct(String name) {
     MatrixOperator a = spd(1e-2, 1);
     Solution found = solve(name, a, 0, new double[N], SolverOptions.DEFAULT);
@@ -224,7 +229,7 @@ class SolversTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct"})
+  @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct", "block-cg"})
   void productsAreCountedAndTimed(String name) {
     MatrixOperator a = spd(1e-1, 1);
     Solution found = solve(name, a, 0, random(N, 9), SolverOptions.of(1e-6, 300, 0));
@@ -235,7 +240,7 @@ class SolversTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct"})
+  @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct", "block-cg"})
   void productsThatAreNotFiniteAreAnError(String name) {
     MatrixOperator a = spd(1e-1, 1);
     a.matrix[3][5] = Double.NaN;
@@ -271,7 +276,7 @@ class SolversTest {
   @Test
   void unknownSolverNamesTheKnown() {
     LetheException e = assertThrows(LetheException.class, () -> Solvers.byName("newton"));
-    assertTrue(e.getMessage().contains("cg, minres, lissa, sgd, direct"), e.getMessage());
+    assertTrue(e.getMessage().contains("cg, minres, lissa, sgd, direct, block-cg"), e.getMessage());
   }
 
   private MatrixOperator spd(double smallest, double largest) {

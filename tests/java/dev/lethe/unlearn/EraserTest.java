@@ -67,6 +67,59 @@ class EraserTest {
     closes(facts.replacement(facts.reworded(3)), 0.5, 0.15);
   }
 
+  @Test
+  void aSweepIsTheStepsOfItsDampings(@TempDir Path dir) {
+    UnlearnRequest request = facts.removal("3", "5");
+    List<Double> dampings = List.of(0.02, 0.002, 0.5);
+    DampingTable table = facts.eraser(request).build().sweep(dampings, EraserMonitor.NONE);
+    table.write(dir.resolve("sweep"), facts.model.layout());
+    long alone = 0;
+    for (int i = 0; i < dampings.size(); i++) {
+      DampingTable.Line line = table.lines().get(i);
+      assertTrue(line.converged(), line.stop());
+      Eraser.Builder single = facts.eraser(request).damping(dampings.get(i));
+      try (UnlearnResult result = single.build().run(EraserMonitor.NONE)) {
+        double[] expected = result.step().delta().toDoubles();
+        double[] found = line.step().delta().toDoubles();
+        double difference = 0;
+        double size = 0;
+        for (int j = 0; j < expected.length; j++) {
+          difference += Math.pow(found[j] - expected[j], 2);
+          size += expected[j] * expected[j];
+        }
+        assertTrue(Math.sqrt(difference / size) <= 1e-6, line.damping() + ": " + difference / size);
+        assertEquals(Math.sqrt(size), line.stepNorm(), 1e-6 * Math.sqrt(size));
+        alone += result.certificate().steps().getFirst().products();
+      }
+      assertTrue(line.requestRise() > 0 && line.targetChange() < 0, table.toText());
+      LoraAdapter moved = facts.model.adapter().copy();
+      StepFile.add(dir.resolve("sweep").resolve(line.file()), moved);
+      assertNotEquals(facts.model.adapter().sha256(), moved.sha256());
+      moved.close();
+    }
+    assertTrue(table.products() < alone, table.products() + " against " + alone);
+  }
+
+  @Test
+  void aBlockOfOneIsConjugateGradients() {
+    UnlearnRequest request = facts.removal("3", "5");
+    try (UnlearnResult one = facts.eraser(request).build().run(EraserMonitor.NONE);
+        UnlearnResult block =
+            facts.eraser(request).solver("block-cg").build().run(EraserMonitor.NONE)) {
+      double[] expected = one.step().delta().toDoubles();
+      assertArrayEquals(expected, block.step().delta().toDoubles(), 1e-6);
+      assertTrue(block.certificate().toJson().contains("block-cg"));
+      long iterations = block.certificate().steps().getFirst().iterations();
+      assertEquals(one.certificate().steps().getFirst().iterations(), iterations, 5.0);
+    }
+  }
+
+  @Test
+  void aSweepOfNothingIsRefused() {
+    Eraser eraser = facts.eraser(facts.removal()).build();
+    assertThrows(LetheException.class, () -> eraser.sweep(List.of(1.0), EraserMonitor.NONE));
+  }
+
   /** One step closes these parts of the distance to retraining. */
   private static void closes(UnlearnRequest request, double outputs, double weights) {
     RetrainDistance it = distance(facts.eraser(request), facts.retrained(request));

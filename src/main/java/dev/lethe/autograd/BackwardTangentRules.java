@@ -167,7 +167,8 @@ final class BackwardTangentRules {
     Tensor p = primal.get(c.p());
     Tensor dx = tangent.get(c.x());
     Tensor dgx = adjointTangent.allocate(c.x(), k);
-    backend.loss().backwardTangent(c.head(), p, c.weights(), dx, dgx);
+    Tensor gx = adjoint.single(c.x());
+    backend.loss().backwardTangent(c.head(), p, c.targets(), c.weights(), gx, dx, dgx);
   }
 
   /**

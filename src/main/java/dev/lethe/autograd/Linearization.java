@@ -5,6 +5,7 @@ import dev.lethe.autograd.Gradients.AdapterState;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -74,6 +75,18 @@ public final class Linearization implements AutoCloseable {
   /** Length of the parameter vector. */
   public long parameters() {
     return theta.elements();
+  }
+
+  /** Bytes that a pass of products takes for each of its vectors, and at most. */
+  public long bytesPerVector() {
+    Set<Value> values = new HashSet<>();
+    for (Op op : tape.ops()) {
+      if (op.active() && !(op instanceof Op.CrossEntropy)) {
+        values.addAll(op.inputs());
+        values.addAll(op.outputs());
+      }
+    }
+    return values.stream().filter(Value::active).mapToLong(primal::bytes).sum();
   }
 
   /** ℓᵢ of every sample. */
@@ -227,7 +240,11 @@ public final class Linearization implements AutoCloseable {
       Slots cotangent = new Slots(backend, pass, tape);
       Tensor gx = cotangent.allocate(end.x(), v.dim(0));
       Tensor p = primal.get(end.p());
-      backend.loss().backwardTangent(end.head(), p, end.weights(), tangent.get(end.x()), gx);
+      Tensor primalGx = adjoint.single(end.x());
+      Tensor dx = tangent.get(end.x());
+      backend
+          .loss()
+          .backwardTangent(end.head(), p, end.targets(), end.weights(), primalGx, dx, gx);
       tangent.drop(end.x());
       AdapterRule rule =
           (lora, a) ->

@@ -239,5 +239,10 @@ public sealed interface Op {
     public List<Value> saved() {
       return List.of(p);
     }
+
+    @Override
+    public List<Value> savedAdjoints() {
+      return List.of(x);
+    }
   }
 }

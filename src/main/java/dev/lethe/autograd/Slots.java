@@ -41,6 +41,11 @@ final class Slots {
     return put(value, scope.allocate(type(value), value.rows(), value.width()));
   }
 
+  /** Bytes of a tensor (rows,width) for the value. */
+  long bytes(Value value) {
+    return value.rows() * value.width() * type(value).bytes();
+  }
+
   /** A new tensor (k,rows,width) for the value, contents undefined. */
   Tensor allocate(Value value, long k) {
     return put(value, scope.allocate(type(value), k, value.rows(), value.width()));

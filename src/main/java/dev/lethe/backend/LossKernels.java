@@ -73,4 +73,26 @@ public interface LossKernels {
    * @param dgx x̄̇ (k,M,D) out
    */
   void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx);
+
+  /**
+   * As the other, with the primal adjoint at hand, from which follows what {@code p} weighs the rows of W to: pW =
+   * x̄/w + W[target]. The default does not need it.
+   *
+   * @param p kept softmax (M,V)
+   * @param targets I32 (M)
+   * @param weights (M)
+   * @param gx primal x̄ (M,D), as {@link #forward} gave it
+   * @param dx ẋ (k,M,D)
+   * @param dgx x̄̇ (k,M,D) out
+   */
+  default void backwardTangent(
+      FrozenLinear head,
+      Tensor p,
+      Tensor targets,
+      Tensor weights,
+      Tensor gx,
+      Tensor dx,
+      Tensor dgx) {
+    backwardTangent(head, p, weights, dx, dgx);
+  }
 }

@@ -170,7 +170,7 @@ final class InfluenceCommand extends LetheCommand {
 
   private final class Watch implements SolverMonitor {
     private final Progress.Task task;
-    private int solved;
+    private int begun;
 
     Watch(Progress.Task task) {
       this.task = task;
@@ -178,8 +178,13 @@ final class InfluenceCommand extends LetheCommand {
 
     @Override
     public void onIteration(int iteration, double residual) {
-      solved += iteration == 1 ? 1 : 0;
-      task.done(solved - 1, "iteration %d, residual %.1e".formatted(iteration, residual));
+      begun += iteration == 1 ? 1 : 0;
+      task.done(begun - 1, "iteration %d, residual %.1e".formatted(iteration, residual));
+    }
+
+    @Override
+    public void onSolved(int systems) {
+      begun = systems;
     }
 
     @Override

@@ -26,7 +26,7 @@ final class SolveOptions {
       names = "--solver",
       paramLabel = "S",
       defaultValue = "cg",
-      description = "cg, minres, lissa, sgd or direct (default: ${DEFAULT-VALUE})")
+      description = "cg, minres, lissa, sgd, direct or block-cg (default: ${DEFAULT-VALUE})")
   String solver;
 
   @Option(

@@ -8,6 +8,7 @@ import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.Session;
+import dev.lethe.unlearn.DampingTable;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
@@ -39,6 +40,7 @@ final class UnlearnCommand extends LetheCommand {
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private SolveOptions solve;
+  @Mixin private SweepOptions sweep;
   @Mixin private CommonOptions common;
 
   @Option(
@@ -129,6 +131,7 @@ final class UnlearnCommand extends LetheCommand {
     }
     List<String> ids = RequestFiles.ids(forget);
     solve.check(this, adapter.adapter);
+    sweep.check(this, solve, outerSteps, resume);
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       UnlearnRequest request = request(session, rows, ids);
@@ -149,8 +152,18 @@ final class UnlearnCommand extends LetheCommand {
               .partial(folder.state())
               .resume(resume);
       solve.apply(this, adapter.adapter, eraser);
-      unlearn(eraser.build(), folder);
+      if (sweep.asked()) {
+        sweep.report(this, table(eraser.build()), adapted.layout(), out);
+      } else {
+        unlearn(eraser.build(), folder);
+      }
       return ExitCode.DONE;
+    }
+  }
+
+  private DampingTable table(Eraser eraser) {
+    try (Watch watch = new Watch()) {
+      return sweep.table(eraser, watch);
     }
   }
 

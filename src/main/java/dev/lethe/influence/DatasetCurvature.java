@@ -13,9 +13,10 @@ import java.util.function.BiConsumer;
  * (1/n) Σᵢ Cᵢ over the samples of a data set at fixed θ, in data order, without dropout.
  *
  * <p>A linearization of each batch is kept while it fits the memory budget, so that a product costs
- * two forwards; the others are made anew in every product, which costs four. Which are kept changes
- * time and memory and not a byte of the result. A backend that records repeats products at kept
- * linearizations as recordings. θ must not change while this lives.
+ * two forwards; the others are made anew in every product, which costs four. Many vectors share a
+ * pass, as many as fit into what is left of the budget. Which are kept changes time and memory and not a
+ * byte of the result. A backend that records repeats products at kept linearizations as recordings. θ
+ * must not change while this lives.
  */
 public final class DatasetCurvature implements StochasticCurvature, FactoredCurvature {
   private final Curvature kind;
@@ -173,11 +174,24 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
   }
 
   private void addProduct(Linearization at, Tensor v, double scale, Tensor out) {
-    switch (kind) {
-      case GGN -> at.addGgn(v, scale, out);
-      case HESSIAN -> at.addHvp(v, scale, out);
-      case FISHER -> at.addFisher(v, scale, out);
+    long width = kind == Curvature.FISHER ? v.dim(0) : vectorsInAPass(at);
+    for (long first = 0; first < v.dim(0); first += width) {
+      long count = Math.min(width, v.dim(0) - first);
+      Tensor in = v.slice(first, count);
+      Tensor sum = out.slice(first, count);
+      switch (kind) {
+        case GGN -> at.addGgn(in, scale, sum);
+        case HESSIAN -> at.addHvp(in, scale, sum);
+        case FISHER -> at.addFisher(in, scale, sum);
+      }
     }
+  }
+
+  /** How many vectors fit into what the kept linearizations leave of the budget; at least one. */
+  private long vectorsInAPass(Linearization at) {
+    long room = budget.bytes() - keptBytes;
+    long free = backend.freeMemory().orElse(Long.MAX_VALUE);
+    return Math.max(1, Math.min(room, free / 2) / Math.max(1, at.bytesPerVector()));
   }
 
   /** Products, each part of one counted by its share of the samples. */

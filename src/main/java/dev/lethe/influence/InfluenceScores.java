@@ -13,9 +13,13 @@ import java.util.List;
  * <pre>{@code score(q, i) = +⟨∇ℓ_q, (C + λI)⁻¹ ∇ℓᵢ⟩ / n}</pre>
  *
  * positive where the sample helps the query (removing it raises the loss). Koh and Liang, arXiv
- * 1703.04730, equation 2, with ε = −1/n. One solve a query; training gradients are never formed.
+ * 1703.04730, equation 2, with ε = −1/n. Queries are solved for in blocks, all at a time where the solver
+ * can; training gradients are never formed.
  */
 public final class InfluenceScores {
+  /** Right-hand sides of a block: beyond these a pass saves little more, and takes more memory. */
+  private static final int BLOCK = 8;
+
   private final DatasetLoss data;
   private final Tensor theta;
   private final CurvatureOperator curvature;
@@ -60,16 +64,21 @@ public final class InfluenceScores {
     try (Scope scope = backend.openScope("influence")) {
       Tensor solved = scope.allocate(backend.vectorType(), gradients.shape());
       int done = 0;
-      for (; done < gradients.dim(0); done++) {
+      boolean interrupted = false;
+      while (done < gradients.dim(0) && !interrupted) {
+        int count = (int) Math.min(BLOCK, gradients.dim(0) - done);
         LinearProblem problem =
-            new LinearProblem(backend, curvature, damping, gradients.row(done), scope);
-        Solution solution = solve.solver.solve(problem, solve.options, solve.monitor);
-        if (solution.reason() == StopReason.INTERRUPTED) {
-          break;
+            new LinearProblem(backend, curvature, damping, gradients.slice(done, count), scope);
+        for (Solution solution :
+            solve.solver.solveAll(problem, solve.options, solve.monitor)) {
+          interrupted |= solution.reason() == StopReason.INTERRUPTED;
+          if (!interrupted) {
+            backend.vectors().copy(solution.x(), solved.row(done++));
+            solutions.add(solution);
+          }
+          scope.release(solution.x());
         }
-        backend.vectors().copy(solution.x(), solved.row(done));
-        scope.release(solution.x());
-        solutions.add(solution);
+        solve.monitor.onSolved(solutions.size());
       }
       if (done > 0) {
         for (double[] row : data.dots(theta, solved.slice(0, done))) {

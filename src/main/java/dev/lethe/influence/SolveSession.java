@@ -4,8 +4,10 @@ import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.DoubleSupplier;
 
@@ -55,7 +57,7 @@ final class SolveSession implements AutoCloseable {
     return options;
   }
 
-  /** ‖b‖. */
+  /** ‖b‖; of several right-hand sides the root of the sum of squares. */
   double rhsNorm() {
     return rhsNorm;
   }
@@ -78,14 +80,14 @@ final class SolveSession implements AutoCloseable {
     return backend.vectorType().bytes() == Double.BYTES ? 0x1p-53 : 0x1p-24;
   }
 
-  /** A work vector (P) of zeros that is not part of the state. */
+  /** A work vector of zeros in the shape of b that is not part of the state. */
   Tensor scratch() {
-    Tensor vector = scope.allocate(backend.vectorType(), problem.curvature().dimension());
+    Tensor vector = scope.allocate(backend.vectorType(), problem.rhs().shape());
     fill(vector, 0);
     return vector;
   }
 
-  /** A vector (P) of zeros that is part of the state. */
+  /** A vector of zeros in the shape of b that is part of the state. */
   Tensor vector(String name) {
     Tensor vector = scratch();
     vectors.put(name, vector);
@@ -134,9 +136,13 @@ final class SolveSession implements AutoCloseable {
     return interrupted;
   }
 
-  /** out = (C + λI) v, checked to be finite. */
+  /** out = (C + λI) v, checked to be finite; v (P), or several vectors (k,P). */
   void product(Tensor v, Tensor out) {
-    products(asRow(v), asRow(out));
+    if (v.shape().rank() == 1) {
+      products(asRow(v), asRow(out));
+    } else {
+      products(v, out);
+    }
   }
 
   /** As {@link #product} for k vectors at once: v, out (k,P). */
@@ -259,19 +265,41 @@ final class SolveSession implements AutoCloseable {
    * @param residualNorm ‖(C+λI)x − b‖ as recomputed from x
    */
   Solution finish(Tensor x, double residualNorm, StopReason reason, String why) {
+    return solution(x, rhsNorm == 0 ? 0 : residualNorm / rhsNorm, reason, why, 1);
+  }
+
+  /**
+   * The solutions of several systems, each with its share of products and time.
+   *
+   * @param x (m,P)
+   * @param residuals relative residual of each, as recomputed from x
+   * @param reason why those ended that are not within the tolerance
+   */
+  List<Solution> finishAll(Tensor x, double[] residuals, StopReason reason, String why) {
+    List<Solution> solutions = new ArrayList<>();
+    for (int i = 0; i < residuals.length; i++) {
+      boolean converged = residuals[i] <= options.tolerance();
+      StopReason own = converged ? StopReason.CONVERGED : reason;
+      solutions.add(solution(x.row(i), residuals[i], own, why, residuals.length));
+    }
+    return solutions;
+  }
+
+  private Solution solution(
+      Tensor x, double relativeResidual, StopReason reason, String why, int systems) {
     Tensor copy = problem.owner().allocate(backend.vectorType(), x.elements());
     copy(x, copy);
-    double total = (System.nanoTime() - begun) * 1e-9;
-    double products = productNanos * 1e-9;
-    double arithmetic = vectorNanos * 1e-9;
+    double total = (System.nanoTime() - begun) * 1e-9 / systems;
+    double products = productNanos * 1e-9 / systems;
+    double arithmetic = vectorNanos * 1e-9 / systems;
     TimeSplit times =
         new TimeSplit(products, arithmetic, Math.max(0, total - products - arithmetic));
     return new Solution(
         copy,
         iterations(),
-        problem.curvature().products() - productsBefore,
-        rhsNorm == 0 ? 0 : residualNorm / rhsNorm,
-        withinTolerance(residualNorm),
+        Math.ceilDiv(problem.curvature().products() - productsBefore, systems),
+        relativeResidual,
+        relativeResidual <= options.tolerance(),
         reason,
         why,
         times,

@@ -19,6 +19,13 @@ public interface SolverMonitor {
    */
   default void onIteration(int iteration, double residual) {}
 
+  /**
+   * Called where many systems are solved, after one or after a block of them.
+   *
+   * @param systems how many are done in all
+   */
+  default void onSolved(int systems) {}
+
   /** Asked after every iteration; true ends the solve with {@link StopReason#INTERRUPTED}. */
   default boolean interrupted() {
     return false;

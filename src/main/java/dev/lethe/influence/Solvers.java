@@ -11,11 +11,12 @@ public final class Solvers {
           new Minres(),
           new Lissa(),
           new StochasticQuadratic(),
-          new Direct());
+          new Direct(),
+          new BlockConjugateGradient());
 
   private Solvers() {}
 
-  /** The solver {@code cg}, {@code minres}, {@code lissa}, {@code sgd} or {@code direct}. */
+  /** The solver of this name, one of {@link #names}. */
   public static Solver byName(String name) {
     return ALL.stream()
         .filter(solver -> solver.name().equals(name))

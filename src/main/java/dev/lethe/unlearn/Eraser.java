@@ -91,6 +91,17 @@ public final class Eraser {
     return run.run(new CertificateMaker(model, data, request, record), requestDamping);
   }
 
+  /**
+   * What one step would be at each of several dampings, from one Krylov space; changes nothing. The eraser's
+   * own damping and solver play no part, its weight decay does.
+   *
+   * @param dampings different numbers, 0 or more
+   * @throws UnlearnInterrupted where the monitor asked for it
+   */
+  public DampingTable sweep(List<Double> dampings, EraserMonitor monitor) {
+    return new DampingRun(model, data, request, options, monitor).run(dampings);
+  }
+
   private Map<String, String> identity() {
     return Map.of(
         "model", model.model().sha256(),

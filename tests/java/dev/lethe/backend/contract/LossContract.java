@@ -43,6 +43,10 @@ public final class LossContract {
         tests.add(bench.test("loss.tangent %s k=%d".formatted(size, k), c -> tangent(c, size, k)));
         String name = "loss.backwardTangent %s k=%d".formatted(size, k);
         tests.add(bench.test(name, c -> backwardTangent(c, size, k)));
+        for (int many : new int[] {k, 5, 18}) {
+          String withAdjoint = "loss.backwardTangent with gx %s k=%d".formatted(size, many);
+          tests.add(bench.test(withAdjoint, c -> backwardTangentWithAdjoint(c, size, many)));
+        }
       }
     }
     return tests.build();
@@ -110,6 +114,33 @@ public final class LossContract {
             on.backend()
                 .loss()
                 .backwardTangent(on.of(head), on.of(p), on.of(weights), on.of(dx), on.of(dgx)));
+  }
+
+  private static void backwardTangentWithAdjoint(KernelCase c, Sizes size, int k) {
+    Frozen head = c.frozen(size.v, size.d, false, true);
+    Slot x = c.activation(size.deviation, "x", size.m, size.d);
+    Slot targets = c.randomIndices("targets", size.m, size.v);
+    Slot weights = c.vector("weights", size.m);
+    Tensor rowLoss = Tensor.of(Shape.of(size.m), new double[size.m]);
+    Tensor p = Tensor.of(Shape.of(size.m, size.v), new double[size.m * size.v]);
+    Tensor gx = Tensor.of(Shape.of(size.m, size.d), new double[size.m * size.d]);
+    c.bench()
+        .reference()
+        .loss()
+        .forward(
+            head.reference(), x.onReference(), targets.onReference(), weights.onReference(), rowLoss,
+            p, gx);
+    Slot softmax = c.activationOf("p", p);
+    Slot adjoint = c.activationOf("gx", gx);
+    Slot dx = c.activation("dx", k, size.m, size.d);
+    Slot dgx = c.output("dgx", k, size.m, size.d);
+    c.run(
+        on ->
+            on.backend()
+                .loss()
+                .backwardTangent(
+                    on.of(head), on.of(softmax), on.of(targets), on.of(weights), on.of(adjoint),
+                    on.of(dx), on.of(dgx)));
   }
 
   /** The probabilities that the reference finds for some rows. */

@@ -174,6 +174,33 @@ final class CpuLoss implements LossKernels {
         });
   }
 
+  @Override
+  public void backwardTangent(
+      FrozenLinear head,
+      Tensor p,
+      Tensor targets,
+      Tensor weights,
+      Tensor gx,
+      Tensor dx,
+      Tensor dgx) {
+    Require.rank("loss.backwardTangent: dx", dx, 3);
+    long k = dx.dim(0);
+    PackedLinear w = PackedLinear.of(head);
+    long m = dx.dim(1);
+    Require.tensor("loss.backwardTangent: dx", dx, F32, k, m, w.in());
+    Require.tensor("loss.backwardTangent: p", p, F32, m, w.out());
+    Require.tensor("loss.backwardTangent: weights", weights, F32, m);
+    Require.tensor("loss.backwardTangent: gx", gx, F32, m, w.in());
+    Require.tensor("loss.backwardTangent: dgx", dgx, F32, k, m, w.in());
+    MemorySegment ids = requireTargets("loss.backwardTangent: targets", targets, m, w.out());
+    HeadBlock.Primal primal =
+        new HeadBlock.Primal(Cpu.memory(p), ids, Cpu.memory(weights), Cpu.memory(gx));
+    Panels back = w.backwardPanels("loss.backwardTangent");
+    new HeadBlock(
+            cpu, w.forward().panels(), back, primal, m, Cpu.memory(dx), Cpu.memory(dgx))
+        .run(k);
+  }
+
   /** ż = ẋWᵀ for all rows of all directions, block by block. */
   private void logitTangents(PackedLinear w, Tensor dx, LogitTask task) {
     Panels forth = w.forward().panels();

@@ -1,0 +1,121 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.data.Sample;
+import dev.lethe.influence.DampingSweep;
+import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.DatasetLoss;
+import dev.lethe.influence.LinearProblem;
+import dev.lethe.influence.Solution;
+import dev.lethe.influence.SolverMonitor;
+import dev.lethe.influence.StopReason;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Makes a {@link DampingTable} of a request. */
+final class DampingRun {
+  private final AdaptedModel model;
+  private final List<Sample> data;
+  private final EraserOptions options;
+  private final EraserMonitor monitor;
+  private final Backend backend;
+  private final DataSplit split;
+
+  DampingRun(
+      AdaptedModel model,
+      List<Sample> data,
+      UnlearnRequest request,
+      EraserOptions options,
+      EraserMonitor monitor) {
+    this.model = model;
+    this.data = data;
+    this.options = options;
+    this.monitor = monitor;
+    this.backend = model.backend();
+    this.split = request.split(data);
+  }
+
+  DampingTable run(List<Double> dampings) {
+    if (split.effective().isEmpty()) {
+      throw new LetheException(
+          "damping sweep", "the request changes nothing", "rows to forget or to replace", "none",
+          "Name rows with --forget or --replace.");
+    }
+    long start = System.nanoTime();
+    Tensor theta = model.adapter().theta();
+    try (Scope scope = backend.openScope("damping sweep")) {
+      Tensor b = scope.allocate(backend.vectorType(), model.layout().size());
+      phase("gradients of the request");
+      Objectives objectives =
+          new Objectives(
+              model, split, List.of(), options.weightDecay(), options.limits(), done -> {});
+      objectives.request(theta, b);
+      CurvatureRows rows = CurvatureRows.of(data, split, options);
+      DatasetLoss loss = new DatasetLoss(model, rows.samples(), options.limits());
+      phase("curvature");
+      try (DatasetCurvature curvature =
+          new DatasetCurvature(
+              options.curvature(), loss, theta, rows.divisor(), options.memory())) {
+        phase("solve");
+        LinearProblem problem =
+            new LinearProblem(backend, curvature, options.weightDecay(), b, scope);
+        List<DampingSweep.Row> found =
+            DampingSweep.solve(problem, dampings, options.solving(), new Watch());
+        Tensor before = HostVectors.download(backend, theta);
+        double perRow = objectives.rows() / split.effective().size();
+        List<DampingTable.Line> lines = new ArrayList<>();
+        for (DampingSweep.Row row : found) {
+          if (row.solution().reason() == StopReason.INTERRUPTED) {
+            throw new UnlearnInterrupted(null);
+          }
+          lines.add(line(row, before, perRow));
+        }
+        double seconds = (System.nanoTime() - start) * 1e-9;
+        return new DampingTable(lines, curvature.products(), seconds);
+      }
+    }
+  }
+
+  private DampingTable.Line line(DampingSweep.Row row, Tensor before, double perRow) {
+    Solution solution = row.solution();
+    Tensor delta = HostVectors.download(backend, solution.x());
+    Tensor after = HostVectors.copy(before);
+    for (long i = 0; i < after.elements(); i++) {
+      after.set(i, after.get(i) + delta.get(i));
+    }
+    return new DampingTable.Line(
+        row.damping(),
+        solution.iterations(),
+        solution.relativeResidual(),
+        solution.converged(),
+        solution.reason(),
+        solution.stop(),
+        row.norm(),
+        row.predictedChange(),
+        row.linear() * perRow,
+        ExactStep.between(before, after));
+  }
+
+  private void phase(String name) {
+    if (monitor.interrupted()) {
+      throw new UnlearnInterrupted(null);
+    }
+    monitor.onPhase(name, 0);
+  }
+
+  private final class Watch implements SolverMonitor {
+    @Override
+    public void onIteration(int iteration, double residual) {
+      monitor.onIteration(1, iteration, options.solving().maxIterations(), residual);
+    }
+
+    @Override
+    public boolean interrupted() {
+      return monitor.interrupted();
+    }
+  }
+}
