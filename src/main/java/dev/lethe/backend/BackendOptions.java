@@ -13,7 +13,12 @@ public record BackendOptions(int threads, DType type, int device, boolean timed)
 
   /** All else as by default. */
   public BackendOptions(int threads) {
-    this(threads, null, -1, false);
+    this(threads, null, -1);
+  }
+
+  /** Not timed. */
+  public BackendOptions(int threads, DType type, int device) {
+    this(threads, type, device, false);
   }
 
   /** The same with another device. */
