@@ -164,7 +164,8 @@ class CommandsTest {
     JsonNode lines = last(ended).path("dampings");
     assertEquals(3, lines.size(), ended.out());
     assertEquals(0.1, lines.get(1).path("damping").asDouble());
-    assertTrue(lines.get(1).path("step_norm").asDouble() > lines.get(2).path("step_norm").asDouble());
+    double smaller = lines.get(1).path("step_norm").asDouble();
+    assertTrue(smaller > lines.get(2).path("step_norm").asDouble(), ended.out());
     for (JsonNode line : lines) {
       assertTrue(line.path("residual").asDouble() <= 1e-4, line.toString());
       assertTrue(Files.exists(out.resolve(line.path("step").asString())), line.toString());

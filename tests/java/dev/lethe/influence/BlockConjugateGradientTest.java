@@ -197,7 +197,11 @@ class BlockConjugateGradientTest {
   }
 
   private List<Solution> solve(
-      MatrixOperator a, double damping, double[][] x, SolverOptions options, SolverMonitor monitor) {
+      MatrixOperator a,
+      double damping,
+      double[][] x,
+      SolverOptions options,
+      SolverMonitor monitor) {
     return new BlockConjugateGradient().solveAll(problem(a, damping, x), options, monitor);
   }
 

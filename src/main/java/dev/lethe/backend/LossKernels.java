@@ -75,8 +75,8 @@ public interface LossKernels {
   void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx);
 
   /**
-   * As the other, with the primal adjoint at hand, from which follows what {@code p} weighs the rows of W to: pW =
-   * x̄/w + W[target]. The default does not need it.
+   * As the other, with the primal adjoint at hand, from which follows the mean of W's rows under p:
+   * pW = x̄/w + W[target]. The default does without.
    *
    * @param p kept softmax (M,V)
    * @param targets I32 (M)

@@ -17,8 +17,8 @@ final class SweepOptions {
       paramLabel = "L,L",
       split = ",",
       description = {
-        "make no adapter: solve for all these dampings in one Krylov space, print what each would do,",
-        "and write the table and a step file of each to --out"
+        "make no adapter: solve for all these dampings in one Krylov space, print what each would",
+        "do, and write the table and a step file of each to --out"
       })
   private List<Double> dampings = List.of();
 

@@ -10,11 +10,12 @@ import java.util.List;
  * Algebra Appl. 29 (1980) 293, in the form with orthonormal residual factors of Dubrulle, ETNA 12
  * (2001) 216: R = C·Q with the rows of Q orthonormal.
  *
- * <p>A row of Q that depends on the others within rounding is dropped, with its direction; so equal or
- * dependent right-hand sides, and systems that end early, make the block smaller and not singular. As in
- * {@link ConjugateGradient}, residuals are recomputed where the recurrence says that all systems are within
- * the tolerance, the iteration restarts from them where they are not, and a direction v with vᵀ(C+λI)v ≤ 0
- * ends the solve. The residual that a monitor hears is the largest of the systems.
+ * <p>A row of Q that depends on the others within rounding is dropped, with its direction; so equal
+ * or dependent right-hand sides, and systems that end early, make the block smaller and not
+ * singular. As in {@link ConjugateGradient}, residuals are recomputed where the recurrence says
+ * that all systems are within the tolerance, the iteration restarts from them where they are not,
+ * and a direction v with vᵀ(C+λI)v ≤ 0 ends the solve. The residual that a monitor hears is the
+ * largest of the systems.
  */
 public final class BlockConjugateGradient implements Solver {
   private static final double WORTHWHILE = 0.75;
@@ -49,7 +50,10 @@ public final class BlockConjugateGradient implements Solver {
     }
   }
 
-  /** Vectors are rows (m,P), of which Q, its directions S and their products use the first {@code size}. */
+  /**
+   * Vectors are rows (m,P), of which Q, its directions S and their products use the first {@code
+   * size}.
+   */
   private static final class Run {
     private static final int SIZE = 0;
     private static final int VERIFIED = 1;
@@ -197,8 +201,8 @@ public final class BlockConjugateGradient implements Solver {
     }
 
     /**
-     * Makes the first {@code count} rows of Q orthonormal by Gram and Schmidt, twice, and drops those
-     * that depend on earlier ones.
+     * Makes the first {@code count} rows of Q orthonormal by Gram and Schmidt, twice, and drops
+     * those that depend on earlier ones.
      *
      * @param factor zeros on entry; row j was Σᵢ factor[i][j]·(new row i)
      * @return rows left

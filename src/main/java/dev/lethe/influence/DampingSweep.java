@@ -9,14 +9,15 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * (C + λI) x = b for many λ from one Krylov space: C and C + λI span the same, so that one product an
- * iteration serves every damping. Conjugate gradients by the Lanczos process (D-Lanczos: Saad, Iterative
- * Methods for Sparse Linear Systems, 2nd ed., 6.7.1), whose pivots are shifted for each λ; on
- * multi-shift methods see Frommer and others, hep-lat/9504020, and Jegerlehner, hep-lat/9612014.
+ * (C + λI) x = b for many λ from one Krylov space: C and C + λI span the same, so that one product
+ * an iteration serves every damping. Conjugate gradients by the Lanczos process (D-Lanczos: Saad,
+ * Iterative Methods for Sparse Linear Systems, 2nd ed., 6.7.1), whose pivots are shifted for each
+ * λ; on multi-shift methods see Frommer and others, hep-lat/9504020, and Jegerlehner,
+ * hep-lat/9612014.
  *
  * <p>A damping whose residual is within the tolerance rests, so the smallest decides the number of
- * products. In the end all residuals are recomputed in one pass of products; where rounding left one
- * above the tolerance, {@link ConjugateGradient} goes on from there with what is left of the
+ * products. In the end all residuals are recomputed in one pass of products; where rounding left
+ * one above the tolerance, {@link ConjugateGradient} goes on from there with what is left of the
  * iterations. A pivot ≤ 0 shows that C + λI is not positive definite: that damping ends with {@link
  * StopReason#NEGATIVE_CURVATURE} and its last iterate, the others go on.
  */
@@ -30,8 +31,8 @@ public final class DampingSweep {
    * @param dampings different numbers, 0 or more
    * @param options the tolerance holds for each; the maximum of iterations for the common space
    * @param monitor hears the largest residual among those still at work
-   * @return one for each damping, in the given order; all {@link StopReason#INTERRUPTED} with an unknown
-   *     residual where the monitor asked for it
+   * @return one for each damping, in the given order; all {@link StopReason#INTERRUPTED} with an
+   *     unknown residual where the monitor asked for it
    */
   public static List<Row> solve(
       LinearProblem problem, List<Double> dampings, SolverOptions options, SolverMonitor monitor) {
@@ -69,7 +70,9 @@ public final class DampingSweep {
    */
   public record Row(
       double damping, Solution solution, double norm, double linear, double quadratic) {
-    /** What the quadratic model, whose gradient is −b, says that the step changes: −⟨b,x⟩ + ½xᵀCx. */
+    /**
+     * What the quadratic model, whose gradient is −b, says that the step changes: −⟨b,x⟩ + ½xᵀCx.
+     */
     public double predictedChange() {
       return -linear + 0.5 * quadratic;
     }

@@ -14,9 +14,9 @@ import java.util.function.BiConsumer;
  *
  * <p>A linearization of each batch is kept while it fits the memory budget, so that a product costs
  * two forwards; the others are made anew in every product, which costs four. Many vectors share a
- * pass, as many as fit into what is left of the budget. Which are kept changes time and memory and not a
- * byte of the result. A backend that records repeats products at kept linearizations as recordings. θ
- * must not change while this lives.
+ * pass, as many as fit into what is left of the budget. Which are kept changes time and memory and
+ * not a byte of the result; on a device the width of a pass may change its rounding. A backend that
+ * records repeats products at kept linearizations as recordings. θ must not change while this lives.
  */
 public final class DatasetCurvature implements StochasticCurvature, FactoredCurvature {
   private final Curvature kind;

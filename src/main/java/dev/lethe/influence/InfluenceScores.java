@@ -13,8 +13,8 @@ import java.util.List;
  * <pre>{@code score(q, i) = +⟨∇ℓ_q, (C + λI)⁻¹ ∇ℓᵢ⟩ / n}</pre>
  *
  * positive where the sample helps the query (removing it raises the loss). Koh and Liang, arXiv
- * 1703.04730, equation 2, with ε = −1/n. Queries are solved for in blocks, all at a time where the solver
- * can; training gradients are never formed.
+ * 1703.04730, equation 2, with ε = −1/n. Queries are solved for in blocks, all at a time where the
+ * solver can; training gradients are never formed.
  */
 public final class InfluenceScores {
   /** Right-hand sides of a block: beyond these a pass saves little more, and takes more memory. */

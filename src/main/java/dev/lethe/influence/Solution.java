@@ -7,8 +7,8 @@ import dev.lethe.tensor.Tensor;
  *
  * @param x (P), in the scope that the problem named
  * @param iterations iterations done, those before a resume included
- * @param products vectors multiplied by C in this call, the check of the residual included; of a solve
- *     of several systems at a time, an equal share
+ * @param products vectors multiplied by C in this call, the check of the residual included; of a
+ *     solve of several systems at a time, an equal share
  * @param relativeResidual ‖(C+λI)x − b‖/‖b‖, recomputed from x; 0 where b is 0
  * @param converged whether that is within the tolerance
  * @param reason why the solver stopped

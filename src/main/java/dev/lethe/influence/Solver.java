@@ -25,8 +25,8 @@ public interface Solver {
    * Solves for several right-hand sides: here one after another, in a block solver all at a time.
    *
    * @param problem with right-hand sides (m,P)
-   * @return a solution for each, in order; an interrupted one ends the list early where they are solved
-   *     one after another
+   * @return a solution for each, in order; an interrupted one ends the list early where they are
+   *     solved one after another
    */
   default List<Solution> solveAll(
       LinearProblem problem, SolverOptions options, SolverMonitor monitor) {

@@ -11,8 +11,8 @@ import java.util.Locale;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What one step of unlearning would be at each of several dampings, from one Krylov space: material for a
- * choice, made before any adapter is changed.
+ * What one step of unlearning would be at each of several dampings, from one Krylov space: material
+ * for a choice, made before any adapter is changed.
  *
  * @param lines in the order that was asked for
  * @param products vectors that the curvature was multiplied with, for all dampings together
@@ -32,10 +32,11 @@ public record DampingTable(List<Line> lines, long products, double seconds) {
    * @param reason why its iteration ended
    * @param stop the same in words
    * @param stepNorm ‖Δ‖
-   * @param targetChange what the quadratic model of the target objective says that the step changes:
-   *     −⟨b,Δ⟩ + ½Δᵀ(C + wd I)Δ, right where the adapter is at a minimum of what it was trained on
-   * @param requestRise how much the mean loss of the request's rows rises to first order, of replaced
-   *     rows that of the old version against the new one
+   * @param targetChange what the quadratic model of the target objective says that the step
+   *     changes: −⟨b,Δ⟩ + ½Δᵀ(C + wd I)Δ, right where the adapter is at a minimum of what it was
+   *     trained on
+   * @param requestRise how much the mean loss of the request's rows rises to first order, of
+   *     replaced rows that of the old version against the new one
    * @param step Δ, to be added to the adapter
    */
   public record Line(

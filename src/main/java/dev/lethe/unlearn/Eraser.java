@@ -92,8 +92,8 @@ public final class Eraser {
   }
 
   /**
-   * What one step would be at each of several dampings, from one Krylov space; changes nothing. The eraser's
-   * own damping and solver play no part, its weight decay does.
+   * What one step would be at each of several dampings, from one Krylov space; changes nothing. The
+   * eraser's own damping and solver play no part, its weight decay does.
    *
    * @param dampings different numbers, 0 or more
    * @throws UnlearnInterrupted where the monitor asked for it

@@ -128,8 +128,13 @@ public final class LossContract {
         .reference()
         .loss()
         .forward(
-            head.reference(), x.onReference(), targets.onReference(), weights.onReference(), rowLoss,
-            p, gx);
+            head.reference(),
+            x.onReference(),
+            targets.onReference(),
+            weights.onReference(),
+            rowLoss,
+            p,
+            gx);
     Slot softmax = c.activationOf("p", p);
     Slot adjoint = c.activationOf("gx", gx);
     Slot dx = c.activation("dx", k, size.m, size.d);

@@ -5,10 +5,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The loss's Hessian product for many directions of one primal. Since Σ p∘ż = ⟨ẋ, pW⟩, and pW = x̄/w +
- * W[target] is known from the gradient, the mean of ż is known before ż; so the vocabulary passes in
- * pieces that stay in the second-level cache: ż = ẋWᵀ of a piece, w p∘(ż − mean) in its place, and its part of x̄̇. The
- * rows of all directions that share a row of p stand in one block, which reads p and W once for all.
+ * The loss's Hessian product for many directions of one primal. Since Σ p∘ż = ⟨ẋ, pW⟩, and pW =
+ * x̄/w + W[target] is known from the gradient, the mean of ż is known before ż; so the vocabulary
+ * passes in pieces that stay in the second-level cache: ż = ẋWᵀ of a piece, w p∘(ż − mean) in its
+ * place, and its part of x̄̇. The rows of all directions that share a row of p stand in one block,
+ * which reads p and W once for all. A row's result does not depend on what else is in its block.
  */
 final class HeadBlock {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -59,7 +60,13 @@ final class HeadBlock {
    * @param dgx x̄̇ (k,M,D) out
    */
   HeadBlock(
-      Cpu cpu, Panels forth, Panels back, Primal primal, long m, MemorySegment dx, MemorySegment dgx) {
+      Cpu cpu,
+      Panels forth,
+      Panels back,
+      Primal primal,
+      long m,
+      MemorySegment dx,
+      MemorySegment dgx) {
     this.cpu = cpu;
     this.forth = forth;
     this.back = back;
