@@ -1,7 +1,10 @@
 package dev.lethe.jmh;
 
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 
 /**
@@ -23,6 +26,7 @@ record ScalingAxis(
     IntFunction<Integer> threads,
     List<Operation> operations,
     int ideal) {
+  private static final ThreadMXBean THREAD = ManagementFactory.getThreadMXBean();
   private static final int MOST_THREADS = Runtime.getRuntime().availableProcessors();
 
   /** All of them. */
@@ -54,7 +58,12 @@ record ScalingAxis(
       List<Integer> values,
       IntFunction<ModelSize> size,
       List<Operation> operations) {
-    return new ScalingAxis(name, label, values, size, value -> MOST_THREADS, operations, 1);
+    return new ScalingAxis(name, label, values, size, value -> 1, operations, 1);
+  }
+
+  /** Nanoseconds: of the thread that does all the work, or of the wall where several do. */
+  LongSupplier clock() {
+    return ideal == 1 ? THREAD::getCurrentThreadCpuTime : System::nanoTime;
   }
 
   private static List<Integer> doublesUpTo(int most) {

@@ -6,7 +6,7 @@ import java.util.Locale;
  * One operation along one axis.
  *
  * @param x the axis's values
- * @param seconds median time at each
+ * @param seconds least time at each
  * @param bytes the most that live tensors held at each, beyond model, batch and vectors
  */
 record ScalingSeries(
