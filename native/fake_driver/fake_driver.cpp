@@ -9,12 +9,14 @@
 // (devices, capability, memory, driver, multiprocessors, shared, init) and FUNCTION=N:CODE, which makes the N-th
 // call of that function, from 1, end with a code of the driver; the function "kernel" is a kernel's execution.
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <sstream>
 #include <string>
@@ -42,6 +44,7 @@ enum Code {
   INVALID_CONTEXT = 201,
   INVALID_HANDLE = 400,
   NOT_FOUND = 500,
+  NOT_READY = 600,
   ILLEGAL_ADDRESS = 700,
   CAPTURE_UNSUPPORTED = 900,
   CAPTURE_INVALIDATED = 901
@@ -67,6 +70,7 @@ struct Stream {
 struct Event {
   Stream* stream = nullptr;
   uint64_t mark = 0;
+  std::shared_ptr<std::chrono::steady_clock::time_point> reached;
 };
 
 // Which kernels a module holds: the words of its image are beginnings of names, "*" begins all.
@@ -416,14 +420,34 @@ EXPORT int cuEventDestroy_v2(Event* event) {
 EXPORT int cuEventRecord(Event* event, Stream* stream) {
   BEGIN();
   event->stream = stream;
+  auto reached = std::make_shared<std::chrono::steady_clock::time_point>();
+  event->reached = reached;
+  int code = enqueue(stream, [reached] {
+    *reached = std::chrono::steady_clock::now();
+    return SUCCESS;
+  });
   event->mark = stream->queued;
-  return SUCCESS;
+  return code;
 }
 
 EXPORT int cuEventSynchronize(Event* event) {
   BEGIN();
   NOT_IN_CAPTURE();
   return event->stream == nullptr ? SUCCESS : run_until(event->stream, event->mark);
+}
+
+EXPORT int cuEventElapsedTime(float* milliseconds, Event* from, Event* to) {
+  BEGIN();
+  for (Event* event : {from, to}) {
+    if (event->stream == nullptr) {
+      return INVALID_HANDLE;
+    }
+    if (event->stream->done < event->mark) {
+      return NOT_READY;
+    }
+  }
+  *milliseconds = std::chrono::duration<float, std::milli>(*to->reached - *from->reached).count();
+  return SUCCESS;
 }
 
 EXPORT int cuMemAlloc_v2(uintptr_t* address, size_t bytes) {

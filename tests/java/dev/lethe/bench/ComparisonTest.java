@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -41,7 +42,9 @@ class ComparisonTest {
     Comparison comparison = Comparison.of(ours, theirs);
     assertEquals(1, comparison.pairs().size(), "grad and ggn have no partner");
     assertEquals(0.5, comparison.pairs().getFirst().ratio());
-    assertTrue(comparison.table().contains("fast"), comparison.table());
+    assertTrue(comparison.table(Map.of()).contains("fast"), comparison.table(Map.of()));
+    assertTrue(comparison.table(Map.of("hvp", 0.6)).contains("0.60 met"));
+    assertTrue(comparison.table(Map.of("hvp", 0.4)).contains("0.40 missed"));
     assertTrue(comparison.chart().draw().document().contains("(0.50)"));
   }
 

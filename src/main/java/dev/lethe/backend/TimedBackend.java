@@ -1,6 +1,5 @@
 package dev.lethe.backend;
 
-import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -10,30 +9,33 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A backend whose calls of kernels are timed by the clock. It is for backends that have done the work when a call
- * returns. Kernels are named by group and mode: {@code lora.forward}.
+ * A backend whose calls of kernels are timed and their costs counted. Kernels are named by group and mode: {@code
+ * lora.forward}.
  */
-final class TimedBackend implements InvocationHandler {
-  private static final double NANO = 1e-9;
-
+public final class TimedBackend {
   private final Backend backend;
+  private final KernelClock clock;
   private final Map<String, Object> groups = new HashMap<>();
-  private final List<KernelTime> times = new ArrayList<>();
 
-  private TimedBackend(Backend backend) {
+  private TimedBackend(Backend backend, KernelClock clock) {
     this.backend = backend;
+    this.clock = clock;
   }
 
-  static Backend of(Backend backend) {
-    return proxy(Backend.class, new TimedBackend(backend));
+  /** Timed by the host's clock, for backends that have done the work when a call returns. */
+  public static Backend of(Backend backend) {
+    return of(backend, new HostClock());
   }
 
-  @Override
-  public Object invoke(Object self, Method method, Object[] arguments) throws Throwable {
+  /** Timed by another clock. */
+  public static Backend of(Backend backend, KernelClock clock) {
+    TimedBackend timed = new TimedBackend(backend, clock);
+    return proxy(Backend.class, (self, method, arguments) -> timed.invoke(method, arguments));
+  }
+
+  private Object invoke(Method method, Object[] arguments) throws Throwable {
     if (method.getName().equals("takeKernelTimes")) {
-      List<KernelTime> taken = KernelTime.total(times);
-      times.clear();
-      return taken;
+      return clock.take();
     }
     if (method.getReturnType().getSimpleName().endsWith("Kernels")) {
       return groups.computeIfAbsent(method.getName(), name -> timed(method));
@@ -49,16 +51,27 @@ final class TimedBackend implements InvocationHandler {
     } catch (ReflectiveOperationException e) {
       throw new AssertionError(group + " is public and gives a group of kernels", e);
     }
+    KernelCosts costs = new KernelCosts(backend.activationType());
     return proxy(
         group.getReturnType(),
         (self, mode, arguments) -> {
-          long start = System.nanoTime();
-          try {
-            return call(kernels, mode, arguments);
-          } finally {
-            double seconds = (System.nanoTime() - start) * NANO;
-            times.add(new KernelTime(group.getName() + "." + mode.getName(), 1, seconds));
+          String name = group.getName() + "." + mode.getName();
+          Object[] result = new Object[1];
+          Throwable[] failure = new Throwable[1];
+          clock.time(
+              name,
+              costs.of(name, arguments),
+              () -> {
+                try {
+                  result[0] = call(kernels, mode, arguments);
+                } catch (Throwable e) {
+                  failure[0] = e;
+                }
+              });
+          if (failure[0] != null) {
+            throw failure[0];
           }
+          return result[0];
         });
   }
 
@@ -70,7 +83,29 @@ final class TimedBackend implements InvocationHandler {
     }
   }
 
-  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+  private static <T> T proxy(Class<T> type, java.lang.reflect.InvocationHandler handler) {
     return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+  }
+
+  /** By the host's clock. */
+  private static final class HostClock implements KernelClock {
+    private static final double NANO = 1e-9;
+
+    private final List<KernelTime> times = new ArrayList<>();
+
+    @Override
+    public void time(String call, KernelCost cost, Runnable work) {
+      long start = System.nanoTime();
+      work.run();
+      double seconds = (System.nanoTime() - start) * NANO;
+      times.add(new KernelTime(KernelTime.Level.CALL, call, 1, seconds, cost));
+    }
+
+    @Override
+    public List<KernelTime> take() {
+      List<KernelTime> taken = KernelTime.total(times);
+      times.clear();
+      return taken;
+    }
   }
 }

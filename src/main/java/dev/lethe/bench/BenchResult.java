@@ -16,6 +16,7 @@ import tools.jackson.databind.JsonNode;
  * A line of results, of {@code lethe bench} or of a PyTorch script with the same fields.
  *
  * @param peer program and version
+ * @param machine the processor or GPU; empty where the line does not tell
  * @param workload model and batch by name
  * @param device where
  * @param dtype number format
@@ -28,6 +29,7 @@ import tools.jackson.databind.JsonNode;
  */
 public record BenchResult(
     String peer,
+    String machine,
     String workload,
     String device,
     String dtype,
@@ -92,6 +94,7 @@ public record BenchResult(
     }
     return new BenchResult(
         text(json, "peer", where),
+        json.path("machine").asString(""),
         text(json, "workload", where),
         text(json, "device", where),
         text(json, "dtype", where),

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -74,23 +75,38 @@ public record Comparison(List<Pair> pairs) {
     return String.join(", ", shapes);
   }
 
-  /** A table for people; ratios below 1 mean that the first is faster. */
-  public String table() {
+  /**
+   * A table for people; ratios below 1 mean that the first is faster.
+   *
+   * @param targets for some operations the ratio that is aimed at, and whether it is met gets a column; may be empty
+   */
+  public String table(Map<String, Double> targets) {
     StringBuilder table = new StringBuilder();
     table.append("first:  ").append(pairs.getFirst().first.source()).append('\n');
     table.append("second: ").append(pairs.getFirst().second.source()).append('\n');
-    table.append(Svg.format("%n%-28s %10s %10s %7s  %s%n", "operation", "first, s", "second, s", "ratio", "the second's way"));
+    String target = targets.isEmpty() ? "" : Svg.format("%-13s", "target");
+    table.append(
+        Svg.format(
+            "%n%-28s %10s %10s %7s  %s%s%n",
+            "operation", "first, s", "second, s", "ratio", target, "the second's way"));
     for (Pair pair : pairs) {
       table.append(
           Svg.format(
-              "%-28s %10.4f %10.4f %7.2f  %s%n",
+              "%-28s %10.4f %10.4f %7.2f  %s%s%n",
               name(pair.first),
               pair.first.medianSeconds(),
               pair.second.medianSeconds(),
               pair.ratio(),
+              targets.isEmpty() ? "" : aim(pair, targets.get(pair.first.op())),
               pair.second.way()));
     }
     return table.toString();
+  }
+
+  private static String aim(Pair pair, Double target) {
+    return target == null
+        ? Svg.format("%-13s", "")
+        : Svg.format("%-4.2f %-8s", target, pair.ratio() <= target ? "met" : "missed");
   }
 
   /** A bar chart of the times, with the ratios. */
@@ -99,7 +115,8 @@ public record Comparison(List<Pair> pairs) {
     BenchResult second = pairs.getFirst().second;
     return new BarChart(
         "%s, %d x %d tokens: seconds, less is better".formatted(first.workload(), first.batch(), first.seq()),
-        "In brackets: time of the first over that of the second, the fastest way of each",
+        "%sIn brackets: time of the first over that of the second, the fastest way of each"
+            .formatted(first.machine().isEmpty() ? "" : first.machine() + ". "),
         "seconds",
         List.of(first.source(), second.source()),
         pairs.stream()

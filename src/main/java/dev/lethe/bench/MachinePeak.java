@@ -2,55 +2,105 @@ package dev.lethe.bench;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenLinear;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
-import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
-import java.util.Arrays;
 
-/** What a device reaches in one large matrix product, to hold whole operations against. */
-public final class MachinePeak {
-  private static final int NARROWEST = 512;
+/**
+ * What a device reaches in one large matrix product and in one long copy, to hold whole operations against.
+ *
+ * @param flopsPerSecond of a square product by which the device multiplies frozen weights, in the format of its activations
+ * @param bytesPerSecond of a copy of a vector, read and written
+ */
+public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
+  private static final int NARROWEST = 128;
   private static final int WIDEST = 4096;
+  private static final long SHORTEST_COPY = 1L << 20;
+  private static final long LONGEST_COPY = 128L << 20;
   private static final double LONG_ENOUGH = 0.02;
-  private static final int PRODUCTS = 4;
-  private static final int RUNS = 5;
-
-  private MachinePeak() {}
+  private static final long PATIENCE_NANOS = 700_000_000L;
+  private static final double RECORD = 0.95;
+  private static final int QUEUED = 4;
 
   /**
-   * Operations a second in the best of a few runs of square products, by which the device multiplies frozen weights. The products
-   * grow until one takes a fiftieth of a second.
+   * Measures a device. Products and copies grow until one takes a fiftieth of a second; each is repeated until it gets no faster,
+   * because Java compiles.
    */
-  public static double flopsPerSecond(Backend backend) {
-    int width = NARROWEST;
-    double seconds = secondsOfProduct(backend, width);
-    while (seconds < LONG_ENOUGH && width < WIDEST) {
-      width *= 2;
+  public static MachinePeak of(Backend backend) {
+    return new MachinePeak(flopsPerSecond(backend), bytesPerSecond(backend));
+  }
+
+  private static double flopsPerSecond(Backend backend) {
+    double best = 0;
+    double seconds = 0;
+    for (int width = NARROWEST; width <= WIDEST && seconds < LONG_ENOUGH; width *= 2) {
       seconds = secondsOfProduct(backend, width);
+      best = Math.max(best, 2.0 * width * width * width / seconds);
     }
-    return 2.0 * width * width * width / seconds;
+    return best;
   }
 
   private static double secondsOfProduct(Backend backend, int width) {
-    try (Scope scope = backend.openScope("peak")) {
-      double[] values = new double[width * width];
-      Arrays.setAll(values, i -> (i * 7L % 13 - 6) / 64.0);
-      Tensor square = Tensor.of(Shape.of(width, width), values);
+    try (HostAllocator memory = new HostAllocator();
+        Scope host = Scope.open("peak", memory);
+        Scope scope = backend.openScope("peak")) {
+      Tensor square = host.allocate(DType.F32, width, width);
+      for (long i = 0; i < square.elements(); i++) {
+        square.set(i, (i * 7 % 13 - 6) / 64.0);
+      }
       FrozenLinear weight = backend.freezeLinear(square, null, false, scope);
       Tensor x = scope.allocate(backend.activationType(), width, width);
       Tensor y = scope.allocate(backend.activationType(), width, width);
       backend.upload(square, x);
-      Tensor row = Tensor.of(Shape.of(width), new double[width]);
-      double best = Double.POSITIVE_INFINITY;
-      for (int run = 0; run < RUNS; run++) {
-        long start = System.nanoTime();
-        for (int i = 0; i < PRODUCTS; i++) {
-          backend.loss().logits(weight, x, y);
-        }
-        backend.download(y.row(0), row); // waits for the device
-        best = Math.min(best, (System.nanoTime() - start) * 1e-9 / PRODUCTS);
-      }
-      return best;
+      Tensor first = host.allocate(DType.F32, width);
+      return fastest(
+          () -> backend.loss().logits(weight, x, y), () -> backend.download(y.row(0), first));
     }
+  }
+
+  private static double bytesPerSecond(Backend backend) {
+    double bytes = 0;
+    double seconds = 0;
+    for (long size = SHORTEST_COPY; size <= LONGEST_COPY && seconds < LONG_ENOUGH; size *= 2) {
+      bytes = 2.0 * size;
+      seconds = secondsOfCopy(backend, size);
+    }
+    return bytes / seconds;
+  }
+
+  private static double secondsOfCopy(Backend backend, long bytes) {
+    try (HostAllocator memory = new HostAllocator();
+        Scope host = Scope.open("peak", memory);
+        Scope scope = backend.openScope("peak")) {
+      DType type = backend.vectorType();
+      Tensor x = scope.allocate(type, bytes / type.bytes());
+      Tensor y = scope.allocate(type, bytes / type.bytes());
+      backend.vectors().fill(x, 1);
+      Tensor first = host.allocate(type, 1);
+      return fastest(
+          () -> backend.vectors().copy(x, y), () -> backend.download(y.slice(0, 1), first));
+    }
+  }
+
+  /** Seconds of the fastest, after which none was faster by a twentieth for a while. */
+  private static double fastest(Runnable work, Runnable await) {
+    double best = Double.POSITIVE_INFINITY;
+    long since = System.nanoTime();
+    long start = since;
+    while (start - since < PATIENCE_NANOS) {
+      for (int i = 0; i < QUEUED; i++) {
+        work.run();
+      }
+      await.run();
+      long end = System.nanoTime();
+      double seconds = (end - start) * 1e-9 / QUEUED;
+      if (seconds < RECORD * best) {
+        since = end;
+      }
+      best = Math.min(best, seconds);
+      start = end;
+    }
+    return best;
   }
 }

@@ -7,17 +7,13 @@ import dev.lethe.bench.MachinePeak;
 import dev.lethe.bench.Operation;
 import dev.lethe.bench.Workload;
 import dev.lethe.bench.WorkloadBench;
-import dev.lethe.bench.WorkloadCost;
 import dev.lethe.bench.WorkloadMemory;
 import dev.lethe.format.HfModelFolder;
-import dev.lethe.format.StrictJson;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.run.Machine;
 import dev.lethe.run.Progress;
-import dev.lethe.run.Versions;
-import dev.lethe.tensor.DType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -28,7 +24,6 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ObjectNode;
 
 /** The times of the basic operations on this machine. */
 @Command(
@@ -36,9 +31,10 @@ import tools.jackson.databind.node.ObjectNode;
     description = {
       "Times forward, gradient, per-sample gradients, Hessian and Gauss-Newton products on random",
       "weights; one JSON object a line, comparable with a PyTorch script of the same workloads (lethe",
-      "compare). flops and weight_bytes are the least that the operation needs; peak_share is its rate over",
-      "that of one large product on this device. peak_bytes is the process's peak resident memory while the",
-      "operation ran; tensor_bytes the most that Lethe's own tensors held since the start."
+      "compare). flops and bytes are the least that the operation needs; peak_share and bandwidth_share are",
+      "its rates over those of one large product and one long copy on this device. peak_bytes is the process's",
+      "peak resident memory while the operation ran; tensor_bytes the most that Lethe's own tensors held since",
+      "the start."
     })
 final class BenchCommand extends LetheCommand {
   private static final long WARMUP_NANOS = 3_000_000_000L;
@@ -81,8 +77,9 @@ final class BenchCommand extends LetheCommand {
   @Option(
       names = "--kernels",
       description =
-          "also the time of every kernel, on a GPU by events; a table goes to standard error and a JSON"
-              + " object a kernel to standard output. Timing costs time: do not compare these runs with others")
+          "also time and rates of every kernel, on a GPU by events; a table goes to standard error and a"
+              + " JSON object a kernel to standard output. Timing costs time: do not compare such runs with"
+              + " others")
   private boolean kernels;
 
   @Option(
@@ -113,7 +110,7 @@ final class BenchCommand extends LetheCommand {
     }
     try (Backend backend = common.openBackend(this, kernels)) {
       WorkloadMemory.require(shapes, operations, vectors, backend);
-      double peak = peak(backend);
+      BenchReport report = new BenchReport(shapes, layers != null, vectors, backend, peak(backend));
       Path dir = temporaryFolder(shapes);
       try {
         try (Progress.Task task = progress().start("random weights", 0, "")) {
@@ -127,7 +124,7 @@ final class BenchCommand extends LetheCommand {
           for (Operation op : operations) {
             stopIfAsked();
             Machine.resetPeakResidentMemory();
-            bench.prepare(op, vectors, work -> time(shapes, backend, peak, op, work));
+            bench.prepare(op, vectors, work -> time(backend, report, op, work));
           }
         }
       } finally {
@@ -137,14 +134,15 @@ final class BenchCommand extends LetheCommand {
     }
   }
 
-  private double peak(Backend backend) {
-    try (Progress.Task task = progress().start("rate of a large product", 0, "")) {
-      return MachinePeak.flopsPerSecond(backend);
+  private MachinePeak peak(Backend backend) {
+    try (Progress.Task task = progress().start("rates of a large product and a copy", 0, "")) {
+      return MachinePeak.of(backend);
+    } finally {
+      backend.takeKernelTimes();
     }
   }
 
-  private void time(
-      Workload shapes, Backend backend, double peak, Operation op, Runnable work) {
+  private void time(Backend backend, BenchReport report, Operation op, Runnable work) {
     double[] seconds = new double[runs];
     try (Progress.Task task = progress().start(op.label(), runs, "timed runs")) {
       long begun = System.nanoTime();
@@ -164,59 +162,13 @@ final class BenchCommand extends LetheCommand {
     List<KernelTime> times = backend.takeKernelTimes();
     Arrays.sort(seconds);
     double median = (seconds[(runs - 1) / 2] + seconds[runs / 2]) / 2;
-    double flops = new WorkloadCost(shapes).flops(op, vectors);
-    ObjectNode json = description(shapes, backend, op);
-    json.put("median_s", median).put("min_s", seconds[0]);
-    json.put("tokens_per_s", shapes.batch() * (double) shapes.seq() / median);
-    json.put("flops", flops).put("flops_per_s", flops / median);
-    json.put("peak_flops_per_s", peak).put("peak_share", flops / median / peak);
-    json.put("weight_bytes", new WorkloadCost(shapes).weightBytes(op, backend.activationType()));
-    Machine.peakResidentMemory().ifPresent(bytes -> json.put("peak_bytes", bytes));
-    json.put("tensor_bytes", backend.memoryUse().peakBytes());
-    print(json);
+    print(report.line(op, median, seconds[0]));
     if (kernels) {
-      print(shapes, backend, op, times);
+      report.kernelLines(op, runs, times).forEach(this::print);
+      console.err().print(report.kernelTable(op, runs, times));
+      console.err().flush();
     }
     console.out().flush();
-  }
-
-  private void print(Workload shapes, Backend backend, Operation op, List<KernelTime> times) {
-    double all = times.stream().mapToDouble(KernelTime::seconds).sum();
-    console.err().printf("%n%s: time of kernels, each run%n", op.label());
-    for (KernelTime time : times) {
-      double each = time.seconds() / runs;
-      ObjectNode json = description(shapes, backend, op);
-      json.put("kernel", time.kernel()).put("launches", time.calls() / (double) runs);
-      json.put("kernel_s", each).put("share", time.seconds() / all);
-      print(json);
-      console
-          .err()
-          .printf(
-              "%-44s %8.1f launches %10.3f ms %6.1f %%%n",
-              time.kernel(), time.calls() / (double) runs, 1e3 * each, 100 * time.seconds() / all);
-    }
-    console.err().flush();
-  }
-
-  private ObjectNode description(Workload shapes, Backend backend, Operation op) {
-    ObjectNode json = StrictJson.newObject();
-    json.put("peer", "lethe " + Versions.current().lethe());
-    json.put("workload", shapes.name()).put("device", backend.name());
-    json.put("dtype", dtype(backend.activationType()));
-    json.put("batch", shapes.batch()).put("seq", shapes.seq());
-    if (layers != null) {
-      json.put("layers", shapes.layers());
-    }
-    return json.put("op", op.label()).put("way", op.way(vectors));
-  }
-
-  /** The peer's names of formats. */
-  private static String dtype(DType type) {
-    return switch (type) {
-      case F64 -> "fp64";
-      case BF16 -> "bf16";
-      default -> "fp32";
-    };
   }
 
   private Workload shapes() {

@@ -8,6 +8,7 @@ import dev.lethe.backend.Backends.Explanation;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.tensor.DType;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import picocli.CommandLine.Option;
 
@@ -81,9 +82,17 @@ final class CommonOptions {
       return null;
     }
     return Arrays.stream(new DType[] {DType.F64, DType.F32, DType.BF16})
-        .filter(type -> label(type).equals(dtype.toLowerCase(Locale.ROOT)))
+        .filter(type -> names(type).contains(dtype.toLowerCase(Locale.ROOT)))
         .findFirst()
         .orElseThrow(() -> command.usage("--dtype is one of f64, f32, bf16; got " + dtype));
+  }
+
+  /** What a number format may be called: as Lethe prints it, as PyTorch does, as benchmarks do. */
+  private static List<String> names(DType type) {
+    String bits = label(type).replaceAll("\\D", "");
+    return label(type).startsWith("b")
+        ? List.of(label(type), "bfloat16")
+        : List.of(label(type), "float" + bits, "fp" + bits);
   }
 
   /** A number format as people write it. */

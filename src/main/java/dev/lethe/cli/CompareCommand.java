@@ -3,6 +3,8 @@ package dev.lethe.cli;
 import dev.lethe.bench.Comparison;
 import dev.lethe.format.OutputFolder;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -25,6 +27,13 @@ final class CompareCommand extends LetheCommand {
   @Option(names = "--svg", paramLabel = "FILE", description = "draw a chart; the file must not exist")
   private Path svg;
 
+  @Option(
+      names = "--target",
+      paramLabel = "OP=RATIO",
+      split = ",",
+      description = "the ratio that is aimed at for an operation; the table says whether it is met")
+  private Map<String, Double> targets = new LinkedHashMap<>();
+
   CompareCommand(Console console) {
     super(console);
   }
@@ -32,11 +41,16 @@ final class CompareCommand extends LetheCommand {
   @Override
   int run() {
     Comparison comparison = Comparison.of(first, second);
+    for (String op : targets.keySet()) {
+      if (comparison.pairs().stream().noneMatch(pair -> pair.first().op().equals(op))) {
+        throw usage("--target names '" + op + "', which the two files do not share");
+      }
+    }
     if (svg != null) {
       OutputFolder.refuseExisting(svg);
       comparison.chart().write(svg);
     }
-    print(comparison.table());
+    print(comparison.table(targets));
     return ExitCode.DONE;
   }
 }

@@ -6,7 +6,6 @@ import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.KernelTime;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Recording;
@@ -20,7 +19,6 @@ import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import java.util.List;
 import java.util.OptionalLong;
 
 /** Every kernel on a CUDA device, with activations in float32 or bfloat16. */
@@ -175,11 +173,6 @@ final class CudaBackend implements Backend {
   @Override
   public OptionalLong freeMemory() {
     return cuda.allocator().freeBytes();
-  }
-
-  @Override
-  public List<KernelTime> takeKernelTimes() {
-    return cuda.device().takeKernelTimes();
   }
 
   @Override

@@ -4,6 +4,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider;
 import dev.lethe.backend.EnvironmentException;
+import dev.lethe.backend.TimedBackend;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.blas.ProductsLadder;
 import dev.lethe.backend.cuda.blas.Refusal;
@@ -67,8 +68,10 @@ public final class CudaProvider implements BackendProvider {
     try {
       if (timed) {
         TimedDevice clock = new TimedDevice(device);
-        return new CudaBackend(
-            new Cuda(clock, type, cuda -> new TimedProducts(products(device, cuda), clock)));
+        return TimedBackend.of(
+            new CudaBackend(
+                new Cuda(clock, type, cuda -> new TimedProducts(products(device, cuda), clock))),
+            clock);
       }
       return new CudaBackend(new Cuda(device, type, cuda -> products(device, cuda)));
     } catch (RuntimeException | Error e) {

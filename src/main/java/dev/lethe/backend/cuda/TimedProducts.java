@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda;
 
+import dev.lethe.backend.KernelCost;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.driver.TimedDevice;
@@ -25,8 +26,15 @@ final class TimedProducts implements Products {
       products.multiply(product);
     } else {
       String name = "gemm %dx%dx%d".formatted(product.m(), product.n(), product.k());
-      device.time(name, () -> products.multiply(product));
+      device.launch(name, cost(product), () -> products.multiply(product));
     }
+  }
+
+  private static KernelCost cost(Product p) {
+    double depth = p.k() + (p.second() == null ? 0.0 : p.second().k());
+    double in = depth * (p.m() + p.n()) * p.a().type().bytes();
+    double out = (p.beta() == 0 ? 1.0 : 2.0) * p.m() * p.n() * p.c().type().bytes();
+    return new KernelCost(2 * p.batch() * p.m() * p.n() * depth, p.batch() * (in + out));
   }
 
   @Override

@@ -1,8 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
-import dev.lethe.backend.KernelTime;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /**
  * One CUDA device as kernels need it: memory by address, copies, launches. Everything is queued in one
@@ -91,11 +89,6 @@ public interface Device extends AutoCloseable {
   /** A mark in the stream, not set yet. A device that does everything at once may take the clock's time. */
   default Mark newMark() {
     return new ClockMark();
-  }
-
-  /** Time of each kernel since the last call, the longest first; empty on a device that does not time. */
-  default List<KernelTime> takeKernelTimes() {
-    return List.of();
   }
 
   /** A point of the stream whose time the device notes. */

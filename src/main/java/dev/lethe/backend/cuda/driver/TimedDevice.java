@@ -1,6 +1,9 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.backend.KernelClock;
+import dev.lethe.backend.KernelCost;
 import dev.lethe.backend.KernelTime;
+import dev.lethe.backend.KernelTime.Level;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -10,8 +13,11 @@ import java.util.Map;
 /**
  * A device with a mark before and behind every launch. The marks are read in bunches, when so many launches are queued
  * or the times are asked for. It does not record: a recording holds no marks.
+ *
+ * <p>As the clock of a backend it knows which call a launch belongs to: a call took what its launches took. Where it
+ * launched one kernel only, that kernel's cost is the call's; of other kernels it is not known.
  */
-public final class TimedDevice implements Device {
+public final class TimedDevice implements Device, KernelClock {
   private static final int BUNCH = 512;
 
   private final Device device;
@@ -19,14 +25,28 @@ public final class TimedDevice implements Device {
   private final List<Span> spans = new ArrayList<>();
   private final List<KernelTime> times = new ArrayList<>();
   private int pending;
+  private Call call;
 
   /** The device is closed with this. */
   public TimedDevice(Device device) {
     this.device = device;
   }
 
+  @Override
+  public void time(String name, KernelCost cost, Runnable work) {
+    Call outer = call;
+    call = new Call(name, cost);
+    try {
+      work.run();
+    } finally {
+      times.add(new KernelTime(Level.CALL, name, 1, 0, cost));
+      call = outer;
+      readFullBunch();
+    }
+  }
+
   /** Runs work that queues something in the stream, and notes how long that takes the device. */
-  public void time(String name, Runnable work) {
+  public void launch(String name, KernelCost cost, Runnable work) {
     if (pending == spans.size()) {
       spans.add(new Span(device.newMark(), device.newMark()));
     }
@@ -35,14 +55,24 @@ public final class TimedDevice implements Device {
     work.run();
     span.to.set();
     span.name = name;
+    span.cost = cost;
+    span.call = call;
+    if (call != null) {
+      call.launches++;
+    }
     pending++;
-    if (pending == BUNCH) {
+    readFullBunch();
+  }
+
+  /** Between calls only, when it is known how many launches each has made. */
+  private void readFullBunch() {
+    if (pending >= BUNCH && call == null) {
       read();
     }
   }
 
   @Override
-  public List<KernelTime> takeKernelTimes() {
+  public List<KernelTime> take() {
     read();
     List<KernelTime> taken = KernelTime.total(times);
     times.clear();
@@ -52,7 +82,13 @@ public final class TimedDevice implements Device {
   private void read() {
     device.synchronize();
     for (Span span : spans.subList(0, pending)) {
-      times.add(new KernelTime(span.name, 1, span.from.secondsUntil(span.to)));
+      double seconds = span.from.secondsUntil(span.to);
+      KernelCost cost = span.cost;
+      if (span.call != null) {
+        times.add(new KernelTime(Level.CALL, span.call.name, 0, seconds, KernelCost.NONE));
+        cost = !cost.known() && span.call.launches == 1 ? span.call.cost : cost;
+      }
+      times.add(new KernelTime(Level.LAUNCH, span.name, 1, seconds, cost));
     }
     pending = 0;
   }
@@ -66,7 +102,7 @@ public final class TimedDevice implements Device {
 
   @Override
   public void launch(long kernel, Grid grid, MemorySegment parameters) {
-    time(names.get(kernel), () -> device.launch(kernel, grid, parameters));
+    launch(names.get(kernel), KernelCost.UNKNOWN, () -> device.launch(kernel, grid, parameters));
   }
 
   @Override
@@ -121,12 +157,14 @@ public final class TimedDevice implements Device {
 
   @Override
   public void copy(long source, long target, long bytes) {
-    time("copy", () -> device.copy(source, target, bytes));
+    KernelCost cost = new KernelCost(0, 2.0 * bytes);
+    launch("copy", cost, () -> device.copy(source, target, bytes));
   }
 
   @Override
   public void fill(long address, byte value, long bytes) {
-    time("fill", () -> device.fill(address, value, bytes));
+    KernelCost cost = new KernelCost(0, bytes);
+    launch("fill", cost, () -> device.fill(address, value, bytes));
   }
 
   @Override
@@ -148,10 +186,24 @@ public final class TimedDevice implements Device {
     private final Mark from;
     private final Mark to;
     private String name;
+    private KernelCost cost;
+    private Call call;
 
     private Span(Mark from, Mark to) {
       this.from = from;
       this.to = to;
+    }
+  }
+
+  /** A call of a kernel, and what it has launched. */
+  private static final class Call {
+    private final String name;
+    private final KernelCost cost;
+    private int launches;
+
+    private Call(String name, KernelCost cost) {
+      this.name = name;
+      this.cost = cost;
     }
   }
 }

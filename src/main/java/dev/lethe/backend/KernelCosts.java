@@ -1,0 +1,229 @@
+package dev.lethe.backend;
+
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Tensor;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/**
+ * What calls of kernels cost at least, counted from the shapes of their arguments. Operations are those of matrix products,
+ * without the few an element of norms, softmax and the like; of the products with a null tangent there are fewer. Attention is
+ * counted over the pairs of a query and a key that it sees, its probabilities once more in each mode that rebuilds them.
+ */
+public final class KernelCosts {
+  private final DType weights;
+
+  /**
+   * @param weights the format of frozen weights
+   */
+  public KernelCosts(DType weights) {
+    this.weights = weights;
+  }
+
+  /**
+   * The cost of a call.
+   *
+   * @param kernel group and mode, as in {@code lora.forward}
+   * @param arguments in the order of the kernel's declaration; null where it has none
+   */
+  public KernelCost of(String kernel, Object[] arguments) {
+    Object[] a = arguments == null ? new Object[0] : arguments;
+    String[] name = kernel.split("\\.");
+    return switch (name[0]) {
+      case "lora" -> lora(name[1], a);
+      case "attention" -> new KernelCost(attention(name[1], a), tensorBytes(a));
+      case "loss" -> loss(name[1], a);
+      default -> new KernelCost(0, tensorBytes(a));
+    };
+  }
+
+  private KernelCost lora(String mode, Object[] a) {
+    return a[0] instanceof LoraLinear layer
+        ? linear(layer, LinearProducts.of(mode, a), a)
+        : gradients((LoraSlot) a[0], GradientProducts.of(mode, a), a);
+  }
+
+  private KernelCost linear(LoraLinear layer, LinearProducts products, Object[] a) {
+    double weight = (double) layer.weight().in() * layer.weight().out();
+    double flops = products.frozen ? 2 * products.rows * weight : 0;
+    double bytes = products.frozen ? weight * weights.bytes() : 0;
+    if (layer.hasAdapter()) {
+      LoraSlot slot = layer.slot();
+      double width = products.byA * slot.in() + products.byB * slot.out();
+      flops += 2 * products.rows * slot.rank() * width;
+      bytes += (1 + products.directions) * slot.parameters() * tensor(a, 1).dtype().bytes();
+    }
+    int tensors = products.directions == 0 ? 2 : 3; // θ and v count with their part only
+    return new KernelCost(flops, bytes + tensorBytes(Stream.of(a).skip(tensors).toArray()));
+  }
+
+  private static KernelCost gradients(LoraSlot slot, GradientProducts products, Object[] a) {
+    double width = products.ofA * slot.in() + products.ofB * slot.out();
+    double flops = 2 * products.sums * products.rows * slot.rank() * width;
+    double bytes = tensorBytes(a);
+    if (products.vectors != null) { // they count with the layer's part only
+      Tensor vectors = products.vectors;
+      bytes += vectors.dim(0) * slot.parameters() * vectors.dtype().bytes() - vectors.byteSize();
+    }
+    return new KernelCost(flops, bytes);
+  }
+
+  /**
+   * What a mode of a linear layer multiplies.
+   *
+   * @param rows of all directions
+   * @param frozen whether by the frozen weight
+   * @param byA products by A or a matrix of its size
+   * @param byB products by B or a matrix of its size
+   * @param directions v's rows
+   */
+  private record LinearProducts(double rows, boolean frozen, int byA, int byB, double directions) {
+    static LinearProducts of(String mode, Object[] a) {
+      return switch (mode) {
+        case "forward" -> new LinearProducts(rowsOf(tensor(a, 5)), true, 1, 1, 0);
+        case "tangent" ->
+            new LinearProducts(
+                rowsOf(tensor(a, 8)), a[5] != null, either(a, 5, 6) ? 2 : 1, 2, count(a[2]));
+        case "backward" ->
+            new LinearProducts(rowsOf(tensor(a, 2)), a[4] != null, either(a, 4, 5) ? 1 : 0, 1, 0);
+        default ->
+            new LinearProducts(
+                rowsOf(tensor(a, 6)),
+                a[5] != null && a[7] != null,
+                either(a, 7, 8) ? 2 : 0,
+                a[5] != null ? 2 : 1,
+                count(a[2]));
+      };
+    }
+
+    private static boolean either(Object[] a, int one, int other) {
+      return a[one] != null || a[other] != null;
+    }
+
+    private static double count(Object vectors) {
+      return vectors == null ? 0 : ((Tensor) vectors).dim(0);
+    }
+  }
+
+  /**
+   * What makes gradients of A and B, or numbers of them.
+   *
+   * @param sums how many gradients' worth of products
+   * @param rows of the batch
+   * @param ofA products that give a matrix of A's size
+   * @param ofB products that give a matrix of B's size
+   * @param vectors (k,P) that is read or written; null: none
+   */
+  private record GradientProducts(double sums, double rows, int ofA, int ofB, Tensor vectors) {
+    static GradientProducts of(String mode, Object[] a) {
+      return switch (mode) {
+        case "gradient" -> one(tensor(a, 3).dim(0), tensor(a, 1), tensor(a, 6));
+        case "gradientTangent" ->
+            new GradientProducts(
+                tensor(a, 7).dim(0),
+                tensor(a, 1).dim(0),
+                a[3] != null ? 2 : 1,
+                a[8] != null ? 2 : 1,
+                tensor(a, 10));
+        case "perSampleDot" -> one(tensor(a, 2).dim(0), tensor(a, 3), tensor(a, 2));
+        case "weightedGradient" -> one(tensor(a, 2).dim(0), tensor(a, 3), tensor(a, 8));
+        case "perSampleGradient" -> one(1, tensor(a, 2), tensor(a, 7));
+        default -> one(1, tensor(a, 2), null);
+      };
+    }
+
+    private static GradientProducts one(double sums, Tensor xa, Tensor vectors) {
+      return new GradientProducts(sums, xa.dim(0), 1, 1, vectors);
+    }
+  }
+
+  private static double attention(String mode, Object[] a) {
+    AttentionShape shape = (AttentionShape) a[0];
+    Packing queries = (Packing) a[1];
+    Packing keys = mode.equals("forward") ? (Packing) a[2] : queries;
+    double product = 2 * pairs(shape, queries, keys) * shape.queryWidth();
+    return product
+        * switch (mode) {
+          case "forward" -> 2; // QKᵀ, PV
+          case "tangent" -> // QKᵀ; (P∘Ṡ)V and one for each tangent that there is
+              1 + tensor(a, 6).dim(0) * (1.0 + present(a[3], a[4], a[5]));
+          case "backward" -> 1 + 4 * (double) tensor(a, 3).dim(0); // QKᵀ; ŌVᵀ, S̄K, S̄ᵀQ, PᵀŌ
+          default -> backwardTangent((AttentionKernels.Tangent) a[5], tensor(a, 7), a[6] != null);
+        };
+  }
+
+  /** QKᵀ and ŌVᵀ; for each direction S̄̇K, S̄̇ᵀQ, ṖᵀŌ, two for each of q̇, k̇ and ȯ̇, one for v̇. */
+  private static double backwardTangent(AttentionKernels.Tangent t, Tensor dgq, boolean outer) {
+    double each = 3 + (t.dq() != null ? 2 : 0) + (t.dk() != null ? 2 : 0) + (t.dv() != null ? 1 : 0);
+    return 2 + dgq.dim(0) * (each + (outer ? 2 : 0));
+  }
+
+  private static double present(Object... tangents) {
+    return Stream.of(tangents).filter(Objects::nonNull).count();
+  }
+
+  /** Pairs of a query and a key that it sees, of all sequences. */
+  private static double pairs(AttentionShape shape, Packing queries, Packing keys) {
+    double pairs = 0;
+    for (int i = 0; i < queries.count(); i++) {
+      int before = keys.length(i) - queries.length(i);
+      for (int query = before; query < keys.length(i); query++) {
+        pairs += query - shape.firstKey(query) + 1.0;
+      }
+    }
+    return pairs;
+  }
+
+  private KernelCost loss(String mode, Object[] a) {
+    if (!(a[0] instanceof FrozenLinear head)) {
+      return new KernelCost(0, tensorBytes(a));
+    }
+    double products =
+        switch (mode) {
+          case "forward" -> a[6] == null ? 1 : 2;
+          case "backwardTangent" -> 2;
+          default -> 1;
+        };
+    Tensor x =
+        switch (mode) {
+          case "tangent" -> tensor(a, 3);
+          case "backwardTangent" -> tensor(a, 4);
+          default -> tensor(a, 1);
+        };
+    double weight = (double) head.in() * head.out();
+    return new KernelCost(
+        2 * products * rowsOf(x) * weight, weight * weights.bytes() + tensorBytes(a));
+  }
+
+  private static Tensor tensor(Object[] a, int index) {
+    return (Tensor) a[index];
+  }
+
+  /** Rows of all directions. */
+  private static double rowsOf(Tensor tensor) {
+    return (double) tensor.elements() / tensor.dim(tensor.shape().rank() - 1);
+  }
+
+  /** Bytes of all tensors among the arguments and in those that hold several, each piece of memory once. */
+  private static double tensorBytes(Object[] a) {
+    Set<List<Object>> seen = new HashSet<>();
+    return Stream.of(a)
+        .flatMap(KernelCosts::tensors)
+        .filter(t -> seen.add(List.of(System.identityHashCode(t.storage()), t.byteOffset())))
+        .mapToDouble(Tensor::byteSize)
+        .sum();
+  }
+
+  private static Stream<Tensor> tensors(Object argument) {
+    return switch (argument) {
+      case Tensor t -> Stream.of(t);
+      case AttentionKernels.Primal p -> Stream.of(p.q(), p.k(), p.v(), p.o(), p.lse());
+      case AttentionKernels.Tangent t ->
+          Stream.of(t.dq(), t.dk(), t.dv(), t.dO(), t.mu()).filter(Objects::nonNull);
+      case null, default -> Stream.empty();
+    };
+  }
+}
