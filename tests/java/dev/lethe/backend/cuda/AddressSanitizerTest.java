@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 final class AddressSanitizerTest {
-  /** Every kernel in both types, on buffers that are aligned to 16 bytes and on others. */
+  /** Every operation in both types, on buffers that are aligned to 16 bytes and on others. */
   private static final List<Suite> SUITES =
       List.of(
           new Suite("attention", BF16, 64, "headSize=32"),
@@ -45,6 +45,8 @@ final class AddressSanitizerTest {
           new Suite("loss", BF16, 64, "Sizes[m=5"),
           new Suite("loss", BF16, 13, "Sizes[m=13"),
           new Suite("loss", F32, 64, "Sizes[m=5"),
+          new Suite("products", BF16, 64, "k=24,"),
+          new Suite("products", BF16, 64, "k=900,"),
           new Suite("rmsNorm", BF16, 64, ""),
           new Suite("rmsNorm", F32, 13, ""),
           new Suite("rope", BF16, 64, ""),
