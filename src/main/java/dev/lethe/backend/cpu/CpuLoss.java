@@ -20,8 +20,14 @@ final class CpuLoss implements LossKernels {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
 
-  /** Rows of a block, a multiple of 12, for vocabularies up to the next constant and above it. */
+  /**
+   * Rows of a block with whole rows of logits, a multiple of 12, for vocabularies up to a size and
+   * above it.
+   */
   private static final int BLOCK = 96;
+
+  /** Rows of a block of which only a slice of the logits is in memory at a time. */
+  private static final int TALL_BLOCK = 192;
 
   private static final int SMALL_BLOCK = 48;
   private static final int LARGE_VOCABULARY = 80_000;
@@ -81,7 +87,7 @@ final class CpuLoss implements LossKernels {
             Cpu.memory(rowLoss),
             p == null ? null : Cpu.memory(p),
             gx == null ? null : Cpu.memory(gx));
-    blocks(m, w.out(), mode::run);
+    blocks(m, p == null ? TALL_BLOCK : rowsOfWhole(w.out()), mode::run);
   }
 
   @Override
@@ -102,7 +108,7 @@ final class CpuLoss implements LossKernels {
     VocabularySlice[] slices = VocabularySlice.of((int) v);
     blocks(
         k * m,
-        v,
+        TALL_BLOCK,
         (row, end, scratch) -> {
           rows.fill(out, 4L * row, end - row, 0);
           for (VocabularySlice slice : slices) {
@@ -145,7 +151,7 @@ final class CpuLoss implements LossKernels {
     Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
     blocks(
         k * m,
-        v,
+        rowsOfWhole(v),
         (row, end, scratch) -> {
           MemorySegment dz = scratch.floats(Slot.LOGITS, (end - row) * v);
           gemm.block(
@@ -165,10 +171,13 @@ final class CpuLoss implements LossKernels {
         });
   }
 
-  /** Cuts rows into equal blocks, as many for each thread. */
-  private void blocks(long m, long vocabulary, WorkerPool.RangeTask task) {
+  private static int rowsOfWhole(long vocabulary) {
+    return vocabulary > LARGE_VOCABULARY ? SMALL_BLOCK : BLOCK;
+  }
+
+  /** Cuts rows into equal blocks of at most {@code most}, as many for each thread. */
+  private void blocks(long m, int most, WorkerPool.RangeTask task) {
     int n = Math.toIntExact(m);
-    int most = vocabulary > LARGE_VOCABULARY ? SMALL_BLOCK : BLOCK;
     int tiles = Math.ceilDiv(n, TilePrimitives.ROWS);
     int threads = cpu.pool().threads();
     int pieces = Math.ceilDiv(Math.ceilDiv(n, most), threads) * threads;
