@@ -12,16 +12,22 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Vocabulary head and cross-entropy. Each thread takes a block of rows through both products, so
- * that logits never leave the cache: the block is as tall as keeps the stream of weights below
- * what memory delivers, and no taller.
+ * Vocabulary head and cross-entropy. Each thread takes a block of rows through both products, where
+ * it can slice by slice of the vocabulary, so that each pass finds logits in the second-level cache.
+ * The block is as tall as keeps the stream of weights below what memory delivers, and no taller.
  */
 final class CpuLoss implements LossKernels {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
 
-  /** Rows of a block, a multiple of 12, for vocabularies up to the next constant and above it. */
+  /**
+   * Rows of a block with whole rows of logits, a multiple of 12, for vocabularies up to a size and
+   * above it.
+   */
   private static final int BLOCK = 96;
+
+  /** Rows of a block of which only a slice of the logits is in memory at a time. */
+  private static final int TALL_BLOCK = 192;
 
   private static final int SMALL_BLOCK = 48;
   private static final int LARGE_VOCABULARY = 80_000;
@@ -69,49 +75,19 @@ final class CpuLoss implements LossKernels {
     if (gx != null) {
       Require.tensor("loss.forward: weights", weights, F32, m);
     }
-    Panels forth = w.forward().panels();
-    Panels back = gx == null ? null : w.backwardPanels("loss.forward");
-    Matrix in = Matrix.rows(Cpu.memory(x), w.in());
-    MemorySegment losses = Cpu.memory(rowLoss);
-    MemorySegment kept = p == null ? null : Cpu.memory(p);
-    MemorySegment weight = gx == null ? null : Cpu.memory(weights);
-    MemorySegment out = gx == null ? null : Cpu.memory(gx);
-    long v = w.out();
-    blocks(
-        m,
-        v,
-        (row, end, scratch) -> {
-          int count = end - row;
-          MemorySegment z = kept == null ? scratch.floats(Slot.LOGITS, count * v) : kept;
-          long base = kept == null ? 0 : 4L * row * v;
-          Matrix zm = Matrix.rows(z, base, v);
-          MemorySegment ofLabels = scratch.floats(Slot.STATISTICS, count);
-          gemm.block(
-              scratch, 0, count, 0, forth.count(), zm, w.start(gemm),
-              new Gemm.Term(in.fromRow(row), forth));
-          for (int i = 0; i < count; i++) {
-            long at = base + 4 * i * v;
-            long label = at + 4L * target.get(INT, 4L * (row + i));
-            losses.set(FLOAT, 4L * (row + i), softmax(z, at, label, (int) v));
-            if (out != null) {
-              float probability = z.get(FLOAT, label);
-              ofLabels.set(FLOAT, 4L * i, probability);
-              z.set(FLOAT, label, probability - 1);
-            }
-          }
-          if (out == null) {
-            return;
-          }
-          gemm.block(
-              scratch, 0, count, 0, back.count(), Matrix.rows(out, 4 * row * w.in(), w.in()),
-              gemm.zero(), new Gemm.Term(zm, back));
-          for (int i = 0; i < count; i++) {
-            long at = 4 * (row + i) * w.in();
-            rows.scale(weight.get(FLOAT, 4L * (row + i)), out, at, out, at, (int) w.in());
-            long label = base + 4 * (i * v + target.get(INT, 4L * (row + i)));
-            z.set(FLOAT, label, ofLabels.get(FLOAT, 4L * i));
-          }
-        });
+    LossForward mode =
+        new LossForward(
+            cpu,
+            w.forward().panels(),
+            gx == null ? null : w.backwardPanels("loss.forward"),
+            w.start(gemm),
+            Matrix.rows(Cpu.memory(x), w.in()),
+            target,
+            gx == null ? null : Cpu.memory(weights),
+            Cpu.memory(rowLoss),
+            p == null ? null : Cpu.memory(p),
+            gx == null ? null : Cpu.memory(gx));
+    blocks(m, p == null ? TALL_BLOCK : rowsOfWhole(w.out()), mode::run);
   }
 
   @Override
@@ -127,16 +103,31 @@ final class CpuLoss implements LossKernels {
     MemorySegment probabilities = Cpu.memory(p);
     MemorySegment out = Cpu.memory(dLoss);
     long v = w.out();
-    logitTangents(
-        w,
-        dx,
-        (row, end, dz, scratch) -> {
-          for (int i = row; i < end; i++) {
-            long at = 4 * (i - row) * v;
-            long primal = i % m;
-            float mean = rows.dot(probabilities, 4 * primal * v, dz, at, (int) v);
-            float label = dz.get(FLOAT, at + 4L * target.get(INT, 4 * primal));
-            out.set(FLOAT, 4L * i, mean - label);
+    Panels forth = w.forward().panels();
+    Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
+    VocabularySlice[] slices = VocabularySlice.of((int) v);
+    blocks(
+        k * m,
+        TALL_BLOCK,
+        (row, end, scratch) -> {
+          rows.fill(out, 4L * row, end - row, 0);
+          for (VocabularySlice slice : slices) {
+            Matrix dz = slice.inScratch(scratch, Slot.LOGITS, end - row);
+            gemm.block(
+                scratch, 0, end - row, slice.panel(), slice.panelEnd(), dz, gemm.zero(),
+                new Gemm.Term(in.fromRow(row), forth));
+            for (int i = row; i < end; i++) {
+              long primal = i % m;
+              float change =
+                  rows.dot(
+                      probabilities, 4 * (primal * v + slice.first()), dz.segment(),
+                      dz.at(i - row, slice.first()), slice.size());
+              int label = target.get(INT, 4 * primal);
+              if (slice.contains(label)) {
+                change -= dz.segment().get(FLOAT, dz.at(i - row, label));
+              }
+              out.set(FLOAT, 4L * i, out.get(FLOAT, 4L * i) + change);
+            }
           }
         });
   }
@@ -156,10 +147,16 @@ final class CpuLoss implements LossKernels {
     MemorySegment out = Cpu.memory(dgx);
     Panels back = w.backwardPanels("loss.backwardTangent");
     long v = w.out();
-    logitTangents(
-        w,
-        dx,
-        (row, end, dz, scratch) -> {
+    Panels forth = w.forward().panels();
+    Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
+    blocks(
+        k * m,
+        rowsOfWhole(v),
+        (row, end, scratch) -> {
+          MemorySegment dz = scratch.floats(Slot.LOGITS, (end - row) * v);
+          gemm.block(
+              scratch, 0, end - row, 0, forth.count(), Matrix.rows(dz, v), gemm.zero(),
+              new Gemm.Term(in.fromRow(row), forth));
           for (int i = row; i < end; i++) {
             long at = 4 * (i - row) * v;
             long primal = 4 * (i % m) * v;
@@ -201,35 +198,13 @@ final class CpuLoss implements LossKernels {
         .run(k);
   }
 
-  /** ż = ẋWᵀ for all rows of all directions, block by block. */
-  private void logitTangents(PackedLinear w, Tensor dx, LogitTask task) {
-    Panels forth = w.forward().panels();
-    Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
-    blocks(
-        dx.dim(0) * dx.dim(1),
-        w.out(),
-        (row, end, scratch) -> {
-          MemorySegment dz = scratch.floats(Slot.LOGITS, (end - row) * w.out());
-          gemm.block(
-              scratch, 0, end - row, 0, forth.count(), Matrix.rows(dz, w.out()), gemm.zero(),
-              new Gemm.Term(in.fromRow(row), forth));
-          task.run(row, end, dz, scratch);
-        });
+  private static int rowsOfWhole(long vocabulary) {
+    return vocabulary > LARGE_VOCABULARY ? SMALL_BLOCK : BLOCK;
   }
 
-  /** Turns a row of logits into probabilities and returns logsumexp(z) − z[label]. */
-  private float softmax(MemorySegment z, long at, long label, int v) {
-    float labelled = z.get(FLOAT, label);
-    float max = rows.max(z, at, v);
-    float sum = rows.expSum(z, at, v, 1, max);
-    rows.scale(1 / sum, z, at, z, at, v);
-    return (float) (Math.log(sum) + max - labelled);
-  }
-
-  /** Cuts rows into equal blocks, as many for each thread. */
-  private void blocks(long m, long vocabulary, WorkerPool.RangeTask task) {
+  /** Cuts rows into equal blocks of at most {@code most}, as many for each thread. */
+  private void blocks(long m, int most, WorkerPool.RangeTask task) {
     int n = Math.toIntExact(m);
-    int most = vocabulary > LARGE_VOCABULARY ? SMALL_BLOCK : BLOCK;
     int tiles = Math.ceilDiv(n, TilePrimitives.ROWS);
     int threads = cpu.pool().threads();
     int pieces = Math.ceilDiv(Math.ceilDiv(n, most), threads) * threads;
@@ -252,11 +227,5 @@ final class CpuLoss implements LossKernels {
       Require.index(what, row, ids.get(INT, 4 * row), vocabulary);
     }
     return ids;
-  }
-
-  /** Works on ż of rows {@code row … end-1}, (end−row,V) at the beginning of dz. */
-  @FunctionalInterface
-  private interface LogitTask {
-    void run(int row, int end, MemorySegment dz, Scratch scratch);
   }
 }

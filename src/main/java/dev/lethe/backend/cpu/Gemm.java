@@ -130,6 +130,19 @@ final class Gemm {
     }
   }
 
+  /**
+   * Computes all columns of the first rows of C from depths {@code k … kEnd} of one term alone, on
+   * the calling thread.
+   */
+  void addSlice(
+      Scratch scratch, int rows, Matrix c, Matrix start, int k, int kEnd, Term term) {
+    Term[] terms = {term};
+    for (int i = 0; i < rows; i += BLOCK * ROWS) {
+      int last = Math.min(rows, i + BLOCK * ROWS);
+      group(scratch, i, last, 0, term.b().count(), c, start, k, kEnd, terms);
+    }
+  }
+
   /** Adds depths {@code k … kEnd} of the concatenated terms to a block of rows. */
   private void group(
       Scratch scratch,
