@@ -3,9 +3,13 @@ package dev.lethe.backend.cpu;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider;
+import dev.lethe.tensor.DType;
+import java.util.List;
 
 /** Offers the CPU backend, which works everywhere and is fast where the Vector API is enabled. */
 public final class CpuBackendProvider implements BackendProvider {
+  private static final String PRODUCTS = "cpu bf16";
+
   @Override
   public String name() {
     return CpuBackend.NAME;
@@ -18,8 +22,30 @@ public final class CpuBackendProvider implements BackendProvider {
 
   @Override
   public Availability availability(BackendOptions options) {
+    NativeProducts.Found products = NativeProducts.found();
+    if (options.type() == DType.BF16 && products.products() == null) {
+      String remedy = products.remedy();
+      return new Availability(
+          false,
+          true,
+          "no products in bfloat16: " + products.reason(),
+          remedy == null ? "Leave --dtype away to compute in float32." : remedy);
+    }
     Primitives found = Primitives.best();
     return Availability.working("float32, " + found.detail(), found.remedy());
+  }
+
+  @Override
+  public List<Part> parts() {
+    NativeProducts.Found found = NativeProducts.found();
+    return List.of(
+        found.products() == null
+            ? new Part(PRODUCTS, "no: " + found.reason(), null)
+            : new Part(
+                PRODUCTS,
+                "AVX-512 BF16 for --dtype bf16, %s; the default is float32"
+                    .formatted(NativeProducts.ERROR),
+                null));
   }
 
   @Override
