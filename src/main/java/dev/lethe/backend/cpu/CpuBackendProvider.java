@@ -9,6 +9,7 @@ import java.util.List;
 /** Offers the CPU backend, which works everywhere and is fast where the Vector API is enabled. */
 public final class CpuBackendProvider implements BackendProvider {
   private static final String PRODUCTS = "cpu bf16";
+  private static final String BF16_PRODUCTS = "products with frozen weights in bfloat16, ";
 
   @Override
   public String name() {
@@ -22,17 +23,14 @@ public final class CpuBackendProvider implements BackendProvider {
 
   @Override
   public Availability availability(BackendOptions options) {
-    NativeProducts.Found products = NativeProducts.found();
-    if (options.type() == DType.BF16 && products.products() == null) {
-      String remedy = products.remedy();
+    if (options.type() == DType.BF16 && NativeProducts.found().products() == null) {
+      NativeProducts.Found none = NativeProducts.found();
       return new Availability(
-          false,
-          true,
-          "no products in bfloat16: " + products.reason(),
-          remedy == null ? "Leave --dtype away to compute in float32." : remedy);
+          false, true, "no products in bfloat16: " + none.reason(), none.remedy());
     }
     Primitives found = Primitives.best();
-    return Availability.working("float32, " + found.detail(), found.remedy());
+    String products = options.type() == DType.BF16 ? BF16_PRODUCTS : "";
+    return Availability.working("float32, " + products + found.detail(), found.remedy());
   }
 
   @Override
@@ -40,7 +38,7 @@ public final class CpuBackendProvider implements BackendProvider {
     NativeProducts.Found found = NativeProducts.found();
     return List.of(
         found.products() == null
-            ? new Part(PRODUCTS, "no: " + found.reason(), null)
+            ? new Part(PRODUCTS, "no: " + found.reason() + ". " + found.remedy(), null)
             : new Part(
                 PRODUCTS,
                 "AVX-512 BF16 for --dtype bf16, %s; the default is float32"

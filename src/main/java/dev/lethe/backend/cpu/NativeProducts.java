@@ -27,6 +27,7 @@ final class NativeProducts {
   static final String ERROR = "relative error up to 2^-8 per factor";
 
   private static final String LIBRARY = "liblethe_cpu.so";
+  private static final String FLOAT32 = "Leave --dtype away to compute in float32.";
   private static final Found FOUND = find();
 
   private final MethodHandle round;
@@ -37,7 +38,7 @@ final class NativeProducts {
    *
    * @param products null where they cannot run here
    * @param reason why they cannot; null where they can
-   * @param remedy the one line that would help, or null
+   * @param remedy the one line that would help; null where they can
    */
   record Found(NativeProducts products, String reason, String remedy) {
     private static Found none(String reason, String remedy) {
@@ -72,7 +73,7 @@ final class NativeProducts {
       throw new EnvironmentException(
           "device cpu in bf16",
           "cannot run here: " + FOUND.reason,
-          FOUND.remedy == null ? "Leave --dtype away to compute in float32." : FOUND.remedy);
+          FOUND.remedy);
     }
     return FOUND.products;
   }
@@ -136,7 +137,7 @@ final class NativeProducts {
     String system = System.getProperty("os.name");
     String processor = System.getProperty("os.arch");
     if (!system.equals("Linux") || !processor.equals("amd64")) {
-      return Found.none("they are there for Linux on x86-64 only", null);
+      return Found.none("they are there for Linux on x86-64 only", FLOAT32);
     }
     try (InputStream in = NativeProducts.class.getResourceAsStream(LIBRARY)) {
       if (in == null) {
@@ -148,11 +149,15 @@ final class NativeProducts {
       SymbolLookup symbols = SymbolLookup.libraryLookup(file, Arena.global());
       return supported(symbols)
           ? new Found(new NativeProducts(symbols), null, null)
-          : Found.none("this processor has no AVX-512 BF16", null);
+          : Found.none("this processor has no AVX-512 BF16", FLOAT32);
     } catch (LetheException e) {
       return Found.none(e.getMessage(), "Set XDG_CACHE_HOME to a private folder.");
+    } catch (IllegalCallerException e) {
+      return Found.none(
+          "Java may not call native code: " + e.getMessage(),
+          "Start Java with --enable-native-access=ALL-UNNAMED.");
     } catch (IOException | IllegalArgumentException | UnsatisfiedLinkError e) {
-      return Found.none("their library cannot be loaded: " + e.getMessage(), null);
+      return Found.none("their library cannot be loaded: " + e.getMessage(), FLOAT32);
     }
   }
 
