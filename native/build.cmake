@@ -1,9 +1,10 @@
-# cmake -DBUILD=DIR -DRESOURCES=DIR -P build.cmake: builds what the compilers of this machine allow, says in one
-# line each what it left out, and copies the fatbins to RESOURCES, where the jar takes them from.
+# cmake -DBUILD=DIR -DRESOURCES=DIR -DCPU_RESOURCES=DIR -P build.cmake: builds what the compilers of this machine
+# allow, says in one line each what it left out, and copies the fatbins to RESOURCES and the CPU backend's library to
+# CPU_RESOURCES, where the jar takes them from.
 set(SOURCE ${CMAKE_CURRENT_LIST_DIR})
 find_program(CXX_COMPILER NAMES c++ g++ clang++)
 if(WIN32 OR NOT CXX_COMPILER)
-  message(STATUS "no C++ compiler for the kernel emulator: left out; its tests are skipped")
+  message(STATUS "no C++ compiler: the kernel emulator and the CPU's bfloat16 products are left out; their tests are skipped")
   return()
 endif()
 find_program(NVCC nvcc HINTS $ENV{CUDA_PATH}/bin $ENV{CUDA_HOME}/bin /usr/local/cuda/bin)
@@ -22,6 +23,10 @@ endfunction()
 cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
 run(${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -DNVCC=${NVCC} -DCMAKE_BUILD_TYPE=Release)
 run(${CMAKE_COMMAND} --build ${BUILD} --parallel ${cores})
+if(EXISTS ${BUILD}/cpu/liblethe_cpu.so)
+  file(MAKE_DIRECTORY ${CPU_RESOURCES})
+  file(COPY ${BUILD}/cpu/liblethe_cpu.so DESTINATION ${CPU_RESOURCES})
+endif()
 if(NVCC)
   file(GLOB fatbins ${BUILD}/fatbin/out/*.fatbin)
   file(MAKE_DIRECTORY ${RESOURCES})

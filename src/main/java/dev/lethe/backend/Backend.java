@@ -21,6 +21,14 @@ public interface Backend extends AutoCloseable {
   /** The format of activations. */
   DType activationType();
 
+  /**
+   * The format that factors of products with frozen weights are rounded to; sums are no narrower than
+   * float32.
+   */
+  default DType productType() {
+    return activationType();
+  }
+
   /** The format of adapter parameters, gradients, directions and all solver vectors. */
   DType vectorType();
 

@@ -31,6 +31,7 @@ public final class Backends {
 
   private static Backend open(String device, BackendOptions options) {
     List<BackendProvider> all = providers();
+    EnvironmentException refusal = null;
     for (BackendProvider provider : all) {
       boolean wanted =
           device.equals(AUTO) ? provider.priority() >= 0 : provider.name().equals(device);
@@ -42,12 +43,14 @@ public final class Backends {
         Backend backend = provider.open(options);
         return options.timed() && !provider.timesItself() ? TimedBackend.of(backend) : backend;
       }
-      if (!device.equals(AUTO)) {
-        throw new EnvironmentException(
-            "device " + device,
-            "cannot run here: " + found.detail(),
-            found.remedy() == null ? "Choose another --device." : found.remedy());
-      }
+      refusal =
+          new EnvironmentException(
+              "device " + provider.name(),
+              "cannot run here: " + found.detail(),
+              found.remedy() == null ? "Choose another --device." : found.remedy());
+    }
+    if (refusal != null) {
+      throw refusal;
     }
     String names = all.stream().map(BackendProvider::name).collect(Collectors.joining(", "));
     throw new EnvironmentException(

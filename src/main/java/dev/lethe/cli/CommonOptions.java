@@ -14,6 +14,10 @@ import picocli.CommandLine.Option;
 
 /** What every command that computes takes. */
 final class CommonOptions {
+  private static final String ROUNDED_PRODUCTS =
+      "lethe: --dtype bf16 on cpu rounds both factors of products with frozen weights, relative error up to"
+          + " 2^-8 per factor; their sums and all else are float32";
+
   @Option(
       names = "--device",
       paramLabel = "D",
@@ -26,7 +30,7 @@ final class CommonOptions {
       names = "--dtype",
       paramLabel = "T",
       description =
-          "number format: f32, f64 or bf16 (default: the device's own; cuda takes bf16, its own, or f32)")
+          "number format: f32, f64 or bf16 (default: the device's own; cuda takes bf16, its own, or f32; cpu takes f32, its own, or bf16 for products with frozen weights)")
   String dtype;
 
   @Option(
@@ -59,13 +63,16 @@ final class CommonOptions {
     if (device.equals(Backends.AUTO) && !command.output.quiet) {
       Backends.passedOver(backend).forEach(other -> command.console.err().println(unused(other)));
     }
-    if (wanted != null && backend.activationType() != wanted) {
-      DType has = backend.activationType();
+    if (wanted != null && backend.productType() != wanted) {
+      DType has = backend.productType();
       backend.close();
       throw new EnvironmentException(
           "device " + backend.name(),
           "computes in %s, not in %s".formatted(label(has), label(wanted)),
-          "Leave --dtype away; f64 is the format of --device reference, bf16 one of --device cuda.");
+          "Leave --dtype away; f64 is the format of --device reference, bf16 one of --device cuda and cpu.");
+    }
+    if (backend.productType() != backend.activationType() && !command.output.quiet) {
+      command.console.err().println(ROUNDED_PRODUCTS);
     }
     return backend;
   }

@@ -118,7 +118,7 @@ final class SelftestCommand extends LetheCommand {
       Backend backend, String kernel, String mode, double error, double allowed) {
     return StrictJson.newObject()
         .put("device", backend.name())
-        .put("dtype", CommonOptions.label(backend.activationType()))
+        .put("dtype", CommonOptions.label(backend.productType()))
         .put("kernel", kernel)
         .put("mode", mode)
         .put("error", error)

@@ -72,7 +72,7 @@ final class UnlearningCheck {
           expected.lossBefore,
           got.lossAfter,
           expected.lossAfter,
-          allowed(tested.activationType()));
+          allowed(tested.productType()));
     }
   }
 

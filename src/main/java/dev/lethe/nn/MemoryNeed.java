@@ -20,7 +20,7 @@ public final class MemoryNeed {
   private MemoryNeed() {}
 
   /**
-   * Bytes of the frozen weights in the backend's activation format. Linear layers count twice,
+   * Bytes of the frozen weights in the backend's format of products. Linear layers count twice,
    * because a backend may keep them in two layouts, one for each direction; the embedding's own
    * rows are read from the model's file.
    */
@@ -30,7 +30,7 @@ public final class MemoryNeed {
       boolean embedding = shape.dim(0) == spec.vocabulary() && shape.rank() == 2;
       elements += embedding ? 0 : shape.rank() * shape.elements();
     }
-    return Math.multiplyExact(elements, backend.activationType().bytes());
+    return Math.multiplyExact(elements, backend.productType().bytes());
   }
 
   /**
@@ -59,7 +59,7 @@ public final class MemoryNeed {
       throw new EnvironmentException(
           where,
           "the weights need %,d MiB in %s and the system has %,d MiB left"
-              .formatted(need >> 20, backend.activationType(), available >> 20),
+              .formatted(need >> 20, backend.productType(), available >> 20),
           "Close other programs, use a smaller model or a machine with more memory.");
     }
   }

@@ -2,6 +2,7 @@ package dev.lethe.backend.contract;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.reference.ReferenceBackend;
+import dev.lethe.tensor.DType;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.DynamicTest;
 
@@ -66,11 +67,20 @@ public final class KernelBench implements AutoCloseable {
 
   /** The relative error, by norm, that a result of this backend may have. */
   double tolerance() {
-    return switch (tested.activationType()) {
+    return tolerance(tested.activationType());
+  }
+
+  /** The same of a result that comes from products with frozen weights. */
+  double productTolerance() {
+    return tolerance(tested.productType());
+  }
+
+  private static double tolerance(DType type) {
+    return switch (type) {
       case F64 -> 1e-13;
       case F32 -> 1e-5;
       case F16, BF16 -> 2e-2;
-      default -> throw new IllegalStateException("activations of " + tested.activationType());
+      default -> throw new IllegalStateException("activations of " + type);
     };
   }
 

@@ -27,6 +27,7 @@ final class KernelCase implements AutoCloseable {
   private final Scope referenceScope;
   private final List<Slot> slots = new ArrayList<>();
   private double floor = 0.1;
+  private boolean frozenWeights;
 
   KernelCase(KernelBench bench, String name, long seed) {
     this.bench = bench;
@@ -56,9 +57,9 @@ final class KernelCase implements AutoCloseable {
     return activation(1, name, dims);
   }
 
-  /** An input of normal deviates of this deviation in activation format. */
+  /** An input of normal deviates of this deviation in activation format, rounded for products. */
   Slot activation(double deviation, String name, long... dims) {
-    return input(name, activationType(), normals(deviation, dims), dims);
+    return input(name, activationType(), rounded(normals(deviation, dims)), dims);
   }
 
   /** As {@link #activation}, or null: a structural zero. */
@@ -126,6 +127,7 @@ final class KernelCase implements AutoCloseable {
 
   /** A frozen weight on both sides, scaled so that products stay near one. */
   Frozen frozen(long out, long in, boolean bias, boolean transposed) {
+    frozenWeights = true;
     double deviation = 1 / Math.sqrt(in);
     Tensor weight = Tensor.of(Shape.of(out, in), rounded(normals(deviation, out, in)));
     Tensor offsets = bias ? Tensor.of(Shape.of(out), rounded(normals(1, out))) : null;
@@ -171,7 +173,7 @@ final class KernelCase implements AutoCloseable {
       }
     }
     double scale = Math.max(Math.sqrt(size), floor * Math.sqrt(expected.length));
-    double bound = bench.tolerance() * scale;
+    double bound = (frozenWeights ? bench.productTolerance() : bench.tolerance()) * scale;
     if (expected.length > 0 && !(Math.sqrt(error) <= bound)) {
       throw new AssertionError(
           "%s: %.3g from the reference (norm), allowed %.3g; element %d of %d: expected %s, got %s"
@@ -234,11 +236,11 @@ final class KernelCase implements AutoCloseable {
     return values;
   }
 
-  /** As the tested backend's activations hold them. */
+  /** As the tested backend's products take them. */
   private double[] rounded(double[] values) {
     Shape shape = Shape.of(values.length);
     try (Scope scope = bench.tested().openScope("rounding")) {
-      Tensor narrow = scope.allocate(activationType(), shape);
+      Tensor narrow = scope.allocate(bench.tested().productType(), shape);
       Tensor wide = Tensor.of(shape, values);
       bench.tested().upload(wide, narrow);
       bench.tested().download(narrow, wide);

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu;
 
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.HostStorage;
 import dev.lethe.tensor.Tensor;
@@ -20,18 +21,32 @@ final class Cpu implements AutoCloseable {
   private final HostAllocator allocator = new HostAllocator();
   private final HostAllocator scratchMemory = new HostAllocator();
   private final WorkerPool pool;
+  private final NativeProducts products;
   private final Gemm gemm;
   private final MemorySegment zeros;
 
   Cpu(Primitives primitives, int threads) {
+    this(primitives, null, threads);
+  }
+
+  /**
+   * @param products what multiplies with frozen weights in bfloat16; null: float32 throughout
+   */
+  Cpu(Primitives primitives, NativeProducts products, int threads) {
     this.primitives = primitives;
+    this.products = products;
     zeros = ((HostStorage) scratchMemory.allocate(4L * ZEROS)).segment().fill((byte) 0);
     pool = new WorkerPool(threads, new Scratch.Source(scratchMemory));
-    gemm = new Gemm(primitives, pool, zeros);
+    gemm = new Gemm(primitives, products, pool, zeros);
   }
 
   Primitives primitives() {
     return primitives;
+  }
+
+  /** The format of frozen weights, and of what is multiplied with them. */
+  DType productType() {
+    return products == null ? DType.F32 : DType.BF16;
   }
 
   RowPrimitives rows() {

@@ -19,7 +19,10 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
-/** Every kernel in float32 on the processor's own cores. */
+/**
+ * Every kernel in float32 on the processor's own cores; on request, products with frozen weights have
+ * bfloat16 factors and float32 sums.
+ */
 final class CpuBackend implements Backend {
   static final String NAME = "cpu";
 
@@ -38,7 +41,9 @@ final class CpuBackend implements Backend {
   CpuBackend(Primitives primitives, BackendOptions options) {
     int threads =
         options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-    cpu = new Cpu(primitives, threads);
+    NativeProducts products =
+        options.type() == DType.BF16 ? NativeProducts.require() : null;
+    cpu = new Cpu(primitives, products, threads);
     embedding = new CpuEmbedding(cpu);
     rmsNorm = new CpuRmsNorm(cpu);
     lora = new CpuLora(cpu);
@@ -58,14 +63,26 @@ final class CpuBackend implements Backend {
 
   @Override
   public String description() {
-    return "float32, %s, %d thread%s"
+    String products =
+        productType() == DType.BF16
+            ? ", products with frozen weights in bfloat16 (" + NativeProducts.ERROR + ")"
+            : "";
+    return "float32%s, %s, %d thread%s"
         .formatted(
-            cpu.primitives().detail(), cpu.pool().threads(), cpu.pool().threads() == 1 ? "" : "s");
+            products,
+            cpu.primitives().detail(),
+            cpu.pool().threads(),
+            cpu.pool().threads() == 1 ? "" : "s");
   }
 
   @Override
   public DType activationType() {
     return DType.F32;
+  }
+
+  @Override
+  public DType productType() {
+    return cpu.productType();
   }
 
   @Override

@@ -3,10 +3,12 @@ package dev.lethe.backend.cpu;
 import dev.lethe.backend.cpu.Scratch.Slot;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * C = Z + Σₜ Aₜ·Bₜ with packed right factors. The terms of a sum, such as a frozen product and its
  * low-rank correction, are added tile by tile while the tile of C is in the nearest cache.
+ * Panels of bfloat16 are multiplied by the native library, a block of rows and a panel at a time.
  * Blocking after Goto and van de Geijn (ACM TOMS 34, 2008): blocks of A stay in the second-level
  * cache while panels of B pass by.
  */
@@ -29,17 +31,26 @@ final class Gemm {
    */
   private static final long BAD_STRIDE = 4096;
 
-  /** One product of a sum: (rows,depth)·(depth,columns). */
+  /**
+   * One product of a sum: (rows,depth)·(depth,columns). Panels of bfloat16 must be in the first, and
+   * its left factor is rounded to them.
+   */
   record Term(Matrix a, Panels b) {}
 
   private final TilePrimitives tiles;
   private final RowPrimitives rows;
+  private final NativeProducts products;
   private final WorkerPool pool;
   private final Matrix zero;
 
-  Gemm(Primitives primitives, WorkerPool pool, MemorySegment zeros) {
+  /**
+   * @param products what multiplies panels of bfloat16; null where there are none
+   */
+  Gemm(
+      Primitives primitives, NativeProducts products, WorkerPool pool, MemorySegment zeros) {
     this.tiles = primitives.tiles();
     this.rows = primitives.rows();
+    this.products = products;
     this.pool = pool;
     this.zero = new Matrix(zeros, 0, 0, 0);
   }
@@ -96,6 +107,11 @@ final class Gemm {
     return (int) ((long) total * piece / pieces);
   }
 
+  /** A cut between pairs of depths. */
+  private static int depthCut(int total, int piece, int pieces) {
+    return piece == pieces ? total : cut(total, piece, pieces) & ~1;
+  }
+
   private static int depth(Term[] terms) {
     int depth = 0;
     for (Term term : terms) {
@@ -123,8 +139,9 @@ final class Gemm {
         int groups = Math.ceilDiv(total, SLICE);
         for (int g = 0; g < groups; g++) {
           Matrix from = g == 0 ? start : c;
-          int k = cut(total, g, groups);
-          group(scratch, i, last, panel, panelEnd, c, from, k, cut(total, g + 1, groups), terms);
+          int k = depthCut(total, g, groups);
+          int next = depthCut(total, g + 1, groups);
+          group(scratch, i, last, panel, panelEnd, c, from, k, next, terms);
         }
       }
     }
@@ -155,6 +172,10 @@ final class Gemm {
       int k,
       int kEnd,
       Term[] terms) {
+    if (terms[0].b().bf16()) {
+      nativeGroup(scratch, row, end, panel, panelEnd, c, start, k, kEnd, terms);
+      return;
+    }
     Matrix[] left = new Matrix[terms.length];
     int at = 0;
     for (int t = 0; t < terms.length; t++) {
@@ -178,6 +199,44 @@ final class Gemm {
           edgeTile(edge, count, i, i - row, p, c, start, k, kEnd, left, terms);
         }
       }
+    }
+  }
+
+  /** The same where the first term's panels are in bfloat16: that one first, then the others. */
+  private void nativeGroup(
+      Scratch scratch,
+      int row,
+      int end,
+      int panel,
+      int panelEnd,
+      Matrix c,
+      Matrix start,
+      int k,
+      int kEnd,
+      Term[] terms) {
+    Panels b = terms[0].b();
+    int count = end - row;
+    int depth = Math.min(kEnd, b.depth()) - k;
+    if (depth > 0) {
+      Matrix a = terms[0].a();
+      MemorySegment rounded =
+          scratch.floats(Slot.ROUNDED_A, Math.ceilDiv(count * NativeProducts.stride(depth), 4));
+      Matrix rowsOfA = new Matrix(a.segment(), a.at(row, k), a.rowStride(), a.columnStride());
+      products.round(count, depth, rowsOfA, rounded);
+      for (int p = panel; p < panelEnd; p++) {
+        long column = (long) p * WIDE;
+        Matrix from =
+            new Matrix(start.segment(), start.at(row, column), start.rowStride(), 4);
+        Matrix to = new Matrix(c.segment(), c.at(row, column), c.rowStride(), 4);
+        products.multiply(count, depth, rounded, b, p, k, from, to);
+      }
+    }
+    if (terms.length > 1 && kEnd > b.depth()) {
+      int done = b.depth();
+      Term[] others = Arrays.copyOfRange(terms, 1, terms.length);
+      group(
+          scratch, row, end, panel, panelEnd, c, depth > 0 ? c : start, Math.max(0, k - done),
+          kEnd - done, others);
     }
   }
 

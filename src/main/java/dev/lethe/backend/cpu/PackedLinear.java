@@ -8,7 +8,8 @@ import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A frozen weight W (out,in) as panels, once for each direction that will be needed.
+ * A frozen weight W (out,in) as panels of floats, or of bfloat16 where those are multiplied, once for
+ * each direction that will be needed.
  *
  * @param bias (out) filled up to a multiple of 32, or null
  * @param forward panels of Wᵀ, for x·Wᵀ
@@ -19,7 +20,7 @@ record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backw
   /** Panels and the tensor that keeps their memory. */
   record Stored(Tensor memory, int depth, int columns) {
     Panels panels() {
-      return new Panels(memory.segment(), depth, columns);
+      return new Panels(memory.segment(), depth, columns, memory.dtype());
     }
   }
 
@@ -52,8 +53,9 @@ record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backw
     int out = Math.toIntExact(weight.dim(0));
     int in = Math.toIntExact(weight.dim(1));
     HostFloats source = new HostFloats("freezeLinear: weight", weight);
-    Stored forward = allocate(owner, in, out);
-    Stored backward = transposed ? allocate(owner, out, in) : null;
+    DType type = cpu.productType();
+    Stored forward = allocate(owner, type, in, out);
+    Stored backward = transposed ? allocate(owner, type, out, in) : null;
     Panels forwards = forward.panels();
     cpu.pool()
         .run(
@@ -77,19 +79,16 @@ record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backw
   /** Rows {@code first … first+count-1} of W into all panels of W. */
   private static void packBackward(Panels panels, MemorySegment rows, int first, int count) {
     for (int p = 0; p < panels.count(); p++) {
-      int width = panels.width(p);
       int used = panels.used(p);
       for (int j = 0; j < count; j++) {
         long from = 4L * ((long) j * panels.columns() + (long) p * TilePrimitives.WIDE);
-        long to = panels.at(p, first + j);
-        MemorySegment.copy(rows, from, panels.segment(), to, 4L * used);
-        panels.segment().asSlice(to + 4L * used, 4L * (width - used)).fill((byte) 0);
+        panels.put(p, first + j, used, rows, from);
       }
     }
   }
 
-  private static Stored allocate(Scope owner, int depth, int columns) {
-    return new Stored(owner.allocate(DType.F32, Panels.size(depth, columns)), depth, columns);
+  private static Stored allocate(Scope owner, DType type, int depth, int columns) {
+    return new Stored(owner.allocate(type, Panels.size(depth, columns, type)), depth, columns);
   }
 
   private static Tensor padded(Tensor bias, int out, Scope owner) {

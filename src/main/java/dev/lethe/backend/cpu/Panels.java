@@ -1,19 +1,38 @@
 package dev.lethe.backend.cpu;
 
+import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
  * The right factor of a product, (depth,columns), cut into panels of 32 columns that lie one after
  * another, each row-major; so a micro-kernel reads it straight through. The last panel is 32 or 16
- * wide, filled up with zeros.
+ * wide, filled up with zeros. In bfloat16 rows go in pairs: the two numbers of column 0, of column 1
+ * and so on, which take the place of one float each; an odd last row is paired with zeros.
+ *
+ * @param type F32 or BF16
  */
-record Panels(MemorySegment segment, int depth, int columns) {
+record Panels(MemorySegment segment, int depth, int columns, DType type) {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
+
+  /** Panels of floats. */
+  Panels(MemorySegment segment, int depth, int columns) {
+    this(segment, depth, columns, DType.F32);
+  }
 
   /** Floats that a matrix takes as panels. */
   static long size(long depth, long columns) {
     return depth * TilePrimitives.padded(Math.toIntExact(columns));
+  }
+
+  /** Numbers that a matrix takes as panels of a type. */
+  static long size(long depth, long columns, DType type) {
+    return size(type == DType.BF16 ? depth + depth % 2 : depth, columns);
+  }
+
+  boolean bf16() {
+    return type == DType.BF16;
   }
 
   int count() {
@@ -30,13 +49,41 @@ record Panels(MemorySegment segment, int depth, int columns) {
     return TilePrimitives.widthOf(used(panel));
   }
 
-  /** Where row k of a panel begins, in bytes. */
+  /** Where row k of a panel begins, in bytes; the next column is 4 bytes behind. */
   long at(int panel, int k) {
-    return 4L * ((long) panel * TilePrimitives.WIDE * depth + (long) k * width(panel));
+    long columnsBefore = (long) panel * TilePrimitives.WIDE;
+    if (bf16()) {
+      long pairs = Math.ceilDiv(depth, 2);
+      return 4L * (columnsBefore * pairs + (long) (k / 2) * width(panel)) + 2 * (k % 2);
+    }
+    return 4L * (columnsBefore * depth + (long) k * width(panel));
+  }
+
+  /** Writes columns of row k of a panel, and zeros where a panel has more. */
+  void put(int panel, int k, int count, MemorySegment from, long offset) {
+    long to = at(panel, k);
+    int width = width(panel);
+    if (!bf16()) {
+      MemorySegment.copy(from, offset, segment, to, 4L * count);
+      segment.asSlice(to + 4L * count, 4L * (width - count)).fill((byte) 0);
+      return;
+    }
+    boolean odd = k == depth - 1 && k % 2 == 0;
+    for (int j = 0; j < width; j++) {
+      float value = j < count ? from.get(FLOAT, offset + 4L * j) : 0;
+      segment.set(SHORT, to + 4L * j, DType.floatToBf16(value));
+      if (odd) {
+        segment.set(SHORT, to + 4L * j + 2, (short) 0);
+      }
+    }
   }
 
   /** Fills one panel from a matrix (depth,columns) in memory. */
   void pack(int panel, Matrix source) {
+    if (bf16()) {
+      packPairs(panel, source);
+      return;
+    }
     int width = width(panel);
     int used = used(panel);
     long base = at(panel, 0);
@@ -47,6 +94,22 @@ record Panels(MemorySegment segment, int depth, int columns) {
         long to = base + 4L * ((long) k * width + j);
         float value = j < used ? source.segment().get(FLOAT, from + k * source.rowStride()) : 0;
         segment.set(FLOAT, to, value);
+      }
+    }
+  }
+
+  private void packPairs(int panel, Matrix source) {
+    int width = width(panel);
+    int used = used(panel);
+    long base = at(panel, 0);
+    long first = (long) panel * TilePrimitives.WIDE;
+    for (int j = 0; j < width; j++) {
+      long from = source.at(0, first + j);
+      for (int k = 0; k < depth + depth % 2; k++) {
+        long to = base + 4L * ((long) (k / 2) * width + j) + 2 * (k % 2);
+        boolean there = j < used && k < depth;
+        float value = there ? source.segment().get(FLOAT, from + k * source.rowStride()) : 0;
+        segment.set(SHORT, to, DType.floatToBf16(value));
       }
     }
   }

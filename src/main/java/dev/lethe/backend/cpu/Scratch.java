@@ -11,7 +11,7 @@ import java.lang.foreign.MemorySegment;
 final class Scratch {
   /** The uses. Those of one line are in use at the same time. */
   enum Slot {
-    TILE, PACKED_A,
+    TILE, PACKED_A, ROUNDED_A,
     LOW_A, LOW_B, LOW_C, LOW_D, SCALED_A, SCALED_B, PRODUCT,
     COLUMN_TAIL,
     LOGITS, HEAD_IN, HEAD_OUT,

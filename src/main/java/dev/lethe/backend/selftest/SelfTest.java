@@ -96,7 +96,7 @@ public final class SelfTest {
   }
 
   private static double allowed(Backend tested) {
-    return switch (tested.activationType()) {
+    return switch (tested.productType()) {
       case F64 -> 1e-12;
       case F32 -> 1e-5;
       default -> 2e-2;

@@ -31,7 +31,7 @@ final class Stage implements AutoCloseable {
   /** The tested backend's formats, which inputs are rounded to. */
   record Formats(DType activation, DType vector) {
     static Formats of(Backend backend) {
-      return new Formats(backend.activationType(), backend.vectorType());
+      return new Formats(backend.productType(), backend.vectorType());
     }
   }
 
