@@ -287,11 +287,40 @@ class CommandsTest {
       JsonNode row = StrictJson.parse(line, "bench");
       for (String field :
           List.of("peer", "workload", "device", "dtype", "batch", "seq", "op", "way", "median_s",
-              "min_s", "tokens_per_s")) {
+              "min_s", "tokens_per_s", "machine", "flops", "bytes", "peak_share",
+              "bandwidth_share", "peak_bytes", "tensor_bytes")) {
         assertTrue(row.has(field), field + " in " + line);
       }
       assertTrue(row.path("median_s").asDouble() > 0);
     }
+  }
+
+  @Test
+  void benchTimesKernelsAndCompareDrawsItsFiles() {
+    Ended ended =
+        ok("bench", "--workload", "micro", "--batch", 1, "--seq", 5, "--layers", 1, "--runs", 1,
+            "--warmup", 0, "--device", "cpu", "--ops", "grad", "--kernels");
+    assertTrue(ended.err().contains("grad, calls"), ended::toString);
+    assertTrue(
+        ended.lines().stream().anyMatch(line -> line.contains("\"kernel\":\"lora.gradient\"")),
+        ended::toString);
+    assertTrue(ended.lines().getFirst().contains("\"layers\":1"), ended::toString);
+    Path one = place.write("one.jsonl", ended.lines());
+    Path chart = place.at("chart.svg");
+    Ended compared = ok("compare", one, one, "--svg", chart, "--target", "grad=0.8");
+    assertTrue(compared.out().contains("0.80 missed"), compared::toString);
+    assertTrue(Files.exists(chart));
+    assertEquals(ExitCode.USAGE, Cli.run("compare", one, one, "--target", "hvp=1").code());
+    assertEquals(ExitCode.FAILED, Cli.run("compare", one, place.at("absent")).code());
+  }
+
+  @Test
+  void benchRefusesWhatDoesNotFitAndSaysWhatWould() {
+    Ended ended =
+        Cli.run("bench", "--workload", "llama7b", "--batch", 500_000, "--device", "reference");
+    assertEquals(ExitCode.ENVIRONMENT, ended.code(), ended::toString);
+    assertTrue(ended.err().contains("needs about"), ended::toString);
+    assertTrue(ended.err().contains("Use "), ended::toString);
   }
 
   @Test

@@ -15,17 +15,21 @@ import dev.lethe.tensor.Tensor;
  */
 public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
   private static final int NARROWEST = 128;
+  private static final int WIDE = 512;
   private static final int WIDEST = 4096;
   private static final long SHORTEST_COPY = 1L << 20;
   private static final long LONGEST_COPY = 128L << 20;
   private static final double LONG_ENOUGH = 0.02;
-  private static final long PATIENCE_NANOS = 700_000_000L;
+  private static final double TOO_LONG = 0.2;
+  private static final double SHORT = 0.001;
+  private static final long WARMUP_NANOS = 3_000_000_000L;
+  private static final long PATIENCE_NANOS = 500_000_000L;
   private static final double RECORD = 0.95;
   private static final int QUEUED = 4;
 
   /**
    * Measures a device. Products and copies grow until one takes a fiftieth of a second; each is repeated until it gets no faster,
-   * because Java compiles.
+   * the first for three seconds more, because Java compiles.
    */
   public static MachinePeak of(Backend backend) {
     return new MachinePeak(flopsPerSecond(backend), bytesPerSecond(backend));
@@ -34,14 +38,18 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
   private static double flopsPerSecond(Backend backend) {
     double best = 0;
     double seconds = 0;
-    for (int width = NARROWEST; width <= WIDEST && seconds < LONG_ENOUGH; width *= 2) {
-      seconds = secondsOfProduct(backend, width);
+    for (int width = NARROWEST; width <= WIDEST && seconds < TOO_LONG; width *= 2) {
+      if (width > WIDE && seconds > LONG_ENOUGH) {
+        break;
+      }
+      long patience = width == NARROWEST ? WARMUP_NANOS : PATIENCE_NANOS;
+      seconds = secondsOfProduct(backend, width, patience);
       best = Math.max(best, 2.0 * width * width * width / seconds);
     }
     return best;
   }
 
-  private static double secondsOfProduct(Backend backend, int width) {
+  private static double secondsOfProduct(Backend backend, int width, long patience) {
     try (HostAllocator memory = new HostAllocator();
         Scope host = Scope.open("peak", memory);
         Scope scope = backend.openScope("peak")) {
@@ -55,7 +63,9 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
       backend.upload(square, x);
       Tensor first = host.allocate(DType.F32, width);
       return fastest(
-          () -> backend.loss().logits(weight, x, y), () -> backend.download(y.row(0), first));
+          () -> backend.loss().logits(weight, x, y),
+          () -> backend.download(y.row(0), first),
+          patience);
     }
   }
 
@@ -79,22 +89,25 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
       backend.vectors().fill(x, 1);
       Tensor first = host.allocate(type, 1);
       return fastest(
-          () -> backend.vectors().copy(x, y), () -> backend.download(y.slice(0, 1), first));
+          () -> backend.vectors().copy(x, y),
+          () -> backend.download(y.slice(0, 1), first),
+          PATIENCE_NANOS);
     }
   }
 
   /** Seconds of the fastest, after which none was faster by a twentieth for a while. */
-  private static double fastest(Runnable work, Runnable await) {
+  private static double fastest(Runnable work, Runnable await, long patience) {
     double best = Double.POSITIVE_INFINITY;
     long since = System.nanoTime();
     long start = since;
-    while (start - since < PATIENCE_NANOS) {
-      for (int i = 0; i < QUEUED; i++) {
+    while (start - since < patience) {
+      int queued = best < SHORT ? QUEUED : 1;
+      for (int i = 0; i < queued; i++) {
         work.run();
       }
       await.run();
       long end = System.nanoTime();
-      double seconds = (end - start) * 1e-9 / QUEUED;
+      double seconds = (end - start) * 1e-9 / queued;
       if (seconds < RECORD * best) {
         since = end;
       }

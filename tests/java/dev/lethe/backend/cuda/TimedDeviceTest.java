@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.KernelTime;
 import dev.lethe.backend.TimedBackend;
 import dev.lethe.backend.cuda.driver.TimedDevice;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -43,6 +45,30 @@ class TimedDeviceTest {
         assertEquals(LAUNCHES * 3.0 * 96, time.cost().bytes(), "three tensors of 24 numbers");
       }
       assertEquals(List.of(), backend.takeKernelTimes(), "they were taken");
+    }
+  }
+
+  @Test
+  void aProductBringsItsOwnCost() {
+    TimedDevice clock = new TimedDevice(EmulatedDevice.open());
+    Cuda.ProductsFactory products =
+        cuda -> new TimedProducts(new TiledProducts(cuda), clock);
+    try (Backend backend =
+            TimedBackend.of(new CudaBackend(new Cuda(clock, DType.F32, products)), clock);
+        Scope scope = backend.openScope("test")) {
+      Tensor weight = Tensor.of(Shape.of(16, 8), new double[128]);
+      FrozenLinear head = backend.freezeLinear(weight, null, false, scope);
+      Tensor x = scope.allocate(DType.F32, 5, 8);
+      Tensor z = scope.allocate(DType.F32, 5, 16);
+      backend.upload(Tensor.of(x.shape(), new double[40]), x);
+      backend.takeKernelTimes();
+      backend.loss().logits(head, x, z);
+      List<KernelTime> times = backend.takeKernelTimes();
+      assertEquals(2, times.size(), times.toString());
+      for (KernelTime time : times) {
+        assertEquals(2.0 * 5 * 8 * 16, time.cost().flops(), time.kernel());
+        assertEquals(4.0 * (5 * 8 + 8 * 16 + 5 * 16), time.cost().bytes(), time.kernel());
+      }
     }
   }
 }

@@ -23,7 +23,7 @@ final class TimedProducts implements Products {
   @Override
   public void multiply(Product product) {
     if (products instanceof TiledProducts) {
-      products.multiply(product);
+      device.part(cost(product), () -> products.multiply(product));
     } else {
       String name = "gemm %dx%dx%d".formatted(product.m(), product.n(), product.k());
       device.launch(name, cost(product), () -> products.multiply(product));

@@ -15,7 +15,7 @@ import java.util.Map;
  * or the times are asked for. It does not record: a recording holds no marks.
  *
  * <p>As the clock of a backend it knows which call a launch belongs to: a call took what its launches took. Where it
- * launched one kernel only, that kernel's cost is the call's; of other kernels it is not known.
+ * or a part of it launched one kernel only, that kernel's cost is the call's or the part's; of others it is not known.
  */
 public final class TimedDevice implements Device, KernelClock {
   private static final int BUNCH = 512;
@@ -40,6 +40,21 @@ public final class TimedDevice implements Device, KernelClock {
       work.run();
     } finally {
       times.add(new KernelTime(Level.CALL, name, 1, 0, cost));
+      call = outer;
+      readFullBunch();
+    }
+  }
+
+  /** Runs a part of a call whose own cost is known. */
+  public void part(KernelCost cost, Runnable work) {
+    Call outer = call;
+    call = new Call(outer == null ? null : outer.name, cost);
+    try {
+      work.run();
+    } finally {
+      if (outer != null) {
+        outer.launches += call.launches;
+      }
       call = outer;
       readFullBunch();
     }
@@ -85,7 +100,9 @@ public final class TimedDevice implements Device, KernelClock {
       double seconds = span.from.secondsUntil(span.to);
       KernelCost cost = span.cost;
       if (span.call != null) {
-        times.add(new KernelTime(Level.CALL, span.call.name, 0, seconds, KernelCost.NONE));
+        if (span.call.name != null) {
+          times.add(new KernelTime(Level.CALL, span.call.name, 0, seconds, KernelCost.NONE));
+        }
         cost = !cost.known() && span.call.launches == 1 ? span.call.cost : cost;
       }
       times.add(new KernelTime(Level.LAUNCH, span.name, 1, seconds, cost));
