@@ -6,7 +6,6 @@ import dev.lethe.format.StrictJson;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
@@ -16,7 +15,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Measures how time and memory of every derivative grow with tokens, sequence length, layers, rank, vectors and
- * threads, on the CPU backend: processor time of one thread, but for the axis of threads. Argument: the folder for scaling.json and the charts scaling-*.svg.
+ * threads, on the CPU backend: processor time of one thread, but for the axis of threads. Arguments: the folder for
+ * scaling-*.json and the charts scaling-*.svg, then the names of axes; none: all.
  */
 public final class ScalingStudy {
   private static final String DEVICE = "cpu";
@@ -31,17 +31,20 @@ public final class ScalingStudy {
   /** Runs all of it: about three minutes. */
   public static void main(String[] args) throws IOException {
     Path folder = Files.createDirectories(Path.of(args[0]));
+    List<String> wanted = List.of(args).subList(1, args.length);
     warmUp();
-    List<ScalingSeries> all = new ArrayList<>();
     for (ScalingAxis axis : ScalingAxis.all()) {
+      if (!wanted.isEmpty() && !wanted.contains(axis.name())) {
+        continue;
+      }
       List<ScalingSeries> series =
           axis.operations().stream().map(operation -> measure(axis, operation)).toList();
       series.forEach(s -> System.out.println(s.summary()));
-      time(axis, series).write(folder.resolve("scaling-%s-time.svg".formatted(axis.name())));
-      memory(axis, series).write(folder.resolve("scaling-%s-memory.svg".formatted(axis.name())));
-      all.addAll(series);
+      String file = "scaling-" + axis.name();
+      time(axis, series).write(folder.resolve(file + "-time.svg"));
+      memory(axis, series).write(folder.resolve(file + "-memory.svg"));
+      AtomicFiles.writeText(folder.resolve(file + ".json"), StrictJson.write(json(axis, series)));
     }
-    AtomicFiles.writeText(folder.resolve("scaling.json"), StrictJson.write(json(all)));
   }
 
   /** The vector kernels need seconds until they are compiled. */
@@ -115,13 +118,14 @@ public final class ScalingStudy {
     return new LineChart(title, SUBTITLE, axis.label(), unit, exponent, lines);
   }
 
-  private static ObjectNode json(List<ScalingSeries> all) {
+  private static ObjectNode json(ScalingAxis axis, List<ScalingSeries> all) {
     ObjectNode root = StrictJson.newObject();
+    root.put("axis", axis.name()).put("label", axis.label());
+    axis.values().forEach(root.putArray("x")::add);
     ArrayNode list = root.putArray("series");
     for (ScalingSeries series : all) {
       ObjectNode json = list.addObject();
-      json.put("axis", series.axis().name()).put("operation", series.operation().label());
-      Arrays.stream(series.x()).forEach(json.putArray("x")::add);
+      json.put("operation", series.operation().label());
       Arrays.stream(series.seconds()).forEach(json.putArray("seconds")::add);
       Arrays.stream(series.bytes()).forEach(json.putArray("tensor_bytes")::add);
     }
