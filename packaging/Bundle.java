@@ -162,9 +162,7 @@ public final class Bundle {
     command.addAll(List.of("--owner=0", "--group=0", "--numeric-owner", "-C"));
     command.addAll(List.of(folder.getParent().toString(), xz ? "-cJf" : "-czf"));
     command.addAll(List.of(packed.toString(), folder.getFileName().toString()));
-    ProcessBuilder tar = new ProcessBuilder(command).inheritIO();
-    tar.environment().put("XZ_OPT", "-9");
-    int result = tar.start().waitFor();
+    int result = new ProcessBuilder(command).inheritIO().start().waitFor();
     if (result != 0) {
       throw new IllegalStateException("tar ended with " + result);
     }
