@@ -90,7 +90,7 @@ final class Svg {
     for (int i = 0; i < names.size(); i++) {
       bar(at, y - 10, 12, 12, colour(i));
       text(at + 18, y, Anchor.START, "", names.get(i));
-      at += 18 + 7.2 * names.get(i).length() + 22;
+      at += 18 + 6.7 * names.get(i).length() + 18;
     }
   }
 
