@@ -16,6 +16,7 @@ import java.util.Set;
  * @param pairs in the order of the first file
  */
 public record Comparison(List<Pair> pairs) {
+  private static final int LONGEST_MACHINE = 44;
 
   /**
    * An operation.
@@ -116,7 +117,7 @@ public record Comparison(List<Pair> pairs) {
     return new BarChart(
         "%s, %d x %d tokens: seconds, less is better".formatted(first.workload(), first.batch(), first.seq()),
         "%sIn brackets: time of the first over that of the second, the fastest way of each"
-            .formatted(first.machine().isEmpty() ? "" : first.machine() + ". "),
+            .formatted(first.machine().isEmpty() ? "" : clipped(first.machine()) + ". "),
         "seconds",
         List.of(first.source(), second.source()),
         pairs.stream()
@@ -127,6 +128,13 @@ public record Comparison(List<Pair> pairs) {
                         new double[] {pair.first.medianSeconds(), pair.second.medianSeconds()},
                         Svg.format("%.2f", pair.ratio())))
             .toList());
+  }
+
+  /** What fits beside other words on a chart. */
+  private static String clipped(String machine) {
+    return machine.length() <= LONGEST_MACHINE
+        ? machine
+        : machine.substring(0, LONGEST_MACHINE - 1).strip() + "…";
   }
 
   private String name(BenchResult result) {

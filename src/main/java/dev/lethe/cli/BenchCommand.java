@@ -38,6 +38,7 @@ import picocli.CommandLine.Option;
     })
 final class BenchCommand extends LetheCommand {
   private static final long WARMUP_NANOS = 3_000_000_000L;
+  private static final long LONGEST_WARMUP_NANOS = 60_000_000_000L;
 
   @Mixin private CommonOptions common;
 
@@ -93,8 +94,8 @@ final class BenchCommand extends LetheCommand {
       names = "--warmup",
       paramLabel = "N",
       defaultValue = "3",
-      description = "at least this many runs, and three seconds, before them: Java compiles"
-              + " (default: ${DEFAULT-VALUE})")
+      description = "at least this many runs before them, and more until for three seconds none was faster:"
+              + " Java compiles; 0: none (default: ${DEFAULT-VALUE})")
   private int warmup;
 
   BenchCommand(Console console) {
@@ -142,14 +143,33 @@ final class BenchCommand extends LetheCommand {
     }
   }
 
+  /** Runs it until it has not become faster by a twentieth for three seconds: Java has compiled what it runs. */
+  private void warmUp(Runnable work) {
+    long begun = System.nanoTime();
+    long record = begun;
+    long best = Long.MAX_VALUE;
+    long now = begun;
+    for (int i = 0;
+        i < warmup
+            || warmup > 0
+                && now - record < WARMUP_NANOS
+                && now - begun < LONGEST_WARMUP_NANOS;
+        i++) {
+      stopIfAsked();
+      work.run();
+      long end = System.nanoTime();
+      if (end - now < best - best / 20) {
+        record = end;
+        best = end - now;
+      }
+      now = end;
+    }
+  }
+
   private void time(Backend backend, BenchReport report, Operation op, Runnable work) {
     double[] seconds = new double[runs];
     try (Progress.Task task = progress().start(op.label(), runs, "timed runs")) {
-      long begun = System.nanoTime();
-      for (int i = 0; i < warmup || warmup > 0 && System.nanoTime() - begun < WARMUP_NANOS; i++) {
-        stopIfAsked();
-        work.run();
-      }
+      warmUp(work);
       backend.takeKernelTimes();
       for (int i = 0; i < runs; i++) {
         stopIfAsked();

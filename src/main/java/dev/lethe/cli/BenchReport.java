@@ -36,7 +36,11 @@ final class BenchReport {
     this.backend = backend;
     this.peak = peak;
     boolean own = backend.freeMemory().isPresent(); // a device beside the processor
-    this.machine = own ? backend.description() : Machine.current().cpu();
+    this.machine = own ? backend.description() : processor(Machine.current());
+  }
+
+  private static String processor(Machine machine) {
+    return "%s, %d processors".formatted(machine.cpu(), machine.processors());
   }
 
   /** The line of an operation: the fields of the PyTorch peer, and rates. */
