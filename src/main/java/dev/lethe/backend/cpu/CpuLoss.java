@@ -26,7 +26,7 @@ final class CpuLoss implements LossKernels {
    */
   private static final int BLOCK = 96;
 
-  /** Rows of a block of which only a slice of the logits is in memory at a time. */
+  /** Rows of a block that works on a slice of the logits at a time. */
   private static final int TALL_BLOCK = 192;
 
   private static final int SMALL_BLOCK = 48;
@@ -87,7 +87,7 @@ final class CpuLoss implements LossKernels {
             Cpu.memory(rowLoss),
             p == null ? null : Cpu.memory(p),
             gx == null ? null : Cpu.memory(gx));
-    blocks(m, p == null ? TALL_BLOCK : rowsOfWhole(w.out()), mode::run);
+    blocks(m, TALL_BLOCK, mode::run);
   }
 
   @Override
