@@ -190,6 +190,10 @@ final class CpuLoss implements LossKernels {
     Require.tensor("loss.backwardTangent: gx", gx, F32, m, w.in());
     Require.tensor("loss.backwardTangent: dgx", dgx, F32, k, m, w.in());
     MemorySegment ids = requireTargets("loss.backwardTangent: targets", targets, m, w.out());
+    if (w.forward().panels().bf16()) { // the block's micro-kernels read panels of floats
+      backwardTangent(head, p, weights, dx, dgx);
+      return;
+    }
     HeadBlock.Primal primal =
         new HeadBlock.Primal(Cpu.memory(p), ids, Cpu.memory(weights), Cpu.memory(gx));
     Panels back = w.backwardPanels("loss.backwardTangent");
