@@ -16,7 +16,8 @@ import jdk.incubator.vector.FloatVector;
  * which does the same operations in the same order.
  *
  * <p>The compiler inlines no more helpers once a method has grown large, and boxes their vectors;
- * methods of the Vector API it inlines always. So long loops call helpers first, and those methods directly in the end.
+ * methods of the Vector API it inlines always. So long loops call helpers first, and those methods
+ * directly in the end.
  */
 final class VectorRows implements RowPrimitives {
   private final ScalarRows rest = new ScalarRows();
