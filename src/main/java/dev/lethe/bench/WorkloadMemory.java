@@ -43,7 +43,7 @@ public final class WorkloadMemory {
             "workload " + workload.name(),
             "%s in %s needs about %s of memory and %s are left"
                 .formatted(
-                    op.label(), backend.activationType(), Machine.bytes(need), Machine.bytes(left)),
+                    op.label(), backend.productType(), Machine.bytes(need), Machine.bytes(left)),
             remedy(workload, op, vectors, backend, left));
       }
     }

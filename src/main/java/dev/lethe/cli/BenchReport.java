@@ -46,7 +46,7 @@ final class BenchReport {
   /** The line of an operation: the fields of the PyTorch peer, and rates. */
   ObjectNode line(Operation op, double medianSeconds, double leastSeconds) {
     WorkloadCost costs = new WorkloadCost(workload);
-    DType type = backend.activationType();
+    DType type = backend.productType();
     ObjectNode json = description(op);
     json.put("median_s", medianSeconds).put("min_s", leastSeconds);
     json.put("tokens_per_s", workload.batch() * (double) workload.seq() / medianSeconds);
@@ -138,7 +138,7 @@ final class BenchReport {
     ObjectNode json = StrictJson.newObject();
     json.put("peer", "lethe " + Versions.current().lethe()).put("machine", machine);
     json.put("workload", workload.name()).put("device", backend.name());
-    json.put("dtype", dtype(backend.activationType()));
+    json.put("dtype", dtype(backend.productType()));
     json.put("batch", workload.batch()).put("seq", workload.seq());
     if (cut) {
       json.put("layers", workload.layers());
