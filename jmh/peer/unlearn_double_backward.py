@@ -7,7 +7,7 @@ Attention is eager, the only kind that PyTorch can differentiate twice.
   python jmh/peer/unlearn_double_backward.py --model M --adapter A --data full.jsonl --forget forget.ids --damping L \
       [--curvature-ids FILE] [--tolerance 1e-3] [--max-iterations N] [--step lethe_step.safetensors]
 
-needs torch, transformers, peft and safetensors. --step names Lethe's answer, to print the relative difference.
+needs torch, transformers, peft and safetensors. --curvature-ids names the rows of the curvature, a number a line. --step names Lethe's answer, to print the relative difference.
 """
 
 import argparse
