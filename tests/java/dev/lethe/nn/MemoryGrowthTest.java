@@ -33,6 +33,9 @@ class MemoryGrowthTest {
   private static final long SEED = 20_261_127;
   private static final int VECTORS = 2;
 
+  /** Tokens from which on the blocks of rows of the CPU's kernels have their full height. */
+  private static final int WHOLE_BLOCKS = 384;
+
   /** How far above 2 the growth of memory may be where the growth of the length doubles. */
   private static final double TOLERANCE = 0.02;
 
@@ -66,7 +69,7 @@ class MemoryGrowthTest {
   @EnumSource
   void isLinearOnTheCpu(Mode mode) {
     requireLinear(
-        mode, () -> Backends.select("cpu", new BackendOptions(1)), Dims.DEFAULT, 128);
+        mode, () -> Backends.select("cpu", new BackendOptions(1)), Dims.DEFAULT, WHOLE_BLOCKS);
   }
 
   @ParameterizedTest

@@ -117,9 +117,9 @@ final class AddressSanitizerTest {
 
   /** Starts again where the system put something at random into the sanitizer's own place. */
   private Outcome sanitized(Path library, List<Suite> suites) throws Exception {
-    Outcome outcome = ContractRun.inProcess(library, environment, suites);
+    Outcome outcome = ContractRun.inProcess(library, 1, environment, suites);
     for (int i = 0; i < STARTS && outcome.output().contains(NO_PLACE); i++) {
-      outcome = ContractRun.inProcess(library, environment, suites);
+      outcome = ContractRun.inProcess(library, 1, environment, suites);
     }
     return outcome;
   }

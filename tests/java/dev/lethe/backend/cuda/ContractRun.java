@@ -80,8 +80,13 @@ final class ContractRun {
   /** How a process ended, and all that it printed. */
   record Outcome(int status, String output) {}
 
-  /** Runs these cases against the library in a new process, up to the first that fails. */
-  static Outcome inProcess(Path library, Map<String, String> environment, List<Suite> suites)
+  /**
+   * Runs these cases against the library in a new process, up to the first that fails.
+   *
+   * @param rounds how often, each time with other orders of warps
+   */
+  static Outcome inProcess(
+      Path library, int rounds, Map<String, String> environment, List<Suite> suites)
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -90,6 +95,7 @@ final class ContractRun {
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
     command.add(ContractRun.class.getName());
     command.add(library.toString());
+    command.add(Integer.toString(rounds));
     suites.forEach(s -> command.add(s.text()));
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().putAll(environment);
@@ -113,11 +119,12 @@ final class ContractRun {
     }
   }
 
-  /** Library, suites. */
+  /** Library, rounds, suites. */
   public static void main(String[] arguments) {
     try {
-      for (int i = 1; i < arguments.length; i++) {
-        run(Path.of(arguments[0]), Suite.of(arguments[i]));
+      int rounds = Integer.parseInt(arguments[1]);
+      for (int i = 2; i < arguments.length; i++) {
+        run(Path.of(arguments[0]), rounds, Suite.of(arguments[i]));
       }
       System.exit(PASSED);
     } catch (Throwable e) {
@@ -126,31 +133,33 @@ final class ContractRun {
     }
   }
 
-  private static void run(Path library, Suite suite) throws Throwable {
+  private static void run(Path library, int rounds, Suite suite) throws Throwable {
     if (suite.contract.equals(PRODUCTS)) {
-      run(suite, TiledProductsTest.tests(() -> EmulatedDevice.open(library, SEED)));
+      run(suite, rounds, TiledProductsTest.tests(() -> EmulatedDevice.open(library, SEED)));
       return;
     }
     EmulatedDevice device = EmulatedDevice.open(library, SEED);
     try (KernelBench bench =
         new KernelBench(
             EmulatedBackends.on(device, suite.type), suite.guard, device.guardZones())) {
-      run(suite, CONTRACTS.get(suite.contract).apply(bench));
+      run(suite, rounds, CONTRACTS.get(suite.contract).apply(bench));
     }
   }
 
-  private static void run(Suite suite, Stream<DynamicTest> tests) throws Throwable {
+  private static void run(Suite suite, int rounds, Stream<DynamicTest> tests) throws Throwable {
     List<DynamicTest> chosen =
         tests.filter(t -> t.getDisplayName().contains(suite.cases)).toList();
     if (chosen.isEmpty()) {
       throw new IllegalArgumentException("no case of " + suite);
     }
-    for (DynamicTest test : chosen) {
-      try {
-        test.getExecutable().execute();
-      } catch (AssertionError e) {
-        System.out.println("failed: " + e.getMessage());
-        System.exit(FAILED);
+    for (int round = 0; round < rounds; round++) {
+      for (DynamicTest test : chosen) {
+        try {
+          test.getExecutable().execute();
+        } catch (AssertionError e) {
+          System.out.println("failed: " + e.getMessage());
+          System.exit(FAILED);
+        }
       }
     }
     System.out.printf("%s: %d cases passed%n", suite, chosen.size());

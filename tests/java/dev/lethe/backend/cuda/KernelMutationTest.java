@@ -25,6 +25,9 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 final class KernelMutationTest {
+  /** A race shows in some orders of warps only. */
+  private static final int ROUNDS = 8;
+
   private final ExecutorService builder = Executors.newSingleThreadExecutor();
   private final Map<KernelMutant, Future<Path>> mutants = new LinkedHashMap<>();
   private EmulatorBuild copy;
@@ -52,6 +55,7 @@ final class KernelMutationTest {
     Outcome outcome =
         ContractRun.inProcess(
             unchanged,
+            1,
             Map.of(),
             mutants.keySet().stream().map(KernelMutant::suite).distinct().toList());
     assertEquals(ContractRun.PASSED, outcome.status(), outcome::output);
@@ -73,7 +77,7 @@ final class KernelMutationTest {
   }
 
   private static void fails(KernelMutant mutant, Path library) throws Exception {
-    Outcome outcome = ContractRun.inProcess(library, Map.of(), List.of(mutant.suite()));
+    Outcome outcome = ContractRun.inProcess(library, ROUNDS, Map.of(), List.of(mutant.suite()));
     assertEquals(
         ContractRun.FAILED, outcome.status(), () -> mutant + " survives:\n" + outcome.output());
   }

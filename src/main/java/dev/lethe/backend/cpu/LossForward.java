@@ -152,12 +152,7 @@ record LossForward(
       float a = weights.get(FLOAT, 4L * (row + i));
       cpu.rows().scale(a / sum[i], gx, at, gx, at, back.columns());
       float ofLabel = a * (ScalarMath.exp(labelled[i] - max[i]) / sum[i] - 1);
-      for (int panel = 0; panel < back.count(); panel++) {
-        cpu.rows()
-            .axpby(
-                ofLabel, back.segment(), back.at(panel, label(i)), 1, gx,
-                at + 4L * panel * TilePrimitives.WIDE, back.used(panel));
-      }
+      back.addRow(cpu.rows(), ofLabel, label(i), gx, at);
     }
 
     private int label(int i) {

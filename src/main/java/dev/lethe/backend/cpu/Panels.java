@@ -78,6 +78,22 @@ record Panels(MemorySegment segment, int depth, int columns, DType type) {
     }
   }
 
+  /** Adds factor times row k of the matrix to floats. */
+  void addRow(RowPrimitives rows, float factor, int k, MemorySegment to, long offset) {
+    for (int panel = 0; panel < count(); panel++) {
+      long from = at(panel, k);
+      long first = offset + 4L * panel * TilePrimitives.WIDE;
+      if (!bf16()) {
+        rows.axpby(factor, segment, from, 1, to, first, used(panel));
+        continue;
+      }
+      for (int j = 0; j < used(panel); j++) {
+        float value = DType.bf16ToFloat(segment.get(SHORT, from + 4L * j));
+        to.set(FLOAT, first + 4L * j, to.get(FLOAT, first + 4L * j) + factor * value);
+      }
+    }
+  }
+
   /** Fills one panel from a matrix (depth,columns) in memory. */
   void pack(int panel, Matrix source) {
     if (bf16()) {
