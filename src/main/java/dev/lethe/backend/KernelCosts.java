@@ -190,7 +190,7 @@ public final class KernelCosts {
     Tensor x =
         switch (mode) {
           case "tangent" -> tensor(a, 3);
-          case "backwardTangent" -> tensor(a, 4);
+          case "backwardTangent" -> tensor(a, a.length - 1);
           default -> tensor(a, 1);
         };
     double weight = (double) head.in() * head.out();
