@@ -17,7 +17,7 @@ final class ResultTable {
       """;
 
   private static final Map<String, String> RATES =
-      Map.of("flops", "GFLOP/s", "bytes", "GB/s", "tokens", "M tokens/s");
+      Map.of("flops", "GFLOP/s", "bytes", "GB/s", "tokens", "K tokens/s");
 
   private ResultTable() {}
 
@@ -71,7 +71,7 @@ final class ResultTable {
   }
 
   private static String rate(double perSecond, String unit) {
-    return "%.2f %s".formatted(perSecond * (unit.startsWith("M") ? 1e-6 : 1e-9), unit);
+    return "%.2f %s".formatted(perSecond * (unit.startsWith("K") ? 1e-3 : 1e-9), unit);
   }
 
   /** A result besides the time, or NaN. */

@@ -1,6 +1,11 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.data.Sample;
+import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.DatasetLoss;
+import dev.lethe.influence.MemoryBudget;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import java.util.Arrays;
 import java.util.List;
@@ -24,6 +29,13 @@ record CurvatureRows(List<Sample> samples, double divisor, List<Sample> left) {
       return new CurvatureRows(all, data.size(), List.of());
     }
     return drawn(all, wanted, (double) data.size() / all.size(), options.solving().seed());
+  }
+
+  /** Their mean curvature at θ. */
+  DatasetCurvature curvature(
+      AdaptedModel model, Tensor theta, EraserOptions options, MemoryBudget memory) {
+    DatasetLoss loss = new DatasetLoss(model, samples, options.limits());
+    return new DatasetCurvature(options.curvature(), loss, theta, divisor, memory);
   }
 
   /** As many of the rows that were not drawn, or all where they are fewer; empty where all were drawn. */

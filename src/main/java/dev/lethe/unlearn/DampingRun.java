@@ -5,7 +5,6 @@ import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
 import dev.lethe.influence.DampingSweep;
 import dev.lethe.influence.DatasetCurvature;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.influence.LinearProblem;
 import dev.lethe.influence.Solution;
 import dev.lethe.influence.SolverMonitor;
@@ -55,11 +54,9 @@ final class DampingRun {
               model, split, List.of(), options.weightDecay(), options.limits(), done -> {});
       objectives.request(theta, b);
       CurvatureRows rows = CurvatureRows.of(data, split, options);
-      DatasetLoss loss = new DatasetLoss(model, rows.samples(), options.limits());
       phase("curvature");
       try (DatasetCurvature curvature =
-          new DatasetCurvature(
-              options.curvature(), loss, theta, rows.divisor(), options.memory())) {
+          rows.curvature(model, theta, options, options.memory())) {
         phase("solve");
         LinearProblem problem =
             new LinearProblem(backend, curvature, options.weightDecay(), b, scope);

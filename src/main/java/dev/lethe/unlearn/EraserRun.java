@@ -6,7 +6,6 @@ import dev.lethe.backend.VectorKernels;
 import dev.lethe.data.Sample;
 import dev.lethe.influence.DampedOperator;
 import dev.lethe.influence.DatasetCurvature;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.influence.LinearProblem;
 import dev.lethe.influence.MemoryBudget;
 import dev.lethe.influence.Solution;
@@ -174,7 +173,7 @@ final class EraserRun {
       Tensor theta, Tensor rhs, CurvatureRows rows, Scope scope, SolveWatch solve) {
     phase("curvature", 0);
     try (DatasetCurvature curvature =
-        watch.linearization(() -> curvature(theta, rows, options.memory()))) {
+        watch.linearization(() -> rows.curvature(model, theta, options, options.memory()))) {
       phase("solve", 0);
       LinearProblem problem = new LinearProblem(backend, curvature, diagonal(), rhs, scope);
       Solver solver = Solvers.byName(options.solver());
@@ -201,7 +200,8 @@ final class EraserRun {
     return watch.products(
         () -> {
           try (Scope scope = backend.openScope("other rows");
-              DatasetCurvature curvature = curvature(theta, others, MemoryBudget.NONE)) {
+              DatasetCurvature curvature =
+                  others.curvature(model, theta, options, MemoryBudget.NONE)) {
             Tensor residual = vector(scope);
             new DampedOperator(backend, curvature, diagonal())
                 .apply(asRow(step), asRow(residual));
@@ -209,11 +209,6 @@ final class EraserRun {
             return vectors.norm(residual) / norm;
           }
         });
-  }
-
-  private DatasetCurvature curvature(Tensor theta, CurvatureRows rows, MemoryBudget memory) {
-    DatasetLoss loss = new DatasetLoss(model, rows.samples(), options.limits());
-    return new DatasetCurvature(options.curvature(), loss, theta, rows.divisor(), memory);
   }
 
   /** What is added to the curvature: damping, and weight decay of the objective. */
