@@ -4,7 +4,7 @@ import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
-/** What a benchmark's operations amount to; JMH reports each a second, the table as G/s or M/s. */
+/** What a benchmark's operations amount to; JMH reports each a second, the table as G/s or K/s. */
 public final class Counters {
   private Counters() {}
 

@@ -5,28 +5,17 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.data.Sample;
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.HfConfig;
 import dev.lethe.format.HfModelFolder;
-import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.format.SafeTensors;
-import dev.lethe.format.StrictJson;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
-import dev.lethe.nn.ModelFamily;
 import dev.lethe.tensor.Scope;
-import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
-import tools.jackson.databind.node.ObjectNode;
 
 /** A Llama of random weights with a random adapter and a batch of random tokens, ready to differentiate. */
 public final class ModelFixture implements AutoCloseable {
@@ -53,13 +42,11 @@ public final class ModelFixture implements AutoCloseable {
    */
   public ModelFixture(ModelSize size, String device, int threads) {
     this.size = size;
-    write(size, dir.path());
+    size.workload().write(dir.path(), 1);
     backend = Backends.select(device, new BackendOptions(threads));
     folder = HfModelFolder.open(dir.path());
     model = LanguageModel.open(folder, backend);
-    PeftAdapterConfig pairs =
-        PeftAdapterConfig.create(size.rank(), 2.0 * size.rank(), 0, ModelSize.LINEARS, "random");
-    adapter = LoraAdapter.create(pairs, model, 1);
+    adapter = LoraAdapter.create(size.workload().adapterConfig(), model, 1);
     fill(adapter.theta(), 2);
     adapted = new AdaptedModel(model, adapter);
     samples = samples(size);
@@ -109,24 +96,6 @@ public final class ModelFixture implements AutoCloseable {
   /** A new tape of the batch. */
   public Tape tape() {
     return adapted.tape(batch);
-  }
-
-  /** Writes the model's folder. */
-  static void write(ModelSize size, Path dir) {
-    ObjectNode config = size.config();
-    AtomicFiles.writeText(dir.resolve("config.json"), StrictJson.write(config));
-    Random random = new Random(1);
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (Map.Entry<String, Shape> weight :
-        ModelFamily.spec(HfConfig.parse(config, "random"), "random").weights().entrySet()) {
-      float[] values = new float[Math.toIntExact(weight.getValue().elements())];
-      boolean norm = weight.getValue().rank() == 1;
-      for (int i = 0; i < values.length; i++) {
-        values[i] = norm ? 1 : (float) (DEVIATION * random.nextGaussian());
-      }
-      tensors.put(weight.getKey(), Tensor.of(weight.getValue(), values));
-    }
-    SafeTensors.write(dir.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
   }
 
   private static List<Sample> samples(ModelSize size) {

@@ -1,8 +1,7 @@
 package dev.lethe.jmh;
 
-import dev.lethe.format.StrictJson;
+import dev.lethe.bench.Workload;
 import java.util.List;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The dimensions of a {@link ModelFixture}.
@@ -23,7 +22,7 @@ public record ModelSize(
     int rank,
     int vectors) {
   /** The layers with a pair. */
-  static final List<String> LINEARS =
+  private static final List<String> LINEARS =
       List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
   /** Small enough for hundreds of gradients a second, large enough that products dominate. */
@@ -53,18 +52,10 @@ public record ModelSize(
         hidden, layers, heads, feedForward, vocabulary, samples, tokens, rank, k);
   }
 
-  /** Hugging Face's config.json. */
-  ObjectNode config() {
-    ObjectNode json = StrictJson.newObject();
-    json.putArray("architectures").add("LlamaForCausalLM");
-    return json.put("model_type", "llama")
-        .put("hidden_size", hidden)
-        .put("num_hidden_layers", layers)
-        .put("num_attention_heads", heads)
-        .put("num_key_value_heads", Math.max(1, heads / 2))
-        .put("intermediate_size", feedForward)
-        .put("vocab_size", vocabulary)
-        .put("max_position_embeddings", 8192)
-        .put("tie_word_embeddings", false);
+  /** Model and batch as {@code lethe bench} makes them, half as many key heads as heads. */
+  Workload workload() {
+    return new Workload(
+        "random", hidden, layers, heads, Math.max(1, heads / 2), feedForward, vocabulary, rank,
+        2 * rank, LINEARS, samples, tokens);
   }
 }

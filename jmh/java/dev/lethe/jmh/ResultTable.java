@@ -65,9 +65,14 @@ final class ResultTable {
   private static String rate(RunResult result) {
     return RATES.entrySet().stream()
         .filter(rate -> result.getSecondaryResults().containsKey(rate.getKey()))
-        .map(rate -> rate(secondary(result, rate.getKey()), rate.getValue()))
+        .map(rate -> rate(perSecond(result, rate.getKey()), rate.getValue()))
         .findAny()
         .orElse("");
+  }
+
+  /** A counter a second; JMH gives it in the benchmark's own mode, as time of one or number in a time. */
+  private static double perSecond(RunResult result, String counter) {
+    return 1 / seconds(result.getParams(), secondary(result, counter));
   }
 
   private static String rate(double perSecond, String unit) {
