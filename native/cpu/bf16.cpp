@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
+#include "exports.h"
+
 #define AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 
 namespace {

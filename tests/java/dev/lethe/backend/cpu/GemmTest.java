@@ -34,13 +34,15 @@ final class GemmTest {
   }
 
   @Test
-  void scalarAndVectorAndThreadsGiveTheSameBytes() {
-    try (Cpu vector = new Cpu(Primitives.best(), 1);
+  void primitivesAndThreadsGiveTheSameBytes() {
+    try (Cpu best = new Cpu(Primitives.best(), 1);
+        Cpu java = new Cpu(Primitives.bestInJava(), 1);
         Cpu threaded = new Cpu(Primitives.best(), 3);
         Cpu scalar = new Cpu(Primitives.scalar("scalar", null), 2)) {
       forSample(
           c -> {
-            float[] expected = compute(c, vector);
+            float[] expected = compute(c, best);
+            assertArrayEquals(expected, compute(c, java), () -> "without native code, " + c);
             assertArrayEquals(expected, compute(c, threaded), () -> "threads, " + c);
             assertArrayEquals(expected, compute(c, scalar), () -> "scalar, " + c);
           });

@@ -9,11 +9,12 @@ import dev.lethe.backend.cpu.RowPrimitives.AdamWStep;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.Random;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.Test;
 
-/** Row arithmetic: scalar and vector give the same bytes; elementary functions are accurate. */
+/** Row arithmetic: scalar, vector and native code give the same bytes; elementary functions are accurate. */
 final class RowPrimitivesTest {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final int[] LENGTHS = {
@@ -54,12 +55,15 @@ final class RowPrimitivesTest {
   }
 
   @Test
-  void scalarAndVectorGiveTheSameBytes() {
+  void allGiveTheSameBytes() {
     for (int n : LENGTHS) {
       float[][] scalar = run(new ScalarRows(), n, RowPrimitivesTest::length);
-      float[][] best = run(Primitives.best().rows(), n, RowPrimitivesTest::length);
-      for (int i = 0; i < BUFFERS; i++) {
-        assertArrayEquals(scalar[i], best[i], "buffer " + i + ", length " + n);
+      for (Primitives others : List.of(Primitives.bestInJava(), Primitives.best())) {
+        float[][] got = run(others.rows(), n, RowPrimitivesTest::length);
+        for (int i = 0; i < BUFFERS; i++) {
+          assertArrayEquals(
+              scalar[i], got[i], others.detail() + ", buffer " + i + ", length " + n);
+        }
       }
     }
   }
@@ -82,13 +86,18 @@ final class RowPrimitivesTest {
   }
 
   @Test
-  void vectorExponentialHasTheSameLimits() {
+  void otherExponentialsHaveTheSameLimits() {
+    exponentialsOf(Primitives.bestInJava().rows());
+    exponentialsOf(Primitives.best().rows());
+  }
+
+  private static void exponentialsOf(RowPrimitives rows) {
     float[] values = {-1000, -88, -87, -1, 0, 1, 88, 89, 1000, 5, 6, 7, 8, 9, 10, 11, 12};
     values[4] = Float.NEGATIVE_INFINITY;
     try (Arena arena = Arena.ofShared()) {
       MemorySegment x = arena.allocate(4L * values.length, 4);
       MemorySegment.copy(values, 0, x, FLOAT, 0, values.length);
-      Primitives.best().rows().expSum(x, 0, values.length, 1, 0);
+      rows.expSum(x, 0, values.length, 1, 0);
       for (int i = 0; i < values.length; i++) {
         assertEquals(ScalarMath.exp(values[i]), x.getAtIndex(FLOAT, i), "exp of " + values[i]);
       }

@@ -46,6 +46,7 @@ final class SameBytesTest {
       List<double[]> got = results(Primitives.best(), threads, computation);
       requireEqual(expected, got, threads + " threads");
     }
+    requireEqual(expected, results(Primitives.bestInJava(), 2, computation), "without native code");
     Primitives scalar = Primitives.scalar("scalar", null);
     requireEqual(expected, results(scalar, 2, computation), "scalar");
   }

@@ -76,6 +76,7 @@ final class AttentionTiles {
       long toOffset) {
     int size = shape.headSize();
     int width = width();
+    tiles.prefetch(n, 4L * size, from, offset, stride);
     for (int i = 0; i < n; i++) {
       long at = toOffset + 4L * i * width;
       rows.copy(from, offset + i * stride, to, at, size);
@@ -98,14 +99,11 @@ final class AttentionTiles {
   /** Turns n rows of a head's copy into panels (headSize,32). */
   void transpose(MemorySegment from, long offset, int n, MemorySegment to, long toOffset) {
     int size = shape.headSize();
-    int width = width();
-    int padded = Math.ceilDiv(n, WIDE) * WIDE;
-    for (int key = 0; key < padded; key++) {
-      long at = toOffset + 4L * ((long) (key / WIDE) * WIDE * size + key % WIDE);
-      long row = offset + 4L * key * width;
-      for (int i = 0; i < size; i++) {
-        to.set(FLOAT, at + 4L * WIDE * i, key < n ? from.get(FLOAT, row + 4L * i) : 0);
-      }
+    long row = 4L * width();
+    for (int key = 0; key < n; key += WIDE) {
+      tiles.transpose(
+          Math.min(WIDE, n - key), size, from, offset + key * row, row, to,
+          toOffset + 4L * key * size, 4L * WIDE, WIDE);
     }
   }
 

@@ -97,6 +97,10 @@ final class Cpu implements AutoCloseable {
               + tensor
               + " lies on the Java heap; upload it into a scope of this backend first");
     }
+    if (!segment.scope().isAlive()) {
+      throw new IllegalStateException(
+          "tensor " + tensor + " is of a backend that was closed; make it anew");
+    }
     return segment;
   }
 

@@ -27,7 +27,7 @@ final class CpuLoss implements LossKernels {
   private static final int BLOCK = 96;
 
   /** Rows of a block that works on a slice of the logits at a time. */
-  private static final int TALL_BLOCK = 192;
+  private static final int TALL_BLOCK = 264;
 
   private static final int SMALL_BLOCK = 48;
   private static final int LARGE_VOCABULARY = 80_000;

@@ -192,6 +192,9 @@ final class Gemm {
       boolean whole = terms[0].b().used(p) == terms[0].b().width(p);
       for (int i = row; i < end; i += ROWS) {
         int count = Math.min(ROWS, end - i);
+        if (p + 1 < panelEnd) {
+          prefetchPart(terms[0].b(), p + 1, k, kEnd, i - row, end - row);
+        }
         if (whole) {
           tile(count, i, i - row, p, c.segment(), c.at(i, (long) p * WIDE), c.rowStride(), start,
               i, k, kEnd, left, terms);
@@ -200,6 +203,16 @@ final class Gemm {
         }
       }
     }
+  }
+
+  /** Asks for the part of a panel that falls to these rows while the panel before is at work. */
+  private void prefetchPart(Panels b, int panel, int k, int kEnd, int row, int rows) {
+    int first = Math.min(k, b.depth());
+    int depth = Math.min(kEnd, b.depth()) - first;
+    int from = first + cut(depth, row, rows);
+    int to = first + cut(depth, Math.min(rows, row + ROWS), rows);
+    long step = 4L * b.width(panel);
+    tiles.prefetch(1, (to - from) * step, b.segment(), b.at(panel, from), 0);
   }
 
   /** The same where the first term's panels are in bfloat16: that one first, then the others. */

@@ -18,7 +18,7 @@ final class HeadBlock {
   private static final int WIDE = TilePrimitives.WIDE;
 
   /** Rows of a block, those of all its directions together. */
-  private static final int BLOCK = 192;
+  private static final int BLOCK = 384;
 
   /** Directions of a block. */
   private static final int DIRECTIONS = BLOCK / TILE;

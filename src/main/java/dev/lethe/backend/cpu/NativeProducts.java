@@ -4,18 +4,11 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import dev.lethe.LetheException;
 import dev.lethe.backend.EnvironmentException;
-import dev.lethe.natives.PrivateFolder;
-import java.io.IOException;
-import java.io.InputStream;
-import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.Path;
 
 /**
  * Products with bfloat16 factors and float32 sums by the native library {@code native/cpu}, where the
@@ -26,7 +19,6 @@ final class NativeProducts {
   /** Half the distance of neighbouring bfloat16 numbers, of a number of size one. */
   static final String ERROR = "relative error up to 2^-8 per factor";
 
-  private static final String LIBRARY = "liblethe_cpu.so";
   private static final String FLOAT32 = "Leave --dtype away to compute in float32.";
   private static final Found FOUND = find();
 
@@ -48,13 +40,13 @@ final class NativeProducts {
 
   private NativeProducts(SymbolLookup symbols) {
     round =
-        function(
+        CpuLibrary.function(
             symbols,
             "lethe_bf16_round",
             FunctionDescriptor.ofVoid(
                 JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG));
     multiply =
-        function(
+        CpuLibrary.function(
             symbols,
             "lethe_bf16_multiply",
             FunctionDescriptor.ofVoid(
@@ -134,49 +126,27 @@ final class NativeProducts {
   }
 
   private static Found find() {
-    String system = System.getProperty("os.name");
-    String processor = System.getProperty("os.arch");
-    if (!system.equals("Linux") || !processor.equals("amd64")) {
-      return Found.none("they are there for Linux on x86-64 only", FLOAT32);
+    CpuLibrary library = CpuLibrary.found();
+    if (library.symbols() == null) {
+      return Found.none(library.reason(), library.remedy());
     }
-    try (InputStream in = NativeProducts.class.getResourceAsStream(LIBRARY)) {
-      if (in == null) {
-        return Found.none(
-            "this jar was built without their library " + LIBRARY,
-            "Build Lethe again where cmake and g++ 10 or newer are on the PATH.");
-      }
-      Path file = PrivateFolder.file(PrivateFolder.cache("cpu"), LIBRARY, in.readAllBytes());
-      SymbolLookup symbols = SymbolLookup.libraryLookup(file, Arena.global());
-      return supported(symbols)
-          ? new Found(new NativeProducts(symbols), null, null)
-          : Found.none("this processor has no AVX-512 BF16", FLOAT32);
-    } catch (LetheException e) {
-      return Found.none(e.getMessage(), "Set XDG_CACHE_HOME to a private folder.");
-    } catch (IllegalCallerException e) {
+    if (library.symbols().find("lethe_bf16_supported").isEmpty()) {
       return Found.none(
-          "Java may not call native code: " + e.getMessage(),
-          "Start Java with --enable-native-access=ALL-UNNAMED.");
-    } catch (IOException | IllegalArgumentException | UnsatisfiedLinkError e) {
-      return Found.none("their library cannot be loaded: " + e.getMessage(), FLOAT32);
+          "the compiler that built their library knows no AVX-512 BF16",
+          "Build Lethe again with g++ 10 or newer.");
     }
+    return supported(library.symbols())
+        ? new Found(new NativeProducts(library.symbols()), null, null)
+        : Found.none("this processor has no AVX-512 BF16", FLOAT32);
   }
 
   private static boolean supported(SymbolLookup symbols) {
     MethodHandle ask =
-        function(symbols, "lethe_bf16_supported", FunctionDescriptor.of(JAVA_INT));
+        CpuLibrary.function(symbols, "lethe_bf16_supported", FunctionDescriptor.of(JAVA_INT));
     try {
       return (int) ask.invokeExact() != 0;
     } catch (Throwable e) {
       throw new AssertionError("C functions throw nothing", e);
     }
-  }
-
-  private static MethodHandle function(
-      SymbolLookup symbols, String name, FunctionDescriptor signature) {
-    MemorySegment symbol =
-        symbols
-            .find(name)
-            .orElseThrow(() -> new UnsatisfiedLinkError("it has no function " + name));
-    return Linker.nativeLinker().downcallHandle(symbol, signature);
   }
 }

@@ -1,8 +1,9 @@
 package dev.lethe.backend.cpu;
 
 /**
- * The arithmetic that all kernels are built from, in one of two implementations that give the same
- * bytes: on the Vector API where the virtual machine was started with it, in plain Java otherwise.
+ * The arithmetic that all kernels are built from, in implementations that give the same bytes: products
+ * by the native library where it is there; the rest on the Vector API where the virtual machine was
+ * started with it, in plain Java otherwise.
  *
  * @param detail what it is, for people
  * @param remedy the one line that would make it faster, or null
@@ -12,6 +13,18 @@ record Primitives(TilePrimitives tiles, RowPrimitives rows, String detail, Strin
 
   /** The fastest that works here. */
   static Primitives best() {
+    Primitives java = bestInJava();
+    return NativeCode.BITS == 0
+        ? java
+        : new Primitives(
+            new NativeTiles(),
+            new NativeRows(java.rows),
+            "native code, %d-bit registers; %s".formatted(NativeCode.BITS, java.detail),
+            java.remedy);
+  }
+
+  /** The fastest that works here without the native library. */
+  static Primitives bestInJava() {
     if (ModuleLayer.boot().findModule(MODULE).isEmpty()) {
       return scalar(
           "scalar: Vector API not enabled", "Start Java with --add-modules " + MODULE + ".");

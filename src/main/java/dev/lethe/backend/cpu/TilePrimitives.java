@@ -1,6 +1,7 @@
 package dev.lethe.backend.cpu;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * Small dense products, the base of every matrix product and of attention. Offsets and strides are
@@ -14,6 +15,8 @@ interface TilePrimitives {
 
   /** Columns of the narrowest tile. */
   int NARROW = 16;
+
+  ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
   /** Rows of a full tile. */
   int ROWS = 12;
@@ -43,6 +46,32 @@ interface TilePrimitives {
       MemorySegment c,
       long co,
       long cRow);
+
+  /**
+   * Writes the transpose of (rows,columns), with zeros behind a row of it up to {@code padded}
+   * elements.
+   */
+  default void transpose(
+      int rows,
+      int columns,
+      MemorySegment from,
+      long fo,
+      long fRow,
+      MemorySegment to,
+      long offset,
+      long toRow,
+      int padded) {
+    for (int j = 0; j < columns; j++) {
+      long row = offset + j * toRow;
+      for (int i = 0; i < padded; i++) {
+        float value = i < rows ? from.get(FLOAT, fo + i * fRow + 4L * j) : 0;
+        to.set(FLOAT, row + 4L * i, value);
+      }
+    }
+  }
+
+  /** Tells that rows of so many bytes are read soon; changes nothing but time. */
+  default void prefetch(int rows, long bytes, MemorySegment from, long offset, long row) {}
 
   /** The width of the tile that covers most of this many columns. */
   static int widthOf(int columns) {

@@ -12,7 +12,7 @@ import dev.lethe.backend.cpu.Scratch.Slot;
  * @param end behind its last column
  */
 record VocabularySlice(int panel, int panelEnd, int first, int end) {
-  private static final int PANELS = 16;
+  private static final int PANELS = 8;
 
   /** Floats between rows in scratch memory; a power of two would fall on few cache sets. */
   private static final int STRIDE = PANELS * TilePrimitives.WIDE + 16;

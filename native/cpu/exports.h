@@ -1,0 +1,3 @@
+#pragma once
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
