@@ -195,6 +195,12 @@ class BadInputTest {
             "an unknown solver", 1, List.of("solver", "llmeraser-released"),
             unlearn("--forget", "row-1", "--solver", "gauss")),
         new Case(
+            "certificate rows that are no number", 2, List.of("--certificate-rows"),
+            unlearn("--forget", "row-1", "--certificate-rows", "some")),
+        new Case(
+            "drawn certificate rows of several outer steps", 1, List.of("certificate", "all"),
+            unlearn("--forget", "row-1", "--certificate-rows", "3", "--outer-steps", "2")),
+        new Case(
             "an unknown device", 3, List.of("device abacus", "reference"),
             "selftest", "--device", "abacus"),
         new Case(

@@ -216,6 +216,31 @@ class CommandsTest {
     assertTrue(Files.exists(out.resolve("lethe_certificate.json")));
   }
 
+  @Test
+  void certificateRowsChangeTheCertificateAlone() throws IOException {
+    JsonNode all = certificate("c-all", "all");
+    JsonNode drawn = certificate("c-drawn", "4");
+    JsonNode none = certificate("c-none", "none");
+    assertEquals(-1, Files.mismatch(step("c-all"), step("c-drawn")));
+    assertEquals(-1, Files.mismatch(step("c-all"), step("c-none")));
+    assertEquals(Workplace.ROWS - 2, all.path("gradients").path("targetRows").asInt());
+    assertEquals(4, drawn.path("gradients").path("targetRows").asInt());
+    assertEquals(4, drawn.path("losses").path("retained").path("rows").asInt());
+    assertEquals(0, none.path("gradients").path("targetRows").asInt(-1));
+    assertTrue(none.path("gradients").path("targetAfter").isNull(), none.toString());
+    assertTrue(none.path("losses").path("retained").isNull(), none.toString());
+  }
+
+  private JsonNode certificate(String out, String rows) {
+    return whole(
+        ok(on("unlearn", "--data", place.data, "--forget", "row-2,row-5", "--out", place.at(out),
+            "--damping", "0.05", "--certificate-rows", rows)));
+  }
+
+  private Path step(String out) {
+    return place.at(out).resolve("lethe_step.safetensors");
+  }
+
   private List<String> forgottenRows() {
     List<String> rows = Workplace.rows(Workplace.ROWS, 2);
     return List.of(rows.get(2), rows.get(5));

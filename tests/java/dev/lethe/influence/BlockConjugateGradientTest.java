@@ -4,15 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.backend.Backend;
-import dev.lethe.backend.BackendOptions;
-import dev.lethe.backend.Backends;
-import dev.lethe.tensor.Scope;
-import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -24,37 +17,35 @@ class BlockConjugateGradientTest {
   private static final int N = 53;
   private static final long SEED = 20261126;
 
-  private Backend backend;
-  private Scope scope;
+  private MatrixSystems systems;
 
   private void open(String device) {
-    backend = Backends.select(device, BackendOptions.DEFAULT);
-    scope = backend.openScope("test");
+    systems = new MatrixSystems(device, N, SEED);
   }
 
   @AfterEach
   void close() {
-    scope.close();
-    backend.close();
+    systems.close();
   }
 
   @ParameterizedTest
   @CsvSource({"reference,1e-10,1e-7", "cpu,1e-5,1e-3"})
   void everySystemAsByItself(String device, double tolerance, double error) {
     open(device);
-    MatrixOperator a = spd(1e-3);
+    MatrixOperator a = systems.spd(1e-3);
     double[][] x = solutions(7);
     List<Solution> block = solve(a, 1e-2, x, SolverOptions.of(tolerance, 200, 0));
     for (int j = 0; j < x.length; j++) {
       assertTrue(block.get(j).converged(), block.get(j).stop());
-      assertTrue(error(block.get(j), x[j]) <= error, "error " + error(block.get(j), x[j]));
+      double found = systems.error(block.get(j), x[j]);
+      assertTrue(found <= error, "error " + found);
     }
   }
 
   @Test
   void sharesTheSpaceOfAllSystems() {
     open("reference");
-    MatrixOperator a = spd(1e-4);
+    MatrixOperator a = systems.spd(1e-4);
     double[][] x = solutions(6);
     SolverOptions options = SolverOptions.of(1e-8, 1000, 0);
     int together = solve(a, 0, x, options).getFirst().iterations();
@@ -65,7 +56,7 @@ class BlockConjugateGradientTest {
   @Test
   void dependentRightHandSides() {
     open("reference");
-    MatrixOperator a = spd(1e-3);
+    MatrixOperator a = systems.spd(1e-3);
     double[][] x = solutions(6);
     x[1] = x[0].clone();
     x[3] = new double[N];
@@ -75,7 +66,7 @@ class BlockConjugateGradientTest {
     List<Solution> found = solve(a, 0, x, SolverOptions.of(1e-9, 500, 0));
     for (int j = 0; j < x.length; j++) {
       assertTrue(found.get(j).converged(), j + ": " + found.get(j).stop());
-      double wrong = error(found.get(j), x[j]);
+      double wrong = systems.error(found.get(j), x[j]);
       assertTrue(j == 3 ? wrong == 0 : wrong <= 1e-5, j + ": error " + wrong);
     }
   }
@@ -84,7 +75,7 @@ class BlockConjugateGradientTest {
   @Test
   void moreSystemsThanDimensions() {
     open("reference");
-    MatrixOperator a = spd(1e-2);
+    MatrixOperator a = systems.spd(1e-2);
     List<Solution> found = solve(a, 0, solutions(N + 4), SolverOptions.of(1e-8, 20, 0));
     assertTrue(found.stream().allMatch(Solution::converged), found.getFirst().stop());
     assertTrue(found.getFirst().iterations() <= 2, "iterations " + found.getFirst().iterations());
@@ -93,7 +84,7 @@ class BlockConjugateGradientTest {
   @Test
   void systemsOfVeryDifferentSize() {
     open("reference");
-    MatrixOperator a = spd(1e-2);
+    MatrixOperator a = systems.spd(1e-2);
     double[][] x = solutions(4);
     for (int i = 0; i < N; i++) {
       x[1][i] *= 1e-9;
@@ -102,7 +93,8 @@ class BlockConjugateGradientTest {
     List<Solution> found = solve(a, 0, x, SolverOptions.of(1e-8, 300, 0));
     for (int j = 0; j < x.length; j++) {
       assertTrue(found.get(j).converged(), found.get(j).stop());
-      assertTrue(error(found.get(j), x[j]) <= 1e-5, j + ": error " + error(found.get(j), x[j]));
+      double error = systems.error(found.get(j), x[j]);
+      assertTrue(error <= 1e-5, j + ": error " + error);
     }
   }
 
@@ -111,7 +103,7 @@ class BlockConjugateGradientTest {
     open("reference");
     double[] eigenvalues = MatrixOperator.logSpaced(N, 1e-2, 1);
     eigenvalues[N - 1] = -1;
-    MatrixOperator a = MatrixOperator.withEigenvalues(backend, eigenvalues, SEED);
+    MatrixOperator a = systems.withEigenvalues(eigenvalues);
     for (Solution each : solve(a, 0, solutions(3), SolverOptions.DEFAULT)) {
       assertEquals(StopReason.NEGATIVE_CURVATURE, each.reason());
       assertTrue(each.stop().contains("larger damping"), each.stop());
@@ -122,65 +114,32 @@ class BlockConjugateGradientTest {
   @Test
   void stoppedAndResumedToTheSameBytes() {
     open("reference");
-    MatrixOperator a = spd(1e-3);
+    MatrixOperator a = systems.spd(1e-3);
     double[][] x = solutions(5);
     x[2] = x[0].clone();
     SolverOptions options = SolverOptions.of(1e-12, 8, 0);
     List<Solution> whole = solve(a, 1e-3, x, options);
-    Map<String, Tensor> saved = new HashMap<>();
-    List<Solution> stopped = solve(a, 1e-3, x, options, stopAfter(3, saved));
+    Interruption stop = Interruption.after(3);
+    List<Solution> stopped = solve(a, 1e-3, x, options, stop);
     assertTrue(stopped.stream().allMatch(s -> s.reason() == StopReason.INTERRUPTED));
-    List<Solution> resumed =
-        solve(
-            a, 1e-3, x, options,
-            new SolverMonitor() {
-              @Override
-              public Map<String, Tensor> load() {
-                return saved;
-              }
-            });
+    List<Solution> resumed = solve(a, 1e-3, x, options, Interruption.resume(stop.saved));
     for (int j = 0; j < x.length; j++) {
-      assertArrayEquals(values(whole.get(j)), values(resumed.get(j)));
+      assertArrayEquals(systems.values(whole.get(j)), systems.values(resumed.get(j)));
     }
   }
 
   @Test
   void otherSolversTakeSeveralSystemsOneByOne() {
     open("reference");
-    MatrixOperator a = spd(1e-2);
+    MatrixOperator a = systems.spd(1e-2);
     double[][] x = solutions(3);
     List<Solution> found =
         new ConjugateGradient()
             .solveAll(problem(a, 0, x), SolverOptions.of(1e-8, 300, 0), SolverMonitor.NONE);
     assertEquals(3, found.size());
     for (int j = 0; j < 3; j++) {
-      assertTrue(error(found.get(j), x[j]) <= 1e-5);
+      assertTrue(systems.error(found.get(j), x[j]) <= 1e-5);
     }
-  }
-
-  private static SolverMonitor stopAfter(int iterations, Map<String, Tensor> saved) {
-    return new SolverMonitor() {
-      private int done;
-
-      @Override
-      public void onIteration(int iteration, double residual) {
-        done = iteration;
-      }
-
-      @Override
-      public boolean interrupted() {
-        return done == iterations;
-      }
-
-      @Override
-      public void save(Map<String, Tensor> state) {
-        saved.putAll(state);
-      }
-    };
-  }
-
-  private MatrixOperator spd(double smallest) {
-    return MatrixOperator.withEigenvalues(backend, MatrixOperator.logSpaced(N, smallest, 1), SEED);
   }
 
   private static double[][] solutions(int count) {
@@ -207,30 +166,8 @@ class BlockConjugateGradientTest {
 
   /** The system whose solutions are the rows of x. */
   private LinearProblem problem(MatrixOperator a, double damping, double[][] x) {
-    double[] b = new double[x.length * N];
-    for (int j = 0; j < x.length; j++) {
-      double[] row = a.times(x[j]);
-      for (int i = 0; i < N; i++) {
-        b[j * N + i] = row[i] + damping * x[j][i];
-      }
-    }
-    Tensor rhs = scope.allocate(backend.vectorType(), x.length, N);
-    HostValues.upload(backend, b, rhs);
-    return new LinearProblem(backend, a, damping, rhs, scope);
-  }
-
-  private double[] values(Solution found) {
-    return HostValues.download(backend, found.x());
-  }
-
-  private double error(Solution found, double[] expected) {
-    double[] x = values(found);
-    double difference = 0;
-    double size = 0;
-    for (int i = 0; i < N; i++) {
-      difference += Math.pow(x[i] - expected[i], 2);
-      size += expected[i] * expected[i];
-    }
-    return Math.sqrt(difference) / (size == 0 ? 1 : Math.sqrt(size));
+    double[][] b =
+        Arrays.stream(x).map(row -> MatrixSystems.rhs(a, damping, row)).toArray(double[][]::new);
+    return systems.problem(a, damping, b);
   }
 }

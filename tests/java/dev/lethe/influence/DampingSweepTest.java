@@ -6,15 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
-import dev.lethe.backend.Backend;
-import dev.lethe.backend.BackendOptions;
-import dev.lethe.backend.Backends;
-import dev.lethe.tensor.Scope;
-import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -25,24 +18,21 @@ class DampingSweepTest {
   private static final long SEED = 20261126;
   private static final List<Double> DAMPINGS = List.of(0.1, 1e-3, 1.0, 1e-2, 0.0);
 
-  private Backend backend;
-  private Scope scope;
+  private MatrixSystems systems;
 
   private void open(String device) {
-    backend = Backends.select(device, BackendOptions.DEFAULT);
-    scope = backend.openScope("test");
+    systems = new MatrixSystems(device, N, SEED);
   }
 
   @AfterEach
   void close() {
-    scope.close();
-    backend.close();
+    systems.close();
   }
 
   @Test
   void equalsSolvesOfEachDamping() {
     open("reference");
-    MatrixOperator a = spd(1e-3);
+    MatrixOperator a = systems.spd(1e-3);
     double own = 5e-4;
     SolverOptions options = SolverOptions.of(1e-10, 500, 0);
     LinearProblem problem = problem(a, own);
@@ -54,18 +44,17 @@ class DampingSweepTest {
     for (int i = 0; i < rows.size(); i++) {
       DampingSweep.Row row = rows.get(i);
       assertEquals(DAMPINGS.get(i), row.damping());
-      LinearProblem single =
-          new LinearProblem(backend, a, own + row.damping(), problem.rhs(), scope);
+      LinearProblem single = problem(a, own + row.damping());
       Solution alone = new ConjugateGradient().solve(single, options, SolverMonitor.NONE);
       assertEquals(StopReason.CONVERGED, row.solution().reason(), row.solution().stop());
       assertTrue(row.solution().relativeResidual() <= 1e-10);
-      double[] x = values(row.solution());
-      double[] expected = values(alone);
-      assertTrue(distance(x, expected) <= 1e-6 * norm(expected), "damping " + row.damping());
+      double[] x = systems.values(row.solution());
+      double[] expected = systems.values(alone);
+      assertTrue(systems.error(row.solution(), expected) <= 1e-6, "damping " + row.damping());
       assertTrue(Math.abs(row.solution().iterations() - alone.iterations()) <= 3);
-      assertEquals(norm(expected), row.norm(), 1e-6 * norm(expected));
+      assertEquals(MatrixSystems.norm(expected), row.norm(), 1e-6 * MatrixSystems.norm(expected));
       hardest = Math.max(hardest, alone.products());
-      double[] b = HostValues.download(backend, problem.rhs());
+      double[] b = rightHandSide();
       double linear = MatrixOperator.dot(b, x);
       double quadratic = MatrixOperator.dot(x, a.times(x)) + own * MatrixOperator.dot(x, x);
       assertEquals(-linear + 0.5 * quadratic, row.predictedChange(), 1e-9 * linear);
@@ -78,7 +67,7 @@ class DampingSweepTest {
     open("reference");
     List<DampingSweep.Row> rows =
         DampingSweep.solve(
-            problem(spd(1e-4), 0), List.of(1e-3, 1e-2, 0.1, 1.0),
+            problem(systems.spd(1e-4), 0), List.of(1e-3, 1e-2, 0.1, 1.0),
             SolverOptions.of(1e-8, 1000, 0), SolverMonitor.NONE);
     for (int i = 1; i < rows.size(); i++) {
       assertTrue(rows.get(i).solution().iterations() < rows.get(i - 1).solution().iterations());
@@ -91,7 +80,7 @@ class DampingSweepTest {
   @Test
   void singlePrecisionReachesWhatRoundingOfTheStepAllows() {
     open("cpu");
-    MatrixOperator a = spd(1e-4);
+    MatrixOperator a = systems.spd(1e-4);
     for (DampingSweep.Row row :
         DampingSweep.solve(
             problem(a, 0), List.of(1e-3, 1e-2, 0.1), SolverOptions.of(5e-5, 2000, 0),
@@ -112,7 +101,7 @@ class DampingSweepTest {
     open("reference");
     double[] eigenvalues = MatrixOperator.logSpaced(N, 1e-2, 1);
     eigenvalues[0] = -0.05;
-    MatrixOperator a = MatrixOperator.withEigenvalues(backend, eigenvalues, SEED);
+    MatrixOperator a = systems.withEigenvalues(eigenvalues);
     List<DampingSweep.Row> rows =
         DampingSweep.solve(
             problem(a, 0), List.of(0.01, 0.2), SolverOptions.of(1e-8, 500, 0), SolverMonitor.NONE);
@@ -126,7 +115,7 @@ class DampingSweepTest {
     open("reference");
     List<DampingSweep.Row> rows =
         DampingSweep.solve(
-            problem(spd(1e-4), 0), List.of(1e-6, 10.0), SolverOptions.of(1e-8, 6, 0),
+            problem(systems.spd(1e-4), 0), List.of(1e-6, 10.0), SolverOptions.of(1e-8, 6, 0),
             SolverMonitor.NONE);
     assertEquals(StopReason.MAX_ITERATIONS, rows.get(0).solution().reason());
     assertEquals(6, rows.get(0).solution().iterations());
@@ -137,68 +126,40 @@ class DampingSweepTest {
   @Test
   void stoppedAndResumedToTheSameBytes() {
     open("reference");
-    MatrixOperator a = spd(1e-3);
+    MatrixOperator a = systems.spd(1e-3);
     SolverOptions options = SolverOptions.of(1e-12, 30, 0);
     List<DampingSweep.Row> whole =
         DampingSweep.solve(problem(a, 0), DAMPINGS, options, SolverMonitor.NONE);
-    Map<String, Tensor> saved = new HashMap<>();
-    List<DampingSweep.Row> stopped =
-        DampingSweep.solve(
-            problem(a, 0),
-            DAMPINGS,
-            options,
-            new SolverMonitor() {
-              private int done;
-
-              @Override
-              public void onIteration(int iteration, double residual) {
-                done = iteration;
-              }
-
-              @Override
-              public boolean interrupted() {
-                return done == 11;
-              }
-
-              @Override
-              public void save(Map<String, Tensor> state) {
-                saved.putAll(state);
-              }
-            });
+    Interruption stop = Interruption.after(11);
+    List<DampingSweep.Row> stopped = DampingSweep.solve(problem(a, 0), DAMPINGS, options, stop);
     assertTrue(stopped.stream().allMatch(r -> r.solution().reason() == StopReason.INTERRUPTED));
-    SolverMonitor resume =
-        new SolverMonitor() {
-          @Override
-          public Map<String, Tensor> load() {
-            return saved;
-          }
-        };
-    List<DampingSweep.Row> resumed = DampingSweep.solve(problem(a, 0), DAMPINGS, options, resume);
+    List<DampingSweep.Row> resumed =
+        DampingSweep.solve(problem(a, 0), DAMPINGS, options, Interruption.resume(stop.saved));
     for (int i = 0; i < whole.size(); i++) {
-      assertArrayEquals(values(whole.get(i).solution()), values(resumed.get(i).solution()));
-      assertEquals(whole.get(i).solution().iterations(), resumed.get(i).solution().iterations());
+      Solution expected = whole.get(i).solution();
+      Solution found = resumed.get(i).solution();
+      assertArrayEquals(systems.values(expected), systems.values(found));
+      assertEquals(expected.iterations(), found.iterations());
     }
   }
 
   @Test
   void nothingToSolveNeedsNoIteration() {
     open("reference");
-    Tensor zero = scope.allocate(backend.vectorType(), N);
-    backend.vectors().fill(zero, 0);
     for (DampingSweep.Row row :
         DampingSweep.solve(
-            new LinearProblem(backend, spd(1e-2), 0, zero, scope), DAMPINGS, SolverOptions.DEFAULT,
-            SolverMonitor.NONE)) {
+            systems.problem(systems.spd(1e-2), 0, new double[N]), DAMPINGS,
+            SolverOptions.DEFAULT, SolverMonitor.NONE)) {
       assertTrue(row.solution().converged(), row.solution().stop());
       assertEquals(0, row.solution().iterations());
-      assertArrayEquals(new double[N], values(row.solution()));
+      assertArrayEquals(new double[N], systems.values(row.solution()));
     }
   }
 
   @Test
   void listsThatMeanNothingAreRefused() {
     open("reference");
-    LinearProblem problem = problem(spd(1e-2), 0);
+    LinearProblem problem = problem(systems.spd(1e-2), 0);
     for (List<Double> bad : List.of(List.<Double>of(), List.of(0.1, 0.1), List.of(-1.0, 1.0))) {
       assertThrows(
           LetheException.class,
@@ -206,30 +167,14 @@ class DampingSweepTest {
     }
   }
 
-  private MatrixOperator spd(double smallest) {
-    return MatrixOperator.withEigenvalues(backend, MatrixOperator.logSpaced(N, smallest, 1), SEED);
+  private LinearProblem problem(MatrixOperator a, double damping) {
+    return systems.problem(a, damping, rightHandSide());
   }
 
-  private LinearProblem problem(MatrixOperator a, double damping) {
+  private static double[] rightHandSide() {
     SplittableRandom random = new SplittableRandom(SEED + 1);
     double[] b = new double[N];
     Arrays.setAll(b, i -> random.nextGaussian());
-    Tensor rhs = scope.allocate(backend.vectorType(), N);
-    HostValues.upload(backend, b, rhs);
-    return new LinearProblem(backend, a, damping, rhs, scope);
-  }
-
-  private double[] values(Solution found) {
-    return HostValues.download(backend, found.x());
-  }
-
-  private static double distance(double[] x, double[] y) {
-    double[] d = new double[x.length];
-    Arrays.setAll(d, i -> x[i] - y[i]);
-    return norm(d);
-  }
-
-  private static double norm(double[] x) {
-    return Math.sqrt(MatrixOperator.dot(x, x));
+    return b;
   }
 }

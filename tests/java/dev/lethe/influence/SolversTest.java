@@ -7,16 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
-import dev.lethe.backend.Backend;
-import dev.lethe.backend.BackendOptions;
-import dev.lethe.backend.Backends;
 import dev.lethe.format.SafeTensors;
-import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
@@ -32,32 +27,29 @@ class SolversTest {
   private static final int N = 61;
   private static final long SEED = 20261122;
 
-  private Backend backend;
-  private Scope scope;
+  private MatrixSystems systems;
 
   @BeforeEach
   void open() {
-    backend = Backends.select("reference", BackendOptions.DEFAULT);
-    scope = backend.openScope("test");
+    systems = new MatrixSystems("reference", N, SEED);
   }
 
   @AfterEach
   void close() {
-    scope.close();
-    backend.close();
+    systems.close();
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"cg", "minres", "direct", "block-cg"})
   void positiveDefiniteAtConditionTenThousand(String name) {
-    MatrixOperator a = spd(1e-4, 1);
+    MatrixOperator a = systems.spd(1e-4);
     double[] x = random(N, 1);
     Solution found = solve(name, a, 0, a.times(x), SolverOptions.of(1e-8, 1000, 0));
     assertTrue(found.converged(), found.stop());
     assertEquals(StopReason.CONVERGED, found.reason());
     assertTrue(found.relativeResidual() <= 1e-8, "residual " + found.relativeResidual());
     assertTrue(trueResidual(a, 0, found, a.times(x)) <= 1.1e-8);
-    assertTrue(error(found, x) <= 1e-4, "error " + error(found, x));
+    assertTrue(systems.error(found, x) <= 1e-4, "error " + systems.error(found, x));
   }
 
   /** At a residual of 1e-6 the error is 1e-3 in double precision too; here a smaller one is asked. */
@@ -65,13 +57,13 @@ class SolversTest {
   @ValueSource(strings = {"cg", "minres", "direct", "block-cg"})
   void singlePrecisionAtConditionTenThousand(String name) {
     singlePrecision();
-    MatrixOperator a = spd(1e-4, 1);
+    MatrixOperator a = systems.spd(1e-4);
     double[] x = random(N, 1);
     double[] b = a.times(x);
     Solution found = solve(name, a, 0, b, SolverOptions.of(5e-8, 2000, 0));
     assertTrue(found.converged(), found.stop());
     assertTrue(trueResidual(a, 0, found, b) <= 1e-7, "residual " + trueResidual(a, 0, found, b));
-    assertTrue(error(found, x) <= 1e-4, "error " + error(found, x));
+    assertTrue(systems.error(found, x) <= 1e-4, "error " + systems.error(found, x));
   }
 
   /** Less than rounding allows: the solver says so, and rounding of x itself is all that is left. */
@@ -79,19 +71,18 @@ class SolversTest {
   @ValueSource(strings = {"cg", "minres", "block-cg"})
   void singlePrecisionStagnatesAtTheRoundingOfTheSolution(String name) {
     singlePrecision();
-    MatrixOperator a = spd(1e-4, 1);
+    MatrixOperator a = systems.spd(1e-4);
     double[] x = random(N, 1);
     Solution found = solve(name, a, 0, a.times(x), SolverOptions.of(1e-9, 5000, 0));
     assertEquals(StopReason.STAGNATED, found.reason(), found.stop());
     assertFalse(found.converged());
     assertTrue(found.relativeResidual() <= 0x1p-24, "residual " + found.relativeResidual());
-    assertTrue(error(found, x) <= 5e-5, "error " + error(found, x));
+    assertTrue(systems.error(found, x) <= 5e-5, "error " + systems.error(found, x));
   }
 
   private void singlePrecision() {
     close();
-    backend = Backends.select("cpu", BackendOptions.DEFAULT);
-    scope = backend.openScope("test");
+    systems = new MatrixSystems("cpu", N, SEED);
   }
 
   @ParameterizedTest
@@ -99,17 +90,14 @@ class SolversTest {
     "lissa,1e-6,5000", "sgd,1e-3,3000", "cg,1e-6,100", "minres,1e-6,100", "block-cg,1e-6,100"
   })
   void dampingIsPartOfTheSystem(String name, double tolerance, int limit) {
-    MatrixOperator a = spd(1e-2, 1).split(4, 0.3);
+    MatrixOperator a = systems.spd(1e-2).split(4, 0.3);
     double damping = 0.05;
     double[] x = random(N, 2);
-    double[] b = a.times(x);
-    for (int i = 0; i < N; i++) {
-      b[i] += damping * x[i];
-    }
+    double[] b = MatrixSystems.rhs(a, damping, x);
     Solution found = solve(name, a, damping, b, SolverOptions.of(tolerance, limit, 7));
     assertTrue(found.converged(), found.stop());
     assertTrue(trueResidual(a, damping, found, b) <= 1.1 * tolerance);
-    assertTrue(error(found, x) <= 30 * tolerance, "error " + error(found, x));
+    assertTrue(systems.error(found, x) <= 30 * tolerance, "error " + systems.error(found, x));
   }
 
   @ParameterizedTest
@@ -119,7 +107,7 @@ class SolversTest {
     double[] x = random(N, 3);
     Solution found = solve(name, a, 0, a.times(x), SolverOptions.of(1e-8, 1000, 0));
     assertTrue(found.converged(), found.stop());
-    assertTrue(error(found, x) <= 1e-4, "error " + error(found, x));
+    assertTrue(systems.error(found, x) <= 1e-4, "error " + systems.error(found, x));
   }
 
   @Test
@@ -148,25 +136,25 @@ class SolversTest {
   void nullSpaceStaysUntouched(String name, double tolerance) {
     double[] eigenvalues = MatrixOperator.logSpaced(N, 0.05, 1);
     Arrays.fill(eigenvalues, 0, 13, 0);
-    MatrixOperator a = MatrixOperator.withEigenvalues(backend, eigenvalues, SEED);
+    MatrixOperator a = systems.withEigenvalues(eigenvalues);
     double[] b = a.times(random(N, 5));
     Solution found = solve(name, a, 0, b, SolverOptions.of(tolerance, 3000, 0));
     assertTrue(found.converged(), found.stop());
-    double[] x = HostValues.download(backend, found.x());
+    double[] x = systems.values(found);
     double[] again = a.times(x);
     // the minimum-norm solution is in the range, which a power of A maps onto itself
     Solution back = solve("minres", a, 0, again, SolverOptions.of(1e-10, 3000, 0));
-    assertTrue(error(back, x) <= 1e-7, "part in the null space: " + error(back, x));
+    assertTrue(systems.error(back, x) <= 1e-7, "part in the null space: " + systems.error(back, x));
   }
 
   @Test
   void rightHandSideOutsideTheRangeStagnates() {
     double[] eigenvalues = MatrixOperator.logSpaced(N, 0.1, 1);
     eigenvalues[0] = 0;
-    MatrixOperator a = MatrixOperator.withEigenvalues(backend, eigenvalues, SEED);
+    MatrixOperator a = systems.withEigenvalues(eigenvalues);
     Solution found = solve("minres", a, 0, random(N, 6), SolverOptions.of(1e-8, 1000, 0));
     assertEquals(StopReason.STAGNATED, found.reason());
-    double[] r = a.times(HostValues.download(backend, found.x()));
+    double[] r = a.times(systems.values(found));
     double[] b = random(N, 6);
     for (int i = 0; i < N; i++) {
       r[i] -= b[i];
@@ -181,11 +169,11 @@ class SolversTest {
     "block-cg,9"
   })
   void stoppedAndResumedToTheSameBytes(String name, int stopAt, @TempDir Path dir) {
-    MatrixOperator a = spd(1e-2, 1).split(3, 0.4);
+    MatrixOperator a = systems.spd(1e-2).split(3, 0.4);
     double[] b = random(N, 7);
     SolverOptions options = SolverOptions.of(1e-12, 25, 3);
-    double[] whole = values(solve(name, a, 1e-3, b, options));
-    Recorder first = new Recorder(stopAt, Map.of());
+    double[] whole = systems.values(solve(name, a, 1e-3, b, options));
+    Interruption first = Interruption.after(stopAt);
     Solution stopped = solve(name, a, 1e-3, b, options, first);
     assertEquals(StopReason.INTERRUPTED, stopped.reason());
     assertEquals(stopAt, stopped.iterations());
@@ -194,9 +182,9 @@ class SolversTest {
     try (SafeTensors read = SafeTensors.open(file)) {
       Map<String, Tensor> state = new HashMap<>();
       read.names().forEach(n -> state.put(n, read.get(n)));
-      Solution resumed = solve(name, a, 1e-3, b, options, new Recorder(-1, state));
+      Solution resumed = solve(name, a, 1e-3, b, options, Interruption.resume(state));
       assertEquals(25, resumed.iterations());
-      assertArrayEquals(whole, values(resumed));
+      assertArrayEquals(whole, systems.values(resumed));
       Solution plain = solve(name, a, 1e-3, b, options);
       assertArrayEquals(plain.residualHistory(), resumed.residualHistory());
     }
@@ -204,10 +192,10 @@ class SolversTest {
 
   @Test
   void stateOfAnotherSystemIsRefused() {
-    MatrixOperator a = spd(1e-2, 1);
-    Recorder first = new Recorder(2, Map.of());
+    MatrixOperator a = systems.spd(1e-2);
+    Interruption first = Interruption.after(2);
     solve("cg", a, 1e-3, random(N, 8), SolverOptions.DEFAULT, first);
-    Recorder second = new Recorder(-1, first.saved);
+    Interruption second = Interruption.resume(first.saved);
     LetheException refused =
         assertThrows(
             LetheException.class,
@@ -221,17 +209,17 @@ class SolversTest {
   @ParameterizedTest
   @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct", "block-cg"})
   void zeroNeedsNoProduct(String name) {
-    MatrixOperator a = spd(1e-2, 1);
+    MatrixOperator a = systems.spd(1e-2);
     Solution found = solve(name, a, 0, new double[N], SolverOptions.DEFAULT);
     assertTrue(found.converged());
     assertEquals(0, found.products());
-    assertArrayEquals(new double[N], values(found));
+    assertArrayEquals(new double[N], systems.values(found));
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct", "block-cg"})
   void productsAreCountedAndTimed(String name) {
-    MatrixOperator a = spd(1e-1, 1);
+    MatrixOperator a = systems.spd(1e-1);
     Solution found = solve(name, a, 0, random(N, 9), SolverOptions.of(1e-6, 300, 0));
     assertTrue(found.converged(), found.stop());
     assertEquals(a.products(), found.products());
@@ -242,7 +230,7 @@ class SolversTest {
   @ParameterizedTest
   @ValueSource(strings = {"cg", "minres", "lissa", "sgd", "direct", "block-cg"})
   void productsThatAreNotFiniteAreAnError(String name) {
-    MatrixOperator a = spd(1e-1, 1);
+    MatrixOperator a = systems.spd(1e-1);
     a.matrix[3][5] = Double.NaN;
     a = a.split(1, 0);
     MatrixOperator broken = a;
@@ -256,7 +244,7 @@ class SolversTest {
 
   @Test
   void directRefusesWhatIsTooLargeAndNamesAnother() {
-    MatrixOperator a = spd(1e-1, 1);
+    MatrixOperator a = systems.spd(1e-1);
     SolverOptions small = new SolverOptions(1e-6, 10, 0, 20, N - 1);
     LetheException e =
         assertThrows(LetheException.class, () -> solve("direct", a, 0, random(N, 1), small));
@@ -266,8 +254,7 @@ class SolversTest {
 
   @Test
   void truncationOfTheSeriesIsReportedAsDamping() {
-    double[] eigenvalues = MatrixOperator.logSpaced(N, 1e-6, 1);
-    MatrixOperator a = MatrixOperator.withEigenvalues(backend, eigenvalues, SEED);
+    MatrixOperator a = systems.spd(1e-6);
     Solution found = solve("lissa", a, 0, random(N, 1), SolverOptions.of(1e-9, 50, 0));
     assertEquals(StopReason.MAX_ITERATIONS, found.reason());
     assertTrue(found.stop().contains("extra damping of 0.0"), found.stop());
@@ -279,17 +266,12 @@ class SolversTest {
     assertTrue(e.getMessage().contains("cg, minres, lissa, sgd, direct, block-cg"), e.getMessage());
   }
 
-  private MatrixOperator spd(double smallest, double largest) {
-    return MatrixOperator.withEigenvalues(
-        backend, MatrixOperator.logSpaced(N, smallest, largest), SEED);
-  }
-
   private MatrixOperator indefiniteMatrix() {
     double[] eigenvalues = MatrixOperator.logSpaced(N, 1e-2, 1);
     for (int i = 0; i < N; i += 3) {
       eigenvalues[i] = -eigenvalues[i];
     }
-    return MatrixOperator.withEigenvalues(backend, eigenvalues, SEED);
+    return systems.withEigenvalues(eigenvalues);
   }
 
   private Solution solve(
@@ -304,31 +286,15 @@ class SolversTest {
       double[] b,
       SolverOptions options,
       SolverMonitor monitor) {
-    Tensor rhs = scope.allocate(backend.vectorType(), N);
-    HostValues.upload(backend, b, rhs);
-    LinearProblem problem = new LinearProblem(backend, a, damping, rhs, scope);
-    return Solvers.byName(name).solve(problem, options, monitor);
-  }
-
-  private double[] values(Solution found) {
-    return HostValues.download(backend, found.x());
+    return Solvers.byName(name).solve(systems.problem(a, damping, b), options, monitor);
   }
 
   private double trueResidual(MatrixOperator a, double damping, Solution found, double[] b) {
-    double[] x = values(found);
-    double[] r = a.times(x);
+    double[] r = MatrixSystems.rhs(a, damping, systems.values(found));
     for (int i = 0; i < N; i++) {
-      r[i] += damping * x[i] - b[i];
+      r[i] -= b[i];
     }
     return Math.sqrt(square(r) / square(b));
-  }
-
-  private double error(Solution found, double[] expected) {
-    double[] x = values(found);
-    for (int i = 0; i < N; i++) {
-      x[i] -= expected[i];
-    }
-    return Math.sqrt(square(x) / square(expected));
   }
 
   private static double square(double[] x) {
@@ -337,38 +303,5 @@ class SolversTest {
 
   private static double[] random(int n, long seed) {
     return new SplittableRandom(SEED + seed).doubles(n, -1, 1).toArray();
-  }
-
-  /** Interrupts after an iteration and keeps the state. */
-  private static final class Recorder implements SolverMonitor {
-    private final int stopAt;
-    private final Map<String, Tensor> start;
-    private final Map<String, Tensor> saved = new LinkedHashMap<>();
-    private int iteration;
-
-    Recorder(int stopAt, Map<String, Tensor> start) {
-      this.stopAt = stopAt;
-      this.start = start;
-    }
-
-    @Override
-    public void onIteration(int iteration, double residual) {
-      this.iteration = iteration;
-    }
-
-    @Override
-    public boolean interrupted() {
-      return iteration == stopAt;
-    }
-
-    @Override
-    public void save(Map<String, Tensor> state) {
-      saved.putAll(state);
-    }
-
-    @Override
-    public Map<String, Tensor> load() {
-      return start;
-    }
   }
 }

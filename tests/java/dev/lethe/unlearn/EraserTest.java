@@ -252,6 +252,39 @@ class EraserTest {
     }
   }
 
+  @Test
+  void drawnCertificateRowsMeasureLessOfTheSameStep() {
+    UnlearnRequest request =
+        UnlearnRequest.of(facts.data, List.of("8"), List.of(facts.corrected(3)));
+    try (UnlearnResult all = run(facts.eraser(request));
+        UnlearnResult most = run(facts.eraser(request).certificateRows(Facts.ROWS - 2).seed(4));
+        UnlearnResult few = run(facts.eraser(request).certificateRows(20).seed(4));
+        UnlearnResult none = run(facts.eraser(request).certificateRows(0))) {
+      byte[] bytes = Facts.bytes(HostVectors.of(all.adapter()));
+      for (UnlearnResult less : List.of(most, few, none)) {
+        assertArrayEquals(bytes, Facts.bytes(HostVectors.of(less.adapter())));
+        Certificate.Losses losses = less.certificate().losses();
+        assertEquals(all.certificate().losses().forgotten(), losses.forgotten());
+        assertEquals(all.certificate().losses().replacements(), losses.replacements());
+      }
+      Certificate.Gradients whole = all.certificate().gradients();
+      assertEquals(Facts.ROWS - 1, whole.targetRows());
+      assertTrue(error(whole, most) > 0 && error(whole, most) < error(whole, few));
+      assertTrue(few.certificate().losses().retained().rows() <= 20);
+      assertTrue(few.certificate().toText().contains("over 20 of 59 target rows"));
+      assertTrue(few.certificate().notes().toString().contains("drawn rows"));
+      Certificate.Gradients nothing = none.certificate().gradients();
+      assertEquals(new Certificate.Gradients(0L, null, null, null, whole.request(), null), nothing);
+      assertNull(none.certificate().losses().retained());
+      assertTrue(none.certificate().toText().contains("objective: not measured"));
+      assertTrue(none.certificate().notes().toString().contains("not measured"));
+    }
+  }
+
+  private static double error(Certificate.Gradients whole, UnlearnResult drawn) {
+    return Math.abs(drawn.certificate().gradients().targetBefore() / whole.targetBefore() - 1);
+  }
+
   private static Double residualOnOthers(UnlearnResult result) {
     return result.certificate().steps().getFirst().residualOnOthers();
   }
@@ -307,6 +340,10 @@ class EraserTest {
     assertThrows(LetheException.class, negative::build);
     Eraser.Builder none = facts.eraser(facts.removal("3")).outerSteps(0);
     assertThrows(LetheException.class, none::build);
+    Eraser.Builder tooFew = facts.eraser(facts.removal("3")).certificateRows(-1);
+    assertThrows(LetheException.class, tooFew::build);
+    Eraser.Builder drawn = facts.eraser(facts.removal("3")).outerSteps(2).certificateRows(20);
+    assertThrows(LetheException.class, drawn::build);
   }
 
   private static RetrainDistance distance(Eraser.Builder eraser, LoraAdapter retrained) {

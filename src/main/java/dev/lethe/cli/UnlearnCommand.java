@@ -11,6 +11,7 @@ import dev.lethe.run.Session;
 import dev.lethe.unlearn.DampingTable;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
+import dev.lethe.unlearn.EraserOptions;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
 import dev.lethe.unlearn.RequestFiles;
@@ -114,6 +115,15 @@ final class UnlearnCommand extends LetheCommand {
               + " never goes on training (default: ${DEFAULT-VALUE})")
   private String outerTarget;
 
+  @Option(
+      names = "--certificate-rows",
+      paramLabel = "N|all|none",
+      defaultValue = "all",
+      description =
+          "target rows to draw for the certificate's gradient norms and retained loss, which two passes"
+              + " over these rows take; none leaves both out (default: ${DEFAULT-VALUE})")
+  private String certificateRows;
+
   @Option(names = "--resume", description = "go on with an interrupted run to the same --out")
   private boolean resume;
 
@@ -129,6 +139,7 @@ final class UnlearnCommand extends LetheCommand {
     if (inOrder && (forget == null || replace == null)) {
       throw usage("--in-order needs --forget and --replace");
     }
+    int measured = certificateRows();
     List<String> ids = RequestFiles.ids(forget);
     solve.check(this, adapter.adapter);
     sweep.check(this, solve, outerSteps, resume);
@@ -147,6 +158,7 @@ final class UnlearnCommand extends LetheCommand {
               .seed(common.seed)
               .outerSteps(outerSteps)
               .outerTarget(target)
+              .certificateRows(measured)
               .limits(dataOptions.limits())
               .heldOut(heldOut == null ? List.of() : session.samples(heldOut, dataOptions.reading()))
               .partial(folder.state())
@@ -213,6 +225,18 @@ final class UnlearnCommand extends LetheCommand {
       named.add(new Sample(ids.get(i), row.inputIds(), row.labels(), row.hash()));
     }
     return UnlearnRequest.of(rows, ids, named);
+  }
+
+  private int certificateRows() {
+    try {
+      return switch (certificateRows) {
+        case "all" -> EraserOptions.ALL_ROWS;
+        case "none" -> 0;
+        default -> Integer.parseInt(certificateRows);
+      };
+    } catch (NumberFormatException e) {
+      throw usage("--certificate-rows is a number, all or none, got " + certificateRows);
+    }
   }
 
   private <E extends Enum<E>> E choice(Class<E> type, String option, String value) {

@@ -114,7 +114,8 @@ public record Certificate(
    * @param residualOnOthers the same with the curvature of as many other rows, where rows were drawn: what that costs in
    *     accuracy; null where all rows were taken
    * @param stop why the solver stopped
-   * @param targetGradientNorm norm of the target objective's gradient before this step
+   * @param targetGradientNorm norm of the target objective's gradient before this step, over the
+   *     rows of {@link Gradients}
    */
   public record OuterStep(
       long step,
@@ -131,6 +132,9 @@ public record Certificate(
   /**
    * Gradient norms.
    *
+   * @param targetRows how many target rows {@code trainedBefore}, {@code targetBefore}, {@code
+   *     targetAfter} and {@code unrest} are measured over, drawn by the seed where these are not
+   *     all; 0 where nothing of it is measured
    * @param trainedBefore of the objective the adapter was trained on: 0 at a minimum
    * @param targetBefore of the objective on the rows as they should have been, before the steps
    * @param targetAfter of the same after the steps; a retrained adapter's is as {@code
@@ -139,6 +143,7 @@ public record Certificate(
    * @param unrest trainedBefore/request; below 0.1 the adapter counts as near a minimum
    */
   public record Gradients(
+      Long targetRows,
       Double trainedBefore,
       Double targetBefore,
       Double targetAfter,
@@ -154,7 +159,10 @@ public record Certificate(
    */
   public record Weights(Double adapter, Double step) {}
 
-  /** Mean losses of groups of rows; a group that is empty is null. */
+  /**
+   * Mean losses of groups of rows; a group that is empty is null. Retained rows are those among the
+   * gradients' target rows.
+   */
   public record Losses(Pair forgotten, Pair replacements, Pair retained, Pair heldOut) {}
 
   /** The mean of the rows' losses before and after. */

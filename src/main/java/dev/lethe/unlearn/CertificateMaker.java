@@ -47,7 +47,7 @@ final class CertificateMaker {
   private final List<String> notes = new ArrayList<>();
   private boolean released;
   private Objectives.Means before;
-  private Gradients gradients = new Gradients(null, null, null, null, null);
+  private Gradients gradients = new Gradients(null, null, null, null, null, null);
   private Losses losses = new Losses(null, null, null, null);
   private Weights weights = new Weights(null, null);
 
@@ -78,14 +78,28 @@ final class CertificateMaker {
     }
   }
 
-  void before(double trained, double target, double requested, Objectives.Means means) {
-    gradients = new Gradients(trained, target, null, requested, trained / requested);
+  /** The norms of the trained and of the target objective's gradient are null where not measured. */
+  void before(
+      Double trained,
+      Double target,
+      double requested,
+      Objectives objectives,
+      Objectives.Means means) {
+    gradients =
+        new Gradients(
+            (long) objectives.targetRows(),
+            trained,
+            target,
+            null,
+            requested,
+            trained == null ? null : trained / requested);
     before = means;
   }
 
-  void after(double target, Objectives objectives, Objectives.Means after) {
+  void after(Double target, Objectives objectives, Objectives.Means after) {
     gradients =
         new Gradients(
+            gradients.targetRows(),
             gradients.trainedBefore(),
             gradients.targetBefore(),
             target,
@@ -159,12 +173,7 @@ final class CertificateMaker {
             step.step(), step.residual(), options.solving().tolerance(), step.stop());
       }
     }
-    judgeUnrest();
-    boolean aimsLower = !released && gradients.unrest() <= RESTLESS;
-    if (aimsLower && gradients.targetAfter() > gradients.targetBefore()) {
-      warn(
-          "the gradient of the target objective grew: the step went too far; use a larger damping");
-    }
+    judgeGradients();
     if (weights.step() > LARGE_STEP * weights.adapter()) {
       warn(
           "the step is %.0f %% of the adapter's own weights: too far for a linear estimate; use a"
@@ -189,6 +198,26 @@ final class CertificateMaker {
           "the loss on the retained rows rose from %.3g to %.3g: the step harms what was to stay; use"
               + " a larger damping than %.3g",
           retained.before(), retained.after(), options.damping());
+    }
+  }
+
+  private void judgeGradients() {
+    if (gradients.targetBefore() == null) {
+      note(
+          "the gradient of the target objective and the loss on the retained rows were not"
+              + " measured: nothing here says whether the step harms what was to stay");
+      return;
+    }
+    judgeUnrest();
+    boolean aimsLower = !released && gradients.unrest() <= RESTLESS;
+    if (aimsLower && gradients.targetAfter() > gradients.targetBefore()) {
+      warn(
+          "the gradient of the target objective grew: the step went too far; use a larger damping");
+    }
+    if (gradients.targetRows() < split.target().size()) {
+      note(
+          "gradients and the loss on the retained rows are measured over drawn rows: the gradient"
+              + " over all rows is smaller as a rule, the more so near a minimum");
     }
   }
 
@@ -239,7 +268,7 @@ final class CertificateMaker {
   }
 
   private Method method() {
-    int rows = CurvatureRows.of(data, split, options).samples().size();
+    int rows = DrawnRows.ofCurvature(data, split, options).samples().size();
     return new Method(
         options.solver(),
         released ? "hessian of single rows with dropout" : options.curvature().label(),

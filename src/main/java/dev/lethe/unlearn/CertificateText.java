@@ -26,7 +26,7 @@ final class CertificateText {
     if (!c.steps().isEmpty()) {
       page.method(c.method());
       c.steps().forEach(page::step);
-      page.gradients(c.gradients());
+      page.gradients(c.gradients(), c.request());
       page.weights(c.weights());
       page.losses(c.losses());
       page.times(c.seconds());
@@ -73,11 +73,15 @@ final class CertificateText {
     }
   }
 
-  private void gradients(Certificate.Gradients g) {
-    if (g.targetBefore() != null && g.targetAfter() != null) {
-      line("gradient", "of the target objective: %.3g before, %.3g after; trained objective: %.3g",
-          g.targetBefore(), g.targetAfter(), g.trainedBefore());
+  private void gradients(Certificate.Gradients g, Asked a) {
+    if (g.targetBefore() == null) {
+      line("gradient", "of the target objective: not measured");
+      return;
     }
+    line("gradient", "of the target objective: %.3g before, %.3g after; trained objective: %.3g",
+        g.targetBefore(), g.targetAfter(), g.trainedBefore());
+    line("", "measured over %,d of %,d target rows",
+        g.targetRows(), a.retained() + a.replaced());
   }
 
   private void weights(Weights w) {

@@ -49,11 +49,9 @@ final class DampingRun {
     try (Scope scope = backend.openScope("damping sweep")) {
       Tensor b = scope.allocate(backend.vectorType(), model.layout().size());
       phase("gradients of the request");
-      Objectives objectives =
-          new Objectives(
-              model, split, List.of(), options.weightDecay(), options.limits(), done -> {});
+      Objectives objectives = new Objectives(model, split, List.of(), options, done -> {});
       objectives.request(theta, b);
-      CurvatureRows rows = CurvatureRows.of(data, split, options);
+      DrawnRows rows = DrawnRows.ofCurvature(data, split, options);
       phase("curvature");
       try (DatasetCurvature curvature =
           rows.curvature(model, theta, options, options.memory())) {
@@ -63,7 +61,7 @@ final class DampingRun {
         List<DampingSweep.Row> found =
             DampingSweep.solve(problem, dampings, options.solving(), new Watch());
         Tensor before = HostVectors.download(backend, theta);
-        double perRow = objectives.rows() / split.effective().size();
+        double perRow = (double) split.rows() / split.effective().size();
         List<DampingTable.Line> lines = new ArrayList<>();
         for (DampingSweep.Row row : found) {
           if (row.solution().reason() == StopReason.INTERRUPTED) {

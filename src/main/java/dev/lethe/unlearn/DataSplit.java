@@ -19,6 +19,11 @@ public record DataSplit(List<Sample> retained, List<Change> changes, List<Sample
     target = List.copyOf(target);
   }
 
+  /** n, the number of rows that the adapter was trained on. */
+  public int rows() {
+    return retained.size() + changes.size();
+  }
+
   /** The changes that change something: all but rows that are replaced by themselves. */
   public List<Change> effective() {
     return changes.stream().filter(change -> change.kind() != Change.Kind.UNCHANGED).toList();

@@ -130,6 +130,7 @@ public final class Eraser {
     private long seed;
     private int outerSteps = 1;
     private OuterTarget outerTarget = OuterTarget.MINIMUM;
+    private int certificateRows = EraserOptions.ALL_ROWS;
     private BatchLimits limits = BatchLimits.DEFAULT;
     private MemoryBudget memory;
     private List<Sample> heldOut = List.of();
@@ -239,6 +240,16 @@ public final class Eraser {
       return this;
     }
 
+    /**
+     * How many target rows to draw for the certificate's gradient norms and retained loss; {@link
+     * EraserOptions#ALL_ROWS}, the default, or 0 to leave these out. The step does not depend on it.
+     * Several outer steps need all rows.
+     */
+    public Builder certificateRows(int value) {
+      this.certificateRows = value;
+      return this;
+    }
+
     public Builder limits(BatchLimits value) {
       this.limits = value;
       return this;
@@ -288,8 +299,8 @@ public final class Eraser {
           new EraserOptions(
               curvature, curvatureData, curvatureRows, solver, chosen, chosenBy,
               weightDecay == null ? decay : weightDecay,
-              SolverOptions.of(tolerance, maxIterations, seed), outerSteps, outerTarget, limits,
-              memory));
+              SolverOptions.of(tolerance, maxIterations, seed), outerSteps, outerTarget,
+              certificateRows, limits, memory));
     }
   }
 }

@@ -22,6 +22,8 @@ import java.util.stream.Stream;
  * @param solving tolerance, iterations and seed
  * @param outerSteps solves in a row, at least 1
  * @param outerTarget what the solves after the first aim at
+ * @param certificateRows how many target rows the certificate measures, drawn by the seed; {@link
+ *     #ALL_ROWS}, or 0 for none
  * @param limits of the batches
  * @param memory for primal passes kept between products
  */
@@ -36,8 +38,12 @@ public record EraserOptions(
     SolverOptions solving,
     int outerSteps,
     OuterTarget outerTarget,
+    int certificateRows,
     BatchLimits limits,
     MemoryBudget memory) {
+
+  /** As many rows as there are. */
+  public static final int ALL_ROWS = Integer.MAX_VALUE;
 
   /** Who chose a damping that waits for the request's right-hand side. */
   static final String BY_REQUEST = "auto, from the training record and the request";
@@ -65,6 +71,13 @@ public record EraserOptions(
     require(weightDecay >= 0 && weightDecay < 1e9, "weight decay", "0 or more", weightDecay);
     require(curvatureRows >= 0, "number of curvature rows", "0 (all) or more", curvatureRows);
     require(outerSteps >= 1, "number of outer steps", "1 or more", outerSteps);
+    require(
+        certificateRows >= 0, "number of certificate rows", "0 (none) or more", certificateRows);
+    require(
+        outerSteps == 1 || certificateRows == ALL_ROWS,
+        "number of certificate rows",
+        "all where there are several outer steps, which need that gradient",
+        certificateRows);
   }
 
   /** All solvers by name: those of {@link Solvers}, and {@value ReleasedLlmEraser#NAME}. */
@@ -76,15 +89,15 @@ public record EraserOptions(
   EraserOptions withDamping(double value) {
     return new EraserOptions(
         curvature, curvatureData, curvatureRows, solver, value, dampingFrom, weightDecay, solving,
-        outerSteps, outerTarget, limits, memory);
+        outerSteps, outerTarget, certificateRows, limits, memory);
   }
 
   /** The options in one line: what a resumed run must agree with. */
   String identity() {
-    return "%s %s %d %s %s %s %s %d %s %s"
+    return "%s %s %d %s %s %s %s %d %s %d %s"
         .formatted(
             curvature, curvatureData, curvatureRows, solver, damping, weightDecay, solving,
-            outerSteps, outerTarget, limits);
+            outerSteps, outerTarget, certificateRows, limits);
   }
 
   private static void require(boolean holds, String option, String expected, Object got) {

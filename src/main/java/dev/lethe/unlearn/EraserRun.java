@@ -89,14 +89,13 @@ final class EraserRun {
   private ExactStep unlearn(
       LoraAdapter adapter, Scope scope, CertificateMaker page, RequestDamping damping) {
     Tensor theta = adapter.theta();
-    Objectives objectives =
-        new Objectives(
-            model, split, heldOut, options.weightDecay(), options.limits(), this::rowsDone);
+    Objectives objectives = new Objectives(model, split, heldOut, options, this::rowsDone);
     Tensor b = vector(scope);
     Tensor g = vector(scope);
     Tensor trained = vector(scope);
-    phase("gradients of the request and of the target objective", split.target().size());
-    Map<String, Double> targetLosses =
+    int rows = objectives.targetRows();
+    phase("gradients of the request" + (rows == 0 ? "" : " and of the target objective"), rows);
+    double[] targetLosses =
         watch.gradients(
             () -> {
               objectives.request(theta, b);
@@ -108,9 +107,10 @@ final class EraserRun {
     vectors.copy(g, trained);
     vectors.axpy(1, b, trained);
     page.before(
-        vectors.norm(trained),
-        vectors.norm(g),
+        measured(trained),
+        measured(g),
         vectors.norm(b),
+        objectives,
         watch.evaluation(() -> objectives.means(theta, targetLosses)));
     Tensor start = vector(scope);
     vectors.copy(theta, start);
@@ -136,7 +136,7 @@ final class EraserRun {
         phase("gradient of the target objective", split.target().size());
         watch.gradients(() -> objectives.targetGradient(theta, at.g));
       }
-      double targetNorm = vectors.norm(at.g);
+      Double targetNorm = measured(at.g);
       Tensor rhs = k == 1 ? at.b : at.towardsTarget(vectors, options.outerTarget());
       Map<String, Tensor> solver = state != null && k == first ? state.solver() : Map.of();
       SolveWatch solve =
@@ -149,7 +149,7 @@ final class EraserRun {
               List.copyOf(steps),
               watch,
               solver);
-      CurvatureRows rows = CurvatureRows.of(data, split, options);
+      DrawnRows rows = DrawnRows.ofCurvature(data, split, options);
       Solution solution = solve(theta, rhs, rows, scope, solve);
       Double elsewhere = residualOnOthers(theta, rhs, rows, solution.x());
       vectors.axpy(1, solution.x(), theta);
@@ -170,7 +170,7 @@ final class EraserRun {
   }
 
   private Solution solve(
-      Tensor theta, Tensor rhs, CurvatureRows rows, Scope scope, SolveWatch solve) {
+      Tensor theta, Tensor rhs, DrawnRows rows, Scope scope, SolveWatch solve) {
     phase("curvature", 0);
     try (DatasetCurvature curvature =
         watch.linearization(() -> rows.curvature(model, theta, options, options.memory()))) {
@@ -190,8 +190,8 @@ final class EraserRun {
   /**
    * ‖(C'+λI)Δ − b‖/‖b‖ with C' the curvature of as many other rows: what drawing rows costs. Null where all rows were taken.
    */
-  private Double residualOnOthers(Tensor theta, Tensor rhs, CurvatureRows rows, Tensor step) {
-    CurvatureRows others = rows.others(options.solving().seed()).orElse(null);
+  private Double residualOnOthers(Tensor theta, Tensor rhs, DrawnRows rows, Tensor step) {
+    DrawnRows others = rows.others(options.solving().seed()).orElse(null);
     double norm = vectors.norm(rhs);
     if (others == null || norm == 0) {
       return null;
@@ -241,13 +241,17 @@ final class EraserRun {
     Tensor after = HostVectors.download(backend, theta);
     ExactStep step = ExactStep.between(HostVectors.download(backend, start), after);
     backend.upload(after, theta);
-    phase("losses after", split.target().size());
-    Map<String, Double> targetLosses =
-        watch.gradients(() -> objectives.targetGradient(theta, g));
+    phase("losses after", objectives.targetRows());
+    double[] targetLosses = watch.gradients(() -> objectives.targetGradient(theta, g));
     Objectives.Means means = watch.evaluation(() -> objectives.means(theta, targetLosses));
-    page.after(vectors.norm(g), objectives, means);
+    page.after(measured(g), objectives, means);
     page.sizes(start, theta);
     return step;
+  }
+
+  /** The norm of a gradient that target rows are part of; null where none of them is measured. */
+  private Double measured(Tensor gradient) {
+    return options.certificateRows() == 0 ? null : vectors.norm(gradient);
   }
 
   private static void requireUsable(Solution solution, LinearProblem problem) {

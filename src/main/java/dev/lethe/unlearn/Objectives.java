@@ -7,17 +7,18 @@ import dev.lethe.influence.BatchLimits;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.Tensor;
-import java.util.HashMap;
-import java.util.HashSet;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.IntConsumer;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Losses and gradients of a request, all without dropout and all over the same n, the number of
  * rows the adapter was trained on: the trained objective (1/n)Σ ℓ(z_old) + ½wd‖θ‖² and the target
- * objective, whose sum runs over the rows as they should have been.
+ * objective, whose sum runs over the rows as they should have been, or over a part of them that is
+ * drawn for the certificate.
  */
 final class Objectives {
   private final Backend backend;
@@ -27,7 +28,10 @@ final class Objectives {
   private final DatasetLoss forgotten;
   private final DatasetLoss changed;
   private final DatasetLoss replacements;
+  private final DatasetLoss newVersions;
   private final DatasetLoss target;
+  private final double targetDivisor;
+  private final int[] retained;
   private final DatasetLoss heldOut;
 
   /** While a gradient of the target objective is made, the rows done are counted. */
@@ -35,13 +39,13 @@ final class Objectives {
       AdaptedModel model,
       DataSplit split,
       List<Sample> heldOutRows,
-      double weightDecay,
-      BatchLimits limits,
+      EraserOptions options,
       IntConsumer targetRowsDone) {
+    BatchLimits limits = options.limits();
     this.backend = model.backend();
     this.split = split;
-    this.rows = split.retained().size() + split.changes().size();
-    this.weightDecay = weightDecay;
+    this.rows = split.rows();
+    this.weightDecay = options.weightDecay();
     this.forgotten = new DatasetLoss(model, split.forgotten(), limits);
     this.changed =
         new DatasetLoss(
@@ -54,13 +58,26 @@ final class Objectives {
                 .map(Change::replacement)
                 .toList(),
             limits);
-    this.target = new DatasetLoss(model, split.target(), limits).watched(targetRowsDone);
+    this.newVersions = new DatasetLoss(model, split.replacements(), limits);
+    DrawnRows measured = DrawnRows.ofCertificate(split, options);
+    this.target = new DatasetLoss(model, measured.samples(), limits).watched(targetRowsDone);
+    this.targetDivisor = measured.divisor();
+    this.retained = retained(split, measured.samples());
     this.heldOut = new DatasetLoss(model, heldOutRows, limits);
   }
 
-  /** n. */
-  double rows() {
-    return rows;
+  /** The places of the rows that nobody asked to change. */
+  private static int[] retained(DataSplit split, List<Sample> rows) {
+    Set<String> replaced =
+        split.replacements().stream().map(Sample::id).collect(Collectors.toSet());
+    return IntStream.range(0, rows.size())
+        .filter(i -> !replaced.contains(rows.get(i).id()))
+        .toArray();
+  }
+
+  /** How many rows the gradient of the target objective is measured over. */
+  int targetRows() {
+    return target.size();
   }
 
   /** b = (1/n) Σ_S [∇ℓ(z_old) − ∇ℓ(z_new)]; a row that is replaced by itself has no part in it. */
@@ -74,30 +91,24 @@ final class Objectives {
    * The gradient of the target objective.
    *
    * @param g (P) out
-   * @return the losses of the target rows by id
+   * @return the losses of its rows
    */
-  Map<String, Double> targetGradient(Tensor theta, Tensor g) {
+  double[] targetGradient(Tensor theta, Tensor g) {
     VectorKernels vectors = backend.vectors();
     vectors.fill(g, 0);
-    double[] losses = target.addGradient(theta, 1 / rows, g);
+    double[] losses = target.addGradient(theta, 1 / targetDivisor, g);
     if (weightDecay != 0) {
       vectors.axpy(weightDecay, theta, g);
     }
-    return byId(target.samples(), losses);
+    return losses;
   }
 
-  /** Mean losses by group. */
-  Means means(Tensor theta, Map<String, Double> targetLosses) {
-    Set<String> replaced = new HashSet<>();
-    split.replacements().forEach(sample -> replaced.add(sample.id()));
-    double[] newLosses =
-        replaced.stream().sorted().mapToDouble(targetLosses::get).toArray();
-    double[] retained =
-        split.retained().stream().mapToDouble(sample -> targetLosses.get(sample.id())).toArray();
+  /** Mean losses by group; those of the retained rows come from {@link #targetGradient}. */
+  Means means(Tensor theta, double[] targetLosses) {
     return new Means(
         mean(forgotten.losses(theta)),
-        mean(newLosses),
-        mean(retained),
+        mean(newVersions.losses(theta)),
+        mean(Arrays.stream(retained).mapToDouble(i -> targetLosses[i]).toArray()),
         mean(heldOut.losses(theta)));
   }
 
@@ -106,7 +117,7 @@ final class Objectives {
     return new Certificate.Losses(
         pair(split.changes().size(), before.forgotten, after.forgotten),
         pair(split.replacements().size(), before.replacements, after.replacements),
-        pair(split.retained().size(), before.retained, after.retained),
+        pair(retained.length, before.retained, after.retained),
         pair(heldOut.size(), before.heldOut, after.heldOut));
   }
 
@@ -123,13 +134,5 @@ final class Objectives {
       sum += value;
     }
     return sum / values.length;
-  }
-
-  private static Map<String, Double> byId(List<Sample> samples, double[] losses) {
-    Map<String, Double> byId = new HashMap<>();
-    for (int i = 0; i < losses.length; i++) {
-      byId.put(samples.get(i).id(), losses[i]);
-    }
-    return byId;
   }
 }

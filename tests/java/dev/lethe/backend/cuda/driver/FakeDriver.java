@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.foreign.Arena;
@@ -12,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * The stand-in for the NVIDIA driver that native/fake_driver makes and the build puts on the library path of all
@@ -22,6 +24,9 @@ public final class FakeDriver implements AutoCloseable {
       Path.of(System.getProperty("lethe.native", "target/native"), "fake_driver");
 
   private static final Path LIBRARY = FOLDER.resolve("libcuda.so.1");
+  private static final List<String> KINDS =
+      List.of(
+          "context", "stream", "event", "module", "graph", "executable", "memory", "pinned");
   private static final long LONGEST_TEXT = 4096;
   private static final FunctionDescriptor TAKES_TEXT =
       FunctionDescriptor.ofVoid(ValueLayout.ADDRESS);
@@ -91,6 +96,12 @@ public final class FakeDriver implements AutoCloseable {
    */
   public long live(String kind) {
     return number(live, kind);
+  }
+
+  void assertNothingLives() {
+    for (String kind : KINDS) {
+      assertEquals(0, live(kind), kind + " not given back");
+    }
   }
 
   /**

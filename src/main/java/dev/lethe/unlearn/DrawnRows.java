@@ -13,22 +13,36 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 
 /**
- * The rows that the curvature is summed over.
+ * Rows to sum over: all of a set, or a part that is drawn by a seed and stands for it.
  *
  * @param samples in data order
- * @param divisor what to divide the sum by: n for all target rows, so that curvature and right-hand
- *     side belong to one objective; for a part of the rows less, in proportion
+ * @param divisor what to divide the sum by: n for the whole set, so that all sums belong to one
+ *     objective; for a part of the rows less, in proportion
  * @param left the rows that were not drawn, in data order
  */
-record CurvatureRows(List<Sample> samples, double divisor, List<Sample> left) {
+record DrawnRows(List<Sample> samples, double divisor, List<Sample> left) {
 
-  static CurvatureRows of(List<Sample> data, DataSplit split, EraserOptions options) {
+  /** The rows of the curvature. */
+  static DrawnRows ofCurvature(List<Sample> data, DataSplit split, EraserOptions options) {
     List<Sample> all = options.curvatureData() == CurvatureData.TARGET ? split.target() : data;
-    int wanted = options.curvatureRows();
-    if (wanted == 0 || wanted >= all.size()) {
-      return new CurvatureRows(all, data.size(), List.of());
+    int wanted = options.curvatureRows() == 0 ? all.size() : options.curvatureRows();
+    return of(all, wanted, split.rows(), options.solving().seed());
+  }
+
+  /**
+   * The target rows that the certificate measures. They are drawn independently of the curvature's,
+   * which the step fits better than others.
+   */
+  static DrawnRows ofCertificate(DataSplit split, EraserOptions options) {
+    long seed = options.solving().seed() + 1;
+    return of(split.target(), options.certificateRows(), split.rows(), seed);
+  }
+
+  private static DrawnRows of(List<Sample> all, int wanted, double rows, long seed) {
+    if (wanted >= all.size()) {
+      return new DrawnRows(all, rows, List.of());
     }
-    return drawn(all, wanted, (double) data.size() / all.size(), options.solving().seed());
+    return drawn(all, wanted, rows / all.size(), seed);
   }
 
   /** Their mean curvature at θ. */
@@ -39,7 +53,7 @@ record CurvatureRows(List<Sample> samples, double divisor, List<Sample> left) {
   }
 
   /** As many of the rows that were not drawn, or all where they are fewer; empty where all were drawn. */
-  Optional<CurvatureRows> others(long seed) {
+  Optional<DrawnRows> others(long seed) {
     if (left.isEmpty()) {
       return Optional.empty();
     }
@@ -48,7 +62,7 @@ record CurvatureRows(List<Sample> samples, double divisor, List<Sample> left) {
   }
 
   /** Rows drawn without replacement, in their old order; each counts as so many in the divisor. */
-  private static CurvatureRows drawn(List<Sample> all, int count, double weight, long seed) {
+  private static DrawnRows drawn(List<Sample> all, int count, double weight, long seed) {
     int[] index = new int[all.size()];
     Arrays.setAll(index, i -> i);
     SplittableRandom random = new SplittableRandom(seed);
@@ -58,7 +72,7 @@ record CurvatureRows(List<Sample> samples, double divisor, List<Sample> left) {
       index[i] = index[other];
       index[other] = swap;
     }
-    return new CurvatureRows(
+    return new DrawnRows(
         inOrder(all, Arrays.copyOf(index, count)),
         weight * count,
         inOrder(all, Arrays.copyOfRange(index, count, index.length)));
