@@ -69,6 +69,11 @@ final class Gemm {
     return zero;
   }
 
+  /** Rows that are multiplied with panels of a type at a time; blocks of rows are best multiples. */
+  int tileRows(Panels b) {
+    return b.bf16() ? NATIVE_ROWS : ROWS;
+  }
+
   /**
    * Computes all of C on all threads.
    *
@@ -78,7 +83,7 @@ final class Gemm {
    */
   void run(int n, Matrix c, Matrix start, Term... terms) {
     int panels = terms[0].b().count();
-    int tile = terms[0].b().bf16() ? NATIVE_ROWS : ROWS;
+    int tile = tileRows(terms[0].b());
     int rowTiles = Math.ceilDiv(n, tile);
     int threads = pool.threads();
     int blocks = Math.ceilDiv(n, blockRows(terms));
