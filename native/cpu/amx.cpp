@@ -14,7 +14,7 @@
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 #define AMX __attribute__((target("amx-tile,amx-bf16")))
-#define AVX512 __attribute__((target("avx512f")))
+#define AVX512 __attribute__((target("avx512f,avx512bw")))
 
 namespace {
 
@@ -144,6 +144,17 @@ AMX void panel(
   _tile_release();
 }
 
+using Bits = uint32_t __attribute__((vector_size(64)));
+using Floats = float __attribute__((vector_size(64)));
+using Halves = uint16_t __attribute__((vector_size(64)));
+
+// Floats whose upper halves are the nearest bfloat16 numbers.
+AVX512 inline Bits rounded(Bits number) {
+  Bits nearest = number + 0x7FFF + (number >> 16 & 1);
+  Bits quiet_nan = number | 0x400000;
+  return (Floats)number != (Floats)number ? quiet_nan : nearest;
+}
+
 }  // namespace
 
 // Whether the processor has AMX and the operating system lets this process use it: 1 or 0. The permission that is
@@ -153,7 +164,7 @@ EXPORT int32_t lethe_amx_supported() {
   constexpr int ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18;
   __builtin_cpu_init();
   uint32_t eax, ebx, ecx, edx;
-  if (!__builtin_cpu_supports("avx512f") || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) ||
+  if (!__builtin_cpu_supports("avx512bw") || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) ||
       (edx & AMX_BF16) == 0 || (edx & AMX_TILE) == 0) {
     return 0;
   }
@@ -164,21 +175,17 @@ EXPORT int32_t lethe_amx_supported() {
 // multiple of 32 numbers. It needs no AVX-512 BF16, which a virtual machine may hide.
 EXPORT AVX512 void lethe_amx_round(
     int64_t rows, int64_t depth, const char* from, int64_t from_row, char* to, int64_t to_row) {
-  using Floats = uint32_t __attribute__((vector_size(64)));
-  using Bfloats = uint16_t __attribute__((vector_size(32)));
-  constexpr int64_t LANES = 16;
-  int64_t padded = (depth + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+  const Halves upper = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                        33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
   for (int64_t i = 0; i < rows; i++) {
     const char* source = from + i * from_row;
     char* target = to + i * to_row;
-    for (int64_t k = 0; k < padded; k += LANES) {
-      int64_t left = depth - k < 0 ? 0 : depth - k;
-      __mmask16 used = left >= LANES ? __mmask16(0xFFFF) : __mmask16((1u << left) - 1);
-      Floats bits = (Floats)_mm512_maskz_loadu_epi32(used, source + 4 * k);
-      Floats rounded = bits + 0x7FFF + (bits >> 16 & 1);
-      rounded = (bits & 0x7FFFFFFF) > 0x7F800000 ? bits | 0x400000 : rounded;  // NaN stays NaN
-      Bfloats upper = __builtin_convertvector(rounded >> 16, Bfloats);
-      std::memcpy(target + 2 * k, &upper, sizeof upper);
+    for (int64_t k = 0; k < depth; k += 32) {
+      uint32_t used = depth - k >= 32 ? ~0u : (1u << (depth - k)) - 1;
+      Bits low = rounded((Bits)_mm512_maskz_loadu_epi32(used, source + 4 * k));
+      Bits high = rounded((Bits)_mm512_maskz_loadu_epi32(used >> 16, source + 4 * k + 64));
+      _mm512_storeu_si512(
+          target + 2 * k, _mm512_permutex2var_epi16((__m512i)low, (__m512i)upper, (__m512i)high));
     }
   }
 }
