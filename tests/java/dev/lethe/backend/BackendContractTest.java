@@ -47,7 +47,9 @@ public abstract class BackendContractTest {
 
   @AfterAll
   final void closeBench() {
-    bench.close();
+    if (bench != null) {
+      bench.close();
+    }
   }
 
   @TestFactory

@@ -4,16 +4,30 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendContractTest;
-import dev.lethe.backend.BackendOptions;
-import dev.lethe.tensor.DType;
+import dev.lethe.backend.cpu.NativeProducts.Instructions;
+import org.junit.jupiter.api.Nested;
 
-/** The CPU backend with products in bfloat16 against the reference. */
-final class Bf16CpuBackendTest extends BackendContractTest {
-  @Override
-  protected Backend open() {
-    NativeProducts.Found found = NativeProducts.found();
-    assumeTrue(
-        found.products() != null, "products in bfloat16 were NOT tested: " + found.reason());
-    return new CpuBackend(Primitives.best(), new BackendOptions(2, DType.BF16, -1));
+/** The CPU backend with products in bfloat16 against the reference, by all instructions of this machine. */
+final class Bf16CpuBackendTest {
+  @Nested
+  final class ByAmx extends BackendContractTest {
+    @Override
+    protected Backend open() {
+      return backend(Instructions.AMX);
+    }
+  }
+
+  @Nested
+  final class ByAvx512 extends BackendContractTest {
+    @Override
+    protected Backend open() {
+      return backend(Instructions.AVX512);
+    }
+  }
+
+  private static Backend backend(Instructions instructions) {
+    NativeProducts products = NativeProducts.found().of(instructions);
+    assumeTrue(products != null, "products by " + instructions + " were NOT tested: not here");
+    return new CpuBackend(new Cpu(Primitives.best(), products, 2));
   }
 }

@@ -9,26 +9,33 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider.Availability;
 import dev.lethe.backend.EnvironmentException;
+import dev.lethe.backend.cpu.NativeProducts.Instructions;
 import dev.lethe.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/** Products of bfloat16 factors: exact but for float32 sums, inside their bounds, the same on all threads. */
+/**
+ * Products of bfloat16 factors by all instructions of this machine: exact but for float32 sums, inside
+ * their bounds, the same on all threads.
+ */
 final class NativeProductsTest {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
-  private static final int[] ROWS = {1, 2, 5, 11, 12, 13, 25, 131};
+  private static final int[] ROWS = {1, 2, 5, 12, 13, 16, 17, 25, 31, 32, 33, 48, 131, 420};
   private static final int[] COLUMNS = {1, 15, 16, 17, 31, 32, 33, 50, 96};
-  private static final int[] DEPTHS = {1, 2, 3, 31, 64, 257, 1537, 2048};
+  private static final int[] DEPTHS = {1, 2, 3, 31, 33, 64, 96, 257, 1537, 2048};
   private static final int CANARIES = 64;
   private static final float CANARY = 12_345;
   private static final int LOW = 3;
 
-  @Test
-  void equalsDoubleOnRoundedFactors() {
-    NativeProducts products = present();
+  @ParameterizedTest
+  @EnumSource
+  void equalsDoubleOnRoundedFactors(Instructions instructions) {
+    NativeProducts products = present(instructions);
     try (Cpu cpu = new Cpu(Primitives.best(), products, 2)) {
       int at = 0;
       for (int rows : ROWS) {
@@ -39,9 +46,10 @@ final class NativeProductsTest {
     }
   }
 
-  @Test
-  void threadsGiveTheSameBytes() {
-    NativeProducts products = present();
+  @ParameterizedTest
+  @EnumSource
+  void threadsGiveTheSameBytes(Instructions instructions) {
+    NativeProducts products = present(instructions);
     try (Cpu one = new Cpu(Primitives.best(), products, 1);
         Cpu three = new Cpu(Primitives.best(), products, 3)) {
       for (int depth : DEPTHS) {
@@ -51,12 +59,27 @@ final class NativeProductsTest {
     }
   }
 
-  @Test
-  void rowsAreRoundedToTheNearestAndTiesToEven() {
-    NativeProducts products = present();
+  @ParameterizedTest
+  @EnumSource
+  void writesUsedColumnsOnlyAndReadsNothingBehindRowsAndDepths(Instructions instructions) {
+    NativeProducts products = present(instructions);
+    for (int rows : new int[] {1, 16, 19, 32, 45}) {
+      for (int columns : new int[] {3, 16, 21, 32}) {
+        for (int depth : new int[] {1, 32, 45}) {
+          checkAmidNan(products, rows, columns, depth);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void rowsAreRoundedToTheNearestAndTiesToEven(Instructions instructions) {
+    NativeProducts products = present(instructions);
     try (Arena arena = Arena.ofConfined()) {
       float[] numbers = {
-        1, -1.00390625f, 1.01171875f, 3.4e38f, 1e-30f, 0, Float.POSITIVE_INFINITY, -7.3e-12f, 0.1f
+        1, -1.00390625f, 1.01171875f, 3.4e38f, 1e-30f, 0, Float.POSITIVE_INFINITY, -7.3e-12f, 0.1f,
+        -0f, Float.NEGATIVE_INFINITY, Float.MIN_NORMAL, -0.3f, 65535, 7, 3e-5f, Float.NaN
       };
       MemorySegment from = arena.allocateFrom(FLOAT, numbers);
       MemorySegment to = arena.allocate(NativeProducts.stride(numbers.length), 64);
@@ -70,9 +93,27 @@ final class NativeProductsTest {
     }
   }
 
-  @Test
-  void refusesAccessOutsideOfItsMatrices() {
-    NativeProducts products = present();
+  @ParameterizedTest
+  @EnumSource
+  void takesSubnormalNumbersForZero(Instructions instructions) {
+    NativeProducts products = present(instructions);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment left = arena.allocateFrom(FLOAT, 0x1p-130f, 2);
+      MemorySegment right = arena.allocateFrom(FLOAT, 0x1p20f, 3);
+      MemorySegment rounded = arena.allocate(NativeProducts.stride(2), 64);
+      Panels panels = new Panels(arena.allocate(2 * 2 * 16, 64), 2, 1, DType.BF16);
+      panels.pack(Matrix.rows(right, 1));
+      products.round(1, 2, Matrix.rows(left, 2), rounded);
+      MemorySegment out = arena.allocate(4, 4);
+      products.multiply(1, 2, rounded, panels, 0, 0, Matrix.rows(out, 1), Matrix.rows(out, 1));
+      assertEquals(6, out.get(FLOAT, 0));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void refusesAccessOutsideOfItsMatrices(Instructions instructions) {
+    NativeProducts products = present(instructions);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment small = arena.allocate(64);
       assertThrows(
@@ -94,11 +135,52 @@ final class NativeProductsTest {
     assertTrue(new CpuBackendProvider().availability(BackendOptions.DEFAULT).usable());
   }
 
-  private static NativeProducts present() {
-    NativeProducts.Found found = NativeProducts.found();
-    assumeTrue(
-        found.products() != null, "products in bfloat16 were NOT tested: " + found.reason());
-    return found.products();
+  private static NativeProducts present(Instructions instructions) {
+    NativeProducts products = NativeProducts.found().of(instructions);
+    assumeTrue(products != null, "products by " + instructions + " were NOT tested: not here");
+    return products;
+  }
+
+  /** One panel, repeated row of Z, with NaN behind the rows of A, the panel of B and columns of C. */
+  private static void checkAmidNan(NativeProducts products, int rows, int columns, int depth) {
+    int width = TilePrimitives.widthOf(columns);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment a = numbers(arena, rows * depth, 1, 0);
+      MemorySegment b = numbers(arena, depth * columns, 2, 0);
+      MemorySegment z = numbers(arena, columns, 3, 32);
+      MemorySegment c = numbers(arena, 0, 4, (rows + 32) * 40);
+      long stride = NativeProducts.stride(depth);
+      MemorySegment rounded = arena.allocate(stride * (rows + 32), 64).fill((byte) -1);
+      products.round(rows, depth, Matrix.rows(a, depth), rounded);
+      long bytes = 2 * Panels.size(depth, columns, DType.BF16);
+      MemorySegment memory = arena.allocate(bytes + 4096, 64).fill((byte) -1);
+      Panels panels = new Panels(memory, depth, columns, DType.BF16);
+      panels.pack(Matrix.rows(b, columns));
+      products.multiply(
+          rows, depth, rounded, panels, 0, 0, new Matrix(z, 0, 0, 4), Matrix.rows(c, 40));
+      String what = "%d rows, %d of %d columns, depth %d".formatted(rows, columns, width, depth);
+      for (int i = 0; i < rows + 32; i++) {
+        for (int j = 0; j < 40; j++) {
+          double expected = i < rows && j < columns ? z.getAtIndex(FLOAT, j) : Double.NaN;
+          for (int k = 0; k < depth && i < rows && j < columns; k++) {
+            expected +=
+                (double) Case.rounded(a.getAtIndex(FLOAT, i * depth + k))
+                    * Case.rounded(b.getAtIndex(FLOAT, k * columns + j));
+          }
+          assertEquals(expected, c.getAtIndex(FLOAT, i * 40 + j), 1e-4, what);
+        }
+      }
+    }
+  }
+
+  /** Random numbers, and NaN behind them. */
+  private static MemorySegment numbers(Arena arena, int count, long seed, int behind) {
+    Random random = new Random(seed);
+    MemorySegment memory = arena.allocate(4L * (count + behind), 64);
+    for (int i = 0; i < count + behind; i++) {
+      memory.setAtIndex(FLOAT, i, i < count ? (float) random.nextGaussian() : Float.NaN);
+    }
+    return memory;
   }
 
   private static void check(Case c, Cpu cpu) {

@@ -49,6 +49,11 @@ final class Cpu implements AutoCloseable {
     return products == null ? DType.F32 : DType.BF16;
   }
 
+  /** What multiplies with frozen weights in bfloat16, or null. */
+  NativeProducts products() {
+    return products;
+  }
+
   RowPrimitives rows() {
     return primitives.rows();
   }

@@ -39,11 +39,20 @@ final class CpuBackend implements Backend {
   private final VectorKernels vectors;
 
   CpuBackend(Primitives primitives, BackendOptions options) {
-    int threads =
-        options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-    NativeProducts products =
-        options.type() == DType.BF16 ? NativeProducts.require() : null;
-    cpu = new Cpu(primitives, products, threads);
+    this(
+        new Cpu(
+            primitives,
+            options.type() == DType.BF16 ? NativeProducts.require() : null,
+            options.threads() > 0
+                ? options.threads()
+                : Runtime.getRuntime().availableProcessors()));
+  }
+
+  /**
+   * @param cpu closed with the backend
+   */
+  CpuBackend(Cpu cpu) {
+    this.cpu = cpu;
     embedding = new CpuEmbedding(cpu);
     rmsNorm = new CpuRmsNorm(cpu);
     lora = new CpuLora(cpu);
@@ -65,7 +74,8 @@ final class CpuBackend implements Backend {
   public String description() {
     String products =
         productType() == DType.BF16
-            ? ", products with frozen weights in bfloat16 (" + NativeProducts.ERROR + ")"
+            ? ", products with frozen weights in bfloat16 by %s (%s)"
+                .formatted(cpu.products().instructions(), NativeProducts.ERROR)
             : "";
     return "float32%s, %s, %d thread%s"
         .formatted(

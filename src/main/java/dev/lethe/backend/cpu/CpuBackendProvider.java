@@ -9,7 +9,6 @@ import java.util.List;
 /** Offers the CPU backend, which works everywhere and is fast where the Vector API is enabled. */
 public final class CpuBackendProvider implements BackendProvider {
   private static final String PRODUCTS = "cpu bf16";
-  private static final String BF16_PRODUCTS = "products with frozen weights in bfloat16, ";
 
   @Override
   public String name() {
@@ -23,14 +22,19 @@ public final class CpuBackendProvider implements BackendProvider {
 
   @Override
   public Availability availability(BackendOptions options) {
-    if (options.type() == DType.BF16 && NativeProducts.found().products() == null) {
-      NativeProducts.Found none = NativeProducts.found();
-      return new Availability(
-          false, true, "no products in bfloat16: " + none.reason(), none.remedy());
-    }
     Primitives found = Primitives.best();
-    String products = options.type() == DType.BF16 ? BF16_PRODUCTS : "";
-    return Availability.working("float32, " + products + found.detail(), found.remedy());
+    if (options.type() != DType.BF16) {
+      return Availability.working("float32, " + found.detail(), found.remedy());
+    }
+    NativeProducts.Found products = NativeProducts.found();
+    if (products.products() == null) {
+      return new Availability(
+          false, true, "no products in bfloat16: " + products.reason(), products.remedy());
+    }
+    return Availability.working(
+        "float32, products with frozen weights in bfloat16 by %s, %s"
+            .formatted(products.products().instructions(), found.detail()),
+        found.remedy());
   }
 
   @Override
@@ -41,8 +45,8 @@ public final class CpuBackendProvider implements BackendProvider {
             ? new Part(PRODUCTS, "no: " + found.reason() + ". " + found.remedy(), null)
             : new Part(
                 PRODUCTS,
-                "AVX-512 BF16 for --dtype bf16, %s; the default is float32"
-                    .formatted(NativeProducts.ERROR),
+                "%s for --dtype bf16, %s; the default is float32"
+                    .formatted(found.products().instructions(), NativeProducts.ERROR),
                 null));
   }
 

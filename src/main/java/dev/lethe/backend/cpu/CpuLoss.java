@@ -87,7 +87,7 @@ final class CpuLoss implements LossKernels {
             Cpu.memory(rowLoss),
             p == null ? null : Cpu.memory(p),
             gx == null ? null : Cpu.memory(gx));
-    blocks(m, TALL_BLOCK, mode::run);
+    blocks(w, m, TALL_BLOCK, mode::run);
   }
 
   @Override
@@ -107,6 +107,7 @@ final class CpuLoss implements LossKernels {
     Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
     VocabularySlice[] slices = VocabularySlice.of((int) v);
     blocks(
+        w,
         k * m,
         TALL_BLOCK,
         (row, end, scratch) -> {
@@ -150,6 +151,7 @@ final class CpuLoss implements LossKernels {
     Panels forth = w.forward().panels();
     Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
     blocks(
+        w,
         k * m,
         rowsOfWhole(v),
         (row, end, scratch) -> {
@@ -190,10 +192,6 @@ final class CpuLoss implements LossKernels {
     Require.tensor("loss.backwardTangent: gx", gx, F32, m, w.in());
     Require.tensor("loss.backwardTangent: dgx", dgx, F32, k, m, w.in());
     MemorySegment ids = requireTargets("loss.backwardTangent: targets", targets, m, w.out());
-    if (w.forward().panels().bf16()) { // the block's micro-kernels read panels of floats
-      backwardTangent(head, p, weights, dx, dgx);
-      return;
-    }
     HeadBlock.Primal primal =
         new HeadBlock.Primal(Cpu.memory(p), ids, Cpu.memory(weights), Cpu.memory(gx));
     Panels back = w.backwardPanels("loss.backwardTangent");
@@ -207,9 +205,10 @@ final class CpuLoss implements LossKernels {
   }
 
   /** Cuts rows into equal blocks of at most {@code most}, as many for each thread. */
-  private void blocks(long m, int most, WorkerPool.RangeTask task) {
+  private void blocks(PackedLinear head, long m, int most, WorkerPool.RangeTask task) {
     int n = Math.toIntExact(m);
-    int tiles = Math.ceilDiv(n, TilePrimitives.ROWS);
+    int tile = gemm.tileRows(head.forward().panels());
+    int tiles = Math.ceilDiv(n, tile);
     int threads = cpu.pool().threads();
     int pieces = Math.ceilDiv(Math.ceilDiv(n, most), threads) * threads;
     int blocks = Math.clamp(pieces, 1, Math.max(1, tiles));
@@ -217,8 +216,8 @@ final class CpuLoss implements LossKernels {
         .run(
             n == 0 ? 0 : blocks,
             (i, scratch) -> {
-              int from = (int) ((long) tiles * i / blocks) * TilePrimitives.ROWS;
-              int to = (int) ((long) tiles * (i + 1) / blocks) * TilePrimitives.ROWS;
+              int from = (int) ((long) tiles * i / blocks) * tile;
+              int to = (int) ((long) tiles * (i + 1) / blocks) * tile;
               task.run(from, Math.min(n, to), scratch);
             });
   }

@@ -23,8 +23,17 @@ final class Gemm {
   /** Total depth up to which the slices of a tile follow one another without leaving the tile. */
   private static final int GROUP = 1536;
 
-  /** Tiles in a block of rows. */
-  private static final int BLOCK = 10;
+  /** Rows of a block, a multiple of the rows of a tile. */
+  private static final int BLOCK = 10 * ROWS;
+
+  /** Rows that the native library multiplies at a time. */
+  private static final int NATIVE_ROWS = 32;
+
+  /** Rows of a block of bfloat16, whose product is so fast that weights must come by less often. */
+  private static final int NATIVE_BLOCK = 12 * NATIVE_ROWS;
+
+  /** Panels of bfloat16 after which further terms are added, while C is in the second-level cache. */
+  private static final int NATIVE_PANELS = 8;
 
   /**
    * Rows of A whose distance is a multiple of this fall on few cache sets: such blocks are copied.
@@ -60,6 +69,11 @@ final class Gemm {
     return zero;
   }
 
+  /** Rows that are multiplied with panels of a type at a time; blocks of rows are best multiples. */
+  int tileRows(Panels b) {
+    return b.bf16() ? NATIVE_ROWS : ROWS;
+  }
+
   /**
    * Computes all of C on all threads.
    *
@@ -69,15 +83,17 @@ final class Gemm {
    */
   void run(int n, Matrix c, Matrix start, Term... terms) {
     int panels = terms[0].b().count();
-    int rowTiles = Math.ceilDiv(n, ROWS);
+    int tile = tileRows(terms[0].b());
+    int rowTiles = Math.ceilDiv(n, tile);
     int threads = pool.threads();
-    int rowCuts = Math.ceilDiv(rowTiles, BLOCK);
+    int blocks = Math.ceilDiv(n, blockRows(terms));
+    int rowCuts = blocks;
     if (threads > 1) {
       rowCuts = Math.min(rowTiles, Math.max(1, Math.ceilDiv(rowCuts, threads)) * threads);
     }
     int columnCuts = 1;
     if (rowCuts < threads || rowTiles % rowCuts != 0 && rowTiles < 4 * threads) {
-      rowCuts = Math.ceilDiv(rowTiles, BLOCK);
+      rowCuts = blocks;
       columnCuts = Math.min(panels, 4 * threads);
     }
     if ((long) n * panels * depth(terms) < 4096) {
@@ -93,8 +109,8 @@ final class Gemm {
           int j = task % byColumn;
           block(
               scratch,
-              cut(rowTiles, i, byRow) * ROWS,
-              Math.min(n, cut(rowTiles, i + 1, byRow) * ROWS),
+              cut(rowTiles, i, byRow) * tile,
+              Math.min(n, cut(rowTiles, i + 1, byRow) * tile),
               cut(panels, j, byColumn),
               cut(panels, j + 1, byColumn),
               c,
@@ -107,9 +123,13 @@ final class Gemm {
     return (int) ((long) total * piece / pieces);
   }
 
-  /** A cut between pairs of depths. */
+  /** A cut at a multiple of 32, the depths that the native library multiplies at a time. */
   private static int depthCut(int total, int piece, int pieces) {
-    return piece == pieces ? total : cut(total, piece, pieces) & ~1;
+    return piece == pieces ? total : cut(total, piece, pieces) & ~31;
+  }
+
+  private static int blockRows(Term[] terms) {
+    return terms[0].b().bf16() ? NATIVE_BLOCK : BLOCK;
   }
 
   private static int depth(Term[] terms) {
@@ -131,8 +151,9 @@ final class Gemm {
       Matrix start,
       Term... terms) {
     int total = depth(terms);
-    for (int i = row; i < end; i += BLOCK * ROWS) {
-      int last = Math.min(end, i + BLOCK * ROWS);
+    int most = blockRows(terms);
+    for (int i = row; i < end; i += most) {
+      int last = Math.min(end, i + most);
       if (total <= GROUP) {
         group(scratch, i, last, panel, panelEnd, c, start, 0, total, terms);
       } else {
@@ -154,8 +175,9 @@ final class Gemm {
   void addSlice(
       Scratch scratch, int rows, Matrix c, Matrix start, int k, int kEnd, Term term) {
     Term[] terms = {term};
-    for (int i = 0; i < rows; i += BLOCK * ROWS) {
-      int last = Math.min(rows, i + BLOCK * ROWS);
+    int most = blockRows(terms);
+    for (int i = 0; i < rows; i += most) {
+      int last = Math.min(rows, i + most);
       group(scratch, i, last, 0, term.b().count(), c, start, k, kEnd, terms);
     }
   }
@@ -230,26 +252,31 @@ final class Gemm {
     Panels b = terms[0].b();
     int count = end - row;
     int depth = Math.min(kEnd, b.depth()) - k;
+    MemorySegment rounded = null;
     if (depth > 0) {
       Matrix a = terms[0].a();
-      MemorySegment rounded =
+      rounded =
           scratch.floats(Slot.ROUNDED_A, Math.ceilDiv(count * NativeProducts.stride(depth), 4));
-      Matrix rowsOfA = new Matrix(a.segment(), a.at(row, k), a.rowStride(), a.columnStride());
-      products.round(count, depth, rowsOfA, rounded);
-      for (int p = panel; p < panelEnd; p++) {
+      products.round(
+          count, depth, new Matrix(a.segment(), a.at(row, k), a.rowStride(), a.columnStride()),
+          rounded);
+    }
+    Term[] others =
+        kEnd > b.depth() ? Arrays.copyOfRange(terms, 1, terms.length) : new Term[0];
+    for (int first = panel; first < panelEnd; first += NATIVE_PANELS) {
+      int last = Math.min(panelEnd, first + NATIVE_PANELS);
+      for (int p = first; p < last && depth > 0; p++) {
         long column = (long) p * WIDE;
         Matrix from =
             new Matrix(start.segment(), start.at(row, column), start.rowStride(), 4);
         Matrix to = new Matrix(c.segment(), c.at(row, column), c.rowStride(), 4);
         products.multiply(count, depth, rounded, b, p, k, from, to);
       }
-    }
-    if (terms.length > 1 && kEnd > b.depth()) {
-      int done = b.depth();
-      Term[] others = Arrays.copyOfRange(terms, 1, terms.length);
-      group(
-          scratch, row, end, panel, panelEnd, c, depth > 0 ? c : start, Math.max(0, k - done),
-          kEnd - done, others);
+      if (others.length > 0) {
+        group(
+            scratch, row, end, first, last, c, depth > 0 ? c : start, Math.max(0, k - b.depth()),
+            kEnd - b.depth(), others);
+      }
     }
   }
 

@@ -14,17 +14,16 @@ import java.lang.foreign.ValueLayout;
 final class HeadBlock {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
-  private static final int TILE = TilePrimitives.ROWS;
   private static final int WIDE = TilePrimitives.WIDE;
 
   /** Rows of a block, those of all its directions together. */
-  private static final int BLOCK = 384;
-
-  /** Directions of a block. */
-  private static final int DIRECTIONS = BLOCK / TILE;
+  private static final int BLOCK = 264;
 
   /** Columns of the vocabulary at a time. */
   private static final int COLUMNS = 128;
+
+  /** The same where products are in bfloat16: more, since ẋ is rounded for each time. */
+  private static final int NATIVE_COLUMNS = 512;
 
   /** Depth of a product at a time: as deep, a panel is half of a first-level cache. */
   private static final int SLICE = 160;
@@ -41,7 +40,10 @@ final class HeadBlock {
   private final int m;
   private final int vocabulary;
   private final int depth;
+  private final int tile;
+  private final int step;
   private final int inRow;
+  private final int zRow;
   private final int outRow;
 
   /**
@@ -76,16 +78,19 @@ final class HeadBlock {
     this.dgx = dgx;
     this.vocabulary = forth.columns();
     this.depth = forth.depth();
+    this.tile = cpu.gemm().tileRows(forth);
+    this.step = forth.bf16() ? NATIVE_COLUMNS : COLUMNS;
     this.inRow = depth + SPARE;
+    this.zRow = forth.bf16() ? NATIVE_COLUMNS + SPARE : COLUMNS;
     this.outRow = TilePrimitives.padded(depth) + SPARE;
   }
 
   /** Computes all rows of k directions on all threads. */
   void run(long k) {
-    int groups = (int) Math.ceilDiv(k, DIRECTIONS);
+    int groups = (int) Math.ceilDiv(k, BLOCK / tile);
     int widest = (int) Math.ceilDiv(k, Math.max(1, groups));
-    int most = Math.max(TILE, BLOCK / Math.max(1, widest) / TILE * TILE);
-    int tiles = Math.ceilDiv(m, TILE);
+    int most = Math.max(tile, BLOCK / Math.max(1, widest) / tile * tile);
+    int tiles = Math.ceilDiv(m, tile);
     int threads = cpu.pool().threads();
     int pieces = Math.ceilDiv(Math.ceilDiv(m, most), threads) * threads;
     int blocks = Math.clamp(pieces, 1, Math.max(1, tiles));
@@ -97,14 +102,15 @@ final class HeadBlock {
               int group = task / blocks;
               int first = (int) (k * group / groups);
               int last = (int) (k * (group + 1) / groups);
-              int row = (int) ((long) tiles * block / blocks) * TILE;
-              int end = Math.min(m, (int) ((long) tiles * (block + 1) / blocks) * TILE);
+              int row = (int) ((long) tiles * block / blocks) * tile;
+              int end = Math.min(m, (int) ((long) tiles * (block + 1) / blocks) * tile);
               new Block(scratch, first, last - first, row, end - row).run();
             });
   }
 
   /** Rows {@code row … row+count-1} of directions {@code first … first+directions-1}. */
   private final class Block {
+    private final Scratch scratch;
     private final int first;
     private final int directions;
     private final int row;
@@ -116,13 +122,14 @@ final class HeadBlock {
     private final MemorySegment means;
 
     Block(Scratch scratch, int first, int directions, int row, int count) {
+      this.scratch = scratch;
       this.first = first;
       this.directions = directions;
       this.row = row;
       this.count = count;
       rows = directions * count;
       in = scratch.floats(Slot.HEAD_IN, (long) rows * inRow);
-      z = scratch.floats(Slot.LOGITS, (long) rows * COLUMNS);
+      z = scratch.floats(Slot.LOGITS, (long) rows * zRow);
       out = scratch.floats(Slot.HEAD_OUT, (long) rows * outRow);
       means = scratch.floats(Slot.STATISTICS, rows);
     }
@@ -130,11 +137,17 @@ final class HeadBlock {
     void run() {
       gather();
       cpu.rows().fill(out, 0, rows * outRow, 0);
-      for (int column = 0; column < vocabulary; column += COLUMNS) {
-        int columns = Math.min(COLUMNS, vocabulary - column);
-        logits(column, columns);
-        weigh(column, columns);
-        adjoints(column, columns);
+      for (int column = 0; column < vocabulary; column += step) {
+        int columns = Math.min(step, vocabulary - column);
+        if (forth.bf16()) {
+          nativeLogits(column, columns);
+          weigh(column, columns);
+          nativeAdjoints(column, columns);
+        } else {
+          logits(column, columns);
+          weigh(column, columns);
+          adjoints(column, columns);
+        }
       }
       for (int i = 0; i < rows; i++) {
         cpu.rows().copy(out, 4L * i * outRow, dgx, place(i), depth);
@@ -151,18 +164,12 @@ final class HeadBlock {
       for (int i = 0; i < count; i++) {
         float w = primal.weights.get(FLOAT, 4L * (row + i));
         int target = primal.targets.get(INT, 4L * (row + i));
-        int panel = target / WIDE;
-        long ofTarget = forth.at(panel, 0) + 4L * (target % WIDE);
-        long step = 4L * forth.width(panel);
         long adjoint = 4L * depth * (row + i);
         for (int j = 0; j < directions; j++) {
           int at = j * count + i;
           long to = 4L * at * inRow;
           cpu.rows().copy(dx, place(at), in, to, depth);
-          double label = 0;
-          for (int d = 0; d < depth; d++) {
-            label += in.get(FLOAT, to + 4L * d) * forth.segment().get(FLOAT, ofTarget + d * step);
-          }
+          double label = forth.dotColumn(target, in, to);
           double part = w == 0 ? 0 : cpu.rows().dotDouble(in, to, primal.gx, adjoint, depth) / w;
           means.set(FLOAT, 4L * at, (float) (label + part));
         }
@@ -183,9 +190,28 @@ final class HeadBlock {
               .multiplyAdd(
                   rows, width, to - from, in, 4L * from, 4L * inRow, 4, forth.segment(),
                   forth.at(panel, from), 4L * width, start, s == 0 ? 0 : 4L * done,
-                  s == 0 ? 0 : 4L * COLUMNS, z, 4L * done, 4L * COLUMNS);
+                  s == 0 ? 0 : 4L * zRow, z, 4L * done, 4L * zRow);
         }
       }
+    }
+
+    private void nativeLogits(int column, int columns) {
+      int panel = column / WIDE;
+      cpu.gemm()
+          .block(
+              scratch, 0, rows, panel, panel + Math.ceilDiv(columns, WIDE), logitsFrom(column),
+              cpu.gemm().zero(), new Gemm.Term(new Matrix(in, 0, 4L * inRow, 4), forth));
+    }
+
+    private void nativeAdjoints(int column, int columns) {
+      Matrix c = new Matrix(out, 0, 4L * outRow, 4);
+      Gemm.Term term = new Gemm.Term(logitsFrom(column), back);
+      cpu.gemm().addSlice(scratch, rows, c, c, column, column + columns, term);
+    }
+
+    /** ż as a matrix of which only columns from the given one on are there. */
+    private Matrix logitsFrom(int column) {
+      return new Matrix(z, -4L * column, 4L * zRow, 4);
     }
 
     /** ż becomes w p∘(ż − mean). */
@@ -195,7 +221,7 @@ final class HeadBlock {
         long p = 4 * ((long) (row + i) * vocabulary + column);
         for (int j = 0; j < directions; j++) {
           int at = j * count + i;
-          long to = 4L * at * COLUMNS;
+          long to = 4L * at * zRow;
           float mean = means.get(FLOAT, 4L * at);
           cpu.rows().weighted(w, primal.p, p, z, to, mean, z, to, columns);
         }
@@ -209,7 +235,7 @@ final class HeadBlock {
         long at = 4L * panel * WIDE;
         cpu.tiles()
             .multiplyAdd(
-                rows, width, columns, z, 0, 4L * COLUMNS, 4, back.segment(),
+                rows, width, columns, z, 0, 4L * zRow, 4, back.segment(),
                 back.at(panel, column), 4L * width, out, at, 4L * outRow, out, at, 4L * outRow);
       }
     }

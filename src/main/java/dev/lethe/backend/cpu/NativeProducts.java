@@ -9,11 +9,13 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * Products with bfloat16 factors and float32 sums by the native library {@code native/cpu}, where the
- * jar was built with it and the processor has AVX-512 BF16. Calls take tens of microseconds, so they
- * are ordinary ones that let the garbage collector work meanwhile.
+ * jar was built with it and the processor has AMX or AVX-512 BF16. The two round sums in another order.
+ * Calls take microseconds, so they are ordinary ones that let the garbage collector work meanwhile.
  */
 final class NativeProducts {
   /** Half the distance of neighbouring bfloat16 numbers, of a number of size one. */
@@ -22,33 +24,78 @@ final class NativeProducts {
   private static final String FLOAT32 = "Leave --dtype away to compute in float32.";
   private static final Found FOUND = find();
 
+  private final Instructions instructions;
   private final MethodHandle round;
   private final MethodHandle multiply;
+
+  /** What multiplies, the fastest first. */
+  enum Instructions {
+    AMX("AMX", "lethe_amx_"),
+    AVX512("AVX-512 BF16", "lethe_bf16_");
+
+    private final String text;
+    private final String prefix;
+
+    Instructions(String text, String prefix) {
+      this.text = text;
+      this.prefix = prefix;
+    }
+
+    @Override
+    public String toString() {
+      return text;
+    }
+
+    private boolean built(SymbolLookup symbols) {
+      return symbols.find(prefix + "supported").isPresent();
+    }
+
+    private boolean supported(SymbolLookup symbols) {
+      MethodHandle ask =
+          CpuLibrary.function(symbols, prefix + "supported", FunctionDescriptor.of(JAVA_INT));
+      try {
+        return (int) ask.invokeExact() != 0;
+      } catch (Throwable e) {
+        throw new AssertionError("C functions throw nothing", e);
+      }
+    }
+  }
 
   /**
    * What this machine has.
    *
-   * @param products null where they cannot run here
-   * @param reason why they cannot; null where they can
-   * @param remedy the one line that would help; null where they can
+   * @param all one for each kind of instructions that can run here, the fastest first
+   * @param reason why there are none; null where there are
+   * @param remedy the one line that would help; null where there are some
    */
-  record Found(NativeProducts products, String reason, String remedy) {
+  record Found(List<NativeProducts> all, String reason, String remedy) {
     private static Found none(String reason, String remedy) {
-      return new Found(null, reason, remedy);
+      return new Found(List.of(), reason, remedy);
+    }
+
+    /** The fastest; null where none can run here. */
+    NativeProducts products() {
+      return all.isEmpty() ? null : all.getFirst();
+    }
+
+    /** Those of one kind; null where it cannot run here. */
+    NativeProducts of(Instructions kind) {
+      return all.stream().filter(each -> each.instructions == kind).findAny().orElse(null);
     }
   }
 
-  private NativeProducts(SymbolLookup symbols) {
+  private NativeProducts(SymbolLookup symbols, Instructions instructions) {
+    this.instructions = instructions;
     round =
         CpuLibrary.function(
             symbols,
-            "lethe_bf16_round",
+            instructions.prefix + "round",
             FunctionDescriptor.ofVoid(
                 JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG));
     multiply =
         CpuLibrary.function(
             symbols,
-            "lethe_bf16_multiply",
+            instructions.prefix + "multiply",
             FunctionDescriptor.ofVoid(
                 JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG,
                 ADDRESS, JAVA_LONG));
@@ -59,15 +106,19 @@ final class NativeProducts {
     return FOUND;
   }
 
-  /** The products; throws where they cannot run here. */
+  /** The fastest products; throws where none can run here. */
   static NativeProducts require() {
-    if (FOUND.products == null) {
+    if (FOUND.all.isEmpty()) {
       throw new EnvironmentException(
           "device cpu in bf16",
           "cannot run here: " + FOUND.reason,
           FOUND.remedy);
     }
-    return FOUND.products;
+    return FOUND.products();
+  }
+
+  Instructions instructions() {
+    return instructions;
   }
 
   /** Bytes from a row of {@link #round}ed numbers to the next: never a multiple of 4096. */
@@ -76,7 +127,8 @@ final class NativeProducts {
   }
 
   /**
-   * Rounds rows of floats to the nearest bfloat16, ties to even.
+   * Rounds rows of floats to the nearest bfloat16, ties to even, and puts zeros behind them as far as
+   * {@link #multiply} reads.
    *
    * @param from (rows,depth), contiguous rows
    * @param to room for {@code rows} rows of {@link #stride}
@@ -130,23 +182,19 @@ final class NativeProducts {
     if (library.symbols() == null) {
       return Found.none(library.reason(), library.remedy());
     }
-    if (library.symbols().find("lethe_bf16_supported").isEmpty()) {
+    SymbolLookup symbols = library.symbols();
+    if (Arrays.stream(Instructions.values()).noneMatch(kind -> kind.built(symbols))) {
       return Found.none(
-          "the compiler that built their library knows no AVX-512 BF16",
-          "Build Lethe again with g++ 10 or newer.");
+          "the compiler that built their library knows neither AMX nor AVX-512 BF16",
+          "Build Lethe again with g++ 11 or newer.");
     }
-    return supported(library.symbols())
-        ? new Found(new NativeProducts(library.symbols()), null, null)
-        : Found.none("this processor has no AVX-512 BF16", FLOAT32);
-  }
-
-  private static boolean supported(SymbolLookup symbols) {
-    MethodHandle ask =
-        CpuLibrary.function(symbols, "lethe_bf16_supported", FunctionDescriptor.of(JAVA_INT));
-    try {
-      return (int) ask.invokeExact() != 0;
-    } catch (Throwable e) {
-      throw new AssertionError("C functions throw nothing", e);
-    }
+    List<NativeProducts> all =
+        Arrays.stream(Instructions.values())
+            .filter(kind -> kind.built(symbols) && kind.supported(symbols))
+            .map(kind -> new NativeProducts(symbols, kind))
+            .toList();
+    return all.isEmpty()
+        ? Found.none("the system offers neither AMX nor AVX-512 BF16", FLOAT32)
+        : new Found(all, null, null);
   }
 }
