@@ -4,7 +4,7 @@
 set(SOURCE ${CMAKE_CURRENT_LIST_DIR})
 find_program(CXX_COMPILER NAMES c++ g++ clang++)
 if(WIN32 OR NOT CXX_COMPILER)
-  message(STATUS "no C++ compiler: the kernel emulator and the CPU's bfloat16 products are left out; their tests are skipped")
+  message(STATUS "no C++ compiler: the kernel emulator and the CPU's native code (slower without it, no bfloat16) are left out; their tests are skipped")
   return()
 endif()
 find_program(NVCC nvcc HINTS $ENV{CUDA_PATH}/bin $ENV{CUDA_HOME}/bin /usr/local/cuda/bin)

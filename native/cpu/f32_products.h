@@ -2,6 +2,8 @@
 // over ascending depths with one fused multiply-add each, as Java's kernels do it, so the numbers are the same to the bit.
 #pragma once
 
+#include <immintrin.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -89,15 +91,33 @@ void multiply(
   }
 }
 
-// Writes (rows,columns) transposed; rows behind the last are zeros, up to a multiple of padded.
+// Writes 4 rows by 4 columns transposed.
+inline void transpose4(const char* from, int64_t from_row, char* to, int64_t to_row) {
+  __m128 row[4];
+  for (int i = 0; i < 4; i++) {
+    row[i] = _mm_loadu_ps(reinterpret_cast<const float*>(from + i * from_row));
+  }
+  _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]);
+  for (int i = 0; i < 4; i++) {
+    _mm_storeu_ps(reinterpret_cast<float*>(to + i * to_row), row[i]);
+  }
+}
+
+// Writes (rows,columns) transposed; behind its rows are zeros, up to padded elements.
 inline void transpose(
     int64_t rows, int64_t columns, const char* from, int64_t from_row, char* to, int64_t to_row,
     int64_t padded) {
+  int64_t whole_rows = rows - rows % 4;
+  int64_t whole_columns = columns - columns % 4;
+  for (int64_t i = 0; i < whole_rows; i += 4) {
+    for (int64_t j = 0; j < whole_columns; j += 4) {
+      transpose4(from + i * from_row + 4 * j, from_row, to + j * to_row + 4 * i, to_row);
+    }
+  }
   for (int64_t j = 0; j < columns; j++) {
     char* target = to + j * to_row;
-    const char* source = from + 4 * j;
-    for (int64_t i = 0; i < rows; i++) {
-      std::memcpy(target + 4 * i, source + i * from_row, 4);
+    for (int64_t i = j < whole_columns ? whole_rows : 0; i < rows; i++) {
+      std::memcpy(target + 4 * i, from + i * from_row + 4 * j, 4);
     }
     std::memset(target + 4 * rows, 0, 4 * (padded - rows));
   }

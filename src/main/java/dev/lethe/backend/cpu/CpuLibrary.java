@@ -18,14 +18,13 @@ import java.nio.file.Path;
  *
  * @param symbols its functions; null where it cannot be called here
  * @param reason why it cannot; null where it can
- * @param remedy the one line that would help; null where it can
+ * @param remedy the one line that would help; null where there is none
  */
 record CpuLibrary(SymbolLookup symbols, String reason, String remedy) {
   /** {@code -Dlethe.cpu.native=false}: the CPU backend stays in Java. */
   static final String PROPERTY = "lethe.cpu.native";
 
   private static final String FILE = "liblethe_cpu.so";
-  private static final String JAVA = "Leave --dtype away to compute in float32.";
   private static final CpuLibrary FOUND = load();
 
   /** What is there; the library is loaded at the first call and stays. */
@@ -54,13 +53,13 @@ record CpuLibrary(SymbolLookup symbols, String reason, String remedy) {
     String system = System.getProperty("os.name");
     String processor = System.getProperty("os.arch");
     if (!system.equals("Linux") || !processor.equals("amd64")) {
-      return none("it is there for Linux on x86-64 only", JAVA);
+      return none("the native library is there for Linux on x86-64 only", null);
     }
     try (InputStream in = CpuLibrary.class.getResourceAsStream(FILE)) {
       if (in == null) {
         return none(
-            "this jar was built without the library " + FILE,
-            "Build Lethe again where cmake and g++ 10 or newer are on the PATH.");
+            "this jar was built without the native library " + FILE,
+            "Build Lethe again where cmake and g++ are on the PATH.");
       }
       Path file = PrivateFolder.file(PrivateFolder.cache("cpu"), FILE, in.readAllBytes());
       return new CpuLibrary(SymbolLookup.libraryLookup(file, Arena.global()), null, null);
@@ -71,7 +70,7 @@ record CpuLibrary(SymbolLookup symbols, String reason, String remedy) {
           "Java may not call native code: " + e.getMessage(),
           "Start Java with --enable-native-access=ALL-UNNAMED.");
     } catch (IOException | IllegalArgumentException e) {
-      return none("the library cannot be loaded: " + e.getMessage(), JAVA);
+      return none("the native library cannot be loaded: " + e.getMessage(), null);
     }
   }
 }

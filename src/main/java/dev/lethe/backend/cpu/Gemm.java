@@ -359,18 +359,16 @@ final class Gemm {
   }
 
   /** A block of A as panels of 12 rows: element (i,k) at (i/12·depth + k)·12 + i%12. */
-  private static Matrix packed(
+  private Matrix packed(
       Scratch scratch, Matrix a, int row, int end, int first, int last) {
     int depth = last - first;
     MemorySegment copy =
         scratch.floats(Slot.PACKED_A, (long) Math.ceilDiv(end - row, ROWS) * ROWS * depth);
-    for (int i = row; i < end; i++) {
-      int inBlock = i - row;
-      long to = 4L * ((long) (inBlock - inBlock % ROWS) * depth + inBlock % ROWS);
-      long from = a.at(i, first);
-      for (int k = 0; k < depth; k++) {
-        copy.set(FLOAT, to + 4L * ROWS * k, a.segment().get(FLOAT, from + 4L * k));
-      }
+    for (int i = row; i < end; i += ROWS) {
+      int count = Math.min(ROWS, end - i);
+      tiles.transpose(
+          count, depth, a.segment(), a.at(i, first), a.rowStride(), copy,
+          4L * (i - row) * depth, 4L * ROWS, ROWS);
     }
     return new Matrix(copy, 0, 4, 4L * ROWS);
   }

@@ -180,12 +180,13 @@ final class NativeProducts {
   private static Found find() {
     CpuLibrary library = CpuLibrary.found();
     if (library.symbols() == null) {
-      return Found.none(library.reason(), library.remedy());
+      String remedy = library.remedy() == null ? FLOAT32 : library.remedy();
+      return Found.none(library.reason(), remedy);
     }
     SymbolLookup symbols = library.symbols();
     if (Arrays.stream(Instructions.values()).noneMatch(kind -> kind.built(symbols))) {
       return Found.none(
-          "the compiler that built their library knows neither AMX nor AVX-512 BF16",
+          "the compiler that built the native library knows neither AMX nor AVX-512 BF16",
           "Build Lethe again with g++ 11 or newer.");
     }
     List<NativeProducts> all =

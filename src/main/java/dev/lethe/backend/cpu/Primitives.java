@@ -14,13 +14,14 @@ record Primitives(TilePrimitives tiles, RowPrimitives rows, String detail, Strin
   /** The fastest that works here. */
   static Primitives best() {
     Primitives java = bestInJava();
-    return NativeCode.BITS == 0
-        ? java
-        : new Primitives(
-            new NativeTiles(),
-            new NativeRows(java.rows),
-            "native code, %d-bit registers; %s".formatted(NativeCode.BITS, java.detail),
-            java.remedy);
+    if (NativeCode.BITS > 0) {
+      String detail =
+          "native code, %d-bit registers; %s".formatted(NativeCode.BITS, java.detail);
+      return new Primitives(
+          new NativeTiles(), new NativeRows(java.rows), detail, java.remedy);
+    }
+    String remedy = java.remedy == null ? CpuLibrary.found().remedy() : java.remedy;
+    return new Primitives(java.tiles, java.rows, java.detail + "; no native code", remedy);
   }
 
   /** The fastest that works here without the native library. */
