@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendContractTest;
-import dev.lethe.backend.cpu.NativeProducts.Instructions;
+import dev.lethe.backend.cpu.Bf16Products.Instructions;
 import org.junit.jupiter.api.Nested;
 
 /** The CPU backend with products in bfloat16 against the reference, by all instructions of this machine. */
@@ -26,7 +26,7 @@ final class Bf16CpuBackendTest {
   }
 
   private static Backend backend(Instructions instructions) {
-    NativeProducts products = NativeProducts.found().of(instructions);
+    Bf16Products products = Bf16Products.found().of(instructions);
     assumeTrue(products != null, "products by " + instructions + " were NOT tested: not here");
     return new CpuBackend(new Cpu(Primitives.best(), products, 2));
   }

@@ -21,7 +21,7 @@ final class Cpu implements AutoCloseable {
   private final HostAllocator allocator = new HostAllocator();
   private final HostAllocator scratchMemory = new HostAllocator();
   private final WorkerPool pool;
-  private final NativeProducts products;
+  private final Bf16Products products;
   private final Gemm gemm;
   private final MemorySegment zeros;
 
@@ -32,7 +32,7 @@ final class Cpu implements AutoCloseable {
   /**
    * @param products what multiplies with frozen weights in bfloat16; null: float32 throughout
    */
-  Cpu(Primitives primitives, NativeProducts products, int threads) {
+  Cpu(Primitives primitives, Bf16Products products, int threads) {
     this.primitives = primitives;
     this.products = products;
     zeros = ((HostStorage) scratchMemory.allocate(4L * ZEROS)).segment().fill((byte) 0);
@@ -50,7 +50,7 @@ final class Cpu implements AutoCloseable {
   }
 
   /** What multiplies with frozen weights in bfloat16, or null. */
-  NativeProducts products() {
+  Bf16Products products() {
     return products;
   }
 

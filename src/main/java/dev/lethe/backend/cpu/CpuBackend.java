@@ -42,7 +42,7 @@ final class CpuBackend implements Backend {
     this(
         new Cpu(
             primitives,
-            options.type() == DType.BF16 ? NativeProducts.require() : null,
+            options.type() == DType.BF16 ? Bf16Products.require() : null,
             options.threads() > 0
                 ? options.threads()
                 : Runtime.getRuntime().availableProcessors()));
@@ -75,7 +75,7 @@ final class CpuBackend implements Backend {
     String products =
         productType() == DType.BF16
             ? ", products with frozen weights in bfloat16 by %s (%s)"
-                .formatted(cpu.products().instructions(), NativeProducts.ERROR)
+                .formatted(cpu.products().instructions(), Bf16Products.ERROR)
             : "";
     return "float32%s, %s, %d thread%s"
         .formatted(

@@ -26,7 +26,7 @@ public final class CpuBackendProvider implements BackendProvider {
     if (options.type() != DType.BF16) {
       return Availability.working("float32, " + found.detail(), found.remedy());
     }
-    NativeProducts.Found products = NativeProducts.found();
+    Bf16Products.Found products = Bf16Products.found();
     if (products.products() == null) {
       return new Availability(
           false, true, "no products in bfloat16: " + products.reason(), products.remedy());
@@ -39,14 +39,14 @@ public final class CpuBackendProvider implements BackendProvider {
 
   @Override
   public List<Part> parts() {
-    NativeProducts.Found found = NativeProducts.found();
+    Bf16Products.Found found = Bf16Products.found();
     return List.of(
         found.products() == null
             ? new Part(PRODUCTS, "no: " + found.reason() + ". " + found.remedy(), null)
             : new Part(
                 PRODUCTS,
                 "%s for --dtype bf16, %s; the default is float32"
-                    .formatted(found.products().instructions(), NativeProducts.ERROR),
+                    .formatted(found.products().instructions(), Bf16Products.ERROR),
                 null));
   }
 

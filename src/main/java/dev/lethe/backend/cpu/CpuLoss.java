@@ -206,20 +206,12 @@ final class CpuLoss implements LossKernels {
 
   /** Cuts rows into equal blocks of at most {@code most}, as many for each thread. */
   private void blocks(PackedLinear head, long m, int most, WorkerPool.RangeTask task) {
-    int n = Math.toIntExact(m);
     int tile = gemm.tileRows(head.forward().panels());
-    int tiles = Math.ceilDiv(n, tile);
-    int threads = cpu.pool().threads();
-    int pieces = Math.ceilDiv(Math.ceilDiv(n, most), threads) * threads;
-    int blocks = Math.clamp(pieces, 1, Math.max(1, tiles));
+    RowBlocks blocks = RowBlocks.of(Math.toIntExact(m), most, tile, cpu.pool().threads());
     cpu.pool()
         .run(
-            n == 0 ? 0 : blocks,
-            (i, scratch) -> {
-              int from = (int) ((long) tiles * i / blocks) * tile;
-              int to = (int) ((long) tiles * (i + 1) / blocks) * tile;
-              task.run(from, Math.min(n, to), scratch);
-            });
+            blocks.count(),
+            (i, scratch) -> task.run(blocks.from(i), blocks.to(i), scratch));
   }
 
   private static MemorySegment requireTargets(

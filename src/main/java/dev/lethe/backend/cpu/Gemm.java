@@ -2,7 +2,6 @@ package dev.lethe.backend.cpu;
 
 import dev.lethe.backend.cpu.Scratch.Slot;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
@@ -13,7 +12,6 @@ import java.util.Arrays;
  * cache while panels of B pass by.
  */
 final class Gemm {
-  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final int ROWS = TilePrimitives.ROWS;
   private static final int WIDE = TilePrimitives.WIDE;
 
@@ -26,14 +24,14 @@ final class Gemm {
   /** Rows of a block, a multiple of the rows of a tile. */
   private static final int BLOCK = 10 * ROWS;
 
-  /** Rows that the native library multiplies at a time. */
-  private static final int NATIVE_ROWS = 32;
+  /** Rows of bfloat16 that are multiplied at a time. */
+  private static final int BF16_ROWS = 32;
 
   /** Rows of a block of bfloat16, whose product is so fast that weights must come by less often. */
-  private static final int NATIVE_BLOCK = 12 * NATIVE_ROWS;
+  private static final int BF16_BLOCK = 12 * BF16_ROWS;
 
   /** Panels of bfloat16 after which further terms are added, while C is in the second-level cache. */
-  private static final int NATIVE_PANELS = 8;
+  private static final int BF16_PANELS = 8;
 
   /**
    * Rows of A whose distance is a multiple of this fall on few cache sets: such blocks are copied.
@@ -48,7 +46,7 @@ final class Gemm {
 
   private final TilePrimitives tiles;
   private final RowPrimitives rows;
-  private final NativeProducts products;
+  private final Bf16Products products;
   private final WorkerPool pool;
   private final Matrix zero;
 
@@ -56,7 +54,7 @@ final class Gemm {
    * @param products what multiplies panels of bfloat16; null where there are none
    */
   Gemm(
-      Primitives primitives, NativeProducts products, WorkerPool pool, MemorySegment zeros) {
+      Primitives primitives, Bf16Products products, WorkerPool pool, MemorySegment zeros) {
     this.tiles = primitives.tiles();
     this.rows = primitives.rows();
     this.products = products;
@@ -71,7 +69,7 @@ final class Gemm {
 
   /** Rows that are multiplied with panels of a type at a time; blocks of rows are best multiples. */
   int tileRows(Panels b) {
-    return b.bf16() ? NATIVE_ROWS : ROWS;
+    return b.bf16() ? BF16_ROWS : ROWS;
   }
 
   /**
@@ -123,13 +121,13 @@ final class Gemm {
     return (int) ((long) total * piece / pieces);
   }
 
-  /** A cut at a multiple of 32, the depths that the native library multiplies at a time. */
+  /** A cut at a multiple of 32, the depths of bfloat16 that are multiplied at a time. */
   private static int depthCut(int total, int piece, int pieces) {
     return piece == pieces ? total : cut(total, piece, pieces) & ~31;
   }
 
   private static int blockRows(Term[] terms) {
-    return terms[0].b().bf16() ? NATIVE_BLOCK : BLOCK;
+    return terms[0].b().bf16() ? BF16_BLOCK : BLOCK;
   }
 
   private static int depth(Term[] terms) {
@@ -195,7 +193,7 @@ final class Gemm {
       int kEnd,
       Term[] terms) {
     if (terms[0].b().bf16()) {
-      nativeGroup(scratch, row, end, panel, panelEnd, c, start, k, kEnd, terms);
+      bf16Group(scratch, row, end, panel, panelEnd, c, start, k, kEnd, terms);
       return;
     }
     Matrix[] left = new Matrix[terms.length];
@@ -238,7 +236,7 @@ final class Gemm {
   }
 
   /** The same where the first term's panels are in bfloat16: that one first, then the others. */
-  private void nativeGroup(
+  private void bf16Group(
       Scratch scratch,
       int row,
       int end,
@@ -256,15 +254,15 @@ final class Gemm {
     if (depth > 0) {
       Matrix a = terms[0].a();
       rounded =
-          scratch.floats(Slot.ROUNDED_A, Math.ceilDiv(count * NativeProducts.stride(depth), 4));
+          scratch.floats(Slot.ROUNDED_A, Math.ceilDiv(count * Bf16Products.stride(depth), 4));
       products.round(
           count, depth, new Matrix(a.segment(), a.at(row, k), a.rowStride(), a.columnStride()),
           rounded);
     }
     Term[] others =
         kEnd > b.depth() ? Arrays.copyOfRange(terms, 1, terms.length) : new Term[0];
-    for (int first = panel; first < panelEnd; first += NATIVE_PANELS) {
-      int last = Math.min(panelEnd, first + NATIVE_PANELS);
+    for (int first = panel; first < panelEnd; first += BF16_PANELS) {
+      int last = Math.min(panelEnd, first + BF16_PANELS);
       for (int p = first; p < last && depth > 0; p++) {
         long column = (long) p * WIDE;
         Matrix from =

@@ -23,7 +23,7 @@ final class HeadBlock {
   private static final int COLUMNS = 128;
 
   /** The same where products are in bfloat16: more, since ẋ is rounded for each time. */
-  private static final int NATIVE_COLUMNS = 512;
+  private static final int BF16_COLUMNS = 512;
 
   /** Depth of a product at a time: as deep, a panel is half of a first-level cache. */
   private static final int SLICE = 160;
@@ -79,9 +79,9 @@ final class HeadBlock {
     this.vocabulary = forth.columns();
     this.depth = forth.depth();
     this.tile = cpu.gemm().tileRows(forth);
-    this.step = forth.bf16() ? NATIVE_COLUMNS : COLUMNS;
+    this.step = forth.bf16() ? BF16_COLUMNS : COLUMNS;
     this.inRow = depth + SPARE;
-    this.zRow = forth.bf16() ? NATIVE_COLUMNS + SPARE : COLUMNS;
+    this.zRow = forth.bf16() ? BF16_COLUMNS + SPARE : COLUMNS;
     this.outRow = TilePrimitives.padded(depth) + SPARE;
   }
 
@@ -90,21 +90,17 @@ final class HeadBlock {
     int groups = (int) Math.ceilDiv(k, BLOCK / tile);
     int widest = (int) Math.ceilDiv(k, Math.max(1, groups));
     int most = Math.max(tile, BLOCK / Math.max(1, widest) / tile * tile);
-    int tiles = Math.ceilDiv(m, tile);
-    int threads = cpu.pool().threads();
-    int pieces = Math.ceilDiv(Math.ceilDiv(m, most), threads) * threads;
-    int blocks = Math.clamp(pieces, 1, Math.max(1, tiles));
+    RowBlocks blocks = RowBlocks.of(m, most, tile, cpu.pool().threads());
     cpu.pool()
         .run(
-            m == 0 ? 0 : blocks * groups,
+            blocks.count() * groups,
             (task, scratch) -> {
-              int block = task % blocks;
-              int group = task / blocks;
+              int block = task % blocks.count();
+              int group = task / blocks.count();
               int first = (int) (k * group / groups);
               int last = (int) (k * (group + 1) / groups);
-              int row = (int) ((long) tiles * block / blocks) * tile;
-              int end = Math.min(m, (int) ((long) tiles * (block + 1) / blocks) * tile);
-              new Block(scratch, first, last - first, row, end - row).run();
+              int row = blocks.from(block);
+              new Block(scratch, first, last - first, row, blocks.to(block) - row).run();
             });
   }
 
@@ -140,9 +136,9 @@ final class HeadBlock {
       for (int column = 0; column < vocabulary; column += step) {
         int columns = Math.min(step, vocabulary - column);
         if (forth.bf16()) {
-          nativeLogits(column, columns);
+          bf16Logits(column, columns);
           weigh(column, columns);
-          nativeAdjoints(column, columns);
+          bf16Adjoints(column, columns);
         } else {
           logits(column, columns);
           weigh(column, columns);
@@ -195,7 +191,7 @@ final class HeadBlock {
       }
     }
 
-    private void nativeLogits(int column, int columns) {
+    private void bf16Logits(int column, int columns) {
       int panel = column / WIDE;
       cpu.gemm()
           .block(
@@ -203,7 +199,7 @@ final class HeadBlock {
               cpu.gemm().zero(), new Gemm.Term(new Matrix(in, 0, 4L * inRow, 4), forth));
     }
 
-    private void nativeAdjoints(int column, int columns) {
+    private void bf16Adjoints(int column, int columns) {
       Matrix c = new Matrix(out, 0, 4L * outRow, 4);
       Gemm.Term term = new Gemm.Term(logitsFrom(column), back);
       cpu.gemm().addSlice(scratch, rows, c, c, column, column + columns, term);

@@ -3,15 +3,12 @@ package dev.lethe.backend.cpu;
 import static dev.lethe.backend.cpu.ScalarMath.fma;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /**
  * Products in plain Java: one row of C at a time in an array, whose inner loop the compiler turns
  * into vector instructions by itself.
  */
 final class ScalarTiles implements TilePrimitives {
-  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-
   @Override
   public void multiplyAdd(
       int rows,

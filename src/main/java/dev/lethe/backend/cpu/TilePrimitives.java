@@ -16,6 +16,7 @@ interface TilePrimitives {
   /** Columns of the narrowest tile. */
   int NARROW = 16;
 
+  /** An element in memory. */
   ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
   /** Rows of a full tile. */

@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider.Availability;
 import dev.lethe.backend.EnvironmentException;
-import dev.lethe.backend.cpu.NativeProducts.Instructions;
+import dev.lethe.backend.cpu.Bf16Products.Instructions;
 import dev.lethe.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * Products of bfloat16 factors by all instructions of this machine: exact but for float32 sums, inside
  * their bounds, the same on all threads.
  */
-final class NativeProductsTest {
+final class Bf16ProductsTest {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
   private static final int[] ROWS = {1, 2, 5, 12, 13, 16, 17, 25, 31, 32, 33, 48, 131, 420};
   private static final int[] COLUMNS = {1, 15, 16, 17, 31, 32, 33, 50, 96};
@@ -35,7 +35,7 @@ final class NativeProductsTest {
   @ParameterizedTest
   @EnumSource
   void equalsDoubleOnRoundedFactors(Instructions instructions) {
-    NativeProducts products = present(instructions);
+    Bf16Products products = present(instructions);
     try (Cpu cpu = new Cpu(Primitives.best(), products, 2)) {
       int at = 0;
       for (int rows : ROWS) {
@@ -49,7 +49,7 @@ final class NativeProductsTest {
   @ParameterizedTest
   @EnumSource
   void threadsGiveTheSameBytes(Instructions instructions) {
-    NativeProducts products = present(instructions);
+    Bf16Products products = present(instructions);
     try (Cpu one = new Cpu(Primitives.best(), products, 1);
         Cpu three = new Cpu(Primitives.best(), products, 3)) {
       for (int depth : DEPTHS) {
@@ -62,7 +62,7 @@ final class NativeProductsTest {
   @ParameterizedTest
   @EnumSource
   void writesUsedColumnsOnlyAndReadsNothingBehindRowsAndDepths(Instructions instructions) {
-    NativeProducts products = present(instructions);
+    Bf16Products products = present(instructions);
     for (int rows : new int[] {1, 16, 19, 32, 45}) {
       for (int columns : new int[] {3, 16, 21, 32}) {
         for (int depth : new int[] {1, 32, 45}) {
@@ -75,14 +75,14 @@ final class NativeProductsTest {
   @ParameterizedTest
   @EnumSource
   void rowsAreRoundedToTheNearestAndTiesToEven(Instructions instructions) {
-    NativeProducts products = present(instructions);
+    Bf16Products products = present(instructions);
     try (Arena arena = Arena.ofConfined()) {
       float[] numbers = {
         1, -1.00390625f, 1.01171875f, 3.4e38f, 1e-30f, 0, Float.POSITIVE_INFINITY, -7.3e-12f, 0.1f,
         -0f, Float.NEGATIVE_INFINITY, Float.MIN_NORMAL, -0.3f, 65535, 7, 3e-5f, Float.NaN
       };
       MemorySegment from = arena.allocateFrom(FLOAT, numbers);
-      MemorySegment to = arena.allocate(NativeProducts.stride(numbers.length), 64);
+      MemorySegment to = arena.allocate(Bf16Products.stride(numbers.length), 64);
       to.fill((byte) -1);
       products.round(1, numbers.length, Matrix.rows(from, numbers.length), to);
       for (int i = 0; i < numbers.length; i++) {
@@ -96,11 +96,11 @@ final class NativeProductsTest {
   @ParameterizedTest
   @EnumSource
   void takesSubnormalNumbersForZero(Instructions instructions) {
-    NativeProducts products = present(instructions);
+    Bf16Products products = present(instructions);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment left = arena.allocateFrom(FLOAT, 0x1p-130f, 2);
       MemorySegment right = arena.allocateFrom(FLOAT, 0x1p20f, 3);
-      MemorySegment rounded = arena.allocate(NativeProducts.stride(2), 64);
+      MemorySegment rounded = arena.allocate(Bf16Products.stride(2), 64);
       Panels panels = new Panels(arena.allocate(2 * 2 * 16, 64), 2, 1, DType.BF16);
       panels.pack(Matrix.rows(right, 1));
       products.round(1, 2, Matrix.rows(left, 2), rounded);
@@ -113,7 +113,7 @@ final class NativeProductsTest {
   @ParameterizedTest
   @EnumSource
   void refusesAccessOutsideOfItsMatrices(Instructions instructions) {
-    NativeProducts products = present(instructions);
+    Bf16Products products = present(instructions);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment small = arena.allocate(64);
       assertThrows(
@@ -124,32 +124,32 @@ final class NativeProductsTest {
 
   @Test
   void saysWhyItCannotRunHere() {
-    NativeProducts.Found found = NativeProducts.found();
+    Bf16Products.Found found = Bf16Products.found();
     Availability said =
         new CpuBackendProvider().availability(new BackendOptions(1, DType.BF16, -1));
     assertEquals(found.products() != null, said.usable());
     if (found.products() == null) {
       assertTrue(said.detail().contains(found.reason()), said.detail());
-      assertThrows(EnvironmentException.class, NativeProducts::require);
+      assertThrows(EnvironmentException.class, Bf16Products::require);
     }
     assertTrue(new CpuBackendProvider().availability(BackendOptions.DEFAULT).usable());
   }
 
-  private static NativeProducts present(Instructions instructions) {
-    NativeProducts products = NativeProducts.found().of(instructions);
+  private static Bf16Products present(Instructions instructions) {
+    Bf16Products products = Bf16Products.found().of(instructions);
     assumeTrue(products != null, "products by " + instructions + " were NOT tested: not here");
     return products;
   }
 
   /** One panel, repeated row of Z, with NaN behind the rows of A, the panel of B and columns of C. */
-  private static void checkAmidNan(NativeProducts products, int rows, int columns, int depth) {
+  private static void checkAmidNan(Bf16Products products, int rows, int columns, int depth) {
     int width = TilePrimitives.widthOf(columns);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment a = numbers(arena, rows * depth, 1, 0);
       MemorySegment b = numbers(arena, depth * columns, 2, 0);
       MemorySegment z = numbers(arena, columns, 3, 32);
       MemorySegment c = numbers(arena, 0, 4, (rows + 32) * 40);
-      long stride = NativeProducts.stride(depth);
+      long stride = Bf16Products.stride(depth);
       MemorySegment rounded = arena.allocate(stride * (rows + 32), 64).fill((byte) -1);
       products.round(rows, depth, Matrix.rows(a, depth), rounded);
       long bytes = 2 * Panels.size(depth, columns, DType.BF16);

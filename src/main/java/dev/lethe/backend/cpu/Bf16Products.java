@@ -17,7 +17,7 @@ import java.util.List;
  * jar was built with it and the processor has AMX or AVX-512 BF16. The two round sums in another order.
  * Calls take microseconds, so they are ordinary ones that let the garbage collector work meanwhile.
  */
-final class NativeProducts {
+final class Bf16Products {
   /** Half the distance of neighbouring bfloat16 numbers, of a number of size one. */
   static final String ERROR = "relative error up to 2^-8 per factor";
 
@@ -68,23 +68,23 @@ final class NativeProducts {
    * @param reason why there are none; null where there are
    * @param remedy the one line that would help; null where there are some
    */
-  record Found(List<NativeProducts> all, String reason, String remedy) {
+  record Found(List<Bf16Products> all, String reason, String remedy) {
     private static Found none(String reason, String remedy) {
       return new Found(List.of(), reason, remedy);
     }
 
     /** The fastest; null where none can run here. */
-    NativeProducts products() {
+    Bf16Products products() {
       return all.isEmpty() ? null : all.getFirst();
     }
 
     /** Those of one kind; null where it cannot run here. */
-    NativeProducts of(Instructions kind) {
+    Bf16Products of(Instructions kind) {
       return all.stream().filter(each -> each.instructions == kind).findAny().orElse(null);
     }
   }
 
-  private NativeProducts(SymbolLookup symbols, Instructions instructions) {
+  private Bf16Products(SymbolLookup symbols, Instructions instructions) {
     this.instructions = instructions;
     round =
         CpuLibrary.function(
@@ -107,7 +107,7 @@ final class NativeProducts {
   }
 
   /** The fastest products; throws where none can run here. */
-  static NativeProducts require() {
+  static Bf16Products require() {
     if (FOUND.all.isEmpty()) {
       throw new EnvironmentException(
           "device cpu in bf16",
@@ -189,10 +189,10 @@ final class NativeProducts {
           "the compiler that built the native library knows neither AMX nor AVX-512 BF16",
           "Build Lethe again with g++ 11 or newer.");
     }
-    List<NativeProducts> all =
+    List<Bf16Products> all =
         Arrays.stream(Instructions.values())
             .filter(kind -> kind.built(symbols) && kind.supported(symbols))
-            .map(kind -> new NativeProducts(symbols, kind))
+            .map(kind -> new Bf16Products(symbols, kind))
             .toList();
     return all.isEmpty()
         ? Found.none("the system offers neither AMX nor AVX-512 BF16", FLOAT32)
