@@ -1,7 +1,6 @@
 package dev.lethe.backend.cpu;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.lethe.backend.EnvironmentException;
@@ -51,13 +50,7 @@ final class Bf16Products {
     }
 
     private boolean supported(SymbolLookup symbols) {
-      MethodHandle ask =
-          CpuLibrary.function(symbols, prefix + "supported", FunctionDescriptor.of(JAVA_INT));
-      try {
-        return (int) ask.invokeExact() != 0;
-      } catch (Throwable e) {
-        throw new AssertionError("C functions throw nothing", e);
-      }
+      return CpuLibrary.ask(symbols, prefix + "supported") != 0;
     }
   }
 

@@ -1,5 +1,7 @@
 package dev.lethe.backend.cpu;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import dev.lethe.LetheException;
 import dev.lethe.natives.PrivateFolder;
 import java.io.IOException;
@@ -40,6 +42,16 @@ record CpuLibrary(SymbolLookup symbols, String reason, String remedy) {
             .find(name)
             .orElseThrow(() -> new UnsatisfiedLinkError("it has no function " + name));
     return Linker.nativeLinker().downcallHandle(symbol, signature, options);
+  }
+
+  /** What one of its functions without arguments says about this machine. */
+  static int ask(SymbolLookup symbols, String name) {
+    MethodHandle function = function(symbols, name, FunctionDescriptor.of(JAVA_INT));
+    try {
+      return (int) function.invokeExact();
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
   }
 
   private static CpuLibrary none(String reason, String remedy) {

@@ -1,13 +1,13 @@
 package dev.lethe.backend.cpu;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.Collections;
 
@@ -48,18 +48,8 @@ final class NativeCode {
   }
 
   private static int bits() {
-    CpuLibrary library = CpuLibrary.found();
-    if (library.symbols() == null) {
-      return 0;
-    }
-    MethodHandle ask =
-        CpuLibrary.function(
-            library.symbols(), "lethe_f32_bits", FunctionDescriptor.of(JAVA_INT));
-    try {
-      return (int) ask.invokeExact();
-    } catch (Throwable e) {
-      throw new AssertionError("C functions throw nothing", e);
-    }
+    SymbolLookup symbols = CpuLibrary.found().symbols();
+    return symbols == null ? 0 : CpuLibrary.ask(symbols, "lethe_f32_bits");
   }
 
   private static MethodHandle function(

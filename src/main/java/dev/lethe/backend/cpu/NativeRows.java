@@ -7,7 +7,6 @@ import java.lang.foreign.MemorySegment;
  * taken: in the loss and in attention. The rest is that of Java, which is as fast where rows are long.
  */
 record NativeRows(RowPrimitives java) implements RowPrimitives {
-
   @Override
   public void fill(MemorySegment x, long xo, int n, float value) {
     java.fill(x, xo, n, value);
@@ -19,7 +18,8 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
   }
 
   @Override
-  public void add(MemorySegment x, long xo, MemorySegment f, long fo, MemorySegment y, long yo, int n) {
+  public void add(
+      MemorySegment x, long xo, MemorySegment f, long fo, MemorySegment y, long yo, int n) {
     java.add(x, xo, f, fo, y, yo, n);
   }
 
