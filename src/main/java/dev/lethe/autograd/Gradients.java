@@ -84,6 +84,32 @@ public final class Gradients {
                 g));
   }
 
+  /**
+   * Adds scale·Σᵢ weights[j][i]·∇ℓᵢ to each row j of g.
+   *
+   * @param weights (k,n), one for every sample of the tape
+   * @param g (k,P)
+   * @return ℓᵢ of every sample
+   */
+  public static double[] addWeightedGradient(
+      Backend backend, Tape tape, Tensor theta, Tensor weights, double scale, Tensor g) {
+    return run(
+        backend,
+        tape,
+        theta,
+        (lora, a) ->
+            lora.weightedGradient(
+                a.op.layer().slot(),
+                tape.packing(),
+                weights,
+                a.xa,
+                a.u,
+                a.h.row(0),
+                a.gy.row(0),
+                scale,
+                g));
+  }
+
   private static double[] run(Backend backend, Tape tape, Tensor theta, AdapterRule rule) {
     Op.CrossEntropy end = tape.loss();
     try (Scope scope = backend.openScope("losses")) {

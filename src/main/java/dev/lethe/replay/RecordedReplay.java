@@ -1,0 +1,249 @@
+package dev.lethe.replay;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.VectorKernels;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.trajectory.LoggedStep;
+import dev.lethe.trajectory.TrainingLog;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.function.IntConsumer;
+
+/**
+ * Where a training run would have ended with other rows, from the log of its gradients. The optimiser is replayed as
+ * it is, not linearised; only the change of the retained rows' gradient is modelled, to first order in the change of
+ * the parameters:
+ *
+ * <pre>
+ * g′ₖ = gₖ − cₖ + ρₖ Cₖ (θ′ₖ − θₖ)      cₖ = Σ wᵢ ∇ℓᵢ(θₖ) over the changed rows of batch k
+ * </pre>
+ *
+ * The model runs for cₖ only, at the true θₖ, which the log gives: the cost is the changed rows' gradients in every
+ * epoch. Several requests share a pass as columns. With the true change of the retained gradient in place of C the
+ * result is that of retraining.
+ */
+public final class RecordedReplay {
+  private final TrainingLog log;
+  private final RowGradients gradients;
+  private final ReplayOperator operator;
+  private final Backend backend;
+  private ReplayProbe probe = ReplayProbe.NONE;
+  private IntConsumer stepsDone = done -> {};
+  private ReplayStart start;
+
+  /** The operator stays its owner's. */
+  public RecordedReplay(TrainingLog log, RowGradients gradients, ReplayOperator operator, Backend backend) {
+    this.log = log;
+    this.gradients = gradients;
+    this.operator = operator;
+    this.backend = backend;
+  }
+
+  /** Something that looks on. */
+  public RecordedReplay probed(ReplayProbe value) {
+    this.probe = value;
+    return this;
+  }
+
+  /** Told after every step how many are done; what it throws ends the replay. */
+  public RecordedReplay watched(IntConsumer value) {
+    this.stepsDone = value;
+    return this;
+  }
+
+  /** Goes on from where a real retraining left the requests. */
+  public RecordedReplay from(ReplayStart value) {
+    this.start = value;
+    return this;
+  }
+
+  /**
+   * Replays all requests in one pass.
+   *
+   * @param changed takes the new log of the only request; null where it is not wanted
+   */
+  public Replayed run(List<ReplayRequest> requests, ChangedLog changed) {
+    if (requests.isEmpty() || changed != null && requests.size() > 1) {
+      throw new IllegalArgumentException(requests.size() + " requests; a new log is that of one");
+    }
+    requests.forEach(this::requireRows);
+    try (Pass pass = new Pass(requests, changed);
+        LogReader reader = new LogReader(log)) {
+      for (int k = 0; k < log.steps(); k++) {
+        reader.at(k);
+        pass.step(k);
+        stepsDone.accept(k + 1);
+      }
+      return pass.result();
+    }
+  }
+
+  private void requireRows(ReplayRequest request) {
+    for (int place : request.changes().keySet()) {
+      if (log.rows().get(place).removed()) {
+        throw new LetheException(
+            "row '" + log.rows().get(place).id() + "'",
+            "an earlier request removed it from this training",
+            "rows that the adapter still rests on",
+            null,
+            "Leave it out of the request.");
+      }
+    }
+  }
+
+  /** The vectors of one pass and its account. */
+  private final class Pass implements AutoCloseable {
+    private final List<ReplayRequest> requests;
+    private final ChangedLog changed;
+    private final VectorKernels vectors = backend.vectors();
+    private final Scope scope = backend.openScope("recorded replay");
+    private final ReplayStreams streams;
+    private final Tensor g;
+    private final Tensor change;
+    private final Tensor product;
+    private final long[] nanos = new long[3];
+    private long rowGradients;
+    private int firstTouched = log.steps();
+    private boolean parted;
+
+    Pass(List<ReplayRequest> requests, ChangedLog changed) {
+      this.requests = requests;
+      this.changed = changed;
+      int k = requests.size();
+      this.streams = new ReplayStreams(backend, log.options(), log.initial(), k);
+      long parameters = log.initial().elements();
+      this.g = scope.allocate(backend.vectorType(), parameters);
+      this.change = scope.allocate(backend.vectorType(), k, parameters);
+      this.product = scope.allocate(backend.vectorType(), k, parameters);
+    }
+
+    void step(int k) {
+      LoggedStep step = log.step(k);
+      StepChange edit = StepChange.of(step, requests);
+      begin(k, edit);
+      timed(2, () -> backend.upload(log.gradient(k), g));
+      if (!parted) {
+        timed(2, () -> streams.stepTrained(step.rate(), g));
+        record(k, step, edit);
+        return;
+      }
+      boolean[] changes = new boolean[requests.size()];
+      boolean[] skips = new boolean[requests.size()];
+      correct(k, edit, changes, skips);
+      record(k, step, edit);
+      timed(2, () -> streams.step(step.rate(), g, change, changes, skips));
+    }
+
+    /** Parts the streams at the first step that a request touches, or where a retraining ended. */
+    private void begin(int k, StepChange edit) {
+      if (edit.touched() && firstTouched == log.steps()) {
+        firstTouched = k;
+      }
+      if (parted) {
+        return;
+      }
+      if (start != null && k == start.step()) {
+        streams.part(start);
+        parted = true;
+      } else if (start == null && edit.touched()) {
+        streams.part();
+        parted = true;
+      }
+    }
+
+    /** change[j] = (factor − 1)·g − factor·c + factor·share·C d. */
+    private void correct(int k, StepChange edit, boolean[] changes, boolean[] skips) {
+      vectors.fill(change, 0);
+      timed(1, () -> estimate(k));
+      for (int j = 0; j < changes.length; j++) {
+        double factor = edit.factors()[j];
+        skips[j] = Double.isNaN(factor);
+        if (skips[j]) {
+          continue;
+        }
+        vectors.axpy(factor * edit.shares()[j], product.row(j), change.row(j));
+        if (factor != 1) {
+          vectors.axpy(factor - 1, g, change.row(j));
+        }
+        for (double weight : edit.weights()[j]) {
+          changes[j] |= weight != 0;
+        }
+      }
+      if (edit.touched()) {
+        rowGradients += edit.rows().size();
+        double[][] weights = withoutSkipped(edit.weights(), skips);
+        timed(0, () -> gradients.add(k, edit.rows(), weights, streams.theta(), change));
+      }
+    }
+
+    private void estimate(int k) {
+      vectors.fill(product, 0);
+      operator.addProduct(k, streams.difference(), 1, product);
+      probe.look(
+          new ReplayProbe.At(k, streams.theta(), streams.thetas(), streams.difference(), product));
+    }
+
+    private static double[][] withoutSkipped(double[][] weights, boolean[] skips) {
+      double[][] finite = weights.clone();
+      for (int j = 0; j < skips.length; j++) {
+        if (skips[j]) {
+          finite[j] = new double[weights[j].length];
+        }
+      }
+      return finite;
+    }
+
+    /** Hands the step on as the request left it, unless it takes none. */
+    private void record(int k, LoggedStep step, StepChange edit) {
+      boolean retrained = start != null && k < start.step();
+      if (changed == null || retrained || Double.isNaN(edit.factors()[0])) {
+        return;
+      }
+      if (!parted) {
+        changed.accept(step, g);
+        return;
+      }
+      Tensor after = product.row(0);
+      vectors.copy(g, after);
+      vectors.axpy(1, change.row(0), after);
+      changed.accept(new LoggedStep(step.rate(), step.rows(), weights(step, edit.factors()[0])), after);
+    }
+
+    private double[] weights(LoggedStep step, double factor) {
+      double[] weights = step.weights().clone();
+      for (int i = 0; i < weights.length; i++) {
+        RowChange row = requests.getFirst().changes().get(step.rows()[i]);
+        weights[i] *= factor * (row != null && row.removes() ? 1 - row.part() : 1);
+      }
+      return weights;
+    }
+
+    private void timed(int account, Runnable work) {
+      long began = System.nanoTime();
+      work.run();
+      nanos[account] += System.nanoTime() - began;
+    }
+
+    Replayed result() {
+      MemorySegment memory = Arena.ofAuto().allocate(change.byteSize(), 8);
+      Tensor differences = Tensor.view(memory, change.dtype(), change.shape());
+      if (parted) {
+        backend.download(streams.difference(), differences);
+      }
+      return new Replayed(
+          differences,
+          rowGradients,
+          firstTouched,
+          new Replayed.Seconds(nanos[0] * 1e-9, nanos[1] * 1e-9, nanos[2] * 1e-9));
+    }
+
+    @Override
+    public void close() {
+      streams.close();
+      scope.close();
+    }
+  }
+}
