@@ -251,7 +251,7 @@ class RecordedReplayTest {
       buffer[i] = (retrained.thetas().get(head - 1)[i] - retrained.thetas().get(head)[i]) / rates[head - 1];
     }
     ReplayStart start =
-        new ReplayStart(head, row(retrained.thetas().get(head)), row(buffer), null);
+        new ReplayStart(head, head, row(retrained.thetas().get(head)), row(buffer), null);
     ReplayOperator exact = TestOperators.trueDifference(training, trained, order, List.of(request));
     Replayed replayed =
         new RecordedReplay(trained.log(), new ModelGradients(model, BatchLimits.DEFAULT), exact, backend)

@@ -126,15 +126,14 @@ public final class RecordedReplay {
       begin(k, edit);
       timed(2, () -> backend.upload(log.gradient(k), g));
       if (!parted) {
-        timed(2, () -> streams.stepTrained(step.rate(), g));
+        timed(2, () -> streams.trained().step(step.rate(), g));
         record(k, step, edit);
         return;
       }
-      boolean[] changes = new boolean[requests.size()];
       boolean[] skips = new boolean[requests.size()];
-      correct(k, edit, changes, skips);
+      correct(k, edit, skips);
       record(k, step, edit);
-      timed(2, () -> streams.step(step.rate(), g, change, changes, skips));
+      timed(2, () -> streams.step(step.rate(), g, change, skips));
     }
 
     /** Parts the streams at the first step that a request touches, or where a retraining ended. */
@@ -155,10 +154,10 @@ public final class RecordedReplay {
     }
 
     /** change[j] = (factor − 1)·g − factor·c + factor·share·C d. */
-    private void correct(int k, StepChange edit, boolean[] changes, boolean[] skips) {
+    private void correct(int k, StepChange edit, boolean[] skips) {
       vectors.fill(change, 0);
       timed(1, () -> estimate(k));
-      for (int j = 0; j < changes.length; j++) {
+      for (int j = 0; j < skips.length; j++) {
         double factor = edit.factors()[j];
         skips[j] = Double.isNaN(factor);
         if (skips[j]) {
@@ -168,14 +167,11 @@ public final class RecordedReplay {
         if (factor != 1) {
           vectors.axpy(factor - 1, g, change.row(j));
         }
-        for (double weight : edit.weights()[j]) {
-          changes[j] |= weight != 0;
-        }
       }
       if (edit.touched()) {
         rowGradients += edit.rows().size();
         double[][] weights = withoutSkipped(edit.weights(), skips);
-        timed(0, () -> gradients.add(k, edit.rows(), weights, streams.theta(), change));
+        timed(0, () -> gradients.add(k, edit.rows(), weights, streams.trained().theta(), change));
       }
     }
 
@@ -183,7 +179,7 @@ public final class RecordedReplay {
       vectors.fill(product, 0);
       operator.addProduct(k, streams.difference(), 1, product);
       probe.look(
-          new ReplayProbe.At(k, streams.theta(), streams.thetas(), streams.difference(), product));
+          new ReplayProbe.At(k, streams.trained().theta(), streams.thetas(), streams.difference(), product));
     }
 
     private static double[][] withoutSkipped(double[][] weights, boolean[] skips) {

@@ -5,9 +5,10 @@ import dev.lethe.tensor.Tensor;
 /**
  * Where a real retraining left every request's stream, for the replay to go on from.
  *
- * @param step steps that the retraining has done
+ * @param step the first step of the log that is left to do
+ * @param count optimiser steps that the retraining has done; fewer than {@code step} where batches were empty
  * @param thetas host (k,P)
  * @param first AdamW's m or SGD's buffer, host (k,P)
  * @param second AdamW's v, host (k,P); null for SGD
  */
-public record ReplayStart(int step, Tensor thetas, Tensor first, Tensor second) {}
+public record ReplayStart(int step, long count, Tensor thetas, Tensor first, Tensor second) {}

@@ -1,6 +1,7 @@
 package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -9,21 +10,20 @@ import dev.lethe.train.TrainOptions;
 import java.util.Arrays;
 
 /**
- * The optimiser's state of the trained run and of k requests' runs, which follow it until they part. Every stream takes
- * the steps that training would take, with its own clipping.
+ * The optimiser's state of the trained run and of k requests' runs, which are the trained one until they part. Every
+ * run takes the steps that training would take, with its own clipping and its own count of steps.
  */
 final class ReplayStreams implements AutoCloseable {
   private final Backend backend;
-  private final VectorKernels vectors;
   private final TrainOptions options;
-  private final VectorKernels.AdamW adamW;
+  private final TrainedStream trained;
   private final Scope scope;
-  private final Stream trained;
-  private final Stream[] requests;
   private final Tensor thetas;
+  private final Tensor first;
+  private final Tensor second;
   private final Tensor difference;
-  private final Tensor x;
-  private final boolean[] changed;
+  private final long[] counts;
+  private final double[] norms;
 
   /**
    * @param initial host θ₀ (P)
@@ -31,49 +31,25 @@ final class ReplayStreams implements AutoCloseable {
    */
   ReplayStreams(Backend backend, TrainOptions options, Tensor initial, int k) {
     this.backend = backend;
-    this.vectors = backend.vectors();
     this.options = options;
-    this.adamW =
-        new VectorKernels.AdamW(options.beta1(), options.beta2(), options.epsilon(), options.weightDecay());
-    this.scope = backend.openScope("replay");
+    this.trained = new TrainedStream(backend, options, initial);
+    this.scope = backend.openScope("replayed runs");
     long size = initial.elements();
-    this.trained = new Stream(vector(size), vector(size), second(size));
-    backend.upload(initial, trained.theta);
-    vectors.fill(trained.first, 0);
-    if (trained.second != null) {
-      vectors.fill(trained.second, 0);
-    }
-    this.x = vector(size);
-    this.changed = new boolean[k];
-    this.requests = new Stream[k];
     this.thetas = scope.allocate(backend.vectorType(), k, size);
+    this.first = scope.allocate(backend.vectorType(), k, size);
+    this.second = adamW() ? scope.allocate(backend.vectorType(), k, size) : null;
     this.difference = scope.allocate(backend.vectorType(), k, size);
-    for (int j = 0; j < k; j++) {
-      requests[j] = new Stream(thetas.row(j), vector(size), second(size));
-    }
+    this.counts = new long[k];
+    this.norms = new double[1 + k];
   }
 
-  private Tensor vector(long size) {
-    return scope.allocate(backend.vectorType(), size);
+  private boolean adamW() {
+    return options.optimizer() == OptimizerKind.ADAMW;
   }
 
-  private Tensor second(long size) {
-    return options.optimizer() == OptimizerKind.SGD ? null : vector(size);
-  }
-
-  /** θ of the trained run (P). */
-  Tensor theta() {
-    return trained.theta;
-  }
-
-  /** v of the trained run (P); null for SGD. */
-  Tensor second() {
-    return trained.second;
-  }
-
-  /** Steps that the trained run has taken. */
-  long steps() {
-    return trained.steps;
+  /** The trained run alone, as long as no other has parted from it. */
+  TrainedStream trained() {
+    return trained;
   }
 
   /** θ of the requests' runs (k,P). */
@@ -81,108 +57,97 @@ final class ReplayStreams implements AutoCloseable {
     return thetas;
   }
 
-  /** θ′ − θ of the requests' runs (k,P), as of the last {@link #part} or step. */
+  /** θ′ − θ of the requests' runs (k,P). */
   Tensor difference() {
     return difference;
   }
 
-  /** The requests' streams begin where the trained one is. */
+  /** The requests' runs begin where the trained one is. */
   void part() {
-    for (Stream request : requests) {
-      vectors.copy(trained.theta, request.theta);
-      vectors.copy(trained.first, request.first);
-      if (trained.second != null) {
-        vectors.copy(trained.second, request.second);
+    VectorKernels vectors = backend.vectors();
+    for (int j = 0; j < counts.length; j++) {
+      vectors.copy(trained.theta(), thetas.row(j));
+      vectors.copy(trained.first(), first.row(j));
+      if (adamW()) {
+        vectors.copy(trained.second(), second.row(j));
       }
-      request.steps = trained.steps;
     }
+    Arrays.fill(counts, trained.steps());
     vectors.fill(difference, 0);
   }
 
-  /** The requests' streams begin where a retraining left them. */
+  /** The requests' runs begin where a retraining left them. */
   void part(ReplayStart start) {
-    Arrays.fill(changed, true);
-    for (int j = 0; j < requests.length; j++) {
-      backend.upload(start.thetas().row(j), requests[j].theta);
-      backend.upload(start.first().row(j), requests[j].first);
-      if (trained.second != null) {
-        backend.upload(start.second().row(j), requests[j].second);
-      }
-      requests[j].steps = start.step();
-      differ(j);
+    backend.upload(start.thetas(), thetas);
+    backend.upload(start.first(), first);
+    if (adamW()) {
+      backend.upload(start.second(), second);
     }
-  }
-
-  /** A step of the trained stream alone. */
-  void stepTrained(double rate, Tensor g) {
-    vectors.copy(g, x);
-    step(trained, rate);
+    Arrays.fill(counts, start.count());
+    backend.vectors().copy(thetas, difference);
+    for (int j = 0; j < counts.length; j++) {
+      backend.vectors().axpy(-1, trained.theta(), difference.row(j));
+    }
   }
 
   /**
-   * A step of every stream.
+   * A step of every run.
    *
    * @param g recorded gradient (P)
    * @param change what each request adds to it (k,P)
-   * @param changes whether a request's change may be other than zero
    * @param skips whether a request's batch is empty and it takes no step
    */
-  void step(double rate, Tensor g, Tensor change, boolean[] changes, boolean[] skips) {
-    stepTrained(rate, g);
-    for (int j = 0; j < requests.length; j++) {
-      changed[j] |= changes[j];
-      if (!skips[j]) {
-        vectors.copy(g, x);
-        if (changed[j]) {
-          vectors.axpy(1, change.row(j), x);
-        }
-        step(requests[j], rate);
-      }
-      differ(j);
+  void step(double rate, Tensor g, Tensor change, boolean[] skips) {
+    double[] clips = new double[counts.length];
+    double clip = clips(g, change, clips);
+    long[] numbers = new long[counts.length];
+    for (int j = 0; j < counts.length; j++) {
+      numbers[j] = skips[j] ? 0 : ++counts[j];
     }
+    ReplayKernels.Step step =
+        new ReplayKernels.Step(rate, g, clip, trained.steps() + 1, change, clips, numbers);
+    if (adamW()) {
+      backend
+          .replay()
+          .adamW(
+              trained.adamW(),
+              step,
+              new ReplayKernels.AdamWState(trained.theta(), trained.first(), trained.second()),
+              new ReplayKernels.AdamWState(thetas, first, second),
+              difference);
+    } else {
+      backend
+          .replay()
+          .sgd(
+              new ReplayKernels.Sgd(options.momentum(), options.weightDecay()),
+              step,
+              new ReplayKernels.SgdState(trained.theta(), trained.first()),
+              new ReplayKernels.SgdState(thetas, first),
+              difference);
+    }
+    trained.stepped();
   }
 
-  private void differ(int j) {
-    vectors.copy(requests[j].theta, difference.row(j));
-    vectors.axpy(-1, trained.theta, difference.row(j));
+  /** Factors that clip every run's gradient to the training's norm. */
+  private double clips(Tensor g, Tensor change, double[] clips) {
+    Arrays.fill(clips, 1);
+    if (options.clip() == 0) {
+      return 1;
+    }
+    backend.replay().squaredNorms(g, change, norms);
+    for (int j = 0; j < clips.length; j++) {
+      clips[j] = factor(norms[1 + j]);
+    }
+    return factor(norms[0]);
   }
 
-  /** A step along x, which is overwritten; clips as {@code torch.nn.utils.clip_grad_norm_} does. */
-  private void step(Stream stream, double rate) {
-    if (options.clip() > 0) {
-      double factor = options.clip() / (vectors.norm(x) + 1e-6);
-      if (factor < 1) {
-        vectors.scale(factor, x);
-      }
-    }
-    stream.steps++;
-    if (options.optimizer() == OptimizerKind.ADAMW) {
-      vectors.adamW(adamW, rate, stream.steps, stream.theta, x, stream.first, stream.second);
-      return;
-    }
-    if (options.weightDecay() != 0) {
-      vectors.axpy(options.weightDecay(), stream.theta, x);
-    }
-    vectors.axpby(1, x, options.momentum(), stream.first);
-    vectors.axpy(-rate, stream.first, stream.theta);
+  private double factor(double squaredNorm) {
+    return Math.min(1, options.clip() / (Math.sqrt(squaredNorm) + 1e-6));
   }
 
   @Override
   public void close() {
     scope.close();
-  }
-
-  /** θ, then m and v of AdamW, or the buffer of SGD and null. */
-  private static final class Stream {
-    private final Tensor theta;
-    private final Tensor first;
-    private final Tensor second;
-    private long steps;
-
-    Stream(Tensor theta, Tensor first, Tensor second) {
-      this.theta = theta;
-      this.first = first;
-      this.second = second;
-    }
+    trained.close();
   }
 }
