@@ -12,7 +12,6 @@ import dev.lethe.run.RunFolder;
 import dev.lethe.run.Session;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
-import dev.lethe.train.TrainingRecord;
 import dev.lethe.train.TrainingResult;
 import java.nio.file.Path;
 import java.util.List;
@@ -104,26 +103,12 @@ final class TrainCommand extends LetheCommand {
           dir,
           adapter.config(),
           adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
-      record(result.record(), adapter).write(dir, result.optimizerState());
+      result.record().withAdapter(adapter.sha256()).write(dir, result.optimizerState());
       reached.ifPresent(minimum -> minimum.write(dir));
       watch.writeLog(dir);
       output.commit();
     }
     folder.finish();
-  }
-
-  /** The record names the adapter that is written, also where it was brought to a minimum since. */
-  private static TrainingRecord record(TrainingRecord r, LoraAdapter adapter) {
-    return new TrainingRecord(
-        r.options(),
-        r.n(),
-        r.steps(),
-        r.learningRateSum(),
-        r.finalLoss(),
-        r.meanRootSecondMoment(),
-        r.modelSha256(),
-        r.dataSha256(),
-        adapter.sha256());
   }
 
   private void report(
