@@ -9,6 +9,7 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.train.Divisor;
 import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.trajectory.LoggedRow;
@@ -16,6 +17,7 @@ import dev.lethe.trajectory.LoggedStep;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 
 /**
@@ -60,7 +62,7 @@ final class PlainTraining {
 
   /** The run over all rows. */
   Run run() {
-    return run(new ReplayRequest(java.util.Map.of(), false));
+    return run(new ReplayRequest(Map.of(), Divisor.KEEP));
   }
 
   /** The run as a request wants it. */
@@ -76,7 +78,7 @@ final class PlainTraining {
     for (int k = 0; k < order.length; k++) {
       thetas.add(theta.clone());
       double[] weights = weights(order[k], request);
-      if (request.shrinks() && Arrays.stream(weights).sum() == 0) {
+      if (request.divisor() == Divisor.SHRINK && Arrays.stream(weights).sum() == 0) {
         continue;
       }
       double[] g = gradient(order[k], weights, request, theta);
@@ -95,7 +97,7 @@ final class PlainTraining {
       RowChange change = request.changes().get(batch[i]);
       weights[i] = change == null || !change.removes() ? 1 : 1 - change.part();
     }
-    double divisor = request.shrinks() ? Math.max(1e-300, Arrays.stream(weights).sum()) : batch.length;
+    double divisor = request.divisor() == Divisor.SHRINK ? Math.max(1e-300, Arrays.stream(weights).sum()) : batch.length;
     return Arrays.stream(weights).map(w -> w / divisor).toArray();
   }
 

@@ -15,6 +15,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.train.Divisor;
 import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.trajectory.LoggedRow;
@@ -110,12 +111,12 @@ class RecordedReplayTest {
     return values;
   }
 
-  private ReplayRequest removal(boolean shrinks, int... rows) {
+  private ReplayRequest removal(Divisor divisor, int... rows) {
     Map<Integer, RowChange> changes = new java.util.TreeMap<>();
     for (int row : rows) {
       changes.put(row, RowChange.removal(samples.get(row)));
     }
-    return new ReplayRequest(changes, shrinks);
+    return new ReplayRequest(changes, divisor);
   }
 
   /** The row with the tokens of an unseen one. */
@@ -150,12 +151,12 @@ class RecordedReplayTest {
         Map.of(2, replaced(2), 5, replaced(5), 7, RowChange.removal(samples.get(7)));
     List<ReplayRequest> requests =
         List.of(
-            removal(false, 3, 11),
-            removal(true, 3, 11),
-            removal(true, order[4]),
-            removal(false, order[4]),
-            new ReplayRequest(both, false),
-            new ReplayRequest(both, true));
+            removal(Divisor.KEEP, 3, 11),
+            removal(Divisor.SHRINK, 3, 11),
+            removal(Divisor.SHRINK, order[4]),
+            removal(Divisor.KEEP, order[4]),
+            new ReplayRequest(both, Divisor.KEEP),
+            new ReplayRequest(both, Divisor.SHRINK));
     ReplayOperator exact = TestOperators.trueDifference(training, trained, order, requests);
     Replayed replayed = replay(trained.log(), exact, requests.toArray(ReplayRequest[]::new));
     for (int j = 0; j < requests.size(); j++) {
@@ -169,8 +170,8 @@ class RecordedReplayTest {
   void anEmptyRequestChangesNoBit() {
     PlainTraining.Run trained = training(options(OptimizerKind.ADAMW, 0.5, 0.1)).run();
     ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
-    Replayed alone = replay(trained.log(), hessian, removal(false));
-    Replayed beside = replay(trained.log(), hessian, removal(false), removal(false, 3));
+    Replayed alone = replay(trained.log(), hessian, removal(Divisor.KEEP));
+    Replayed beside = replay(trained.log(), hessian, removal(Divisor.KEEP), removal(Divisor.KEEP, 3));
     assertArrayEquals(new double[alone.differences().toDoubles().length], alone.differences().toDoubles());
     assertArrayEquals(alone.differences().row(0).toDoubles(), beside.differences().row(0).toDoubles());
     assertEquals(0, alone.rowGradients());
@@ -181,7 +182,7 @@ class RecordedReplayTest {
   void columnsAreSingleRequests() {
     PlainTraining.Run trained = training(options(OptimizerKind.ADAMW, 0.5, 0.1)).run();
     ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
-    ReplayRequest[] requests = {removal(false, 3), removal(true, 3, 8), removal(false, 14)};
+    ReplayRequest[] requests = {removal(Divisor.KEEP, 3), removal(Divisor.SHRINK, 3, 8), removal(Divisor.KEEP, 14)};
     Replayed together = replay(trained.log(), hessian, requests);
     for (int j = 0; j < requests.length; j++) {
       double[] alone = replay(trained.log(), hessian, requests[j]).differences().row(0).toDoubles();
@@ -194,7 +195,7 @@ class RecordedReplayTest {
     PlainTraining training = training(options(OptimizerKind.ADAMW, 0, 0.01));
     PlainTraining.Run trained = training.run();
     ReplayRequest soft =
-        new ReplayRequest(Map.of(3, new RowChange(samples.get(3), null, 1e-4)), false);
+        new ReplayRequest(Map.of(3, new RowChange(samples.get(3), null, 1e-4)), Divisor.KEEP);
     ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
     Replayed replayed = replay(trained.log(), hessian, soft);
     double error = error(replayed.differences().row(0), trained.end(), training.run(soft).end());
@@ -205,7 +206,7 @@ class RecordedReplayTest {
   void theCurvatureMatters() {
     PlainTraining training = training(options(OptimizerKind.ADAMW, 1, 0));
     PlainTraining.Run trained = training.run();
-    ReplayRequest request = removal(false, 3, 11);
+    ReplayRequest request = removal(Divisor.KEEP, 3, 11);
     double[] retrained = training.run(request).end();
     ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
     double with = error(replay(trained.log(), hessian, request).differences().row(0), trained.end(), retrained);
@@ -222,7 +223,7 @@ class RecordedReplayTest {
     PlainTraining training = training(options(OptimizerKind.ADAMW, 0.5, 0.1));
     PlainTraining.Run trained = training.run();
     for (ReplayRequest request :
-        List.of(removal(false, 3, 11), removal(true, order[4]), removal(false, order[4]))) {
+        List.of(removal(Divisor.KEEP, 3, 11), removal(Divisor.SHRINK, order[4]), removal(Divisor.KEEP, order[4]))) {
       ReplayOperator exact = TestOperators.trueDifference(training, trained, order, List.of(request));
       MemoryLog next = new MemoryLog(trained.log().options(), trained.log().rows(), trained.log().initial());
       Replayed replayed =
@@ -243,7 +244,7 @@ class RecordedReplayTest {
   void aRetrainedHeadIsGoneOnFrom() {
     PlainTraining training = training(options(OptimizerKind.SGD, 0, 0.1));
     PlainTraining.Run trained = training.run();
-    ReplayRequest request = removal(false, 3, 11);
+    ReplayRequest request = removal(Divisor.KEEP, 3, 11);
     PlainTraining.Run retrained = training.run(request);
     int head = 6;
     double[] buffer = new double[trained.end().length];
@@ -270,7 +271,7 @@ class RecordedReplayTest {
     PlainTraining training = training(options(OptimizerKind.ADAMW, 1, 0));
     PlainTraining.Run trained = training.run();
     ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
-    ReplayRequest request = removal(false, 3, 11);
+    ReplayRequest request = removal(Divisor.KEEP, 3, 11);
     double[] each = replay(trained.log(), hessian, request).differences().toDoubles();
     try (RefreshedOperator every = new RefreshedOperator(hessian, 1, backend);
         RefreshedOperator third = new RefreshedOperator(hessian, 3, backend)) {
@@ -294,7 +295,7 @@ class RecordedReplayTest {
     MemoryLog log = new MemoryLog(trained.log().options(), rows, trained.log().initial());
     LetheException e =
         assertThrows(
-            LetheException.class, () -> replay(log, TestOperators.none(), removal(false, 3)));
+            LetheException.class, () -> replay(log, TestOperators.none(), removal(Divisor.KEEP, 3)));
     assertTrue(e.getMessage().contains("row '3'"), e.getMessage());
   }
 
@@ -302,7 +303,7 @@ class RecordedReplayTest {
   void float32ComesCloseToFloat64() {
     TrainOptions options = options(OptimizerKind.ADAMW, 0.5, 0.1);
     PlainTraining.Run trained = training(options).run();
-    ReplayRequest request = removal(false, 3, 11);
+    ReplayRequest request = removal(Divisor.KEEP, 3, 11);
     ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
     double[] expected = replay(trained.log(), hessian, request).differences().toDoubles();
     close();
@@ -316,13 +317,13 @@ class RecordedReplayTest {
   @Test
   void theStepTellsItsWeights() {
     LoggedStep step = new LoggedStep(0.1, new int[] {3, 4}, new double[] {0.5, 0.5});
-    StepChange keeps = StepChange.of(step, List.of(removal(false, 3)));
-    StepChange shrinks = StepChange.of(step, List.of(removal(true, 3)));
+    StepChange keeps = StepChange.of(step, List.of(removal(Divisor.KEEP, 3)));
+    StepChange shrinks = StepChange.of(step, List.of(removal(Divisor.SHRINK, 3)));
     assertArrayEquals(new double[] {-0.5}, keeps.weights()[0]);
     assertArrayEquals(new double[] {-1}, shrinks.weights()[0]);
     assertEquals(0.5, keeps.shares()[0]);
     assertEquals(2, shrinks.factors()[0]);
-    assertTrue(Double.isNaN(StepChange.of(step, List.of(removal(true, 3, 4))).factors()[0]));
-    assertTrue(Arrays.equals(new double[] {0.5}, StepChange.of(step, List.of(removal(false, 9, 3))).shares()));
+    assertTrue(Double.isNaN(StepChange.of(step, List.of(removal(Divisor.SHRINK, 3, 4))).factors()[0]));
+    assertTrue(Arrays.equals(new double[] {0.5}, StepChange.of(step, List.of(removal(Divisor.KEEP, 9, 3))).shares()));
   }
 }

@@ -205,16 +205,16 @@ public final class RecordedReplay {
       Tensor after = product.row(0);
       vectors.copy(g, after);
       vectors.axpy(1, change.row(0), after);
-      changed.accept(new LoggedStep(step.rate(), step.rows(), weights(step, edit.factors()[0])), after);
+      changed.accept(new LoggedStep(step.rate(), step.rows(), weights(step)), after);
     }
 
-    private double[] weights(LoggedStep step, double factor) {
-      double[] weights = step.weights().clone();
-      for (int i = 0; i < weights.length; i++) {
+    private double[] weights(LoggedStep step) {
+      boolean[] gone = new boolean[step.rows().length];
+      for (int i = 0; i < gone.length; i++) {
         RowChange row = requests.getFirst().changes().get(step.rows()[i]);
-        weights[i] *= factor * (row != null && row.removes() ? 1 - row.part() : 1);
+        gone[i] = row != null && row.removes();
       }
-      return weights;
+      return requests.getFirst().divisor().weights(step.weights(), gone);
     }
 
     private void timed(int account, Runnable work) {

@@ -1,6 +1,7 @@
 package dev.lethe.replay;
 
 import dev.lethe.data.Sample;
+import dev.lethe.train.Divisor;
 import dev.lethe.trajectory.LoggedStep;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -33,10 +34,17 @@ record StepChange(List<Sample> rows, double[][] weights, double[] shares, double
         shares[j] += weight * stays;
         left |= weight * stays > 0;
       }
-      factors[j] = !requests.get(j).shrinks() || shares[j] == all ? 1 : left ? all / shares[j] : Double.NaN;
+      factors[j] = factor(requests.get(j).divisor(), all, shares[j], left);
       rows.collect(step, requests.get(j), j, factors[j]);
     }
     return new StepChange(rows.samples, rows.weights(), shares, factors);
+  }
+
+  private static double factor(Divisor divisor, double all, double share, boolean left) {
+    if (divisor == Divisor.KEEP || share == all) {
+      return 1;
+    }
+    return left ? all / share : Double.NaN;
   }
 
   /** Whether any request changes anything here. */
