@@ -298,7 +298,7 @@ class CommandsTest {
     Ended ended =
         ok("unlearn", "--model", place.model, "--adapter", calm, "--data", place.data, "--forget",
             "row-1", "--out", place.at("calmer"), "--device", "reference", "--json");
-    assertEquals(0.05, whole(ended).path("method").path("weightDecay").asDouble());
+    assertEquals(0.05, whole(ended).path("system").path("weightDecay").asDouble());
     assertTrue(whole(ended).path("gradients").path("unrest").asDouble() < 0.1, ended::toString);
   }
 

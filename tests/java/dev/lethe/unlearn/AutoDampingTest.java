@@ -92,7 +92,7 @@ class AutoDampingTest {
         eraser.trainingRecord(record, folder);
         try (UnlearnResult result = eraser.build().run(EraserMonitor.NONE)) {
           auto += closed(model, result, retrained) / SEEDS;
-          String from = result.certificate().method().dampingFrom();
+          String from = result.certificate().system().dampingFrom();
           assertEquals(EraserOptions.BY_REQUEST, from);
           assertTrue(result.certificate().warnings().isEmpty(), result.certificate().toText());
         }

@@ -235,7 +235,7 @@ class EraserTest {
       assertArrayEquals(bytes, Facts.bytes(HostVectors.of(two.adapter())));
       assertNotEquals(
           one.certificate().hashes().adapterAfter(), other.certificate().hashes().adapterAfter());
-      assertEquals(20, one.certificate().method().curvatureRows());
+      assertEquals(20, one.certificate().system().curvatureRows());
     }
     assertArrayEquals(before, Facts.bytes(HostVectors.of(facts.model.adapter())));
   }
@@ -371,7 +371,7 @@ class EraserTest {
       assertTrue(largest <= 1.05 * box && largest > 0.5 * box, "largest " + largest);
       Certificate c = result.certificate();
       assertTrue(c.warnings().getFirst().contains("comparison only"), c.warnings().toString());
-      assertEquals("hessian of single rows with dropout", c.method().curvature());
+      assertEquals("hessian of single rows with dropout", c.system().curvature());
     }
   }
 

@@ -9,10 +9,14 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * What was asked, what was done and what came of it: enough to judge an unlearned adapter and to do
- * it again, and nothing of what the samples say. A number that was not measured is null.
+ * it again, and nothing of what the samples say. A number that was not measured is null, and so is a
+ * part that the method does not have.
  *
  * @param format {@link #FORMAT}
  * @param created UTC, ISO 8601
+ * @param replay of the recorded training
+ * @param system the linear system of an influence step, solved in {@code steps}
+ * @param chain SHA-256 of the certificates of earlier requests to the same training, oldest first
  */
 public record Certificate(
     String format,
@@ -21,15 +25,20 @@ public record Certificate(
     Hashes hashes,
     Asked request,
     Method method,
+    Replay replay,
+    LinearSystem system,
     List<OuterStep> steps,
     Gradients gradients,
     Weights weights,
     Losses losses,
+    Cost cost,
+    Closure closure,
     Times seconds,
+    List<String> chain,
     List<String> warnings,
     List<String> notes) {
   /** The layout of this record; a change of meaning changes it. */
-  public static final String FORMAT = "lethe-unlearning-certificate/1";
+  public static final String FORMAT = "lethe-unlearning-certificate/2";
 
   private static final JsonMapper JSON =
       JsonMapper.builder()
@@ -39,6 +48,7 @@ public record Certificate(
 
   public Certificate {
     steps = List.copyOf(steps);
+    chain = List.copyOf(chain);
     warnings = List.copyOf(warnings);
     notes = List.copyOf(notes);
   }
@@ -85,13 +95,72 @@ public record Certificate(
   public record Row(String id, String change, String oldSha256, String newSha256) {}
 
   /**
+   * How the new adapter was made.
+   *
+   * @param name {@code recorded}, {@code exact}, {@code averaged} or {@code influence}
+   * @param divisor what removals do to the weights of a batch's other rows; null where there are no batches
+   * @param worth what the method is worth, in a sentence
+   */
+  public record Method(String name, String divisor, String worth) {}
+
+  /**
+   * A replay of the recorded training.
+   *
+   * @param steps K
+   * @param firstTouchedStep the first that the request changes, from 1
+   * @param exactHeadSteps how many were retrained before the replay
+   * @param gradients number format of the recorded gradients
+   * @param operator what stands for the change of the retained rows' gradient
+   * @param operatorEvery steps from one product to the next
+   */
+  public record Replay(
+      long steps,
+      long firstTouchedStep,
+      long exactHeadSteps,
+      String gradients,
+      String operator,
+      long operatorEvery) {}
+
+  /**
+   * What the new adapter took, beside training again. Seconds of training again are estimated from the
+   * gradients that were made here.
+   *
+   * @param sampleGradients gradients of single rows, those of measurements included
+   * @param retraining gradients of single rows that training again takes
+   */
+  public record Cost(
+      long sampleGradients, long retraining, double seconds, Double retrainingSeconds) {}
+
+  /**
+   * How well the operator described the change of the retained rows' gradient, and what follows from it.
+   *
+   * @param estimate part of the distance to retraining that is closed, 1 for all of it: of the mean KL
+   *     divergence on the forgotten rows, estimated from the points
+   */
+  public record Closure(Double estimate, List<Point> points) {
+    public Closure {
+      points = List.copyOf(points);
+    }
+  }
+
+  /**
+   * The operator against the truth at one step.
+   *
+   * @param step from 1
+   * @param rows retained rows of the batch
+   * @param error ‖estimate − truth‖/‖truth‖ of the change of their gradient
+   * @param cosine between estimate and truth
+   */
+  public record Point(long step, long rows, double error, double cosine) {}
+
+  /**
    * @param curvature of the objective, a mean over {@code curvatureRows} rows of the {@code
    *     curvatureData}
    * @param damping λ, and in {@code dampingFrom} who chose it
    * @param weightDecay of the objective; part of its gradient and of its curvature
    * @param seed of everything random: a chosen subset of rows, a stochastic solver
    */
-  public record Method(
+  public record LinearSystem(
       String solver,
       String curvature,
       String curvatureData,

@@ -1,10 +1,14 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.unlearn.Certificate.Asked;
+import dev.lethe.unlearn.Certificate.Closure;
+import dev.lethe.unlearn.Certificate.Cost;
+import dev.lethe.unlearn.Certificate.LinearSystem;
 import dev.lethe.unlearn.Certificate.Losses;
 import dev.lethe.unlearn.Certificate.Method;
 import dev.lethe.unlearn.Certificate.OuterStep;
 import dev.lethe.unlearn.Certificate.Pair;
+import dev.lethe.unlearn.Certificate.Replay;
 import dev.lethe.unlearn.Certificate.Times;
 import dev.lethe.unlearn.Certificate.Weights;
 import java.util.LinkedHashMap;
@@ -23,8 +27,18 @@ final class CertificateText {
   static String of(Certificate c) {
     CertificateText page = new CertificateText();
     page.asked(c.request());
+    page.method(c.method());
+    if (c.replay() != null) {
+      page.replay(c.replay());
+      page.closure(c.closure());
+      page.weights(c.weights());
+      page.losses(c.losses());
+    }
+    if (c.cost() != null) {
+      page.cost(c.cost());
+    }
     if (!c.steps().isEmpty()) {
-      page.method(c.method());
+      page.system(c.system());
       c.steps().forEach(page::step);
       page.gradients(c.gradients(), c.request());
       page.weights(c.weights());
@@ -57,7 +71,43 @@ final class CertificateText {
   }
 
   private void method(Method m) {
-    line("method", "%s, %s over %,d %s rows, damping %.3g (%s)%s",
+    line("method", "%s%s", m.name(), m.divisor() == null ? "" : ", divisor " + m.divisor());
+    line("worth", "%s", m.worth());
+  }
+
+  private void replay(Replay r) {
+    line("replay", "%,d steps, the first that changes is %,d%s; gradients in %s",
+        r.steps(), r.firstTouchedStep(),
+        r.exactHeadSteps() == 0 ? "" : ", the first %,d retrained".formatted(r.exactHeadSteps()),
+        r.gradients());
+    line("operator", "%s%s", r.operator(),
+        r.operatorEvery() == 1 ? "" : ", every %,d steps".formatted(r.operatorEvery()));
+  }
+
+  private void closure(Closure c) {
+    if (c == null) {
+      return;
+    }
+    if (c.estimate() != null) {
+      line("closed", "%.0f %% of the distance to retraining, estimated", 100 * c.estimate());
+    }
+    for (Certificate.Point p : c.points()) {
+      line("", "step %,d, %,d retained rows: the operator's error is %.2f, cosine %.2f",
+          p.step(), p.rows(), p.error(), p.cosine());
+    }
+  }
+
+  private void cost(Cost c) {
+    line("cost", "%,d sample gradients; training again takes %,d (%.3f)",
+        c.sampleGradients(), c.retraining(), (double) c.sampleGradients() / c.retraining());
+    line("", "%.2f s%s", c.seconds(),
+        c.retrainingSeconds() == null
+            ? ""
+            : "; training again about %.2f s".formatted(c.retrainingSeconds()));
+  }
+
+  private void system(LinearSystem m) {
+    line("system", "%s, %s over %,d %s rows, damping %.3g (%s)%s",
         m.solver(), m.curvature(), m.curvatureRows(), m.curvatureData(), m.damping(),
         m.dampingFrom(),
         m.weightDecay() == 0 ? "" : ", weight decay %.3g".formatted(m.weightDecay()));

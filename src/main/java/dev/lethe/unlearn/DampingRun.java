@@ -49,7 +49,7 @@ final class DampingRun {
     try (Scope scope = backend.openScope("damping sweep")) {
       Tensor b = scope.allocate(backend.vectorType(), model.layout().size());
       phase("gradients of the request");
-      Objectives objectives = new Objectives(model, split, List.of(), options, done -> {});
+      Objectives objectives = new Objectives(model, split, List.of(), options.measuring(), done -> {});
       objectives.request(theta, b);
       DrawnRows rows = DrawnRows.ofCurvature(data, split, options);
       phase("curvature");

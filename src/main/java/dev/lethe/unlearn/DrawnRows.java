@@ -33,9 +33,8 @@ record DrawnRows(List<Sample> samples, double divisor, List<Sample> left) {
    * The target rows that the certificate measures. They are drawn independently of the curvature's,
    * which the step fits better than others.
    */
-  static DrawnRows ofCertificate(DataSplit split, EraserOptions options) {
-    long seed = options.solving().seed() + 1;
-    return of(split.target(), options.certificateRows(), split.rows(), seed);
+  static DrawnRows ofCertificate(DataSplit split, Measuring measuring) {
+    return of(split.target(), measuring.rows(), split.rows(), measuring.seed() + 1);
   }
 
   private static DrawnRows of(List<Sample> all, int wanted, double rows, long seed) {

@@ -85,6 +85,11 @@ public record EraserOptions(
     return Stream.concat(Solvers.names().stream(), Stream.of(ReleasedLlmEraser.NAME)).toList();
   }
 
+  /** What the certificate measures. */
+  Measuring measuring() {
+    return new Measuring(certificateRows, solving.seed(), weightDecay, limits);
+  }
+
   /** The same with another damping. */
   EraserOptions withDamping(double value) {
     return new EraserOptions(

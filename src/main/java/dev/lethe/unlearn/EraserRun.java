@@ -89,7 +89,7 @@ final class EraserRun {
   private ExactStep unlearn(
       LoraAdapter adapter, Scope scope, CertificateMaker page, RequestDamping damping) {
     Tensor theta = adapter.theta();
-    Objectives objectives = new Objectives(model, split, heldOut, options, this::rowsDone);
+    Objectives objectives = new Objectives(model, split, heldOut, options.measuring(), this::rowsDone);
     Tensor b = vector(scope);
     Tensor g = vector(scope);
     Tensor trained = vector(scope);

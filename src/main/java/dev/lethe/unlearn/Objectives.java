@@ -39,13 +39,13 @@ final class Objectives {
       AdaptedModel model,
       DataSplit split,
       List<Sample> heldOutRows,
-      EraserOptions options,
+      Measuring measuring,
       IntConsumer targetRowsDone) {
-    BatchLimits limits = options.limits();
+    BatchLimits limits = measuring.limits();
     this.backend = model.backend();
     this.split = split;
     this.rows = split.rows();
-    this.weightDecay = options.weightDecay();
+    this.weightDecay = measuring.weightDecay();
     this.forgotten = new DatasetLoss(model, split.forgotten(), limits);
     this.changed =
         new DatasetLoss(
@@ -59,7 +59,7 @@ final class Objectives {
                 .toList(),
             limits);
     this.newVersions = new DatasetLoss(model, split.replacements(), limits);
-    DrawnRows measured = DrawnRows.ofCertificate(split, options);
+    DrawnRows measured = DrawnRows.ofCertificate(split, measuring);
     this.target = new DatasetLoss(model, measured.samples(), limits).watched(targetRowsDone);
     this.targetDivisor = measured.divisor();
     this.retained = retained(split, measured.samples());

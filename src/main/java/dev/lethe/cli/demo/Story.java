@@ -185,7 +185,7 @@ public final class Story {
       return new Report.Hasty(
           (int) original.record.steps(),
           result.certificate().gradients().trainedBefore(),
-          result.certificate().method().damping(),
+          result.certificate().system().damping(),
           distance.outputsClosed());
     }
   }

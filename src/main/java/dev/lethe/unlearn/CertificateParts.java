@@ -1,0 +1,60 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.Certificate.Asked;
+import dev.lethe.unlearn.Certificate.Environment;
+import dev.lethe.unlearn.Certificate.Row;
+import dev.lethe.unlearn.Certificate.Weights;
+import java.util.List;
+import java.util.Locale;
+
+/** Pages that every certificate has. */
+final class CertificateParts {
+  private CertificateParts() {}
+
+  static Environment environment(Backend backend) {
+    String version = CertificateParts.class.getPackage().getImplementationVersion();
+    return new Environment(
+        version == null ? "development" : version,
+        Runtime.version().toString(),
+        System.getProperty("os.name") + " " + System.getProperty("os.arch"),
+        backend.name(),
+        backend.description(),
+        backend.vectorType().name());
+  }
+
+  static Asked asked(DataSplit split) {
+    List<Row> rows = split.changes().stream().map(CertificateParts::row).toList();
+    int replaced = split.replacements().size();
+    return new Asked(
+        split.rows(), rows.size() - replaced, replaced, split.retained().size(), rows);
+  }
+
+  private static Row row(Change change) {
+    return new Row(
+        change.original().id(),
+        label(change.kind()),
+        change.original().hash(),
+        change.replacement() == null ? null : change.replacement().hash());
+  }
+
+  /** Sizes of the model's own adapter and of a step from it, by what they do to the weights. */
+  static Weights weights(AdaptedModel model, Tensor start, Tensor end) {
+    Backend backend = model.backend();
+    LoraAdapter adapter = model.adapter();
+    try (Scope scope = backend.openScope("weight distance")) {
+      Tensor zero = scope.allocate(backend.vectorType(), start.elements());
+      backend.vectors().fill(zero, 0);
+      return new Weights(
+          adapter.deltaWeightDistance(start, zero), adapter.deltaWeightDistance(start, end));
+    }
+  }
+
+  static String label(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT);
+  }
+}
