@@ -228,7 +228,7 @@ class RecordedReplayTest {
       MemoryLog next = new MemoryLog(trained.log().options(), trained.log().rows(), trained.log().initial());
       Replayed replayed =
           new RecordedReplay(trained.log(), new ModelGradients(model, BatchLimits.DEFAULT), exact, backend)
-              .run(List.of(request), (step, g) -> next.add(step, host(g)));
+              .run(List.of(request), (k, step, g) -> next.add(step, host(g)));
       PlainTraining.Run retrained = training.run(request);
       assertEquals(retrained.log().steps(), next.steps());
       for (int k = 0; k < next.steps(); k++) {

@@ -9,8 +9,9 @@ public interface ChangedLog {
   /**
    * The next step.
    *
+   * @param k its number in the recorded run; numbers of batches that lost all their rows may be missing
    * @param step as the changed run took it
    * @param gradient its gradient before clipping (P), on the backend; valid during the call
    */
-  void accept(LoggedStep step, Tensor gradient);
+  void accept(int k, LoggedStep step, Tensor gradient);
 }

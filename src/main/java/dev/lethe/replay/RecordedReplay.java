@@ -199,13 +199,13 @@ public final class RecordedReplay {
         return;
       }
       if (!parted) {
-        changed.accept(step, g);
+        changed.accept(k, step, g);
         return;
       }
       Tensor after = product.row(0);
       vectors.copy(g, after);
       vectors.axpy(1, change.row(0), after);
-      changed.accept(new LoggedStep(step.rate(), step.rows(), weights(step)), after);
+      changed.accept(k, new LoggedStep(step.rate(), step.rows(), weights(step)), after);
     }
 
     private double[] weights(LoggedStep step) {

@@ -26,7 +26,7 @@ import java.util.Map;
  * 1703.04730) and LLMEraser (arXiv 2412.00383, eqs. 4-7); gradients are paired and free of dropout,
  * and the system is solved to a residual that is measured. The model's own adapter is not changed.
  */
-public final class Eraser {
+public final class Eraser implements Unlearner {
   /** λ where nothing better is known. */
   public static final double DEFAULT_DAMPING = 1;
 
@@ -78,6 +78,7 @@ public final class Eraser {
    * @throws dev.lethe.LetheException where the system cannot be solved: it is not positive definite
    *     or the solver diverged
    */
+  @Override
   public UnlearnResult run(EraserMonitor monitor) {
     Checkpoint checkpoint = null;
     if (partial != null) {

@@ -1,6 +1,6 @@
 package dev.lethe.unlearn;
 
-/** Watches an {@link Eraser} at work and may stop it. */
+/** Watches an {@link Unlearner} at work and may stop it. */
 public interface EraserMonitor {
   /** Watches nothing. */
   EraserMonitor NONE = new EraserMonitor() {};
@@ -15,6 +15,11 @@ public interface EraserMonitor {
 
   /** Called now and then while a part of the work goes over rows, with how many are done. */
   default void onRows(long done) {}
+
+  /** As {@link #onPhase} where what is counted are steps of a training. */
+  default void onSteps(String phase, long steps) {
+    onPhase(phase, steps);
+  }
 
   /**
    * Called after every iteration of a solver.

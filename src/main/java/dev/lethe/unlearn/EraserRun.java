@@ -78,7 +78,8 @@ final class EraserRun {
       Certificate certificate = page.make(adapter, options, steps, watch);
       done = true;
       Path state = checkpoint == null ? null : checkpoint.written();
-      return new UnlearnResult(adapter, step, !split.effective().isEmpty(), certificate, state);
+      return new UnlearnResult(
+          adapter, step, !split.effective().isEmpty(), certificate, List.of(), state);
     } finally {
       if (!done) {
         adapter.close();

@@ -10,17 +10,23 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * What an {@link Eraser} made.
+ * What an {@link Unlearner} made.
  *
  * @param adapter the unlearned adapter, owned by this result
  * @param step from the old parameters to the new ones
  * @param changed whether anything was asked at all; if not, the parameters are the old ones to the
  *     bit
  * @param certificate what was done
+ * @param parts what else belongs into the new folder
  * @param state the folder of the run's saved state, if there is one; {@link #write} deletes it
  */
 public record UnlearnResult(
-    LoraAdapter adapter, ExactStep step, boolean changed, Certificate certificate, Path state)
+    LoraAdapter adapter,
+    ExactStep step,
+    boolean changed,
+    Certificate certificate,
+    List<FolderPart> parts,
+    Path state)
     implements AutoCloseable {
   /** Name of the step file in an output folder. */
   public static final String STEP = "lethe_step.safetensors";
@@ -30,6 +36,10 @@ public record UnlearnResult(
 
   private static final List<String> ADAPTER_FILES =
       List.of("adapter_config.json", "adapter_model.safetensors");
+
+  public UnlearnResult {
+    parts = List.copyOf(parts);
+  }
 
   /**
    * Writes a new PEFT folder with step and certificate beside the adapter, whole or not at all;
@@ -51,6 +61,7 @@ public record UnlearnResult(
       }
       StepFile.write(dir.resolve(STEP), adapter.layout(), step);
       certificate.write(dir.resolve(CERTIFICATE));
+      parts.forEach(part -> part.writeInto(dir));
       folder.commit();
     }
     if (state != null) {

@@ -1,0 +1,107 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.util.List;
+
+/** Turns what a method found into a result. */
+final class Outcomes {
+  private Outcomes() {}
+
+  /** Nothing was asked. */
+  static UnlearnResult unchanged(ReplayPage page, AdaptedModel model, Stopwatch watch) {
+    LoraAdapter adapter = model.adapter().copy();
+    return new UnlearnResult(
+        adapter,
+        ExactStep.none(HostVectors.of(adapter)),
+        false,
+        page.make(adapter, watch),
+        List.of(),
+        null);
+  }
+
+  /**
+   * The adapter moves.
+   *
+   * @param difference host (P)
+   */
+  static UnlearnResult moved(
+      ReplayPage page,
+      UnlearnTask task,
+      Tensor difference,
+      List<FolderPart> parts,
+      EraserMonitor monitor,
+      Stopwatch watch) {
+    Backend backend = task.model().backend();
+    LoraAdapter adapter = task.model().adapter().copy();
+    boolean done = false;
+    try (Scope scope = backend.openScope("unlearned adapter")) {
+      Tensor step = scope.allocate(backend.vectorType(), difference.elements());
+      backend.upload(difference, step);
+      backend.vectors().axpy(1, step, adapter.theta());
+      UnlearnResult result = arrived(page, task, adapter, parts, monitor, watch);
+      done = true;
+      return result;
+    } finally {
+      if (!done) {
+        adapter.close();
+      }
+    }
+  }
+
+  /**
+   * The adapter has its new parameters, which change in the last bit where the step needs it.
+   *
+   * @param adapter taken over by the result
+   */
+  static UnlearnResult arrived(
+      ReplayPage page,
+      UnlearnTask task,
+      LoraAdapter adapter,
+      List<FolderPart> parts,
+      EraserMonitor monitor,
+      Stopwatch watch) {
+    Backend backend = task.model().backend();
+    requireFinite(backend, adapter);
+    Tensor after = HostVectors.of(adapter);
+    ExactStep step = ExactStep.between(HostVectors.of(task.model().adapter()), after);
+    backend.upload(after, adapter.theta());
+    stopIfAsked(monitor);
+    monitor.onPhase("losses", task.measuring().rows() == 0 ? 0 : task.data().size());
+    page.measured(
+        watch.evaluation(
+            () ->
+                Measurements.of(
+                    task,
+                    task.model().adapter().theta(),
+                    adapter.theta(),
+                    done -> done(monitor, done))));
+    return new UnlearnResult(adapter, step, true, page.make(adapter, watch), parts, null);
+  }
+
+  private static void requireFinite(Backend backend, LoraAdapter adapter) {
+    if (!backend.vectors().allFinite(adapter.theta())) {
+      throw new LetheException(
+          "unlearning",
+          "the new parameters are not finite",
+          "finite numbers",
+          "NaN or infinity",
+          "Retrain more of the training's head (--exact-head), or use --method exact.");
+    }
+  }
+
+  static void done(EraserMonitor monitor, int done) {
+    stopIfAsked(monitor);
+    monitor.onRows(done);
+  }
+
+  static void stopIfAsked(EraserMonitor monitor) {
+    if (monitor.interrupted()) {
+      throw new UnlearnInterrupted(null);
+    }
+  }
+}

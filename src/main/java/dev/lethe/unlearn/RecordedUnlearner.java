@@ -1,0 +1,226 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.replay.ModelGradients;
+import dev.lethe.replay.RecordedReplay;
+import dev.lethe.replay.RefreshedOperator;
+import dev.lethe.replay.ReplayOperator;
+import dev.lethe.replay.ReplayRequest;
+import dev.lethe.replay.ReplayStart;
+import dev.lethe.replay.Replayed;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.train.RowEdits;
+import dev.lethe.trajectory.Trajectory;
+import dev.lethe.trajectory.TrajectoryWriter;
+import dev.lethe.unlearn.Certificate.Closure;
+import dev.lethe.unlearn.Certificate.Cost;
+import dev.lethe.unlearn.Certificate.Method;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Unlearning by recorded replay: the adapter moves by what the training's replay without the rows differs from its
+ * replay with them. See {@link RecordedReplay}.
+ */
+public final class RecordedUnlearner implements Unlearner {
+  private static final String WORTH =
+      "the recorded training replayed without the rows: nearer to retraining than any estimate from the training's end";
+
+  private final UnlearnTask task;
+  private final Recording recording;
+  private final ReplayOperator operator;
+  private final ReplayOptions options;
+  private final Backend backend;
+  private final List<FolderPart> parts = new ArrayList<>();
+  private TrajectoryWriter writer;
+
+  /**
+   * @param recording of the training of the task's adapter
+   * @param operator prepared for that training; stays its owner's
+   */
+  public RecordedUnlearner(
+      UnlearnTask task, Recording recording, ReplayOperator operator, ReplayOptions options) {
+    this.task = task;
+    this.recording = recording;
+    this.operator = operator;
+    this.options = options;
+    this.backend = task.model().backend();
+  }
+
+  /** Writes the new adapter's own trajectory, with the given writer; the recording must be a trajectory. */
+  public RecordedUnlearner continued(TrajectoryWriter newTrajectory) {
+    this.writer = newTrajectory;
+    return this;
+  }
+
+  /** Something else that belongs into the new folder. */
+  public RecordedUnlearner with(FolderPart part) {
+    parts.add(part);
+    return this;
+  }
+
+  @Override
+  public UnlearnResult run(EraserMonitor monitor) {
+    RowEdits edits = task.edits();
+    Stopwatch watch = new Stopwatch();
+    if (edits.isEmpty()) {
+      return Outcomes.unchanged(page(), task.model(), watch);
+    }
+    int head = HeadSteps.of(recording, edits, options);
+    if (head >= recording.log().steps()) {
+      throw new LetheException(
+          "exact head", "it is the whole training", "a part of it", "1", "Use --method exact.");
+    }
+    try (SuccessorTrajectory successor = successor(edits)) {
+      ModelGradients gradients =
+          new ModelGradients(task.model(), task.measuring().limits());
+      OperatorCheck check = new OperatorCheck(recording, edits, gradients, backend);
+      ReplayStart start = head == 0 ? null : head(edits, head, successor, monitor, watch);
+      Replayed replayed =
+          replay(List.of(recording.request(edits)), check, start, successor, monitor, watch);
+      Closure closure = closure(check);
+      return finish(edits, head, replayed, check, closure, successor, monitor, watch);
+    }
+  }
+
+  /**
+   * Several requests to the same adapter in one pass over its training, each on its own: {@code n} new adapters. No new
+   * trajectories are written, no head is retrained, and operators are not checked.
+   *
+   * @return as many results as requests, in their order; the caller closes them
+   */
+  public List<UnlearnResult> runAll(List<UnlearnRequest> requests, EraserMonitor monitor) {
+    List<UnlearnTask> tasks = requests.stream().map(task::with).toList();
+    List<ReplayRequest> columns =
+        tasks.stream().map(each -> recording.request(each.edits())).toList();
+    Stopwatch watch = new Stopwatch();
+    Replayed replayed = replay(columns, null, null, null, monitor, watch);
+    List<UnlearnResult> results = new ArrayList<>();
+    for (int j = 0; j < requests.size(); j++) {
+      UnlearnTask each = tasks.get(j);
+      RowEdits edits = each.edits();
+      ReplayPage page = new ReplayPage(each, method(), chain());
+      page.replay(describe(0, replayed.firstTouched()));
+      page.cost(cost(replayed.rowGradients(), replayed, edits, watch));
+      page.note("made together with %,d other requests: cost and seconds are those of all", requests.size() - 1);
+      results.add(
+          Outcomes.moved(page, each, replayed.differences().row(j), List.of(), monitor, watch));
+    }
+    return results;
+  }
+
+  private SuccessorTrajectory successor(RowEdits edits) {
+    return writer == null
+        ? null
+        : new SuccessorTrajectory((Trajectory) recording.log(), recording.rows(), edits, writer);
+  }
+
+  private Replayed replay(
+      List<ReplayRequest> requests,
+      OperatorCheck check,
+      ReplayStart start,
+      SuccessorTrajectory successor,
+      EraserMonitor monitor,
+      Stopwatch watch) {
+    Outcomes.stopIfAsked(monitor);
+    monitor.onSteps("replay of the training", recording.log().steps());
+    if (successor != null && start == null) {
+      successor.begin(0, backend);
+    }
+    ModelGradients gradients =
+        new ModelGradients(task.model(), task.measuring().limits());
+    try (RefreshedOperator refreshed =
+        new RefreshedOperator(operator, options.operatorEvery(), backend)) {
+      RecordedReplay replay =
+          new RecordedReplay(recording.log(), gradients, refreshed, backend)
+              .from(start)
+              .watched(done -> Outcomes.done(monitor, done));
+      if (check != null) {
+        replay.probed(check);
+      }
+      Replayed replayed = watch.products(() -> replay.run(requests, successor));
+      return replayed;
+    }
+  }
+
+  private ReplayStart head(
+      RowEdits edits, int steps, SuccessorTrajectory successor, EraserMonitor monitor, Stopwatch watch) {
+    Outcomes.stopIfAsked(monitor);
+    monitor.onSteps("retraining of the first steps", steps);
+    if (successor != null) {
+      successor.begin(0, backend);
+    }
+    return watch.gradients(
+        () -> new Retraining(task.model(), recording, edits).head(steps, successor, monitor));
+  }
+
+  /** What the check says; refuses what is no better than doing nothing, unless forced. */
+  private Closure closure(OperatorCheck check) {
+    return ClosureEstimate.of(check.points(), options.force());
+  }
+
+  private UnlearnResult finish(
+      RowEdits edits,
+      int head,
+      Replayed replayed,
+      OperatorCheck check,
+      Closure closure,
+      SuccessorTrajectory successor,
+      EraserMonitor monitor,
+      Stopwatch watch) {
+    long taken = replayed.rowGradients() + check.rowGradients();
+    for (int k = 0; k < head; k++) {
+      taken += recording.retained(k, edits);
+    }
+    ReplayPage page = page();
+    page.replay(describe(head, replayed.firstTouched()));
+    page.closure(closure);
+    page.cost(cost(taken, replayed, edits, watch));
+    if (successor != null) {
+      parts.addFirst(successor);
+    }
+    return Outcomes.moved(page, task, replayed.differences().row(0), parts, monitor, watch);
+  }
+
+  private Cost cost(long taken, Replayed replayed, RowEdits edits, Stopwatch watch) {
+    long retraining = recording.retraining(edits);
+    Double seconds =
+        replayed.rowGradients() == 0
+            ? null
+            : retraining * replayed.seconds().gradients() / replayed.rowGradients();
+    return new Cost(taken, retraining, watch.total(), seconds);
+  }
+
+  private ReplayPage page() {
+    return new ReplayPage(task, method(), chain());
+  }
+
+  private Method method() {
+    return new Method("recorded", task.divisor().label(), WORTH);
+  }
+
+  private List<String> chain() {
+    return recording.log() instanceof Trajectory trajectory
+        ? trajectory.provenance().chain()
+        : List.of();
+  }
+
+  private Certificate.Replay describe(int head, int firstTouched) {
+    String format =
+        recording.log() instanceof Trajectory trajectory
+            ? trajectory.dtype().name().toLowerCase(Locale.ROOT)
+            : recording.log().gradient(0).dtype().name().toLowerCase(Locale.ROOT);
+    return new Certificate.Replay(
+        recording.log().steps(),
+        firstTouched + 1L,
+        head,
+        format,
+        operator.name(),
+        options.operatorEvery());
+  }
+}

@@ -1,0 +1,13 @@
+package dev.lethe.unlearn;
+
+/** A method of unlearning, given a request and all it needs. */
+public sealed interface Unlearner
+    permits Eraser, ExactUnlearner, RecordedUnlearner, AveragedUnlearner {
+  /**
+   * Does it. The model's own adapter is not changed; the caller closes the result.
+   *
+   * @throws UnlearnInterrupted where the monitor asked for it
+   * @throws dev.lethe.LetheException where the request cannot be met this way
+   */
+  UnlearnResult run(EraserMonitor monitor);
+}
