@@ -89,6 +89,10 @@ public interface Backend extends AutoCloseable {
 
   VectorKernels vectors();
 
+  SketchKernels sketch();
+
+  ReplayKernels replay();
+
   /**
    * Prepares work that will be repeated unchanged: the same kernels on the same tensors, whose numbers may
    * change between replays. Nothing runs yet. A device may replay without running the work's Java code, so the

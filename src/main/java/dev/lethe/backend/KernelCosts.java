@@ -36,6 +36,8 @@ public final class KernelCosts {
       case "lora" -> lora(name[1], a);
       case "attention" -> new KernelCost(attention(name[1], a), tensorBytes(a));
       case "loss" -> loss(name[1], a);
+      case "sketch" -> sketch(name[1], a);
+      case "rows" -> new KernelCost(name[1].equals("addOuter") ? outer(a) : 0, tensorBytes(a));
       default -> new KernelCost(0, tensorBytes(a));
     };
   }
@@ -177,7 +179,22 @@ public final class KernelCosts {
     return pairs;
   }
 
+  private static KernelCost sketch(String mode, Object[] a) {
+    Tensor rows = mode.equals("addCombination") ? tensor(a, 2) : tensor(a, 0);
+    double k = tensor(a, mode.equals("addCombination") ? 0 : 1).dim(0);
+    double products = mode.equals("addProduct") ? 2 : 1;
+    return new KernelCost(2 * products * k * rows.elements(), tensorBytes(a));
+  }
+
+  private static double outer(Object[] a) {
+    return 2.0 * tensor(a, 0).elements() * tensor(a, 1).dim(1);
+  }
+
   private KernelCost loss(String mode, Object[] a) {
+    if (mode.equals("drawn")) { // of W only the rows of labels
+      Tensor out = tensor(a, 7);
+      return new KernelCost(0, tensorBytes(a) + (double) out.elements() * weights.bytes());
+    }
     if (!(a[0] instanceof FrozenLinear head)) {
       return new KernelCost(0, tensorBytes(a));
     }
@@ -223,6 +240,9 @@ public final class KernelCosts {
       case AttentionKernels.Primal p -> Stream.of(p.q(), p.k(), p.v(), p.o(), p.lse());
       case AttentionKernels.Tangent t ->
           Stream.of(t.dq(), t.dk(), t.dv(), t.dO(), t.mu()).filter(Objects::nonNull);
+      case ReplayKernels.Step s -> Stream.of(s.g(), s.change());
+      case ReplayKernels.AdamWState s -> Stream.of(s.theta(), s.m(), s.v());
+      case ReplayKernels.SgdState s -> Stream.of(s.theta(), s.buffer());
       case null, default -> Stream.empty();
     };
   }

@@ -1,6 +1,7 @@
 package dev.lethe.backend;
 
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -94,5 +95,33 @@ public interface LossKernels {
       Tensor dx,
       Tensor dgx) {
     backwardTangent(head, p, weights, dx, dgx);
+  }
+
+  /**
+   * Adjoints of x for labels drawn from the model itself: out[j][t] = √w·(p − onehot(y))·W, y ~ p[t]. Their outer
+   * products have the Gauss-Newton middle factor w·Wᵀ(diag(p) − ppᵀ)W as their mean. From the primal adjoint they
+   * follow without a product, as √w·(x̄/w + W[target] − W[y]); they are zero where w is. The label is the first
+   * class at which the running sum of p, in double, exceeds {@link #uniform} times the sum of all.
+   *
+   * @param p kept softmax (M,V)
+   * @param targets I32 (M)
+   * @param weights w (M), none negative
+   * @param gx primal x̄ (M,D), as {@link #forward} gave it
+   * @param labels I32 (q,M) out: y
+   * @param out (q,M,D) out
+   */
+  void drawn(
+      FrozenLinear head,
+      Tensor p,
+      Tensor targets,
+      Tensor weights,
+      Tensor gx,
+      long seed,
+      Tensor labels,
+      Tensor out);
+
+  /** The number in [0, 1) that decides the label of a row in a draw, by SplitMix64. */
+  static double uniform(long seed, long draw, long row) {
+    return SplitMix64.uniform(SplitMix64.bits(seed, draw), row);
   }
 }

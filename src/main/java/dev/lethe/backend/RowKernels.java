@@ -3,7 +3,7 @@ package dev.lethe.backend;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Selection of rows. {@link #gather} is both forward and tangent, {@link #scatter} both backward and
+ * Selection of rows, and sums over them. {@link #gather} is both forward and tangent, {@link #scatter} both backward and
  * backward tangent.
  */
 public interface RowKernels {
@@ -23,4 +23,13 @@ public interface RowKernels {
    * @param gx (N,D) or (k,N,D) out
    */
   void scatter(Tensor rows, Tensor gy, Tensor gx);
+
+  /**
+   * Adds scale·aᵀb, the sum of the outer products of rows, to out.
+   *
+   * @param a (N,p) in activation format
+   * @param b (N,q) in activation format
+   * @param out (p,q) in vector format, added to
+   */
+  void addOuter(Tensor a, Tensor b, double scale, Tensor out);
 }

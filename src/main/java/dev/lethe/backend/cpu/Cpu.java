@@ -62,6 +62,10 @@ final class Cpu implements AutoCloseable {
     return primitives.tiles();
   }
 
+  RecordPrimitives records() {
+    return primitives.records();
+  }
+
   /** The memory of tensors; what threads keep for themselves is not part of it. */
   HostAllocator allocator() {
     return allocator;

@@ -9,9 +9,11 @@ import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.RmsNormKernels;
 import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Allocator;
@@ -37,6 +39,8 @@ final class CpuBackend implements Backend {
   private final DropoutKernels dropout;
   private final LossKernels loss;
   private final VectorKernels vectors;
+  private final SketchKernels sketch;
+  private final ReplayKernels replay;
 
   CpuBackend(Primitives primitives, BackendOptions options) {
     this(
@@ -63,6 +67,8 @@ final class CpuBackend implements Backend {
     dropout = new CpuDropout(cpu);
     loss = new CpuLoss(cpu);
     vectors = new CpuVectors(cpu);
+    sketch = new CpuSketch(cpu);
+    replay = new CpuReplay(cpu);
   }
 
   @Override
@@ -173,6 +179,16 @@ final class CpuBackend implements Backend {
   @Override
   public VectorKernels vectors() {
     return vectors;
+  }
+
+  @Override
+  public SketchKernels sketch() {
+    return sketch;
+  }
+
+  @Override
+  public ReplayKernels replay() {
+    return replay;
   }
 
   @Override

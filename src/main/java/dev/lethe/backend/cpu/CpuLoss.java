@@ -200,6 +200,33 @@ final class CpuLoss implements LossKernels {
         .run(k);
   }
 
+  @Override
+  public void drawn(
+      FrozenLinear head,
+      Tensor p,
+      Tensor targets,
+      Tensor weights,
+      Tensor gx,
+      long seed,
+      Tensor labels,
+      Tensor out) {
+    PackedLinear w = PackedLinear.of(head);
+    Require.rank("loss.drawn: out", out, 3);
+    int q = Math.toIntExact(out.dim(0));
+    int m = Math.toIntExact(out.dim(1));
+    Require.tensor("loss.drawn: out", out, F32, q, m, w.in());
+    Require.tensor("loss.drawn: p", p, F32, m, w.out());
+    MemorySegment ids = requireTargets("loss.drawn: targets", targets, m, w.out());
+    Require.tensor("loss.drawn: weights", weights, F32, m);
+    Require.tensor("loss.drawn: gx", gx, F32, m, w.in());
+    Require.tensor("loss.drawn: labels", labels, DType.I32, q, m);
+    HeadBlock.Primal primal =
+        new HeadBlock.Primal(Cpu.memory(p), ids, Cpu.memory(weights), Cpu.memory(gx));
+    new DrawnAdjoints(
+            cpu, w.backwardPanels("loss.drawn"), primal, seed, Cpu.memory(labels), Cpu.memory(out))
+        .run(q, m);
+  }
+
   private static int rowsOfWhole(long vocabulary) {
     return vocabulary > LARGE_VOCABULARY ? SMALL_BLOCK : BLOCK;
   }

@@ -4,6 +4,7 @@ import static dev.lethe.tensor.DType.F32;
 
 import dev.lethe.backend.Require;
 import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.cpu.Scratch.Slot;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -12,6 +13,9 @@ import java.lang.foreign.ValueLayout;
 /** Selection of rows, one copy a row. */
 final class CpuRows implements RowKernels {
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+
+  /** Rows whose outer products are added at a time. */
+  private static final int SLICE = 512;
 
   private final Cpu cpu;
 
@@ -60,6 +64,47 @@ final class CpuRows implements RowKernels {
                 MemorySegment.copy(from, row * bytes, to, target * bytes, bytes);
               }
             });
+  }
+
+  @Override
+  public void addOuter(Tensor a, Tensor b, double scale, Tensor out) {
+    Require.rank("rows.addOuter: a", a, 2);
+    Require.rank("rows.addOuter: b", b, 2);
+    Require.tensor("rows.addOuter: a", a, F32, a.dim(0), a.dim(1));
+    Require.tensor("rows.addOuter: b", b, F32, a.dim(0), b.dim(1));
+    Require.tensor("rows.addOuter: out", out, F32, a.dim(1), b.dim(1));
+    int width = Math.toIntExact(b.dim(1));
+    MemorySegment left = Cpu.memory(a);
+    MemorySegment right = Cpu.memory(b);
+    Matrix sum = Matrix.rows(Cpu.memory(out), width);
+    for (long row = 0; row < a.dim(0); row += SLICE) {
+      int depth = (int) Math.min(SLICE, a.dim(0) - row);
+      Panels panels = scaled(right, row, depth, width, (float) scale);
+      Matrix columns = new Matrix(left, 4 * row * a.dim(1), 4, 4 * a.dim(1));
+      cpu.gemm().run(Math.toIntExact(a.dim(1)), sum, sum, new Gemm.Term(columns, panels));
+    }
+  }
+
+  /** Rows of b times a factor as panels. */
+  private Panels scaled(MemorySegment b, long row, int depth, int width, float factor) {
+    MemorySegment memory =
+        cpu.pool().callersScratch().floats(Slot.K_PANELS, Panels.size(depth, width));
+    Panels panels = new Panels(memory, depth, width);
+    cpu.pool()
+        .runRanges(
+            panels.count(),
+            Cpu.grain((long) depth * TilePrimitives.WIDE),
+            (from, to, scratch) -> {
+              MemorySegment piece = scratch.floats(Slot.PRODUCT, TilePrimitives.WIDE);
+              for (int panel = from; panel < to; panel++) {
+                for (int i = 0; i < depth; i++) {
+                  long at = (row + i) * width + (long) panel * TilePrimitives.WIDE;
+                  cpu.rows().scale(factor, b, 4 * at, piece, 0, panels.used(panel));
+                  panels.put(panel, i, panels.used(panel), piece, 0);
+                }
+              }
+            });
+    return panels;
   }
 
   private static void require(

@@ -12,7 +12,8 @@ import java.lang.foreign.MemorySegment;
  * Vector arithmetic by runs of fixed length, so that sums do not depend on the number of threads.
  */
 final class CpuVectors implements VectorKernels {
-  private static final int RUN = 8192;
+  /** Elements that a sum takes at a time. */
+  static final int RUN = 8192;
 
   private final Cpu cpu;
   private final RowPrimitives rows;
@@ -82,16 +83,20 @@ final class CpuVectors implements VectorKernels {
     MemorySegment gm = alike("vectors.adamW: g", theta, g);
     MemorySegment mm = alike("vectors.adamW: m", theta, m);
     MemorySegment vm = alike("vectors.adamW: v", theta, v);
-    AdamWStep coefficients =
-        new AdamWStep(
-            (float) (1 - learningRate * options.weightDecay()),
-            (float) (1 - options.beta1()),
-            (float) options.beta2(),
-            (float) (1 - options.beta2()),
-            (float) (learningRate / (1 - Math.pow(options.beta1(), step))),
-            (float) (1 / Math.sqrt(1 - Math.pow(options.beta2(), step))),
-            (float) options.epsilon());
+    AdamWStep coefficients = adamWStep(options, learningRate, step);
     runs(theta.elements(), (run, at, n) -> rows.adamW(coefficients, tm, gm, mm, vm, at, n));
+  }
+
+  /** What a step of AdamW does with every element. */
+  static AdamWStep adamWStep(AdamW options, double learningRate, long step) {
+    return new AdamWStep(
+        (float) (1 - learningRate * options.weightDecay()),
+        (float) (1 - options.beta1()),
+        (float) options.beta2(),
+        (float) (1 - options.beta2()),
+        (float) (learningRate / (1 - Math.pow(options.beta1(), step))),
+        (float) (1 / Math.sqrt(1 - Math.pow(options.beta2(), step))),
+        (float) options.epsilon());
   }
 
   private static int count(long elements) {

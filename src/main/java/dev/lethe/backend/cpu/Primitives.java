@@ -8,7 +8,12 @@ package dev.lethe.backend.cpu;
  * @param detail what it is, for people
  * @param remedy the one line that would make it faster, or null
  */
-record Primitives(TilePrimitives tiles, RowPrimitives rows, String detail, String remedy) {
+record Primitives(
+    TilePrimitives tiles,
+    RowPrimitives rows,
+    RecordPrimitives records,
+    String detail,
+    String remedy) {
   private static final String MODULE = "jdk.incubator.vector";
 
   /** The fastest that works here. */
@@ -18,10 +23,11 @@ record Primitives(TilePrimitives tiles, RowPrimitives rows, String detail, Strin
       String detail =
           "native code, %d-bit registers; %s".formatted(NativeCode.BITS, java.detail);
       return new Primitives(
-          new NativeTiles(), new NativeRows(java.rows), detail, java.remedy);
+          new NativeTiles(), new NativeRows(java.rows), java.records, detail, java.remedy);
     }
     String remedy = java.remedy == null ? CpuLibrary.found().remedy() : java.remedy;
-    return new Primitives(java.tiles, java.rows, java.detail + "; no native code", remedy);
+    return new Primitives(
+        java.tiles, java.rows, java.records, java.detail + "; no native code", remedy);
   }
 
   /** The fastest that works here without the native library. */
@@ -38,6 +44,7 @@ record Primitives(TilePrimitives tiles, RowPrimitives rows, String detail, Strin
 
   /** Plain Java, whatever the machine offers. */
   static Primitives scalar(String detail, String remedy) {
-    return new Primitives(new ScalarTiles(), new ScalarRows(), detail, remedy);
+    return new Primitives(
+        new ScalarTiles(), new ScalarRows(), new ScalarRecords(), detail, remedy);
   }
 }

@@ -3,12 +3,15 @@ package dev.lethe.backend.cpu;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.HostStorage;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * Memory of one thread for intermediate results, kept from call to call. Every use has its own
  * slot; what a slot holds is undefined until written.
  */
 final class Scratch {
+  static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
   /** The uses. Those of one line are in use at the same time. */
   enum Slot {
     TILE, PACKED_A, ROUNDED_A,
@@ -16,7 +19,8 @@ final class Scratch {
     COLUMN_TAIL,
     LOGITS, HEAD_IN, HEAD_OUT,
     Q, K, V, K_PANELS, V_PANELS, G, DQ, DK, DV, DK_PANELS, DV_PANELS, DG, OUT_Q, OUT_K, OUT_V,
-    STATISTICS, DELTA, SCORES, PROBABILITIES, GP, GS, DS, DP
+    STATISTICS, DELTA, SCORES, PROBABILITIES, GP, GS, DS, DP,
+    STRIP, GRADIENT, DOTS
   }
 
   private final Source source;

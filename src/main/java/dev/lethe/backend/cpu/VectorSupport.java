@@ -12,6 +12,10 @@ final class VectorSupport {
       return Primitives.scalar("scalar: vector registers of only " + bits + " bits", null);
     }
     return new Primitives(
-        new VectorTiles(), new VectorRows(), "Vector API, " + bits + "-bit registers", null);
+        new VectorTiles(),
+        new VectorRows(),
+        new VectorRecords(),
+        "Vector API, " + bits + "-bit registers",
+        null);
   }
 }

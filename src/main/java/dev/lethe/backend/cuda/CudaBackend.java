@@ -9,10 +9,12 @@ import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Recording;
+import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.Require;
 import dev.lethe.backend.RmsNormKernels;
 import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Allocator;
@@ -36,6 +38,8 @@ final class CudaBackend implements Backend {
   private final DropoutKernels dropout;
   private final LossKernels loss;
   private final VectorKernels vectors;
+  private final SketchKernels sketch;
+  private final ReplayKernels replay;
 
   /**
    * @param cuda closed with this
@@ -52,6 +56,8 @@ final class CudaBackend implements Backend {
     dropout = new CudaDropout(cuda);
     loss = new CudaLoss(cuda);
     vectors = new CudaVectors(cuda);
+    sketch = new CudaSketch(cuda);
+    replay = new CudaReplay(cuda);
   }
 
   @Override
@@ -158,6 +164,16 @@ final class CudaBackend implements Backend {
   @Override
   public VectorKernels vectors() {
     return vectors;
+  }
+
+  @Override
+  public SketchKernels sketch() {
+    return sketch;
+  }
+
+  @Override
+  public ReplayKernels replay() {
+    return replay;
   }
 
   @Override

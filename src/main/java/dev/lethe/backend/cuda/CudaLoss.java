@@ -151,6 +151,19 @@ final class CudaLoss implements LossKernels {
         });
   }
 
+  @Override
+  public void drawn(
+      FrozenLinear head,
+      Tensor p,
+      Tensor targets,
+      Tensor weights,
+      Tensor gx,
+      long seed,
+      Tensor labels,
+      Tensor out) {
+    throw new UnsupportedOperationException("loss.drawn: not yet on cuda");
+  }
+
   /** ż = ẋWᵀ for all rows of all directions, chunk by chunk. */
   private void logitTangents(CudaLinear w, Tensor dx, TangentTask task) {
     Tensor in = rows(dx);

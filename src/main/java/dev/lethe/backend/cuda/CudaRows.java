@@ -25,6 +25,11 @@ final class CudaRows implements RowKernels {
     run("rows_scatter", gy, rows, gx, gx, gx.dim(-2));
   }
 
+  @Override
+  public void addOuter(Tensor a, Tensor b, double scale, Tensor out) {
+    throw new UnsupportedOperationException("rows.addOuter: not yet on cuda");
+  }
+
   /** With a warp for each row of one direction's result. */
   private void run(String kernel, Tensor from, Tensor rows, Tensor to, Tensor all, long resultRows) {
     long k = all.shape().rank() == 2 ? 1 : all.dim(0);

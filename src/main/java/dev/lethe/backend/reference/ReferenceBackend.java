@@ -8,9 +8,11 @@ import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.RmsNormKernels;
 import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Allocator;
@@ -35,6 +37,8 @@ public final class ReferenceBackend implements Backend {
   private final DropoutKernels dropout = new ReferenceDropout();
   private final LossKernels loss = new ReferenceLoss();
   private final VectorKernels vectors = new ReferenceVectors();
+  private final SketchKernels sketch = new ReferenceSketch();
+  private final ReplayKernels replay = new ReferenceReplay();
 
   @Override
   public String name() {
@@ -129,6 +133,16 @@ public final class ReferenceBackend implements Backend {
   @Override
   public VectorKernels vectors() {
     return vectors;
+  }
+
+  @Override
+  public SketchKernels sketch() {
+    return sketch;
+  }
+
+  @Override
+  public ReplayKernels replay() {
+    return replay;
   }
 
   @Override

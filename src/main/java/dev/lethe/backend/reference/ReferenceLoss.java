@@ -108,6 +108,56 @@ final class ReferenceLoss implements LossKernels {
     }
   }
 
+  @Override
+  public void drawn(
+      FrozenLinear head,
+      Tensor p,
+      Tensor targets,
+      Tensor weights,
+      Tensor gx,
+      long seed,
+      Tensor labels,
+      Tensor out) {
+    ReferenceLinear w = ReferenceLinear.of(head);
+    Require.rank("loss.drawn: out", out, 3);
+    long q = out.dim(0);
+    long m = out.dim(1);
+    Require.tensor("loss.drawn: out", out, F64, q, m, w.in());
+    Require.tensor("loss.drawn: p", p, F64, m, w.out());
+    requireTargets("loss.drawn: targets", targets, m, w.out());
+    Require.tensor("loss.drawn: weights", weights, F64, m);
+    Require.tensor("loss.drawn: gx", gx, F64, m, w.in());
+    Require.tensor("loss.drawn: labels", labels, DType.I32, q, m);
+    Matrix back = w.backwardMatrix("loss.drawn");
+    Matrix roots = Matrix.of(weights);
+    for (int row = 0; row < m; row++) {
+      roots.values()[row] = Math.sqrt(roots.values()[row]);
+    }
+    for (int j = 0; j < q; j++) {
+      Matrix gz = Matrix.of(p);
+      for (int row = 0; row < m; row++) {
+        labels.row(j).set(row, label(gz, row, LossKernels.uniform(seed, j, row)));
+      }
+      subtractOneHot(gz, labels.row(j));
+      scaledRows(gz, roots).times(back).store(out.row(j));
+    }
+  }
+
+  /** The first class whose running sum exceeds a part of the sum of all; at most the last possible one. */
+  private static int label(Matrix p, int row, double part) {
+    double all = 0;
+    for (int i = 0; i < p.cols(); i++) {
+      all += p.at(row, i);
+    }
+    double sum = 0;
+    int possible = 0;
+    for (int i = 0; i < p.cols() && !(sum > part * all); i++) {
+      sum += p.at(row, i);
+      possible = p.at(row, i) > 0 ? i : possible;
+    }
+    return possible;
+  }
+
   /** Turns logits into probabilities and returns logsumexp(z) − z[target] of each row. */
   private static Matrix losses(Matrix z, Tensor targets) {
     Matrix losses = Matrix.zeros(1, z.rows());

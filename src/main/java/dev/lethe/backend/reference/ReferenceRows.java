@@ -36,6 +36,16 @@ final class ReferenceRows implements RowKernels {
     }
   }
 
+  @Override
+  public void addOuter(Tensor a, Tensor b, double scale, Tensor out) {
+    Require.rank("rows.addOuter: a", a, 2);
+    Require.rank("rows.addOuter: b", b, 2);
+    Require.tensor("rows.addOuter: a", a, F64, a.dim(0), a.dim(1));
+    Require.tensor("rows.addOuter: b", b, F64, a.dim(0), b.dim(1));
+    Require.tensor("rows.addOuter: out", out, F64, a.dim(1), b.dim(1));
+    Matrix.of(a).transposed().times(Matrix.of(b)).scaled(scale).addTo(out);
+  }
+
   private static void require(
       String operation, Tensor rows, Tensor all, String allName, Tensor some, String someName) {
     Require.rank(operation + ": rows", rows, 1);

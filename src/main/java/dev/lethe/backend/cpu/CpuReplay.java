@@ -1,0 +1,210 @@
+package dev.lethe.backend.cpu;
+
+import static dev.lethe.tensor.DType.BF16;
+import static dev.lethe.tensor.DType.F32;
+
+import dev.lethe.backend.ReplayKernels;
+import dev.lethe.backend.Require;
+import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.cpu.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.RowPrimitives.AdamWStep;
+import dev.lethe.backend.cpu.Scratch.Slot;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Steps of all runs, piece by piece of the parameters: a piece of every vector is read once and stays in the
+ * nearest cache meanwhile.
+ */
+final class CpuReplay implements ReplayKernels {
+  private static final int PIECE = 2048;
+
+  private final Cpu cpu;
+  private final RowPrimitives rows;
+
+  CpuReplay(Cpu cpu) {
+    this.cpu = cpu;
+    this.rows = cpu.rows();
+  }
+
+  @Override
+  public void adamW(
+      VectorKernels.AdamW options,
+      Step step,
+      AdamWState recorded,
+      AdamWState runs,
+      Tensor difference) {
+    requireStep("replay.adamW", step, difference);
+    requireState("replay.adamW: theta", step, recorded.theta(), runs.theta());
+    requireState("replay.adamW: m", step, recorded.m(), runs.m());
+    requireState("replay.adamW: v", step, recorded.v(), runs.v());
+    double rate = step.learningRate();
+    AdamWStep first = CpuVectors.adamWStep(options, rate, step.number());
+    AdamWStep[] others = new AdamWStep[step.numbers().length];
+    for (int j = 0; j < others.length; j++) {
+      long number = step.numbers()[j];
+      others[j] = number == 0 ? null : CpuVectors.adamWStep(options, rate, number);
+    }
+    MemorySegment[] state = memories(recorded.theta(), recorded.m(), recorded.v());
+    MemorySegment[] states = memories(runs.theta(), runs.m(), runs.v());
+    pieces(
+        step,
+        difference,
+        state[0],
+        states[0],
+        (run, x, at, n) -> {
+          MemorySegment[] of = run < 0 ? state : states;
+          long bytes = 4L * n;
+          rows.adamW(
+              run < 0 ? first : others[run], of[0].asSlice(at, bytes), x,
+              of[1].asSlice(at, bytes), of[2].asSlice(at, bytes), 0, n);
+        });
+  }
+
+  @Override
+  public void sgd(Sgd options, Step step, SgdState recorded, SgdState runs, Tensor difference) {
+    requireStep("replay.sgd", step, difference);
+    requireState("replay.sgd: theta", step, recorded.theta(), runs.theta());
+    requireState("replay.sgd: buffer", step, recorded.buffer(), runs.buffer());
+    MemorySegment[] state = memories(recorded.theta(), recorded.buffer());
+    MemorySegment[] states = memories(runs.theta(), runs.buffer());
+    float decay = (float) options.weightDecay();
+    pieces(
+        step,
+        difference,
+        state[0],
+        states[0],
+        (run, x, at, n) -> {
+          MemorySegment[] of = run < 0 ? state : states;
+          if (options.weightDecay() != 0) {
+            rows.axpby(decay, of[0], at, 1, x, 0, n);
+          }
+          rows.axpby(1, x, 0, (float) options.momentum(), of[1], at, n);
+          rows.axpby((float) -step.learningRate(), of[1], at, 1, of[0], at, n);
+        });
+  }
+
+  /** Takes a step of every run on every piece, and the differences after it. */
+  private void pieces(
+      Step step,
+      Tensor difference,
+      MemorySegment theta,
+      MemorySegment thetas,
+      Update update) {
+    MemorySegment recorded = Cpu.memory(step.g());
+    MemorySegment change = Cpu.memory(step.change());
+    MemorySegment apart = Cpu.memory(difference);
+    long width = step.g().dim(0);
+    int k = step.clips().length;
+    ranges(
+        width,
+        PIECE,
+        k,
+        (piece, first, n, scratch) -> {
+          MemorySegment x = scratch.floats(Slot.GRADIENT, PIECE);
+          MemorySegment copy = scratch.floats(Slot.STRIP, PIECE);
+          Run g = cpu.records().floats(step.g().dtype(), recorded, first, n, copy);
+          rows.scale((float) step.clip(), g.segment(), g.offset(), x, 0, n);
+          update.apply(-1, x, 4 * first, n);
+          for (int j = 0; j < k; j++) {
+            long at = 4 * (j * width + first);
+            if (step.numbers()[j] > 0) {
+              float clip = (float) step.clips()[j];
+              cpu.records().changed(clip, g.segment(), g.offset(), change, at, x, 0, n);
+              update.apply(j, x, at, n);
+            }
+            rows.copy(thetas, at, apart, at, n);
+            rows.axpby(-1, theta, 4 * first, 1, apart, at, n);
+          }
+        });
+  }
+
+  @Override
+  public void squaredNorms(Tensor g, Tensor change, double[] norms) {
+    requireGradient("replay.squaredNorms: g", g);
+    int k = norms.length - 1;
+    long width = g.dim(0);
+    Require.tensor("replay.squaredNorms: change", change, F32, k, width);
+    MemorySegment recorded = Cpu.memory(g);
+    MemorySegment changes = Cpu.memory(change);
+    int count = Math.toIntExact(Math.ceilDiv(width, CpuVectors.RUN));
+    double[][] sums = new double[norms.length][count];
+    ranges(
+        width,
+        CpuVectors.RUN,
+        k,
+        (piece, first, n, scratch) -> {
+          MemorySegment x = scratch.floats(Slot.GRADIENT, CpuVectors.RUN);
+          MemorySegment copy = scratch.floats(Slot.STRIP, CpuVectors.RUN);
+          Run run = cpu.records().floats(g.dtype(), recorded, first, n, copy);
+          MemorySegment from = run.segment();
+          sums[0][piece] = rows.dotDouble(from, run.offset(), from, run.offset(), n);
+          for (int j = 0; j < k; j++) {
+            long at = 4 * (j * width + first);
+            cpu.records().changed(1, from, run.offset(), changes, at, x, 0, n);
+            sums[1 + j][piece] = rows.dotDouble(x, 0, x, 0, n);
+          }
+        });
+    for (int j = 0; j < norms.length; j++) {
+      norms[j] = 0;
+      for (double sum : sums[j]) {
+        norms[j] += sum;
+      }
+    }
+  }
+
+  private void ranges(long width, int size, int runs, Piece piece) {
+    cpu.pool()
+        .runRanges(
+            Math.toIntExact(Math.ceilDiv(width, size)),
+            Cpu.grain((1L + runs) * size),
+            (from, to, scratch) -> {
+              for (int i = from; i < to; i++) {
+                long first = (long) i * size;
+                piece.run(i, first, (int) Math.min(size, width - first), scratch);
+              }
+            });
+  }
+
+  private static MemorySegment[] memories(Tensor... tensors) {
+    MemorySegment[] memories = new MemorySegment[tensors.length];
+    for (int i = 0; i < tensors.length; i++) {
+      memories[i] = Cpu.memory(tensors[i]);
+    }
+    return memories;
+  }
+
+  private static void requireStep(String operation, Step step, Tensor difference) {
+    requireGradient(operation + ": g", step.g());
+    int k = step.clips().length;
+    Require.tensor(operation + ": change", step.change(), F32, k, step.g().dim(0));
+    Require.tensor(operation + ": difference", difference, F32, k, step.g().dim(0));
+    Require.that(step.number() >= 1, operation + ": number", "1 for the first", step.number());
+    Require.that(step.numbers().length == k, operation + ": numbers", k, step.numbers().length);
+    for (long number : step.numbers()) {
+      Require.that(number >= 0, operation + ": numbers", "0 for no step, or a step", number);
+    }
+  }
+
+  private static void requireGradient(String what, Tensor g) {
+    Require.rank(what, g, 1);
+    Require.that(g.dtype() == BF16 || g.dtype() == F32, what, "BF16 or F32", g);
+  }
+
+  private static void requireState(String what, Step step, Tensor recorded, Tensor runs) {
+    Require.tensor(what + " of the recorded run", recorded, F32, step.g().dim(0));
+    Require.tensor(what + " of runs", runs, F32, step.clips().length, step.g().dim(0));
+  }
+
+  /** Piece number {@code piece}: n elements from {@code first} on. */
+  @FunctionalInterface
+  private interface Piece {
+    void run(int piece, long first, int n, Scratch scratch);
+  }
+
+  /** A run's step, −1 for the recorded one, from its gradient x, on n elements at a byte offset. */
+  @FunctionalInterface
+  private interface Update {
+    void apply(int run, MemorySegment x, long at, int n);
+  }
+}

@@ -1,0 +1,29 @@
+package dev.lethe.backend.cpu;
+
+import dev.lethe.tensor.DType;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Arithmetic on what was recorded: runs of n contiguous numbers, BF16 or floats. Offsets are in bytes. All
+ * implementations give the same bytes.
+ */
+interface RecordPrimitives {
+  /** y = x as floats, where x is BF16. */
+  void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n);
+
+  /** y = a·(x + d) of floats, where x itself stands for x + 0, so that a zero keeps its sign. */
+  void changed(
+      float a, MemorySegment x, long xo, MemorySegment d, long dOffset, MemorySegment y, long yo, int n);
+
+  /** Where elements {@code first … first+n-1} lie as floats: in place, or behind the copy that this makes. */
+  default Run floats(DType type, MemorySegment x, long first, int n, MemorySegment copy) {
+    if (type == DType.F32) {
+      return new Run(x, 4 * first);
+    }
+    widen(x, 2 * first, copy, 0, n);
+    return new Run(copy, 0);
+  }
+
+  /** Floats at a byte offset. */
+  record Run(MemorySegment segment, long offset) {}
+}
