@@ -70,7 +70,8 @@ final class Checkpoints {
 
   private ObjectNode describe(TrainingState state) {
     ObjectNode json = StrictJson.newObject();
-    json.put("step", state.step).put("learning_rate_sum", state.learningRateSum);
+    json.put("step", state.step).put("updates", state.updates);
+    json.put("learning_rate_sum", state.learningRateSum);
     if (Double.isFinite(state.lastLoss)) {
       json.put("last_loss", state.lastLoss);
     }
@@ -97,6 +98,7 @@ final class Checkpoints {
       state.fromHost(named, file.path().toString());
     }
     state.step = f.integer("step", 0, Long.MAX_VALUE);
+    state.updates = f.integerOr("updates", state.step, 0, state.step);
     state.learningRateSum = TrainOptions.number(f, "learning_rate_sum");
     state.lastLoss = f.numberOr("last_loss", Double.NaN, 0, Double.MAX_VALUE);
   }
@@ -106,7 +108,7 @@ final class Checkpoints {
     JsonFields stored = f.objectOrNull(IDENTITY);
     identity.forEach(
         (what, expected) -> {
-          String got = stored.required(what).asString();
+          String got = stored.stringOr(what, "none");
           if (!got.equals(expected)) {
             throw new LetheException(
                 f.where(), "the checkpoint belongs to another run: its " + what + " differs",
