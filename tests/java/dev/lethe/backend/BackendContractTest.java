@@ -9,9 +9,11 @@ import dev.lethe.backend.contract.LoraContract;
 import dev.lethe.backend.contract.LoraGradientContract;
 import dev.lethe.backend.contract.LossContract;
 import dev.lethe.backend.contract.MemoryContract;
+import dev.lethe.backend.contract.ReplayContract;
 import dev.lethe.backend.contract.RmsNormContract;
 import dev.lethe.backend.contract.RopeContract;
 import dev.lethe.backend.contract.RowContract;
+import dev.lethe.backend.contract.SketchContract;
 import dev.lethe.backend.contract.SwiGluContract;
 import dev.lethe.backend.contract.VectorContract;
 import java.util.stream.Stream;
@@ -115,5 +117,15 @@ public abstract class BackendContractTest {
   @TestFactory
   final Stream<DynamicTest> vectors() {
     return VectorContract.tests(bench);
+  }
+
+  @TestFactory
+  final Stream<DynamicTest> sketch() {
+    return SketchContract.tests(bench);
+  }
+
+  @TestFactory
+  final Stream<DynamicTest> replay() {
+    return ReplayContract.tests(bench);
   }
 }

@@ -12,7 +12,9 @@ public enum Curvature {
   /** The exact Hessian; indefinite away from a minimum. */
   HESSIAN,
   /** The empirical Fisher matrix, the mean of ∇ℓᵢ∇ℓᵢᵀ: positive semi-definite. */
-  FISHER;
+  FISHER,
+  /** EK-FAC of the Gauss-Newton curvature, see {@link Ekfac}: positive semi-definite. */
+  EKFAC;
 
   /** By name, as on the command line. */
   public static Curvature of(String name) {

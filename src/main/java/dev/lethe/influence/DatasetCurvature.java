@@ -44,6 +44,9 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
       throw new IllegalArgumentException(
           "a curvature of %d samples divided by %s".formatted(loss.size(), n));
     }
+    if (kind == Curvature.EKFAC) {
+      throw new IllegalArgumentException("EK-FAC is no sum over samples; see EkfacFit");
+    }
     this.kind = kind;
     this.loss = loss;
     this.theta = theta;
@@ -183,6 +186,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
         case GGN -> at.addGgn(in, scale, sum);
         case HESSIAN -> at.addHvp(in, scale, sum);
         case FISHER -> at.addFisher(in, scale, sum);
+        case EKFAC -> throw new IllegalStateException("no sum over samples");
       }
     }
   }

@@ -7,10 +7,10 @@ import dev.lethe.tensor.Tensor;
 import java.util.function.UnaryOperator;
 
 /**
- * A direct solve by factorising a matrix of at most {@link SolverOptions#directLimit} rows: the
- * Gram matrix of the curvature's factor where it has one with fewer rows than parameters (Woodbury:
- * x = (b − Gᵀ(λ/c I + GGᵀ)⁻¹Gb)/λ for C = cGᵀG), else C+λI itself from products with unit vectors.
- * The matrix is float64; products in another format are made up for by iterative refinement.
+ * A direct solve: with the curvature's own inverse where it has one, otherwise by factorising a matrix of at most
+ * {@link SolverOptions#directLimit} rows: the Gram matrix of the curvature's factor where it has one with fewer
+ * rows than parameters (Woodbury: x = (b − Gᵀ(λ/c I + GGᵀ)⁻¹Gb)/λ for C = cGᵀG), else C+λI itself from products
+ * with unit vectors. The matrix is float64; products in another format are made up for by iterative refinement.
  *
  * <p>While the matrix is built, the monitor's iteration counts its rows and the residual is NaN. A
  * direct solve keeps no state to resume from.
@@ -39,6 +39,9 @@ public final class Direct implements Solver {
     LinearProblem problem = s.problem();
     long parameters = problem.curvature().dimension();
     int limit = s.options().directLimit();
+    if (problem.curvature() instanceof InvertibleCurvature c) {
+      return inverse(s, c);
+    }
     if (problem.damping() > 0 && problem.curvature() instanceof FactoredCurvature c) {
       int rows = c.factorRows();
       if (rows > 0 && rows < parameters && rows <= limit) {
@@ -48,12 +51,25 @@ public final class Direct implements Solver {
     if (parameters > limit) {
       throw new LetheException(
           "solver direct", "the system is too large for a direct solve",
-          "at most %d parameters, or curvature fisher over at most %d samples with a damping"
+          "at most %d parameters, curvature fisher over at most %d samples with a damping, or curvature ekfac"
               .formatted(limit, limit),
           "%d parameters, curvature %s".formatted(parameters, problem.operatorName()),
           "Use solver cg (ggn, fisher) or minres (hessian).");
     }
     return dense(s, monitor);
+  }
+
+  /** The curvature's own inverse. */
+  private static UnaryOperator<Tensor> inverse(SolveSession s, InvertibleCurvature c) {
+    Tensor x = s.scratch();
+    return b -> {
+      c.applyInverse(asRow(b), s.problem().damping(), asRow(x));
+      return x;
+    };
+  }
+
+  private static Tensor asRow(Tensor vector) {
+    return vector.reshape(1, vector.elements());
   }
 
   private static Solution refine(SolveSession s, UnaryOperator<Tensor> inverse) {

@@ -11,6 +11,7 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -88,6 +89,15 @@ public final class AdaptedModel {
       }
       return logits;
     }
+  }
+
+  /** The layers that have an adapter, in the order of θ. */
+  public List<LoraLinear> adapted() {
+    return linears.stream()
+        .flatMap(row -> row.values().stream())
+        .filter(LoraLinear::hasAdapter)
+        .sorted(Comparator.comparingLong(layer -> layer.slot().aOffset()))
+        .toList();
   }
 
   /** A linear layer and the adapter on it. */

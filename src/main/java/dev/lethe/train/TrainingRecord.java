@@ -71,7 +71,7 @@ public record TrainingRecord(
             f.required("model_sha256").asString(),
             f.required("data_sha256").asString(),
             f.required("adapter_sha256").asString(),
-            Edits.read(f.objectOrNull("edits"))));
+            Edits.fromJson(f.objectOrNull("edits"))));
   }
 
   /** The record of the same training for an adapter that was changed since. */
@@ -107,7 +107,7 @@ public record TrainingRecord(
         .put("data_sha256", dataSha256)
         .put("adapter_sha256", adapterSha256);
     if (!edits.equals(Edits.NONE)) {
-      edits.write(json.putObject("edits"));
+      json.set("edits", edits.toJson());
     }
     return json;
   }
@@ -171,7 +171,8 @@ public record TrainingRecord(
     /** A training on all its rows as they are. */
     public static final Edits NONE = new Edits(0, 0, 0, Divisor.KEEP);
 
-    static Edits of(TrainingPlan plan, RowEdits edits) {
+    /** What edits do to the rows of a plan. */
+    public static Edits of(TrainingPlan plan, RowEdits edits) {
       long removed = plan.rows().stream().filter(row -> edits.apply(row) == null).count();
       long replaced = edits.replacements().size();
       return removed + replaced == 0
@@ -179,7 +180,8 @@ public record TrainingRecord(
           : new Edits(plan.rows().size(), removed, replaced, edits.divisor());
     }
 
-    private static Edits read(JsonFields f) {
+    /** The reverse of {@link #toJson}; {@link #NONE} for null. */
+    public static Edits fromJson(JsonFields f) {
       return f == null
           ? NONE
           : new Edits(
@@ -189,8 +191,10 @@ public record TrainingRecord(
               Divisor.of(f.required("divisor").asString()));
     }
 
-    private void write(ObjectNode json) {
-      json.put("slots", slots)
+    /** As a JSON object. */
+    public ObjectNode toJson() {
+      return StrictJson.newObject()
+          .put("slots", slots)
           .put("removed", removed)
           .put("replaced", replaced)
           .put("divisor", divisor.label());

@@ -72,6 +72,16 @@ final class KernelCase implements AutoCloseable {
     return input(name, vectorType(), normals(1, dims), dims);
   }
 
+  /** An input of normal deviates in a given format. */
+  Slot input(DType type, String name, long... dims) {
+    return input(name, type, normals(1, dims), dims);
+  }
+
+  /** Given numbers in a given format. */
+  Slot input(DType type, String name, Tensor values) {
+    return input(name, type, values.toDoubles(), values.shape().toArray());
+  }
+
   /** Given numbers in activation format. */
   Slot activationOf(String name, Tensor values) {
     return input(name, activationType(), values.toDoubles(), values.shape().toArray());
@@ -108,11 +118,11 @@ final class KernelCase implements AutoCloseable {
     return slot(name, Role.OUTPUT, vectorType(), nans(dims), dims);
   }
 
-  /** An I32 output (n). */
-  Slot indexOutput(String name, int count) {
-    double[] wild = new double[count];
+  /** An I32 output. */
+  Slot indexOutput(String name, long... dims) {
+    double[] wild = new double[Math.toIntExact(Shape.of(dims).elements())];
     Arrays.fill(wild, Integer.MAX_VALUE);
-    return slot(name, Role.OUTPUT, DType.I32, wild, count);
+    return slot(name, Role.OUTPUT, DType.I32, wild, dims);
   }
 
   /** Read and written, in activation format: an output that is added to, or an aliased argument. */
@@ -288,6 +298,21 @@ final class KernelCase implements AutoCloseable {
 
     FrozenLinear of(Frozen weight) {
       return testedSide ? weight.tested : weight.reference;
+    }
+
+    /** The numbers of a tensor of this side. */
+    double[] numbers(Tensor tensor) {
+      double[] numbers = new double[Math.toIntExact(tensor.elements())];
+      backend.download(tensor, Tensor.of(tensor.shape(), numbers));
+      return numbers;
+    }
+
+    /** The indices of a tensor of this side. */
+    double[] indices(Tensor tensor) {
+      int[] indices = new int[Math.toIntExact(tensor.elements())];
+      Tensor host = Tensor.of(tensor.shape(), indices);
+      backend.download(tensor, host);
+      return host.toDoubles();
     }
 
     private GuardedBuffer buffer(Slot slot) {

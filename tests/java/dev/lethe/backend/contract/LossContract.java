@@ -1,5 +1,7 @@
 package dev.lethe.backend.contract;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -46,6 +48,9 @@ public final class LossContract {
         for (int many : new int[] {k, 5, 18}) {
           String withAdjoint = "loss.backwardTangent with gx %s k=%d".formatted(size, many);
           tests.add(bench.test(withAdjoint, c -> backwardTangentWithAdjoint(c, size, many)));
+        }
+        for (int q : new int[] {1, 4}) {
+          tests.add(bench.test("loss.drawn %s q=%d".formatted(size, q), c -> drawn(c, size, q)));
         }
       }
     }
@@ -118,9 +123,48 @@ public final class LossContract {
 
   private static void backwardTangentWithAdjoint(KernelCase c, Sizes size, int k) {
     Frozen head = c.frozen(size.v, size.d, false, true);
-    Slot x = c.activation(size.deviation, "x", size.m, size.d);
     Slot targets = c.randomIndices("targets", size.m, size.v);
     Slot weights = c.vector("weights", size.m);
+    Primal primal = primal(c, head, size, targets, weights);
+    Slot dx = c.activation("dx", k, size.m, size.d);
+    Slot dgx = c.output("dgx", k, size.m, size.d);
+    c.run(
+        on ->
+            on.backend()
+                .loss()
+                .backwardTangent(
+                    on.of(head), on.of(primal.p), on.of(targets), on.of(weights), on.of(primal.gx),
+                    on.of(dx), on.of(dgx)));
+  }
+
+  /** Labels must be the same ones, and rows of weight zero have no adjoint. */
+  private static void drawn(KernelCase c, Sizes size, int q) {
+    c.floor(1);
+    Frozen head = c.frozen(size.v, size.d, false, true);
+    Slot targets = c.randomIndices("targets", size.m, size.v);
+    double[] some = new double[size.m];
+    Arrays.setAll(some, t -> t % 5 == 3 ? 0 : c.random().nextDouble());
+    Slot weights = c.vectorOf("weights", Tensor.of(Shape.of(size.m), some));
+    Primal primal = primal(c, head, size, targets, weights);
+    Slot labels = c.indexOutput("labels", q, size.m);
+    Slot out = c.output("out", q, size.m, size.d);
+    double[][] drawn = new double[2][];
+    c.run(
+        on -> {
+          on.backend()
+              .loss()
+              .drawn(
+                  on.of(head), on.of(primal.p), on.of(targets), on.of(weights), on.of(primal.gx),
+                  77, on.of(labels), on.of(out));
+          drawn[on.testedSide() ? 0 : 1] = on.indices(on.of(labels));
+        });
+    assertArrayEquals(drawn[1], drawn[0], "labels");
+  }
+
+  /** What the reference finds for some rows. */
+  private static Primal primal(
+      KernelCase c, Frozen head, Sizes size, Slot targets, Slot weights) {
+    Slot x = c.activation(size.deviation, "x", size.m, size.d);
     Tensor rowLoss = Tensor.of(Shape.of(size.m), new double[size.m]);
     Tensor p = Tensor.of(Shape.of(size.m, size.v), new double[size.m * size.v]);
     Tensor gx = Tensor.of(Shape.of(size.m, size.d), new double[size.m * size.d]);
@@ -135,17 +179,7 @@ public final class LossContract {
             rowLoss,
             p,
             gx);
-    Slot softmax = c.activationOf("p", p);
-    Slot adjoint = c.activationOf("gx", gx);
-    Slot dx = c.activation("dx", k, size.m, size.d);
-    Slot dgx = c.output("dgx", k, size.m, size.d);
-    c.run(
-        on ->
-            on.backend()
-                .loss()
-                .backwardTangent(
-                    on.of(head), on.of(softmax), on.of(targets), on.of(weights), on.of(adjoint),
-                    on.of(dx), on.of(dgx)));
+    return new Primal(c.activationOf("p", p), c.activationOf("gx", gx));
   }
 
   /** The probabilities that the reference finds for some rows. */
@@ -159,6 +193,9 @@ public final class LossContract {
         .forward(head.reference(), x.onReference(), targets.onReference(), null, rowLoss, p, null);
     return c.activationOf("p", p);
   }
+
+  /** Softmax and adjoint of x. */
+  private record Primal(Slot p, Slot gx) {}
 
   /** Rows, width, vocabulary, and the deviation of x: at 100, exponentials need their shift. */
   private record Sizes(int m, int d, int v, double deviation) {}

@@ -8,9 +8,14 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 
-/** {@link RowKernels}: none, some and all rows, of one primal or several directions. */
+/** {@link RowKernels}: none, some and all rows, of one primal or several directions; outer products. */
 public final class RowContract {
   private static final int[][] SIZES = {{1, 1}, {5, 17}, {13, 33}, {31, 2}, {7, 100}, {9, 264}, {40, 8}};
+
+  /** Rows, and the widths of both factors. */
+  private static final int[][] PRODUCTS = {
+    {1, 1, 1}, {3, 2, 5}, {17, 13, 7}, {33, 40, 65}, {600, 5, 33}, {1100, 48, 12}, {0, 3, 4}
+  };
 
   private RowContract() {}
 
@@ -29,6 +34,10 @@ public final class RowContract {
         }
       }
     }
+    for (int[] size : PRODUCTS) {
+      String sizes = " %s".formatted(Arrays.toString(size));
+      tests.add(bench.test("rows.addOuter" + sizes, c -> addOuter(c, size[0], size[1], size[2])));
+    }
     return tests.build();
   }
 
@@ -44,6 +53,13 @@ public final class RowContract {
     Slot gy = c.activation("gy", some);
     Slot gx = c.output("gx", all);
     c.run(on -> on.backend().rows().scatter(on.of(indices), on.of(gy), on.of(gx)));
+  }
+
+  private static void addOuter(KernelCase c, int n, int p, int q) {
+    Slot a = c.activation("a", n, p);
+    Slot b = c.activation("b", n, q);
+    Slot out = c.vectorInOut("out", p, q);
+    c.run(on -> on.backend().rows().addOuter(on.of(a), on.of(b), -0.3, on.of(out)));
   }
 
   private static int[] everySecond(int n) {

@@ -35,6 +35,8 @@ final class LayerChecks {
             s.indices(0, 2, 5), s.in(K, 6, WIDTHS[i]), s.out(K, 3, WIDTHS[i]))),
         of("rows", "scatter", (s, i) -> s.backend.rows().scatter(
             s.indices(0, 2, 5), s.in(K, 3, WIDTHS[i]), s.out(K, 6, WIDTHS[i]))),
+        of("rows", "addOuter", (s, i) -> s.backend.rows().addOuter(
+            s.in(ROWS[i], 11), s.in(ROWS[i], WIDTHS[i]), 0.3, s.sum(11, WIDTHS[i]))),
         of("dropout", "all modes", (s, i) -> s.backend.dropout().apply(
             42, 0.3, (long) ROWS[i] * WIDTHS[i], s.in(K, ROWS[i], WIDTHS[i]),
             s.out(K, ROWS[i], WIDTHS[i]), false)),
@@ -42,7 +44,8 @@ final class LayerChecks {
             s.frozen(29, WIDTHS[i]), s.in(ROWS[i], WIDTHS[i]), s.out(ROWS[i], 29))),
         of("loss", "forward, backward", LayerChecks::lossForward),
         of("loss", "tangent", LayerChecks::lossTangent),
-        of("loss", "backward tangent", LayerChecks::lossBackwardTangent));
+        of("loss", "backward tangent", LayerChecks::lossBackwardTangent),
+        of("loss", "drawn", LayerChecks::lossDrawn));
   }
 
   private static void embedding(Stage s, int i) {
@@ -151,6 +154,31 @@ final class LayerChecks {
     Loss l = loss(s, i);
     long[] k = {K, ROWS[i], WIDTHS[i]};
     s.backend.loss().backwardTangent(l.head, l.p, l.weights, s.in(k), s.out(k));
+  }
+
+  /** From rows of four equal probabilities, which no format rounds, so that all draw the same labels. */
+  private static void lossDrawn(Stage s, int i) {
+    int m = ROWS[i];
+    int d = WIDTHS[i];
+    int v = 29;
+    double[] w = s.weights(1 / Math.sqrt(d), v, d);
+    double[] p = new double[m * v];
+    double[] gx = new double[m * d];
+    for (int t = 0; t < m; t++) {
+      for (int c = t; c < t + 4; c++) {
+        p[t * v + c % v] = 0.25;
+        for (int at = 0; at < d; at++) {
+          gx[t * d + at] += 0.25 * (w[c % v * d + at] - w[at]);
+        }
+      }
+    }
+    Tensor weights = s.vectorOut(m);
+    s.backend.vectors().fill(weights, 1);
+    s.backend.loss()
+        .drawn(
+            s.backend.freezeLinear(Tensor.of(Shape.of(v, d), w), null, true, s.scope()),
+            s.given(p, m, v), s.indices(new int[m]), weights, s.given(gx, m, d), 5,
+            s.indexOut(K, m), s.out(K, m, d));
   }
 
   private record Norm(Tensor w, Tensor sum, Tensor r) {}

@@ -39,7 +39,12 @@ public final class SelfTest {
   /** Runs all checks, in a fixed order; the seed fixes the numbers. */
   public static List<Row> run(Backend tested, long seed) {
     List<KernelCheck> checks =
-        Stream.of(LayerChecks.all(), LoraChecks.all(), AttentionChecks.all(), VectorChecks.all())
+        Stream.of(
+                LayerChecks.all(),
+                LoraChecks.all(),
+                AttentionChecks.all(),
+                VectorChecks.all(),
+                ReplayChecks.all())
             .flatMap(List::stream)
             .toList();
     List<Row> rows = new ArrayList<>();

@@ -45,6 +45,16 @@ final class Stage implements AutoCloseable {
     return upload(backend.vectorType(), normals(formats.vector, 1, dims), dims);
   }
 
+  /** Normal deviates in bfloat16, whatever the backend's formats are. */
+  Tensor bf16(long... dims) {
+    return upload(DType.BF16, normals(DType.BF16, 1, dims), dims);
+  }
+
+  /** Given numbers in activation format. */
+  Tensor given(double[] values, long... dims) {
+    return upload(backend.activationType(), Tensor.of(Shape.of(dims), values), dims);
+  }
+
   /** An output in activation format, to be compared; starts as NaN. */
   Tensor out(long... dims) {
     return output(backend.activationType(), Double.NaN, dims);
@@ -58,6 +68,11 @@ final class Stage implements AutoCloseable {
   /** An output in vector format that the kernel adds to; starts at 0.5. */
   Tensor sum(long... dims) {
     return output(backend.vectorType(), 0.5, dims);
+  }
+
+  /** Indices, to be compared. */
+  Tensor indexOut(long... dims) {
+    return output(DType.I32, Integer.MAX_VALUE, dims);
   }
 
   /** I32 numbers. */

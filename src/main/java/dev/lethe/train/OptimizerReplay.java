@@ -1,0 +1,76 @@
+package dev.lethe.train;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * A training run's optimiser on gradients that were recorded: the same clipping and the same steps, without a
+ * model. Given the gradients of the run, it passes through the run's own θₖ.
+ */
+public final class OptimizerReplay implements AutoCloseable {
+  private final Backend backend;
+  private final double clip;
+  private final Scope scope;
+  private final Tensor theta;
+  private final Tensor gradient;
+  private final Optimizer optimizer;
+  private long step;
+
+  /**
+   * @param options of the run; rates come with the steps
+   * @param initial θ₀ (P), host memory
+   */
+  public OptimizerReplay(Backend backend, TrainOptions options, Tensor initial) {
+    this.backend = backend;
+    this.clip = options.clip();
+    this.scope = backend.openScope("optimiser replay");
+    try {
+      this.theta = scope.allocate(backend.vectorType(), initial.elements());
+      this.gradient = scope.allocate(backend.vectorType(), initial.elements());
+      this.optimizer = Optimizer.of(options, backend, scope, initial.elements());
+      backend.upload(initial, theta);
+    } catch (RuntimeException | Error e) {
+      scope.close();
+      throw e;
+    }
+  }
+
+  /** θₖ (P) for k = {@link #steps}, on the backend; changed by every step. */
+  public Tensor theta() {
+    return theta;
+  }
+
+  /** Steps done, k. */
+  public long steps() {
+    return step;
+  }
+
+  /**
+   * One step.
+   *
+   * @param rate the step's learning rate
+   * @param recorded gₖ (P) before clipping, host memory, any floating format
+   */
+  public void step(double rate, Tensor recorded) {
+    backend.upload(recorded, gradient);
+    clip(backend, clip, gradient);
+    optimizer.step(rate, ++step, theta, gradient);
+  }
+
+  /** Scales a gradient down to a norm as {@code torch.nn.utils.clip_grad_norm_} does; returns its norm before. */
+  static double clip(Backend backend, double limit, Tensor gradient) {
+    double norm = backend.vectors().norm(gradient);
+    double factor = limit / (norm + 1e-6);
+    if (limit > 0 && factor < 1) {
+      backend.vectors().scale(factor, gradient);
+    }
+    return norm;
+  }
+
+  /** Gives the vectors back; closing twice is harmless. */
+  @Override
+  public void close() {
+    scope.close();
+  }
+}
