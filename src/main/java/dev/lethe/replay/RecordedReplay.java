@@ -70,10 +70,9 @@ public final class RecordedReplay {
       throw new IllegalArgumentException(requests.size() + " requests; a new log is that of one");
     }
     requests.forEach(this::requireRows);
-    try (Pass pass = new Pass(requests, changed);
-        LogReader reader = new LogReader(log)) {
+    try (Pass pass = new Pass(requests, changed)) {
       for (int k = 0; k < log.steps(); k++) {
-        reader.at(k);
+        log.prefetch(k + 1);
         pass.step(k);
         stepsDone.accept(k + 1);
       }
@@ -126,7 +125,7 @@ public final class RecordedReplay {
       begin(k, edit);
       timed(2, () -> backend.upload(log.gradient(k), g));
       if (!parted) {
-        timed(2, () -> streams.trained().step(step.rate(), g));
+        timed(2, () -> streams.trained().stepAlong(step.rate(), g));
         record(k, step, edit);
         return;
       }

@@ -6,6 +6,7 @@ import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerKind;
+import dev.lethe.train.OptimizerReplay;
 import dev.lethe.train.TrainOptions;
 import java.util.Arrays;
 
@@ -16,7 +17,8 @@ import java.util.Arrays;
 final class ReplayStreams implements AutoCloseable {
   private final Backend backend;
   private final TrainOptions options;
-  private final TrainedStream trained;
+  private final OptimizerReplay trained;
+  private final VectorKernels.AdamW adamW;
   private final Scope scope;
   private final Tensor thetas;
   private final Tensor first;
@@ -32,7 +34,9 @@ final class ReplayStreams implements AutoCloseable {
   ReplayStreams(Backend backend, TrainOptions options, Tensor initial, int k) {
     this.backend = backend;
     this.options = options;
-    this.trained = new TrainedStream(backend, options, initial);
+    this.trained = new OptimizerReplay(backend, options, initial);
+    this.adamW =
+        new VectorKernels.AdamW(options.beta1(), options.beta2(), options.epsilon(), options.weightDecay());
     this.scope = backend.openScope("replayed runs");
     long size = initial.elements();
     this.thetas = scope.allocate(backend.vectorType(), k, size);
@@ -47,8 +51,16 @@ final class ReplayStreams implements AutoCloseable {
     return options.optimizer() == OptimizerKind.ADAMW;
   }
 
+  private Tensor trainedFirst() {
+    return trained.state().get(adamW() ? "exp_avg" : "momentum_buffer");
+  }
+
+  private Tensor trainedSecond() {
+    return trained.state().get("exp_avg_sq");
+  }
+
   /** The trained run alone, as long as no other has parted from it. */
-  TrainedStream trained() {
+  OptimizerReplay trained() {
     return trained;
   }
 
@@ -67,9 +79,9 @@ final class ReplayStreams implements AutoCloseable {
     VectorKernels vectors = backend.vectors();
     for (int j = 0; j < counts.length; j++) {
       vectors.copy(trained.theta(), thetas.row(j));
-      vectors.copy(trained.first(), first.row(j));
+      vectors.copy(trainedFirst(), first.row(j));
       if (adamW()) {
-        vectors.copy(trained.second(), second.row(j));
+        vectors.copy(trainedSecond(), second.row(j));
       }
     }
     Arrays.fill(counts, trained.steps());
@@ -110,9 +122,9 @@ final class ReplayStreams implements AutoCloseable {
       backend
           .replay()
           .adamW(
-              trained.adamW(),
+              adamW,
               step,
-              new ReplayKernels.AdamWState(trained.theta(), trained.first(), trained.second()),
+              new ReplayKernels.AdamWState(trained.theta(), trainedFirst(), trainedSecond()),
               new ReplayKernels.AdamWState(thetas, first, second),
               difference);
     } else {
@@ -121,7 +133,7 @@ final class ReplayStreams implements AutoCloseable {
           .sgd(
               new ReplayKernels.Sgd(options.momentum(), options.weightDecay()),
               step,
-              new ReplayKernels.SgdState(trained.theta(), trained.first()),
+              new ReplayKernels.SgdState(trained.theta(), trainedFirst()),
               new ReplayKernels.SgdState(thetas, first),
               difference);
     }

@@ -1,8 +1,11 @@
 package dev.lethe.train;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.nn.ParameterLayout;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * A training run's optimiser on gradients that were recorded: the same clipping and the same steps, without a
@@ -41,6 +44,11 @@ public final class OptimizerReplay implements AutoCloseable {
     return theta;
   }
 
+  /** The optimiser's vectors (P) on the backend by PyTorch's names; changed by every step. */
+  public Map<String, Tensor> state() {
+    return optimizer.state();
+  }
+
   /** Steps done, k. */
   public long steps() {
     return step;
@@ -54,8 +62,35 @@ public final class OptimizerReplay implements AutoCloseable {
    */
   public void step(double rate, Tensor recorded) {
     backend.upload(recorded, gradient);
+    step(rate);
+  }
+
+  /** The same along a gradient (P) on the backend, which stays as it is. */
+  public void stepAlong(double rate, Tensor recorded) {
+    backend.vectors().copy(recorded, gradient);
+    step(rate);
+  }
+
+  private void step(double rate) {
     clip(backend, clip, gradient);
     optimizer.step(rate, ++step, theta, gradient);
+  }
+
+  /** Whoever calls has made the step on {@link #theta} and {@link #state}, together with those of other runs. */
+  public void stepped() {
+    step++;
+  }
+
+  /** θₖ and the optimiser's vectors as a training's state, copied to host memory. */
+  public StoredState stored(ParameterLayout layout) {
+    Map<String, Tensor> named = new LinkedHashMap<>();
+    put(TrainingState.PARAMETERS, theta, layout, named);
+    state().forEach((name, vector) -> put(name, vector, layout, named));
+    return new StoredState(step, named, "replayed training, step " + step);
+  }
+
+  private void put(String vector, Tensor values, ParameterLayout layout, Map<String, Tensor> named) {
+    layout.toHost(backend, values).forEach((name, t) -> named.put(vector + "/" + name, t));
   }
 
   /** Scales a gradient down to a norm as {@code torch.nn.utils.clip_grad_norm_} does; returns its norm before. */

@@ -55,6 +55,30 @@ public record ExactStep(
         sha256(after));
   }
 
+  /**
+   * The step to parameters that must not change in the last bit: {@link #add} leads to within rounding of them,
+   * {@link #subtract} from them leads back exactly.
+   */
+  static ExactStep to(Tensor before, Tensor after) {
+    Tensor reached = HostVectors.copy(after);
+    ExactStep step = between(before, reached);
+    long[] index = new long[Math.toIntExact(before.elements())];
+    double[] value = new double[index.length];
+    int places = 0;
+    for (int i = 0; i < index.length; i++) {
+      if (!returns(before.get(i), after.get(i), step.delta.get(i), before.dtype())) {
+        index[places] = i;
+        value[places++] = before.get(i);
+      }
+    }
+    return new ExactStep(
+        step.delta,
+        Arrays.copyOf(index, places),
+        Arrays.copyOf(value, places),
+        step.beforeSha256,
+        sha256(after));
+  }
+
   /** The step that goes nowhere from the given host vector (P). */
   static ExactStep none(Tensor theta) {
     String hash = sha256(theta);

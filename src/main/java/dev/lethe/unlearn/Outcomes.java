@@ -43,7 +43,11 @@ final class Outcomes {
       Tensor step = scope.allocate(backend.vectorType(), difference.elements());
       backend.upload(difference, step);
       backend.vectors().axpy(1, step, adapter.theta());
-      UnlearnResult result = arrived(page, task, adapter, parts, monitor, watch);
+      requireFinite(backend, adapter);
+      Tensor after = HostVectors.of(adapter);
+      ExactStep exact = ExactStep.between(HostVectors.of(task.model().adapter()), after);
+      backend.upload(after, adapter.theta());
+      UnlearnResult result = arrived(page, task, adapter, exact, parts, monitor, watch);
       done = true;
       return result;
     } finally {
@@ -54,7 +58,7 @@ final class Outcomes {
   }
 
   /**
-   * The adapter has its new parameters, which change in the last bit where the step needs it.
+   * The adapter has its new parameters.
    *
    * @param adapter taken over by the result
    */
@@ -62,14 +66,10 @@ final class Outcomes {
       ReplayPage page,
       UnlearnTask task,
       LoraAdapter adapter,
+      ExactStep step,
       List<FolderPart> parts,
       EraserMonitor monitor,
       Stopwatch watch) {
-    Backend backend = task.model().backend();
-    requireFinite(backend, adapter);
-    Tensor after = HostVectors.of(adapter);
-    ExactStep step = ExactStep.between(HostVectors.of(task.model().adapter()), after);
-    backend.upload(after, adapter.theta());
     stopIfAsked(monitor);
     monitor.onPhase("losses", task.measuring().rows() == 0 ? 0 : task.data().size());
     page.measured(

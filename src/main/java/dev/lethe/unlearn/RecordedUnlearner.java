@@ -152,9 +152,6 @@ public final class RecordedUnlearner implements Unlearner {
       RowEdits edits, int steps, SuccessorTrajectory successor, EraserMonitor monitor, Stopwatch watch) {
     Outcomes.stopIfAsked(monitor);
     monitor.onSteps("retraining of the first steps", steps);
-    if (successor != null) {
-      successor.begin(0, backend);
-    }
     return watch.gradients(
         () -> new Retraining(task.model(), recording, edits).head(steps, successor, monitor));
   }

@@ -25,6 +25,7 @@ final class SuccessorTrajectory implements ChangedLog, TrainingSink, FolderPart,
   private final List<Sample> rows;
   private final RowEdits edits;
   private final TrajectoryWriter writer;
+  private boolean begun;
 
   /**
    * @param rows of the old trajectory by their places; null for removed ones
@@ -37,8 +38,9 @@ final class SuccessorTrajectory implements ChangedLog, TrainingSink, FolderPart,
     this.writer = writer;
   }
 
-  /** Starts with the old trajectory's first steps, which the request does not change. */
+  /** Starts where no training does, with the old trajectory's first steps, which the request does not change. */
   void begin(int untouched, Backend backend) {
+    begun = true;
     try (Scope scope = backend.openScope("trajectory")) {
       Tensor vector = scope.allocate(backend.vectorType(), old.initial().elements());
       backend.upload(old.initial(), vector);
@@ -48,6 +50,18 @@ final class SuccessorTrajectory implements ChangedLog, TrainingSink, FolderPart,
         writer.append(old.step(k), old.partEnds(k), vector);
       }
     }
+  }
+
+  @Override
+  public void begin(long updates, Tensor theta) {
+    if (!begun) {
+      writer.begin(Math.toIntExact(updates), theta);
+    }
+  }
+
+  @Override
+  public void beforeCheckpoint() {
+    writer.force();
   }
 
   @Override
