@@ -85,6 +85,7 @@ public final class Main {
     main.addSubcommand(new GradientsCommand(console));
     main.addSubcommand(new HvpCommand(console));
     main.addSubcommand(new InfluenceCommand(console));
+    main.addSubcommand(new PrepareCommand(console));
     main.addSubcommand(new UnlearnCommand(console));
     main.addSubcommand(new BenchCommand(console));
     main.addSubcommand(new CompareCommand(console));

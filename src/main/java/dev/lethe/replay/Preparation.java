@@ -13,12 +13,10 @@ import dev.lethe.replay.PreparationPlan.Point;
 import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerReplay;
-import dev.lethe.trajectory.LoggedRow;
 import dev.lethe.trajectory.TrainingLog;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,8 +30,7 @@ import java.util.stream.IntStream;
 public final class Preparation {
   private final TrainingLog log;
   private final AdaptedModel model;
-  private final Map<String, Sample> samples = new HashMap<>();
-  private final Map<String, Integer> placeOf = new HashMap<>();
+  private final List<Sample> samples;
   private final BatchLimits limits;
   private final OperatorFiles files;
   private final PreparationPlan plan;
@@ -43,9 +40,9 @@ public final class Preparation {
    * Opens the folder of a preparation, or makes it.
    *
    * @param log of the run that made the model's adapter
-   * @param samples the run's rows, found by their ids; removed ones may be absent
+   * @param samples by the places of the log's rows; null for removed ones
    * @param settings null: those of the folder, or the defaults for a new one
-   * @throws LetheException where the folder belongs to another run, model or settings, or a row is missing
+   * @throws LetheException where the folder belongs to another run or model, or to other settings
    */
   public Preparation(
       Path dir,
@@ -56,10 +53,9 @@ public final class Preparation {
       BatchLimits limits) {
     this.log = log;
     this.model = model;
+    this.samples = samples;
     this.limits = limits;
     this.files = new OperatorFiles(dir);
-    samples.forEach(sample -> this.samples.put(sample.id(), sample));
-    requireRows();
     this.settings = settingsOf(files, OperatorFiles.identity(log, model), settings);
     this.plan = new PreparationPlan(log, this.settings);
   }
@@ -79,17 +75,6 @@ public final class Preparation {
           "Leave the settings away, delete the folder, or name another with --operators.");
     }
     return stored;
-  }
-
-  private void requireRows() {
-    for (LoggedRow row : log.rows()) {
-      placeOf.put(row.id(), placeOf.size());
-      if (!row.removed() && !samples.containsKey(row.id())) {
-        throw new LetheException(
-            "row '" + row.id() + "'", "was trained on and is not in the data", "every row of the training",
-            samples.size() + " others", "Pass the data that the adapter was trained on.");
-      }
-    }
   }
 
   /** Cost of what is missing in sample gradients (a forward and a backward of one row). */
@@ -158,11 +143,13 @@ public final class Preparation {
             point.weights() == 0 ? null : new WeightGradients(backend, model.adapted())) {
       Work work = new Work(point, theta, sketch, factors, weights);
       for (int[] part : parts(point)) {
+        int first = part[0];
         for (List<Sample> batch : batches(places, part)) {
           if (watch.interrupted()) {
             return false;
           }
-          sample(work, batch, part[0]);
+          sample(work, batch, Arrays.copyOfRange(places, first, first + batch.size()), part[0]);
+          first += batch.size();
           watch.done(batch.size());
         }
       }
@@ -186,18 +173,18 @@ public final class Preparation {
   private List<List<Sample>> batches(int[] places, int[] part) {
     List<Sample> rows =
         Arrays.stream(places, part[0], part[1])
-            .mapToObj(place -> samples.get(log.rows().get(place).id()))
+            .mapToObj(samples::get)
             .toList();
     return Batches.split(rows, limits.maxSamples(), limits.maxTokens());
   }
 
-  private void sample(Work work, List<Sample> batch, int first) {
+  private void sample(Work work, List<Sample> batch, int[] places, int first) {
     try (DrawnPass pass = new DrawnPass(model, batch, work.theta)) {
       boolean kept = first < work.point.sketch();
       FactorStatistics factors = first < work.point.factors() ? work.factors : null;
       if (kept || factors != null) {
         long seed = SplitMix64.bits(settings.seed() ^ work.point.step(), work.drawn++);
-        pass.draw(plan.draws(), seed, factors, kept ? rows -> keep(work, batch, rows) : null);
+        pass.draw(plan.draws(), seed, factors, kept ? rows -> keep(work, places, rows) : null);
       }
       if (first < work.point.weights()) {
         work.weights.add(pass.linearization(), 1.0 / work.point.weights());
@@ -205,10 +192,9 @@ public final class Preparation {
     }
   }
 
-  private void keep(Work work, List<Sample> batch, Tensor rows) {
+  private void keep(Work work, int[] places, Tensor rows) {
     for (int i = 0; i < rows.dim(0); i++) {
-      int place = placeOf.get(batch.get(i % batch.size()).id());
-      model.backend().download(rows.row(i), work.sketch.next(place));
+      model.backend().download(rows.row(i), work.sketch.next(places[i % places.length]));
     }
   }
 

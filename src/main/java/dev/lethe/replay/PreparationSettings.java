@@ -60,6 +60,12 @@ public record PreparationSettings(
         curvatureAt, sketchRows, draws, factorRows, weightsAt, weightRows, rank, other);
   }
 
+  /** The same with another size of the sketch. */
+  public PreparationSettings withSketchRows(int rows) {
+    return new PreparationSettings(
+        curvatureAt, rows, draws, factorRows, weightsAt, weightRows, rank, seed);
+  }
+
   ObjectNode toJson() {
     ObjectNode json = StrictJson.newObject();
     put(json.putArray("curvature_at"), curvatureAt);

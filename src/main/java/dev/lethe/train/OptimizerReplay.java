@@ -72,7 +72,7 @@ public final class OptimizerReplay implements AutoCloseable {
   }
 
   private void step(double rate) {
-    clip(backend, clip, gradient);
+    Trainer.clip(backend, clip, backend.vectors().norm(gradient), gradient);
     optimizer.step(rate, ++step, theta, gradient);
   }
 
@@ -91,16 +91,6 @@ public final class OptimizerReplay implements AutoCloseable {
 
   private void put(String vector, Tensor values, ParameterLayout layout, Map<String, Tensor> named) {
     layout.toHost(backend, values).forEach((name, t) -> named.put(vector + "/" + name, t));
-  }
-
-  /** Scales a gradient down to a norm as {@code torch.nn.utils.clip_grad_norm_} does; returns its norm before. */
-  static double clip(Backend backend, double limit, Tensor gradient) {
-    double norm = backend.vectors().norm(gradient);
-    double factor = limit / (norm + 1e-6);
-    if (limit > 0 && factor < 1) {
-      backend.vectors().scale(factor, gradient);
-    }
-    return norm;
   }
 
   /** Gives the vectors back; closing twice is harmless. */

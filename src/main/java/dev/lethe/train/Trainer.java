@@ -158,7 +158,7 @@ public final class Trainer {
       throw notFinite(state.step, "the gradient", norm, members(step));
     }
     sink.onGradient(step, state.gradient);
-    clip(state.gradient, norm);
+    clip(backend, options.clip(), norm, state.gradient);
     state.step++;
     state.updates++;
     state.optimizer.step(step.rate(), state.updates, state.theta, state.gradient);
@@ -172,12 +172,11 @@ public final class Trainer {
             pass.tokens / seconds));
   }
 
-  private void clip(Tensor gradient, double norm) {
-    if (options.clip() > 0) {
-      double factor = options.clip() / (norm + 1e-6);
-      if (factor < 1) {
-        backend.vectors().scale(factor, gradient);
-      }
+  /** Scales a gradient of a norm down to a limit as {@code torch.nn.utils.clip_grad_norm_} does; 0: none. */
+  static void clip(Backend backend, double limit, double norm, Tensor gradient) {
+    double factor = limit / (norm + 1e-6);
+    if (limit > 0 && factor < 1) {
+      backend.vectors().scale(factor, gradient);
     }
   }
 
