@@ -295,34 +295,6 @@ public final class Linearization implements AutoCloseable {
     }
   }
 
-  /** shim */
-  @FunctionalInterface
-  public interface AdapterVisitor {
-    void visit(dev.lethe.backend.LoraSlot slot, Tensor xa, Tensor u, Tensor h, Tensor gy);
-  }
-
-  public void forEachAdapter(AdapterVisitor v) {
-    forAdapters((lora, a) -> v.visit(a.op().layer().slot(), a.xa(), a.u(), a.h(), a.gy()));
-  }
-
-  public void drawn(int draws, long seed, AdapterVisitor v) {
-    Op.CrossEntropy end = tape.loss();
-    try (Scope pass = backend.openScope("drawn")) {
-      Slots cotangent = new Slots(backend, pass, tape);
-      Tensor gx = cotangent.allocate(end.x(), draws);
-      Tensor labels = pass.allocate(dev.lethe.tensor.DType.I32, draws, end.x().rows());
-      backend.loss().drawn(end.head(), primal.get(end.p()), end.targets(), end.weights(),
-          adjoint.single(end.x()), seed, labels, gx);
-      BackwardRules backward =
-          new BackwardRules(backend, theta, draws, primal, cotangent,
-              op -> {
-                AdapterState a = AdapterState.of(op, primal, cotangent);
-                v.visit(op.layer().slot(), a.xa(), a.u(), a.h(), a.gy());
-              });
-      Passes.reverse(tape, cotangent, Set.of(), List.of(), backward::apply);
-    }
-  }
-
   /** Gives back everything kept; closing twice is harmless. */
   @Override
   public void close() {
