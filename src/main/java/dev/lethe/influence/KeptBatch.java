@@ -1,5 +1,6 @@
 package dev.lethe.influence;
 
+import dev.lethe.autograd.Adjoints;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
@@ -9,15 +10,17 @@ import java.util.List;
 
 /** A batch on the backend and the linearization of its losses. */
 record KeptBatch(Batch batch, Linearization linearization) implements AutoCloseable {
-  static KeptBatch of(AdaptedModel model, List<Sample> samples, Tensor theta) {
-    return BatchMemory.named(samples, () -> make(model, samples, theta));
+  static KeptBatch of(
+      AdaptedModel model, List<Sample> samples, Tensor theta, Adjoints wanted) {
+    return BatchMemory.named(samples, () -> make(model, samples, theta, wanted));
   }
 
-  private static KeptBatch make(AdaptedModel model, List<Sample> samples, Tensor theta) {
+  private static KeptBatch make(
+      AdaptedModel model, List<Sample> samples, Tensor theta, Adjoints wanted) {
     Batch batch = Batch.of(samples, model.backend());
     Linearization at = null;
     try {
-      at = new Linearization(model.backend(), model.tape(batch), theta);
+      at = new Linearization(model.backend(), model.tape(batch), theta, wanted);
       DatasetLoss.requireFinite(samples, at.losses());
       return new KeptBatch(batch, at);
     } catch (RuntimeException | Error e) {
