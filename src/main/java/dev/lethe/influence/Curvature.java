@@ -35,7 +35,7 @@ public enum Curvature {
     return switch (this) {
       case GGN -> Adjoints.NONE;
       case HESSIAN -> Adjoints.ALL;
-      case FISHER -> Adjoints.ADAPTERS;
+      case FISHER, EKFAC -> Adjoints.ADAPTERS;
     };
   }
 
