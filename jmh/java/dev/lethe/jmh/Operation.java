@@ -1,5 +1,6 @@
 package dev.lethe.jmh;
 
+import dev.lethe.autograd.Adjoints;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
@@ -15,9 +16,13 @@ enum Operation {
       "gradient",
       m -> Gradients.addGradient(m.backend(), m.tape(), m.theta(), 1e-3, m.g().row(0))),
   PER_SAMPLE("per-sample gradients", Operation::perSample),
-  JVP("tangent", m -> linearized(m, at -> at.jvp(m.v()))),
-  HVP("Hessian product", m -> linearized(m, at -> at.addHvp(m.v(), 1e-3, m.g()))),
-  GGN("Gauss-Newton product", m -> linearized(m, at -> at.addGgn(m.v(), 1e-3, m.g())));
+  JVP("tangent", m -> linearized(m, Adjoints.NONE, at -> at.jvp(m.v()))),
+  HVP(
+      "Hessian product",
+      m -> linearized(m, Adjoints.ALL, at -> at.addHvp(m.v(), 1e-3, m.g()))),
+  GGN(
+      "Gauss-Newton product",
+      m -> linearized(m, Adjoints.NONE, at -> at.addGgn(m.v(), 1e-3, m.g())));
 
   /** What is run with one vector. */
   static final List<Operation> ONE_VECTOR = List.of(FORWARD, GRADIENT, PER_SAMPLE, JVP, HVP, GGN);
@@ -53,8 +58,10 @@ enum Operation {
     }
   }
 
-  private static void linearized(ModelFixture model, Consumer<Linearization> use) {
-    try (Linearization at = new Linearization(model.backend(), model.tape(), model.theta())) {
+  private static void linearized(
+      ModelFixture model, Adjoints wanted, Consumer<Linearization> use) {
+    try (Linearization at =
+        new Linearization(model.backend(), model.tape(), model.theta(), wanted)) {
       use.accept(at);
     }
   }

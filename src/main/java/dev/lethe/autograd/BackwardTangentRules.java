@@ -167,8 +167,7 @@ final class BackwardTangentRules {
     Tensor p = primal.get(c.p());
     Tensor dx = tangent.get(c.x());
     Tensor dgx = adjointTangent.allocate(c.x(), k);
-    Tensor gx = adjoint.single(c.x());
-    backend.loss().backwardTangent(c.head(), p, c.targets(), c.weights(), gx, dx, dgx);
+    backend.loss().backwardTangent(c.head(), p, c.weights(), dx, dgx);
   }
 
   /**

@@ -40,8 +40,7 @@ public final class GradientStep implements AutoCloseable {
                     theta,
                     rowLosses,
                     (lora, a) ->
-                        lora.gradient(
-                            a.op().layer().slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row)));
+                        lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row)));
   }
 
   /**

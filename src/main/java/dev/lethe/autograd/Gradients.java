@@ -2,6 +2,7 @@ package dev.lethe.autograd;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.Packing;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -58,7 +59,7 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) -> lora.gradient(a.op.layer().slot(), a.xa, a.u, a.h, a.gy, scale, row));
+        (lora, a) -> lora.gradient(a.slot(), a.xa, a.u, a.h, a.gy, scale, row));
   }
 
   /**
@@ -74,14 +75,7 @@ public final class Gradients {
         theta,
         (lora, a) ->
             lora.perSampleGradient(
-                a.op.layer().slot(),
-                tape.packing(),
-                a.xa,
-                a.u,
-                a.h.row(0),
-                a.gy.row(0),
-                1,
-                g));
+                a.slot(), tape.packing(), a.xa, a.u, a.h.row(0), a.gy.row(0), 1, g));
   }
 
   /**
@@ -172,6 +166,14 @@ public final class Gradients {
     static AdapterState of(Op.Linear op, Slots primal, Slots adjoint) {
       return new AdapterState(
           op, primal.get(op.xa()), primal.get(op.u()), adjoint.get(op.u()), adjoint.get(op.y()));
+    }
+
+    LoraSlot slot() {
+      return op.layer().slot();
+    }
+
+    void show(AdapterVisitor visitor) {
+      visitor.visit(slot(), xa, u, h, gy);
     }
   }
 

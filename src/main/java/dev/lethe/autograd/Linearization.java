@@ -1,8 +1,8 @@
 package dev.lethe.autograd;
 
 import dev.lethe.autograd.Gradients.AdapterRule;
-import dev.lethe.autograd.Gradients.AdapterState;
 import dev.lethe.backend.Backend;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.HashSet;
@@ -11,10 +11,11 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * A tape at fixed parameters with its activations and adjoints kept, so that every derivative of the
- * losses costs only what is new. With F the cost of one forward: making it 2F, {@link #addGradient},
- * {@link #perSampleGradients} and {@link #addFisher} only the adapters' own products, {@link #jvp} F,
- * {@link #addGgn} and {@link #addHvp} 2F.
+ * A tape at fixed parameters with its activations kept, and its adjoints from when something first reads
+ * them, so that every derivative of the losses costs only what is new. With F the cost of one forward:
+ * making it F, its adjoints F, {@link #addGradient}, {@link #perSampleGradients} and {@link #addFisher} the
+ * adjoints and the adapters' own products, {@link #jvp} F, {@link #addGgn} 2F, {@link #addHvp} the adjoints and
+ * 2F, {@link #drawn} F for each draw.
  *
  * <p>The objective is Σᵢ ℓᵢ over the samples of the tape, ℓᵢ the mean cross-entropy over the supervised
  * rows of sample i; a mean is a matter of the {@code scale} that the add methods take. All directions and
@@ -26,27 +27,43 @@ public final class Linearization implements AutoCloseable {
   private final Tensor theta;
   private final Scope scope;
   private final Slots primal;
-  private final Slots adjoint;
+  private final LossAdjoints adjoints;
   private final double[] losses;
-  private final List<Op.Linear> adapters;
 
   /**
-   * Runs the tape forward and backward and keeps what products need.
+   * Runs the tape forward and keeps what products need; adjoints are made when something first reads them,
+   * and kept.
    *
    * @param theta adapter parameters (P); must not change while this lives
    */
   public Linearization(Backend backend, Tape tape, Tensor theta) {
+    this(backend, tape, theta, true);
+  }
+
+  /**
+   * Runs the tape forward and makes the adjoints that will be read, so that later passes allocate nothing
+   * that stays. With {@link Adjoints#NONE} the loss is spared its adjoint too; what reads adjoints all the
+   * same makes them for itself, at 3F, but for Hessian products, which keep them.
+   *
+   * @param theta adapter parameters (P); must not change while this lives
+   */
+  public Linearization(Backend backend, Tape tape, Tensor theta, Adjoints wanted) {
+    this(backend, tape, theta, wanted != Adjoints.NONE);
+    try {
+      adjoints.require(wanted);
+    } catch (RuntimeException | Error e) {
+      scope.close();
+      throw e;
+    }
+  }
+
+  private Linearization(Backend backend, Tape tape, Tensor theta, boolean keepsAdjoints) {
     this.backend = backend;
     this.tape = tape;
     this.theta = theta;
-    this.adapters =
-        tape.ops().stream()
-            .filter(op -> op instanceof Op.Linear l && l.layer().hasAdapter())
-            .map(Op.Linear.class::cast)
-            .toList();
     this.scope = backend.openScope("linearization");
     this.primal = new Slots(backend, scope, tape);
-    this.adjoint = new Slots(backend, scope, tape);
+    this.adjoints = new LossAdjoints(backend, tape, theta, scope, primal, keepsAdjoints);
     try {
       this.losses = run();
     } catch (RuntimeException | Error e) {
@@ -59,12 +76,11 @@ public final class Linearization implements AutoCloseable {
     Op.CrossEntropy end = tape.loss();
     Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
     keep.add(end.loss().id());
-    ForwardRules forward = new ForwardRules(backend, theta, primal, adjoint, true);
+    keep.add(end.x().id());
+    ForwardRules forward =
+        new ForwardRules(backend, theta, primal, adjoints.ofForward(), true);
     Passes.forward(tape, false, primal, keep, forward::apply);
-    double[] sampleLosses = Gradients.sampleLosses(backend, end, primal.get(end.loss()));
-    BackwardRules backward = new BackwardRules(backend, theta, 1, primal, adjoint, adapter -> {});
-    Passes.reverse(tape, adjoint, tape.savedAdjoints(), List.of(), backward::apply);
-    return sampleLosses;
+    return Gradients.sampleLosses(backend, end, primal.get(end.loss()));
   }
 
   /** Samples of the tape. */
@@ -132,37 +148,24 @@ public final class Linearization implements AutoCloseable {
   /** Adds scale·Σᵢ∇ℓᵢ to g (P). */
   public void addGradient(double scale, Tensor g) {
     Tensor row = g.reshape(1, g.elements());
-    forAdapters(
-        (lora, a) -> lora.gradient(a.op().layer().slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row));
+    adjoints.forEachAdapter(
+        (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row));
   }
 
   /** Stores ∇ℓᵢ of every sample in g (n,P). */
   public void perSampleGradients(Tensor g) {
-    forAdapters(
+    adjoints.forEachAdapter(
         (lora, a) ->
             lora.perSampleGradient(
-                a.op().layer().slot(),
-                tape.packing(),
-                a.xa(),
-                a.u(),
-                a.h().row(0),
-                a.gy().row(0),
-                1,
-                g));
+                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(0), a.gy().row(0), 1, g));
   }
 
   /** Adds ‖∇ℓᵢ‖² of every sample to norms (n), from the kept adjoints without keeping a gradient. */
   public void addPerSampleSquaredNorms(Tensor norms) {
-    forAdapters(
+    adjoints.forEachAdapter(
         (lora, a) ->
             lora.perSampleSquaredNorm(
-                a.op().layer().slot(),
-                tape.packing(),
-                a.xa(),
-                a.u(),
-                a.h().row(0),
-                a.gy().row(0),
-                norms));
+                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(0), a.gy().row(0), norms));
   }
 
   /**
@@ -172,33 +175,18 @@ public final class Linearization implements AutoCloseable {
    * @param dots (k,n)
    */
   public void addPerSampleDots(Tensor v, Tensor dots) {
-    forAdapters(
+    adjoints.forEachAdapter(
         (lora, a) ->
             lora.perSampleDot(
-                a.op().layer().slot(),
-                tape.packing(),
-                v,
-                a.xa(),
-                a.u(),
-                a.h().row(0),
-                a.gy().row(0),
-                dots));
+                a.slot(), tape.packing(), v, a.xa(), a.u(), a.h().row(0), a.gy().row(0), dots));
   }
 
   /** Adds scale·Σᵢ cᵢ∇ℓᵢ to each row of g: weights c (k,n), g (k,P). */
   public void addWeightedGradient(Tensor weights, double scale, Tensor g) {
-    forAdapters(
+    adjoints.forEachAdapter(
         (lora, a) ->
             lora.weightedGradient(
-                a.op().layer().slot(),
-                tape.packing(),
-                weights,
-                a.xa(),
-                a.u(),
-                a.h().row(0),
-                a.gy().row(0),
-                scale,
-                g));
+                a.slot(), tape.packing(), weights, a.xa(), a.u(), a.h().row(0), a.gy().row(0), scale, g));
   }
 
   /**
@@ -211,7 +199,7 @@ public final class Linearization implements AutoCloseable {
     Op.CrossEntropy end = tape.loss();
     int k = Math.toIntExact(v.dim(0));
     double[][] result = new double[k][samples()];
-    if (adapters.isEmpty()) {
+    if (!tape.loss().x().active()) {
       return result;
     }
     try (Scope pass = backend.openScope("jvp")) {
@@ -231,7 +219,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Adds scale·Σᵢ JᵢᵀHᵢJᵢ v to out; v, out (k,P). Hᵢ is the loss's Hessian in the logits. */
   public void addGgn(Tensor v, double scale, Tensor out) {
-    if (adapters.isEmpty()) {
+    if (!tape.loss().x().active()) {
       return;
     }
     Op.CrossEntropy end = tape.loss();
@@ -240,47 +228,33 @@ public final class Linearization implements AutoCloseable {
       Slots cotangent = new Slots(backend, pass, tape);
       Tensor gx = cotangent.allocate(end.x(), v.dim(0));
       Tensor p = primal.get(end.p());
-      Tensor primalGx = adjoint.single(end.x());
-      Tensor dx = tangent.get(end.x());
       backend
           .loss()
-          .backwardTangent(end.head(), p, end.targets(), end.weights(), primalGx, dx, gx);
+          .backwardTangent(end.head(), p, end.weights(), tangent.get(end.x()), gx);
       tangent.drop(end.x());
       AdapterRule rule =
-          (lora, a) ->
-              lora.gradient(a.op().layer().slot(), a.xa(), a.u(), a.h(), a.gy(), scale, out);
-      BackwardRules backward =
-          new BackwardRules(
-              backend,
-              theta,
-              v.dim(0),
-              primal,
-              cotangent,
-              op -> rule.apply(backend.lora(), AdapterState.of(op, primal, cotangent)));
-      Passes.reverse(tape, cotangent, Set.of(), List.of(), backward::apply);
+          (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, out);
+      adjoints.reverse(cotangent, v.dim(0), rule);
     }
   }
 
   /** Adds scale·Σᵢ ∇²ℓᵢ v to out; v, out (k,P). Pearlmutter's R-operator, forward over reverse. */
   public void addHvp(Tensor v, double scale, Tensor out) {
-    if (adapters.isEmpty()) {
+    if (!tape.loss().x().active()) {
       return;
     }
     Op.CrossEntropy end = tape.loss();
+    Slots primalAdjoints = adjoints.require(Adjoints.ALL);
     try (Scope pass = backend.openScope("hvp")) {
       Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
       keep.add(end.x().id());
       Slots tangent = tangents(pass, v, keep);
       Slots adjointTangent = new Slots(backend, pass, tape);
+      BackwardTangentRules.Directions along =
+          new BackwardTangentRules.Directions(v, scale, out);
       BackwardTangentRules rules =
           new BackwardTangentRules(
-              backend,
-              theta,
-              new BackwardTangentRules.Directions(v, scale, out),
-              primal,
-              adjoint,
-              tangent,
-              adjointTangent);
+              backend, theta, along, primal, primalAdjoints, tangent, adjointTangent);
       Passes.reverse(tape, adjointTangent, Set.of(), List.of(tangent), rules::apply);
     }
   }
@@ -295,31 +269,63 @@ public final class Linearization implements AutoCloseable {
     }
   }
 
-  /** shim */
-  @FunctionalInterface
-  public interface AdapterVisitor {
-    void visit(dev.lethe.backend.LoraSlot slot, Tensor xa, Tensor u, Tensor h, Tensor gy);
+  /** Hands out the adjoints of the losses, h (1,N,r) and gy (1,N,out), the last adapter first. */
+  public void forEachAdapter(AdapterVisitor visitor) {
+    adjoints.forEachAdapter((lora, a) -> a.show(visitor));
   }
 
-  public void forEachAdapter(AdapterVisitor v) {
-    forAdapters((lora, a) -> v.visit(a.op().layer().slot(), a.xa(), a.u(), a.h(), a.gy()));
+  /**
+   * Hands out the adjoints of losses whose labels are drawn from the model, q draws at a time, the last adapter
+   * first: h (q,N,r) and gy (q,N,out), with a supervised row's part multiplied by the root of its weight. Outer
+   * products of parameter gradients under them have the Gauss-Newton matrix as their mean ({@link
+   * dev.lethe.backend.LossKernels#drawn}).
+   *
+   * @param draws q
+   */
+  public void drawn(int draws, long seed, AdapterVisitor visitor) {
+    runDrawn(draws, seed, (lora, a) -> a.show(visitor));
   }
 
-  public void drawn(int draws, long seed, AdapterVisitor v) {
+  /**
+   * Stores the gradients of losses with drawn labels: (1/q) Σⱼ of a sample's rows ggᵀ has its Gauss-Newton
+   * matrix as its mean.
+   *
+   * @param rows (q·n,P) out, row j·n+i of sample i under draw j
+   */
+  public void drawnGradients(long seed, Tensor rows) {
+    int n = samples();
+    int draws = Math.toIntExact(rows.dim(0) / n);
+    if (rows.dim(0) != (long) draws * n) {
+      throw new IllegalArgumentException(
+          "%d rows of drawn gradients of %d samples".formatted(rows.dim(0), n));
+    }
+    runDrawn(
+        draws,
+        seed,
+        (lora, a) -> {
+          for (int j = 0; j < draws; j++) {
+            Tensor of = rows.slice((long) j * n, n);
+            lora.perSampleGradient(
+                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(j), a.gy().row(j), 1, of);
+          }
+        });
+  }
+
+  private void runDrawn(int draws, long seed, AdapterRule rule) {
+    if (!tape.loss().x().active()) {
+      return;
+    }
     Op.CrossEntropy end = tape.loss();
     try (Scope pass = backend.openScope("drawn")) {
       Slots cotangent = new Slots(backend, pass, tape);
-      Tensor gx = cotangent.allocate(end.x(), draws);
-      Tensor labels = pass.allocate(dev.lethe.tensor.DType.I32, draws, end.x().rows());
-      backend.loss().drawn(end.head(), primal.get(end.p()), end.targets(), end.weights(),
-          adjoint.single(end.x()), seed, labels, gx);
-      BackwardRules backward =
-          new BackwardRules(backend, theta, draws, primal, cotangent,
-              op -> {
-                AdapterState a = AdapterState.of(op, primal, cotangent);
-                v.visit(op.layer().slot(), a.xa(), a.u(), a.h(), a.gy());
-              });
-      Passes.reverse(tape, cotangent, Set.of(), List.of(), backward::apply);
+      Tensor p = primal.get(end.p());
+      Tensor gx = adjoints.ofLoss(new Slots(backend, pass, tape));
+      Tensor labels = pass.allocate(DType.I32, draws, end.x().rows());
+      Tensor drawn = cotangent.allocate(end.x(), draws);
+      backend
+          .loss()
+          .drawn(end.head(), p, end.targets(), end.weights(), gx, seed, labels, drawn);
+      adjoints.reverse(cotangent, draws, rule);
     }
   }
 
@@ -334,12 +340,6 @@ public final class Linearization implements AutoCloseable {
     TangentRules rules = new TangentRules(backend, theta, v, primal, tangent);
     Passes.forward(tape, true, tangent, keep, rules::apply);
     return tangent;
-  }
-
-  private void forAdapters(AdapterRule rule) {
-    for (Op.Linear op : adapters) {
-      rule.apply(backend.lora(), AdapterState.of(op, primal, adjoint));
-    }
   }
 
   private Tensor zeros(Scope owner, long k) {

@@ -239,10 +239,5 @@ public sealed interface Op {
     public List<Value> saved() {
       return List.of(p);
     }
-
-    @Override
-    public List<Value> savedAdjoints() {
-      return List.of(x);
-    }
   }
 }

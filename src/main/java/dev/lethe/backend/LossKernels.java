@@ -76,28 +76,6 @@ public interface LossKernels {
   void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx);
 
   /**
-   * As the other, with the primal adjoint at hand, from which follows the mean of W's rows under p:
-   * pW = x̄/w + W[target]. The default does without.
-   *
-   * @param p kept softmax (M,V)
-   * @param targets I32 (M)
-   * @param weights (M)
-   * @param gx primal x̄ (M,D), as {@link #forward} gave it
-   * @param dx ẋ (k,M,D)
-   * @param dgx x̄̇ (k,M,D) out
-   */
-  default void backwardTangent(
-      FrozenLinear head,
-      Tensor p,
-      Tensor targets,
-      Tensor weights,
-      Tensor gx,
-      Tensor dx,
-      Tensor dgx) {
-    backwardTangent(head, p, weights, dx, dgx);
-  }
-
-  /**
    * Adjoints of x for labels drawn from the model itself: out[j][t] = √w·(p − onehot(y))·W, y ~ p[t]. Their outer
    * products have the Gauss-Newton middle factor w·Wᵀ(diag(p) − ppᵀ)W as their mean. From the primal adjoint they
    * follow without a product, as √w·(x̄/w + W[target] − W[y]); they are zero where w is. The label is the first

@@ -1,5 +1,6 @@
 package dev.lethe.bench;
 
+import dev.lethe.autograd.Adjoints;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
@@ -66,12 +67,12 @@ public final class WorkloadBench implements AutoCloseable {
                 awaited(g, () -> Gradients.addGradient(backend, tape, theta, scale, g.row(0))));
         case PER_SAMPLE ->
             measure.accept(awaited(g, () -> Gradients.perSample(backend, tape, theta, g)));
-        case HVP -> measure.accept(awaited(g, () -> once(at -> at.addHvp(v, scale, g))));
-        case GGN -> measure.accept(awaited(g, () -> once(at -> at.addGgn(v, scale, g))));
+        case HVP -> measure.accept(awaited(g, () -> once(Adjoints.ALL, at -> at.addHvp(v, scale, g))));
+        case GGN -> measure.accept(awaited(g, () -> once(Adjoints.NONE, at -> at.addGgn(v, scale, g))));
         case HVP_AGAIN, HVP_BLOCK ->
-            once(at -> repeated(op, g, () -> at.addHvp(v, scale, g), measure));
+            once(Adjoints.ALL, at -> repeated(op, g, () -> at.addHvp(v, scale, g), measure));
         case GGN_AGAIN, GGN_BLOCK ->
-            once(at -> repeated(op, g, () -> at.addGgn(v, scale, g), measure));
+            once(Adjoints.NONE, at -> repeated(op, g, () -> at.addGgn(v, scale, g), measure));
       }
     }
   }
@@ -93,8 +94,8 @@ public final class WorkloadBench implements AutoCloseable {
     };
   }
 
-  private void once(Consumer<Linearization> use) {
-    try (Linearization at = new Linearization(backend, tape, theta)) {
+  private void once(Adjoints wanted, Consumer<Linearization> use) {
+    try (Linearization at = new Linearization(backend, tape, theta, wanted)) {
       use.accept(at);
     }
   }

@@ -1,6 +1,7 @@
 package dev.lethe.influence;
 
 import dev.lethe.LetheException;
+import dev.lethe.autograd.Adjoints;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -27,6 +28,15 @@ public enum Curvature {
                     "curvature", "there is no curvature of this name",
                     Arrays.stream(values()).map(Curvature::label).collect(Collectors.joining(", ")),
                     name, "Choose one of them."));
+  }
+
+  /** What products with it read of the losses' adjoints. */
+  Adjoints adjoints() {
+    return switch (this) {
+      case GGN -> Adjoints.NONE;
+      case HESSIAN -> Adjoints.ALL;
+      case FISHER, EKFAC -> Adjoints.ADAPTERS;
+    };
   }
 
   /** The name on the command line. */

@@ -13,7 +13,8 @@ import java.util.function.BiConsumer;
  * (1/n) Σᵢ Cᵢ over the samples of a data set at fixed θ, in data order, without dropout.
  *
  * <p>A linearization of each batch is kept while it fits the memory budget, so that a product costs
- * two forwards; the others are made anew in every product, which costs four. Many vectors share a
+ * two forwards; the others are made anew in every product, which then costs three with the Gauss-Newton
+ * matrix and four with the Hessian. Many vectors share a
  * pass, as many as fit into what is left of the budget. Which are kept changes time and memory and
  * not a byte of the result; on a device the width of a pass may change its rounding. A backend that
  * records repeats products at kept linearizations as recordings. θ must not change while this lives.
@@ -80,7 +81,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
         return;
       }
       long before = backend.memoryUse().liveBytes();
-      KeptBatch batch = KeptBatch.of(loss.model(), members, theta);
+      KeptBatch batch = linearize(members);
       long bytes = backend.memoryUse().liveBytes() - before;
       bytesPerToken = Math.max(bytesPerToken, (double) bytes / tokens(members));
       if (keptBytes + bytes > budget.bytes()) {
@@ -90,6 +91,11 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
       kept.add(batch);
       keptBytes += bytes;
     }
+  }
+
+  /** With what its products read made at once: it is counted, and recordings must not make it. */
+  private KeptBatch linearize(List<Sample> members) {
+    return KeptBatch.of(loss.model(), members, theta, kind.adjoints());
   }
 
   private static long tokens(List<Sample> members) {
@@ -205,7 +211,8 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
   }
 
   /**
-   * Adds scale·Σᵢ∇ℓᵢ(θ) to g, at hardly any cost where linearizations are kept.
+   * Adds scale·Σᵢ∇ℓᵢ(θ) to g: at hardly any cost where linearizations are kept with adjoints, so not with the
+   * Gauss-Newton matrix.
    *
    * @return ℓᵢ(θ) of every sample
    */
@@ -300,7 +307,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
       work.accept(batch, kept.get(batch).linearization());
       return;
     }
-    try (KeptBatch fresh = KeptBatch.of(loss.model(), loss.batches().get(batch), theta)) {
+    try (KeptBatch fresh = linearize(loss.batches().get(batch))) {
       work.accept(batch, fresh.linearization());
     }
   }

@@ -1,11 +1,13 @@
 package dev.lethe.influence;
 
 import dev.lethe.autograd.Linearization;
+import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.Packing;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.Batch;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -17,19 +19,33 @@ import java.util.function.Consumer;
  */
 public final class DrawnPass implements AutoCloseable {
   private final Backend backend;
-  private final KeptBatch kept;
+  private final Batch batch;
   private final Packing packing;
+  private final Linearization linearization;
 
   /** Linearizes the samples at θ (P). */
   public DrawnPass(AdaptedModel model, List<Sample> samples, Tensor theta) {
     this.backend = model.backend();
-    this.kept = KeptBatch.of(model, samples, theta);
-    this.packing = kept.tape().packing();
+    this.batch = Batch.of(samples, backend);
+    Linearization at = null;
+    try {
+      Tape tape = model.tape(batch);
+      this.packing = tape.packing();
+      at = BatchMemory.named(samples, () -> new Linearization(backend, tape, theta));
+      DatasetLoss.requireFinite(samples, at.losses());
+      this.linearization = at;
+    } catch (RuntimeException | Error e) {
+      if (at != null) {
+        at.close();
+      }
+      batch.close();
+      throw e;
+    }
   }
 
   /** The linearization, for other products at the same samples. */
   public Linearization linearization() {
-    return kept.linearization();
+    return linearization;
   }
 
   /** Samples in the batch, n. */
@@ -47,24 +63,23 @@ public final class DrawnPass implements AutoCloseable {
   public void draw(int draws, long seed, FactorStatistics statistics, Consumer<Tensor> sink) {
     try (Scope scope = backend.openScope("drawn gradients")) {
       long n = samples();
-      long parameters = kept.linearization().parameters();
+      long parameters = linearization.parameters();
       Tensor rows =
           sink == null ? null : scope.allocate(backend.vectorType(), draws * n, parameters);
       FactorStatistics.Pass pass = statistics == null ? null : statistics.pass();
       LoraKernels lora = backend.lora();
-      kept.linearization()
-          .drawn(
-              draws,
-              seed,
-              (slot, xa, u, h, gy) -> {
-                for (int j = 0; rows != null && j < draws; j++) {
-                  Tensor part = rows.slice(j * n, n);
-                  lora.perSampleGradient(slot, packing, xa, u, h.row(j), gy.row(j), 1, part);
-                }
-                if (pass != null) {
-                  pass.add(slot, xa, u, h, gy);
-                }
-              });
+      linearization.drawn(
+          draws,
+          seed,
+          (slot, xa, u, h, gy) -> {
+            for (int j = 0; rows != null && j < draws; j++) {
+              Tensor part = rows.slice(j * n, n);
+              lora.perSampleGradient(slot, packing, xa, u, h.row(j), gy.row(j), 1, part);
+            }
+            if (pass != null) {
+              pass.add(slot, xa, u, h, gy);
+            }
+          });
       if (sink != null) {
         sink.accept(rows);
       }
@@ -73,6 +88,7 @@ public final class DrawnPass implements AutoCloseable {
 
   @Override
   public void close() {
-    kept.close();
+    linearization.close();
+    batch.close();
   }
 }

@@ -23,7 +23,7 @@ public final class SketchedGgn implements ReplayOperator {
   /**
    * Some rows of the sketch.
    *
-   * @param rows (N,P) in host memory, BF16 or the vector type; stays the caller's
+   * @param rows (N,P) in host memory outside the Java heap, BF16 or the vector type; stays the caller's
    * @param weight of each row's outer product
    */
   public record Part(Tensor rows, double weight) {}

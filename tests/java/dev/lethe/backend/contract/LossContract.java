@@ -43,11 +43,9 @@ public final class LossContract {
           tests.add(bench.test(name, c -> forward(c, size, p, gx)));
         }
         tests.add(bench.test("loss.tangent %s k=%d".formatted(size, k), c -> tangent(c, size, k)));
-        String name = "loss.backwardTangent %s k=%d".formatted(size, k);
-        tests.add(bench.test(name, c -> backwardTangent(c, size, k)));
         for (int many : new int[] {k, 5, 18}) {
-          String withAdjoint = "loss.backwardTangent with gx %s k=%d".formatted(size, many);
-          tests.add(bench.test(withAdjoint, c -> backwardTangentWithAdjoint(c, size, many)));
+          String name = "loss.backwardTangent %s k=%d".formatted(size, many);
+          tests.add(bench.test(name, c -> backwardTangent(c, size, many)));
         }
         for (int q : new int[] {1, 4}) {
           tests.add(bench.test("loss.drawn %s q=%d".formatted(size, q), c -> drawn(c, size, q)));
@@ -119,22 +117,6 @@ public final class LossContract {
             on.backend()
                 .loss()
                 .backwardTangent(on.of(head), on.of(p), on.of(weights), on.of(dx), on.of(dgx)));
-  }
-
-  private static void backwardTangentWithAdjoint(KernelCase c, Sizes size, int k) {
-    Frozen head = c.frozen(size.v, size.d, false, true);
-    Slot targets = c.randomIndices("targets", size.m, size.v);
-    Slot weights = c.vector("weights", size.m);
-    Primal primal = primal(c, head, size, targets, weights);
-    Slot dx = c.activation("dx", k, size.m, size.d);
-    Slot dgx = c.output("dgx", k, size.m, size.d);
-    c.run(
-        on ->
-            on.backend()
-                .loss()
-                .backwardTangent(
-                    on.of(head), on.of(primal.p), on.of(targets), on.of(weights), on.of(primal.gx),
-                    on.of(dx), on.of(dgx)));
   }
 
   /** Labels must be the same ones, and rows of weight zero have no adjoint. */

@@ -20,17 +20,8 @@ final class CpuLoss implements LossKernels {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
 
-  /**
-   * Rows of a block with whole rows of logits, a multiple of 12, for vocabularies up to a size and
-   * above it.
-   */
-  private static final int BLOCK = 96;
-
   /** Rows of a block that works on a slice of the logits at a time. */
   private static final int TALL_BLOCK = 264;
-
-  private static final int SMALL_BLOCK = 48;
-  private static final int LARGE_VOCABULARY = 80_000;
 
   private final Cpu cpu;
   private final RowPrimitives rows;
@@ -143,60 +134,10 @@ final class CpuLoss implements LossKernels {
     Require.tensor("loss.backwardTangent: p", p, F32, m, w.out());
     Require.tensor("loss.backwardTangent: weights", weights, F32, m);
     Require.tensor("loss.backwardTangent: dgx", dgx, F32, k, m, w.in());
-    MemorySegment probabilities = Cpu.memory(p);
-    MemorySegment weight = Cpu.memory(weights);
-    MemorySegment out = Cpu.memory(dgx);
-    Panels back = w.backwardPanels("loss.backwardTangent");
-    long v = w.out();
-    Panels forth = w.forward().panels();
-    Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
-    blocks(
-        w,
-        k * m,
-        rowsOfWhole(v),
-        (row, end, scratch) -> {
-          MemorySegment dz = scratch.floats(Slot.LOGITS, (end - row) * v);
-          gemm.block(
-              scratch, 0, end - row, 0, forth.count(), Matrix.rows(dz, v), gemm.zero(),
-              new Gemm.Term(in.fromRow(row), forth));
-          for (int i = row; i < end; i++) {
-            long at = 4 * (i - row) * v;
-            long primal = 4 * (i % m) * v;
-            float mean = rows.dot(probabilities, primal, dz, at, (int) v);
-            float a = weight.get(FLOAT, 4 * (i % m));
-            rows.weighted(a, probabilities, primal, dz, at, mean, dz, at, (int) v);
-          }
-          gemm.block(
-              scratch, 0, end - row, 0, back.count(),
-              Matrix.rows(out, 4 * row * w.in(), w.in()), gemm.zero(),
-              new Gemm.Term(Matrix.rows(dz, v), back));
-        });
-  }
-
-  @Override
-  public void backwardTangent(
-      FrozenLinear head,
-      Tensor p,
-      Tensor targets,
-      Tensor weights,
-      Tensor gx,
-      Tensor dx,
-      Tensor dgx) {
-    Require.rank("loss.backwardTangent: dx", dx, 3);
-    long k = dx.dim(0);
-    PackedLinear w = PackedLinear.of(head);
-    long m = dx.dim(1);
-    Require.tensor("loss.backwardTangent: dx", dx, F32, k, m, w.in());
-    Require.tensor("loss.backwardTangent: p", p, F32, m, w.out());
-    Require.tensor("loss.backwardTangent: weights", weights, F32, m);
-    Require.tensor("loss.backwardTangent: gx", gx, F32, m, w.in());
-    Require.tensor("loss.backwardTangent: dgx", dgx, F32, k, m, w.in());
-    MemorySegment ids = requireTargets("loss.backwardTangent: targets", targets, m, w.out());
-    HeadBlock.Primal primal =
-        new HeadBlock.Primal(Cpu.memory(p), ids, Cpu.memory(weights), Cpu.memory(gx));
     Panels back = w.backwardPanels("loss.backwardTangent");
     new HeadBlock(
-            cpu, w.forward().panels(), back, primal, m, Cpu.memory(dx), Cpu.memory(dgx))
+            cpu, w.forward().panels(), back, Cpu.memory(p), Cpu.memory(weights), m,
+            Cpu.memory(dx), Cpu.memory(dgx))
         .run(k);
   }
 
@@ -220,15 +161,11 @@ final class CpuLoss implements LossKernels {
     Require.tensor("loss.drawn: weights", weights, F32, m);
     Require.tensor("loss.drawn: gx", gx, F32, m, w.in());
     Require.tensor("loss.drawn: labels", labels, DType.I32, q, m);
-    HeadBlock.Primal primal =
-        new HeadBlock.Primal(Cpu.memory(p), ids, Cpu.memory(weights), Cpu.memory(gx));
+    DrawnAdjoints.Primal primal =
+        new DrawnAdjoints.Primal(Cpu.memory(p), ids, Cpu.memory(weights), Cpu.memory(gx));
     new DrawnAdjoints(
             cpu, w.backwardPanels("loss.drawn"), primal, seed, Cpu.memory(labels), Cpu.memory(out))
         .run(q, m);
-  }
-
-  private static int rowsOfWhole(long vocabulary) {
-    return vocabulary > LARGE_VOCABULARY ? SMALL_BLOCK : BLOCK;
   }
 
   /** Cuts rows into equal blocks of at most {@code most}, as many for each thread. */

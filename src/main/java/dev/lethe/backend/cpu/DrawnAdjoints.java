@@ -14,12 +14,22 @@ import java.lang.foreign.ValueLayout;
 record DrawnAdjoints(
     Cpu cpu,
     Panels back,
-    HeadBlock.Primal primal,
+    Primal primal,
     long seed,
     MemorySegment labels,
     MemorySegment out) {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+
+  /**
+   * What does not depend on a draw.
+   *
+   * @param p softmax (M,V)
+   * @param targets I32 (M)
+   * @param weights w (M)
+   * @param gx x̄ (M,D)
+   */
+  record Primal(MemorySegment p, MemorySegment targets, MemorySegment weights, MemorySegment gx) {}
 
   /** Computes q draws of m rows on all threads. */
   void run(int q, int m) {

@@ -5,28 +5,19 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The loss's Hessian product for many directions of one primal. Since Σ p∘ż = ⟨ẋ, pW⟩, and pW =
- * x̄/w + W[target] is known from the gradient, the mean of ż is known before ż; so the vocabulary
- * passes in pieces that stay in the second-level cache: ż = ẋWᵀ of a piece, w p∘(ż − mean) in its
- * place, and its part of x̄̇. The rows of all directions that share a row of p stand in one block,
- * which reads p and W once for all. A row's result does not depend on what else is in its block.
+ * The loss's Hessian product for many directions of one primal. The vocabulary passes twice, in slices
+ * that stay in the second-level cache: first ż = ẋWᵀ of a slice and its part of the mean Σ p∘ż, then w
+ * p∘(ż − mean) in its place and its part of x̄̇. The rows of all directions that share a row of p stand in
+ * one block, which reads p once for all. A row's result does not depend on what else is in its block.
  */
 final class HeadBlock {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
-  private static final int WIDE = TilePrimitives.WIDE;
 
-  /** Rows of a block, those of all its directions together. */
-  private static final int BLOCK = 264;
+  /** Rows of a block, those of all its directions together, for vocabularies up to a size and above it. */
+  private static final int BLOCK = 192;
 
-  /** Columns of the vocabulary at a time. */
-  private static final int COLUMNS = 128;
-
-  /** The same where products are in bfloat16: more, since ẋ is rounded for each time. */
-  private static final int BF16_COLUMNS = 512;
-
-  /** Depth of a product at a time: as deep, a panel is half of a first-level cache. */
-  private static final int SLICE = 160;
+  private static final int SMALL_BLOCK = 96;
+  private static final int LARGE_VOCABULARY = 80_000;
 
   /** Floats between rows beside their width, so that rows do not fall on the same cache sets. */
   private static final int SPARE = 16;
@@ -34,29 +25,18 @@ final class HeadBlock {
   private final Cpu cpu;
   private final Panels forth;
   private final Panels back;
-  private final Primal primal;
+  private final MemorySegment p;
+  private final MemorySegment weights;
   private final MemorySegment dx;
   private final MemorySegment dgx;
   private final int m;
   private final int vocabulary;
   private final int depth;
-  private final int tile;
-  private final int step;
-  private final int inRow;
-  private final int zRow;
-  private final int outRow;
+  private final VocabularySlice[] slices;
 
   /**
-   * What does not depend on a direction.
-   *
    * @param p softmax (M,V)
-   * @param targets I32 (M)
    * @param weights w (M)
-   * @param gx x̄ (M,D)
-   */
-  record Primal(MemorySegment p, MemorySegment targets, MemorySegment weights, MemorySegment gx) {}
-
-  /**
    * @param m rows of a direction
    * @param dx ẋ (k,M,D)
    * @param dgx x̄̇ (k,M,D) out
@@ -65,31 +45,31 @@ final class HeadBlock {
       Cpu cpu,
       Panels forth,
       Panels back,
-      Primal primal,
+      MemorySegment p,
+      MemorySegment weights,
       long m,
       MemorySegment dx,
       MemorySegment dgx) {
     this.cpu = cpu;
     this.forth = forth;
     this.back = back;
-    this.primal = primal;
+    this.p = p;
+    this.weights = weights;
     this.m = Math.toIntExact(m);
     this.dx = dx;
     this.dgx = dgx;
     this.vocabulary = forth.columns();
     this.depth = forth.depth();
-    this.tile = cpu.gemm().tileRows(forth);
-    this.step = forth.bf16() ? BF16_COLUMNS : COLUMNS;
-    this.inRow = depth + SPARE;
-    this.zRow = forth.bf16() ? BF16_COLUMNS + SPARE : COLUMNS;
-    this.outRow = TilePrimitives.padded(depth) + SPARE;
+    this.slices = VocabularySlice.of(vocabulary);
   }
 
   /** Computes all rows of k directions on all threads. */
   void run(long k) {
-    int groups = (int) Math.ceilDiv(k, BLOCK / tile);
+    int tile = cpu.gemm().tileRows(forth);
+    int limit = vocabulary > LARGE_VOCABULARY ? SMALL_BLOCK : BLOCK;
+    int groups = (int) Math.ceilDiv(k, limit / tile);
     int widest = (int) Math.ceilDiv(k, Math.max(1, groups));
-    int most = Math.max(tile, BLOCK / Math.max(1, widest) / tile * tile);
+    int most = Math.max(tile, limit / Math.max(1, widest) / tile * tile);
     RowBlocks blocks = RowBlocks.of(m, most, tile, cpu.pool().threads());
     cpu.pool()
         .run(
@@ -111,11 +91,10 @@ final class HeadBlock {
     private final int directions;
     private final int row;
     private final int count;
-    private final int rows;
-    private final MemorySegment in;
-    private final MemorySegment z;
-    private final MemorySegment out;
-    private final MemorySegment means;
+    private final Matrix in;
+    private final Matrix z;
+    private final Matrix out;
+    private final double[] means;
 
     Block(Scratch scratch, int first, int directions, int row, int count) {
       this.scratch = scratch;
@@ -123,117 +102,69 @@ final class HeadBlock {
       this.directions = directions;
       this.row = row;
       this.count = count;
-      rows = directions * count;
-      in = scratch.floats(Slot.HEAD_IN, (long) rows * inRow);
-      z = scratch.floats(Slot.LOGITS, (long) rows * zRow);
-      out = scratch.floats(Slot.HEAD_OUT, (long) rows * outRow);
-      means = scratch.floats(Slot.STATISTICS, rows);
+      in = matrix(Slot.HEAD_IN, depth);
+      z = matrix(Slot.LOGITS, vocabulary);
+      out = matrix(Slot.HEAD_OUT, depth);
+      means = new double[directions * count];
+    }
+
+    private Matrix matrix(Slot slot, int columns) {
+      int width = TilePrimitives.padded(columns) + SPARE;
+      return Matrix.rows(scratch.floats(slot, (long) directions * count * width), width);
     }
 
     void run() {
-      gather();
-      cpu.rows().fill(out, 0, rows * outRow, 0);
-      for (int column = 0; column < vocabulary; column += step) {
-        int columns = Math.min(step, vocabulary - column);
-        if (forth.bf16()) {
-          bf16Logits(column, columns);
-          weigh(column, columns);
-          bf16Adjoints(column, columns);
-        } else {
-          logits(column, columns);
-          weigh(column, columns);
-          adjoints(column, columns);
-        }
+      for (int i = 0; i < means.length; i++) {
+        cpu.rows().copy(dx, place(i), in.segment(), in.at(i, 0), depth);
       }
-      for (int i = 0; i < rows; i++) {
-        cpu.rows().copy(out, 4L * i * outRow, dgx, place(i), depth);
+      for (VocabularySlice slice : slices) {
+        logits(slice);
+      }
+      for (VocabularySlice slice : slices) {
+        addAdjoints(slice);
+      }
+      for (int i = 0; i < means.length; i++) {
+        cpu.rows().copy(out.segment(), out.at(i, 0), dgx, place(i), depth);
       }
     }
 
-    /** Where row i of the block lies in ẋ and x̄̇; rows of a direction follow one another. */
+    /** Where row i of the block lies in ẋ and x̄̇; the directions of a row follow one another. */
     private long place(int i) {
-      return 4L * depth * ((long) (first + i / count) * m + row + i % count);
+      return 4L * depth * ((long) (first + i % directions) * m + row + i / directions);
     }
 
-    /** Copies ẋ, and takes its means ⟨ẋ, x̄/w + W[target]⟩. */
-    private void gather() {
-      for (int i = 0; i < count; i++) {
-        float w = primal.weights.get(FLOAT, 4L * (row + i));
-        int target = primal.targets.get(INT, 4L * (row + i));
-        long adjoint = 4L * depth * (row + i);
-        for (int j = 0; j < directions; j++) {
-          int at = j * count + i;
-          long to = 4L * at * inRow;
-          cpu.rows().copy(dx, place(at), in, to, depth);
-          double label = forth.dotColumn(target, in, to);
-          double part = w == 0 ? 0 : cpu.rows().dotDouble(in, to, primal.gx, adjoint, depth) / w;
-          means.set(FLOAT, 4L * at, (float) (label + part));
-        }
-      }
+    private long probabilities(int i, VocabularySlice slice) {
+      return 4L * ((long) (row + i / directions) * vocabulary + slice.first());
     }
 
-    /** ż of some columns. */
-    private void logits(int column, int columns) {
-      for (int done = 0; done < columns; done += WIDE) {
-        int panel = (column + done) / WIDE;
-        int width = forth.width(panel);
-        int slices = Math.ceilDiv(depth, SLICE);
-        for (int s = 0; s < slices; s++) {
-          int from = (int) ((long) depth * s / slices);
-          int to = (int) ((long) depth * (s + 1) / slices);
-          MemorySegment start = s == 0 ? cpu.zeros() : z;
-          cpu.tiles()
-              .multiplyAdd(
-                  rows, width, to - from, in, 4L * from, 4L * inRow, 4, forth.segment(),
-                  forth.at(panel, from), 4L * width, start, s == 0 ? 0 : 4L * done,
-                  s == 0 ? 0 : 4L * zRow, z, 4L * done, 4L * zRow);
-        }
-      }
-    }
-
-    private void bf16Logits(int column, int columns) {
-      int panel = column / WIDE;
+    /** ż of a slice, and its part of the means. */
+    private void logits(VocabularySlice slice) {
       cpu.gemm()
           .block(
-              scratch, 0, rows, panel, panel + Math.ceilDiv(columns, WIDE), logitsFrom(column),
-              cpu.gemm().zero(), new Gemm.Term(new Matrix(in, 0, 4L * inRow, 4), forth));
-    }
-
-    private void bf16Adjoints(int column, int columns) {
-      Matrix c = new Matrix(out, 0, 4L * outRow, 4);
-      Gemm.Term term = new Gemm.Term(logitsFrom(column), back);
-      cpu.gemm().addSlice(scratch, rows, c, c, column, column + columns, term);
-    }
-
-    /** ż as a matrix of which only columns from the given one on are there. */
-    private Matrix logitsFrom(int column) {
-      return new Matrix(z, -4L * column, 4L * zRow, 4);
-    }
-
-    /** ż becomes w p∘(ż − mean). */
-    private void weigh(int column, int columns) {
-      for (int i = 0; i < count; i++) {
-        float w = primal.weights.get(FLOAT, 4L * (row + i));
-        long p = 4 * ((long) (row + i) * vocabulary + column);
-        for (int j = 0; j < directions; j++) {
-          int at = j * count + i;
-          long to = 4L * at * zRow;
-          float mean = means.get(FLOAT, 4L * at);
-          cpu.rows().weighted(w, primal.p, p, z, to, mean, z, to, columns);
-        }
+              scratch, 0, means.length, slice.panel(), slice.panelEnd(), z, cpu.gemm().zero(),
+              new Gemm.Term(in, forth));
+      for (int i = 0; i < means.length; i++) {
+        long at = z.at(i, slice.first());
+        means[i] +=
+            cpu.rows().dot(p, probabilities(i, slice), z.segment(), at, slice.size());
       }
     }
 
-    /** Adds the columns' part of x̄̇. */
-    private void adjoints(int column, int columns) {
-      for (int panel = 0; panel < back.count(); panel++) {
-        int width = back.width(panel);
-        long at = 4L * panel * WIDE;
-        cpu.tiles()
-            .multiplyAdd(
-                rows, width, columns, z, 0, 4L * zRow, 4, back.segment(),
-                back.at(panel, column), 4L * width, out, at, 4L * outRow, out, at, 4L * outRow);
+    /** ż of a slice becomes w p∘(ż − mean), and its part of x̄̇ is added. */
+    private void addAdjoints(VocabularySlice slice) {
+      for (int i = 0; i < means.length; i++) {
+        float w = weights.get(FLOAT, 4L * (row + i / directions));
+        long at = z.at(i, slice.first());
+        cpu.rows()
+            .weighted(
+                w, p, probabilities(i, slice), z.segment(), at, (float) means[i], z.segment(),
+                at, slice.size());
       }
+      Matrix start = slice.first() == 0 ? cpu.gemm().zero() : out;
+      cpu.gemm()
+          .addSlice(
+              scratch, means.length, out, start, slice.first(), slice.end(),
+              new Gemm.Term(z, back));
     }
   }
 }

@@ -94,21 +94,6 @@ record Panels(MemorySegment segment, int depth, int columns, DType type) {
     }
   }
 
-  /** Σₖ xₖ·B[k,column] for as many floats x as the matrix is deep. */
-  double dotColumn(int column, MemorySegment x, long offset) {
-    long first = at(column / TilePrimitives.WIDE, 0) + 4L * (column % TilePrimitives.WIDE);
-    long step = 4L * width(column / TilePrimitives.WIDE);
-    double sum = 0;
-    for (int k = 0; k < depth; k++) {
-      float right =
-          bf16()
-              ? DType.bf16ToFloat(segment.get(SHORT, first + k / 2 * step + 2 * (k % 2)))
-              : segment.get(FLOAT, first + k * step);
-      sum += x.get(FLOAT, offset + 4L * k) * right;
-    }
-    return sum;
-  }
-
   /** Fills one panel from a matrix (depth,columns) in memory. */
   void pack(int panel, Matrix source) {
     if (bf16()) {

@@ -1,0 +1,121 @@
+package dev.lethe.replay;
+
+import dev.lethe.autograd.Linearization;
+import dev.lethe.autograd.Tape;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.Backends;
+import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LoraLinear;
+import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.Packing;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.SplittableRandom;
+
+/**
+ * One linear layer with an adapter, and softmax cross-entropy straight on it: logits = (W + s·BA)x. The head is the
+ * identity. 24 tokens in four samples, seven inputs, five classes, rank 2.
+ */
+final class SoftmaxLayer implements AutoCloseable {
+  static final int IN = 7;
+  static final int OUT = 5;
+  static final int RANK = 2;
+  static final long PARAMETERS = RANK * (IN + OUT);
+  private static final int[] LENGTHS = {5, 1, 11, 7};
+
+  final Backend backend;
+  final Scope scope;
+  final LoraLinear layer;
+  final Linearization at;
+  private final SplittableRandom random;
+
+  SoftmaxLayer(String device, long seed) {
+    backend = Backends.select(device, new BackendOptions(2));
+    scope = backend.openScope("test");
+    random = new SplittableRandom(seed);
+    FrozenLinear weight = backend.freezeLinear(host(0.3, OUT, IN), null, true, scope);
+    layer =
+        new LoraLinear(weight, new LoraSlot(IN, OUT, RANK, 2, 0, (long) RANK * IN));
+    at = new Linearization(backend, tape(), random(0.5, PARAMETERS));
+  }
+
+  private Tape tape() {
+    Packing packing = Packing.ofLengths(LENGTHS);
+    int rows = packing.rows();
+    Tape tape = new Tape(packing);
+    int[] ids = new int[rows];
+    int[] targets = new int[rows];
+    double[] weights = new double[rows];
+    for (int i = 0; i < packing.count(); i++) {
+      for (int t = packing.start(i); t < packing.end(i); t++) {
+        ids[t] = t;
+        targets[t] = random.nextInt(OUT);
+        weights[t] = 1.0 / packing.length(i);
+      }
+    }
+    Tensor w = scope.allocate(backend.vectorType(), rows);
+    backend.upload(Tensor.of(Shape.of(rows), weights), w);
+    double[] one = new double[OUT * OUT];
+    for (int i = 0; i < OUT; i++) {
+      one[i * OUT + i] = 1;
+    }
+    FrozenLinear head =
+        backend.freezeLinear(Tensor.of(Shape.of(OUT, OUT), one), null, true, scope);
+    var x = tape.embedding(backend.freezeEmbedding(host(1, rows, IN), scope), integers(ids));
+    tape.crossEntropy(head, tape.linear(layer, x, x), integers(targets), w, packing);
+    return tape;
+  }
+
+  private Tensor integers(int[] values) {
+    Tensor tensor = scope.allocate(DType.I32, values.length);
+    backend.upload(Tensor.of(Shape.of(values.length), values), tensor);
+    return tensor;
+  }
+
+  private Tensor host(double deviation, long... dims) {
+    Shape shape = Shape.of(dims);
+    float[] values = new float[(int) shape.elements()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (deviation * random.nextGaussian());
+    }
+    return Tensor.of(shape, values);
+  }
+
+  /** A new tensor of normal numbers in the vector type. */
+  Tensor random(double deviation, long... dims) {
+    Tensor tensor = scope.allocate(backend.vectorType(), Shape.of(dims));
+    backend.upload(host(deviation, dims), tensor);
+    return tensor;
+  }
+
+  /** A new tensor of zeros in the vector type. */
+  Tensor zeros(long... dims) {
+    Tensor tensor = scope.allocate(backend.vectorType(), Shape.of(dims));
+    backend.vectors().fill(tensor, 0);
+    return tensor;
+  }
+
+  double[] values(Tensor tensor) {
+    double[] values = new double[(int) tensor.elements()];
+    backend.download(tensor, Tensor.of(tensor.shape(), values));
+    return values;
+  }
+
+  /** ‖a − b‖/‖b‖. */
+  double distance(Tensor a, Tensor b) {
+    Tensor difference = scope.allocate(backend.vectorType(), a.shape());
+    backend.vectors().copy(a, difference);
+    backend.vectors().axpy(-1, b, difference);
+    return backend.vectors().norm(difference) / backend.vectors().norm(b);
+  }
+
+  @Override
+  public void close() {
+    at.close();
+    scope.close();
+    backend.close();
+  }
+}
