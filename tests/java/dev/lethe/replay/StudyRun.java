@@ -61,6 +61,27 @@ final class StudyRun implements AutoCloseable {
     return theta;
   }
 
+  /** A replay that measures and corrects the operator at so many steps. */
+  MeasuredReplay.Outcome measured(ReplayOperator operator, int steps) {
+    return new MeasuredReplay(
+            log,
+            setting.rows,
+            new ModelGradients(setting.model, BatchLimits.DEFAULT),
+            operator,
+            setting.backend,
+            steps)
+        .run(request(), null);
+  }
+
+  /** θ with a replay's difference. */
+  double[] moved(Replayed replayed) {
+    double[] theta = trained.clone();
+    for (int i = 0; i < theta.length; i++) {
+      theta[i] += replayed.differences().get(i);
+    }
+    return theta;
+  }
+
   /**
    * How near parameters are to the retrained ones.
    *

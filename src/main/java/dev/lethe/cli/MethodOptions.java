@@ -33,7 +33,7 @@ final class MethodOptions {
 
   /** Options that follow the training. */
   private static final List<String> FOLLOWING =
-      List.of("--exact-head", "--budget", "--operator-every", "--operators", "--force");
+      List.of("--exact-head", "--budget", "--operator-every", "--measured-steps", "--operators", "--force");
 
   @Option(
       names = "--method",
@@ -75,6 +75,14 @@ final class MethodOptions {
           "apply the operator in every J-th step and keep its product in between (recorded; default: 1, and 4 where a"
               + " product is large)")
   private Integer operatorEvery;
+
+  @Option(
+      names = "--measured-steps",
+      paramLabel = "T",
+      description =
+          "measure at T steps what the operator misses, and correct it; 0 for a plain replay, whose certificate knows"
+              + " no error (recorded; default: what costs about a twentieth of a retraining)")
+  private Integer measuredSteps;
 
   @Option(
       names = "--operators",
@@ -179,6 +187,7 @@ final class MethodOptions {
         exactHead == null ? 0 : exactHead,
         budget == null ? Double.NaN : budget,
         operatorEvery == null ? every : operatorEvery,
+        measuredSteps == null ? ReplayOptions.BY_COST : measuredSteps,
         force);
   }
 }

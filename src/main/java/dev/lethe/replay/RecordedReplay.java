@@ -31,6 +31,7 @@ public final class RecordedReplay {
   private final ReplayOperator operator;
   private final Backend backend;
   private ReplayProbe probe = ReplayProbe.NONE;
+  private StepCorrection correction = StepCorrection.NONE;
   private IntConsumer stepsDone = done -> {};
   private ReplayStart start;
 
@@ -45,6 +46,12 @@ public final class RecordedReplay {
   /** Something that looks on. */
   public RecordedReplay probed(ReplayProbe value) {
     this.probe = value;
+    return this;
+  }
+
+  /** Something that adds to the operator's estimate. */
+  RecordedReplay corrected(StepCorrection value) {
+    this.correction = value;
     return this;
   }
 
@@ -63,11 +70,11 @@ public final class RecordedReplay {
   /**
    * Replays all requests in one pass.
    *
-   * @param changed takes the new log of the only request; null where it is not wanted
+   * @param changed takes the new log of the last request; null where it is not wanted
    */
   public Replayed run(List<ReplayRequest> requests, ChangedLog changed) {
-    if (requests.isEmpty() || changed != null && requests.size() > 1) {
-      throw new IllegalArgumentException(requests.size() + " requests; a new log is that of one");
+    if (requests.isEmpty()) {
+      throw new IllegalArgumentException("no request");
     }
     requests.forEach(this::requireRows);
     try (Pass pass = new Pass(requests, changed)) {
@@ -155,30 +162,39 @@ public final class RecordedReplay {
     /** change[j] = (factor − 1)·g − factor·c + factor·share·C d. */
     private void correct(int k, StepChange edit, boolean[] skips) {
       vectors.fill(change, 0);
-      timed(1, () -> estimate(k));
-      for (int j = 0; j < skips.length; j++) {
-        double factor = edit.factors()[j];
-        skips[j] = Double.isNaN(factor);
-        if (skips[j]) {
-          continue;
-        }
-        vectors.axpy(factor * edit.shares()[j], product.row(j), change.row(j));
-        if (factor != 1) {
-          vectors.axpy(factor - 1, g, change.row(j));
-        }
-      }
       if (edit.touched()) {
+        for (int j = 0; j < skips.length; j++) {
+          skips[j] = Double.isNaN(edit.factors()[j]);
+        }
         rowGradients += edit.rows().size();
         double[][] weights = withoutSkipped(edit.weights(), skips);
         timed(0, () -> gradients.add(k, edit.rows(), weights, streams.trained().theta(), change));
       }
+      for (int j = 0; j < skips.length; j++) {
+        if (!skips[j] && edit.factors()[j] != 1) {
+          vectors.axpy(edit.factors()[j] - 1, g, change.row(j));
+        }
+      }
+      timed(1, () -> estimate(k, edit, skips));
+      vectors.axpy(1, product, change);
     }
 
-    private void estimate(int k) {
+    private void estimate(int k, StepChange edit, boolean[] skips) {
+      Tensor difference = streams.difference();
       vectors.fill(product, 0);
-      operator.addProduct(k, streams.difference(), 1, product);
+      operator.addProduct(k, difference, 1, product);
+      for (int j = 0; j < skips.length; j++) {
+        double scale = skips[j] ? 0 : edit.factors()[j] * edit.shares()[j];
+        if (scale != 1) {
+          vectors.scale(scale, product.row(j));
+        }
+      }
       probe.look(
-          new ReplayProbe.At(k, streams.trained().theta(), streams.thetas(), streams.difference(), product));
+          new ReplayProbe.At(
+              k, streams.trained().theta(), streams.thetas(), difference, g, change, product));
+      if (edit.shares()[skips.length - 1] > 0) {
+        correction.add(k, difference, product);
+      }
     }
 
     private static double[][] withoutSkipped(double[][] weights, boolean[] skips) {
@@ -194,7 +210,7 @@ public final class RecordedReplay {
     /** Hands the step on as the request left it, unless it takes none. */
     private void record(int k, LoggedStep step, StepChange edit) {
       boolean retrained = start != null && k < start.step();
-      if (changed == null || retrained || Double.isNaN(edit.factors()[0])) {
+      if (changed == null || retrained || Double.isNaN(edit.factors()[requests.size() - 1])) {
         return;
       }
       if (!parted) {
@@ -203,17 +219,17 @@ public final class RecordedReplay {
       }
       Tensor after = product.row(0);
       vectors.copy(g, after);
-      vectors.axpy(1, change.row(0), after);
+      vectors.axpy(1, change.row(requests.size() - 1), after);
       changed.accept(k, new LoggedStep(step.rate(), step.rows(), weights(step)), after);
     }
 
     private double[] weights(LoggedStep step) {
       boolean[] gone = new boolean[step.rows().length];
       for (int i = 0; i < gone.length; i++) {
-        RowChange row = requests.getFirst().changes().get(step.rows()[i]);
+        RowChange row = requests.getLast().changes().get(step.rows()[i]);
         gone[i] = row != null && row.removes();
       }
-      return requests.getFirst().divisor().weights(step.weights(), gone);
+      return requests.getLast().divisor().weights(step.weights(), gone);
     }
 
     private void timed(int account, Runnable work) {

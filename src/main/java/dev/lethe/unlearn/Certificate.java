@@ -150,8 +150,9 @@ public record Certificate(
    * @param rows retained rows of the batch
    * @param error ‖estimate − truth‖/‖truth‖ of the change of their gradient
    * @param cosine between estimate and truth
+   * @param corrected the error that is left when the other points correct the estimate
    */
-  public record Point(long step, long rows, double error, double cosine) {}
+  public record Point(long step, long rows, double error, double cosine, double corrected) {}
 
   /**
    * @param curvature of the objective, a mean over {@code curvatureRows} rows of the {@code

@@ -92,8 +92,8 @@ final class CertificateText {
       line("closed", "%.0f %% of the distance to retraining, estimated", 100 * c.estimate());
     }
     for (Certificate.Point p : c.points()) {
-      line("", "step %,d, %,d retained rows: the operator's error is %.2f, cosine %.2f",
-          p.step(), p.rows(), p.error(), p.cosine());
+      line("", "step %,d, %,d retained rows: the operator's error is %.2f, cosine %.2f; corrected %.2f",
+          p.step(), p.rows(), p.error(), p.cosine(), p.corrected());
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.replay.Measurement;
 import dev.lethe.unlearn.Certificate.Closure;
 import dev.lethe.unlearn.Certificate.Point;
 import java.util.List;
@@ -8,7 +9,11 @@ import java.util.List;
 final class ClosureEstimate {
   private ClosureEstimate() {}
 
-  static Closure of(List<Point> points, boolean force) {
+  static Closure of(List<Measurement> measurements, boolean force) {
+    List<Point> points =
+        measurements.stream()
+            .map(m -> new Point(m.step() + 1L, m.rows(), m.error(), m.cosine(), m.corrected()))
+            .toList();
     return new Closure(null, points);
   }
 }

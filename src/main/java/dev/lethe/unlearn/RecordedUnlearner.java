@@ -2,8 +2,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.nn.AdaptedModel;
-import dev.lethe.nn.LoraAdapter;
+import dev.lethe.replay.MeasuredReplay;
 import dev.lethe.replay.ModelGradients;
 import dev.lethe.replay.RecordedReplay;
 import dev.lethe.replay.RefreshedOperator;
@@ -11,12 +10,9 @@ import dev.lethe.replay.ReplayOperator;
 import dev.lethe.replay.ReplayRequest;
 import dev.lethe.replay.ReplayStart;
 import dev.lethe.replay.Replayed;
-import dev.lethe.tensor.Scope;
-import dev.lethe.tensor.Tensor;
 import dev.lethe.train.RowEdits;
 import dev.lethe.trajectory.Trajectory;
 import dev.lethe.trajectory.TrajectoryWriter;
-import dev.lethe.unlearn.Certificate.Closure;
 import dev.lethe.unlearn.Certificate.Cost;
 import dev.lethe.unlearn.Certificate.Method;
 import java.util.ArrayList;
@@ -77,20 +73,43 @@ public final class RecordedUnlearner implements Unlearner {
           "exact head", "it is the whole training", "a part of it", "1", "Use --method exact.");
     }
     try (SuccessorTrajectory successor = successor(edits)) {
-      ModelGradients gradients =
-          new ModelGradients(task.model(), task.measuring().limits());
-      OperatorCheck check = new OperatorCheck(recording, edits, gradients, backend);
       ReplayStart start = head == 0 ? null : head(edits, head, successor, monitor, watch);
-      Replayed replayed =
-          replay(List.of(recording.request(edits)), check, start, successor, monitor, watch);
-      Closure closure = closure(check);
-      return finish(edits, head, replayed, check, closure, successor, monitor, watch);
+      if (successor != null && start == null) {
+        successor.begin(0, backend);
+      }
+      MeasuredReplay.Outcome outcome = replay(edits, start, successor, monitor, watch);
+      return finish(edits, head, outcome, successor, monitor, watch);
     }
+  }
+
+  private MeasuredReplay.Outcome replay(
+      RowEdits edits,
+      ReplayStart start,
+      SuccessorTrajectory successor,
+      EraserMonitor monitor,
+      Stopwatch watch) {
+    int measured =
+        options.measuredSteps(recording.log().steps(), recording.retraining(edits));
+    try (RefreshedOperator refreshed =
+        new RefreshedOperator(operator, options.operatorEvery(), backend)) {
+      MeasuredReplay replay =
+          new MeasuredReplay(
+                  recording.log(), recording.rows(), gradients(), refreshed, backend, measured)
+              .from(start)
+              .watched(done -> Outcomes.done(monitor, done));
+      Outcomes.stopIfAsked(monitor);
+      monitor.onSteps("replay of the training", replay.steps());
+      return watch.products(() -> replay.run(recording.request(edits), successor));
+    }
+  }
+
+  private ModelGradients gradients() {
+    return new ModelGradients(task.model(), task.measuring().limits());
   }
 
   /**
    * Several requests to the same adapter in one pass over its training, each on its own: {@code n} new adapters. No new
-   * trajectories are written, no head is retrained, and operators are not checked.
+   * trajectories are written, no head is retrained, and the operator is neither measured nor corrected.
    *
    * @return as many results as requests, in their order; the caller closes them
    */
@@ -99,7 +118,12 @@ public final class RecordedUnlearner implements Unlearner {
     List<ReplayRequest> columns =
         tasks.stream().map(each -> recording.request(each.edits())).toList();
     Stopwatch watch = new Stopwatch();
-    Replayed replayed = replay(columns, null, null, null, monitor, watch);
+    Outcomes.stopIfAsked(monitor);
+    monitor.onSteps("replay of the training", recording.log().steps());
+    RecordedReplay replay =
+        new RecordedReplay(recording.log(), gradients(), operator, backend)
+            .watched(done -> Outcomes.done(monitor, done));
+    Replayed replayed = watch.products(() -> replay.run(columns, null));
     List<UnlearnResult> results = new ArrayList<>();
     for (int j = 0; j < requests.size(); j++) {
       UnlearnTask each = tasks.get(j);
@@ -120,34 +144,6 @@ public final class RecordedUnlearner implements Unlearner {
         : new SuccessorTrajectory((Trajectory) recording.log(), recording.rows(), edits, writer);
   }
 
-  private Replayed replay(
-      List<ReplayRequest> requests,
-      OperatorCheck check,
-      ReplayStart start,
-      SuccessorTrajectory successor,
-      EraserMonitor monitor,
-      Stopwatch watch) {
-    Outcomes.stopIfAsked(monitor);
-    monitor.onSteps("replay of the training", recording.log().steps());
-    if (successor != null && start == null) {
-      successor.begin(0, backend);
-    }
-    ModelGradients gradients =
-        new ModelGradients(task.model(), task.measuring().limits());
-    try (RefreshedOperator refreshed =
-        new RefreshedOperator(operator, options.operatorEvery(), backend)) {
-      RecordedReplay replay =
-          new RecordedReplay(recording.log(), gradients, refreshed, backend)
-              .from(start)
-              .watched(done -> Outcomes.done(monitor, done));
-      if (check != null) {
-        replay.probed(check);
-      }
-      Replayed replayed = watch.products(() -> replay.run(requests, successor));
-      return replayed;
-    }
-  }
-
   private ReplayStart head(
       RowEdits edits, int steps, SuccessorTrajectory successor, EraserMonitor monitor, Stopwatch watch) {
     Outcomes.stopIfAsked(monitor);
@@ -156,32 +152,27 @@ public final class RecordedUnlearner implements Unlearner {
         () -> new Retraining(task.model(), recording, edits).head(steps, successor, monitor));
   }
 
-  /** What the check says; refuses what is no better than doing nothing, unless forced. */
-  private Closure closure(OperatorCheck check) {
-    return ClosureEstimate.of(check.points(), options.force());
-  }
-
   private UnlearnResult finish(
       RowEdits edits,
       int head,
-      Replayed replayed,
-      OperatorCheck check,
-      Closure closure,
+      MeasuredReplay.Outcome outcome,
       SuccessorTrajectory successor,
       EraserMonitor monitor,
       Stopwatch watch) {
-    long taken = replayed.rowGradients() + check.rowGradients();
+    Replayed replayed = outcome.replayed();
+    long taken = replayed.rowGradients();
     for (int k = 0; k < head; k++) {
       taken += recording.retained(k, edits);
     }
     ReplayPage page = page();
     page.replay(describe(head, replayed.firstTouched()));
-    page.closure(closure);
+    page.closure(ClosureEstimate.of(outcome.measurements(), options.force()));
     page.cost(cost(taken, replayed, edits, watch));
+    List<FolderPart> all = new ArrayList<>(parts);
     if (successor != null) {
-      parts.addFirst(successor);
+      all.addFirst(successor);
     }
-    return Outcomes.moved(page, task, replayed.differences().row(0), parts, monitor, watch);
+    return Outcomes.moved(page, task, replayed.differences().row(0), all, monitor, watch);
   }
 
   private Cost cost(long taken, Replayed replayed, RowEdits edits, Stopwatch watch) {

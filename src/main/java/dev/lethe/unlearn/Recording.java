@@ -8,11 +8,9 @@ import dev.lethe.train.TrainingPlan;
 import dev.lethe.trajectory.LoggedStep;
 import dev.lethe.trajectory.TrainingLog;
 import dev.lethe.trajectory.Trajectory;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * The log of a training and the rows that it names.
@@ -90,24 +88,4 @@ public record Recording(TrainingLog log, List<Sample> rows, TrainingPlan plan) {
     }
     return log.steps();
   }
-
-  /** Rows of a step that are still trained on under the edits, with their weights. */
-  WeightedRows retainedRows(int step, RowEdits edits) {
-    LoggedStep logged = log.step(step);
-    boolean[] gone = new boolean[logged.rows().length];
-    for (int i = 0; i < gone.length; i++) {
-      Sample row = rows.get(logged.rows()[i]);
-      gone[i] = row == null || edits.apply(row) == null;
-    }
-    int[] left =
-        IntStream.range(0, gone.length)
-            .filter(i -> !gone[i] && logged.weights()[i] != 0)
-            .toArray();
-    return new WeightedRows(
-        Arrays.stream(left).mapToObj(i -> edits.apply(rows.get(logged.rows()[i]))).toList(),
-        Arrays.stream(left).mapToDouble(i -> logged.weights()[i]).toArray());
-  }
-
-  /** Rows and what each counts for in a step's gradient. */
-  record WeightedRows(List<Sample> rows, double[] weights) {}
 }

@@ -1,0 +1,190 @@
+package dev.lethe.replay;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.VectorKernels;
+import dev.lethe.data.Sample;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.trajectory.LoggedStep;
+import dev.lethe.trajectory.TrainingLog;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.stream.IntStream;
+
+/**
+ * What the operator misses, measured in a first replay at a few steps and added in a second one at all of them. At a
+ * measured step the retained rows' gradient at θ′ₖ is made by the model; at θₖ the log has it.
+ */
+final class Residuals implements ReplayProbe, StepCorrection {
+  private static final double MOST = 2;
+
+  private final TrainingLog log;
+  private final List<Sample> rows;
+  private final ReplayRequest request;
+  private final RowGradients gradients;
+  private final Backend backend;
+  private final KeptChanges memory;
+  private final TreeSet<Integer> due = new TreeSet<>();
+  private final double[] distances;
+  private final List<Point> points = new ArrayList<>();
+  private Smoother smoother;
+  private Tensor stacked;
+  private long rowGradients;
+  private double seconds;
+
+  /**
+   * @param rows by their places in the log; null for rows that were removed before
+   * @param steps how many to measure
+   * @param memory where vectors are kept
+   */
+  Residuals(
+      TrainingLog log,
+      List<Sample> rows,
+      ReplayRequest request,
+      int steps,
+      RowGradients gradients,
+      Backend backend,
+      KeptChanges memory) {
+    this.log = log;
+    this.rows = rows;
+    this.request = request;
+    this.gradients = gradients;
+    this.backend = backend;
+    this.memory = memory;
+    this.distances = new double[log.steps()];
+    for (int j = 0; j < steps; j++) {
+      due.add((int) ((j + 0.5) * log.steps() / steps));
+    }
+  }
+
+  @Override
+  public void look(At at) {
+    VectorKernels vectors = backend.vectors();
+    distances[at.step()] = vectors.norm(at.difference().row(0));
+    if (!due.contains(at.step()) || distances[at.step()] == 0) {
+      return;
+    }
+    LoggedStep step = log.step(at.step());
+    double[] weights = weights(step);
+    int[] left = IntStream.range(0, weights.length).filter(i -> weights[i] != 0).toArray();
+    if (left.length == 0) {
+      return;
+    }
+    long began = System.nanoTime();
+    List<Sample> retained = IntStream.of(left).mapToObj(i -> read(step.rows()[i])).toList();
+    double[][] used = {IntStream.of(left).mapToDouble(i -> weights[i]).toArray()};
+    try (Scope scope = backend.openScope("measured step")) {
+      Tensor truth = scope.allocate(backend.vectorType(), 1, at.theta().elements());
+      vectors.fill(truth, 0);
+      gradients.add(at.step(), retained, used, at.thetas().row(0), truth);
+      vectors.axpy(-1, at.gradient(), truth.row(0));
+      vectors.axpy(-1, at.rowsChange().row(0), truth.row(0));
+      points.add(point(at, retained.size(), truth.row(0)));
+    }
+    rowGradients += retained.size();
+    seconds += (System.nanoTime() - began) * 1e-9;
+  }
+
+  /** Overwrites the truth with what the estimate misses. */
+  private Point point(At at, int count, Tensor truth) {
+    VectorKernels vectors = backend.vectors();
+    Tensor estimate = at.estimate().row(0);
+    double size = vectors.norm(truth);
+    double cosine = vectors.dot(truth, estimate) / (size * vectors.norm(estimate));
+    vectors.axpy(-1, estimate, truth);
+    Tensor host = memory.map(truth);
+    backend.download(truth, host);
+    return new Point(at.step(), count, size, cosine, host);
+  }
+
+  private double[] weights(LoggedStep step) {
+    boolean[] gone = new boolean[step.rows().length];
+    for (int i = 0; i < gone.length; i++) {
+      RowChange change = request.changes().get(step.rows()[i]);
+      gone[i] = change != null && change.removes();
+    }
+    return request.divisor().weights(step.weights(), gone);
+  }
+
+  private Sample read(int place) {
+    RowChange change = request.changes().get(place);
+    return change == null ? rows.get(place) : change.replacement();
+  }
+
+  /** Ends the measuring; vectors are of the given scope. Without a measurement nothing will be added. */
+  void fit(Scope scope) {
+    if (points.isEmpty()) {
+      return;
+    }
+    smoother = new Smoother(points.stream().mapToDouble(p -> time(p.step)).toArray());
+    long size = points.getFirst().residual.elements();
+    stacked = scope.allocate(backend.vectorType(), points.size(), size);
+    for (int j = 0; j < points.size(); j++) {
+      backend.upload(points.get(j).residual, stacked.row(j));
+    }
+  }
+
+  private double time(int step) {
+    return (double) step / log.steps();
+  }
+
+  /** The first stream is the first replay again, the second the corrected one. */
+  @Override
+  public void add(int step, Tensor difference, Tensor estimate) {
+    double before = distances[step];
+    if (smoother == null || before == 0) {
+      return;
+    }
+    VectorKernels vectors = backend.vectors();
+    double along = vectors.dot(difference.row(1), difference.row(0)) / (before * before);
+    double scale = Math.clamp(along, 0, MOST) * before;
+    double[] weights = smoother.weights(time(step));
+    for (int j = 0; j < weights.length; j++) {
+      double weight = scale * weights[j] / distances[points.get(j).step];
+      vectors.axpy(weight, stacked.row(j), estimate.row(1));
+    }
+  }
+
+  /** What was measured; the corrected error at each step is that of a correction from the others alone. */
+  List<Measurement> measurements() {
+    List<Measurement> all = new ArrayList<>();
+    for (int j = 0; j < points.size(); j++) {
+      Point p = points.get(j);
+      double error = backend.vectors().norm(stacked.row(j)) / p.size;
+      all.add(new Measurement(p.step, p.rows, error, p.cosine, leftOut(j) / p.size));
+    }
+    return all;
+  }
+
+  private double leftOut(int j) {
+    int[] others = IntStream.range(0, points.size()).filter(i -> i != j).toArray();
+    Smoother without =
+        new Smoother(IntStream.of(others).mapToDouble(i -> time(points.get(i).step)).toArray());
+    double[] weights = without.weights(time(points.get(j).step));
+    VectorKernels vectors = backend.vectors();
+    try (Scope scope = backend.openScope("left-out measurement")) {
+      Tensor error = scope.allocate(backend.vectorType(), stacked.dim(1));
+      vectors.copy(stacked.row(j), error);
+      for (int i = 0; i < others.length; i++) {
+        double ratio = distances[points.get(j).step] / distances[points.get(others[i]).step];
+        vectors.axpy(-weights[i] * ratio, stacked.row(others[i]), error);
+      }
+      return vectors.norm(error);
+    }
+  }
+
+  long rowGradients() {
+    return rowGradients;
+  }
+
+  double seconds() {
+    return seconds;
+  }
+
+  /**
+   * @param size ‖truth‖
+   * @param residual truth − estimate, host (P)
+   */
+  private record Point(int step, int rows, double size, double cosine, Tensor residual) {}
+}

@@ -1,0 +1,69 @@
+package dev.lethe.replay;
+
+import java.util.Arrays;
+
+/**
+ * Carries what was measured at a few times to all others, shrunk towards nothing: kernel ridge regression over time,
+ * w(t) = k(t,·)(K + νI)⁻¹ with k(s,t) = exp(−((s−t)/ℓ)²/2) and times from 0 to 1. Rasmussen and Williams, Gaussian
+ * Processes for Machine Learning, §2.2.
+ */
+final class Smoother {
+  private static final double LENGTH = 0.25;
+  private static final double NOISE = 4;
+
+  private final double[] times;
+  private final double[][] inverse;
+
+  Smoother(double[] times) {
+    this.times = times.clone();
+    double[][] matrix = new double[times.length][times.length];
+    for (int i = 0; i < times.length; i++) {
+      for (int j = 0; j < times.length; j++) {
+        matrix[i][j] = kernel(times[i], times[j]) + (i == j ? NOISE : 0);
+      }
+    }
+    this.inverse = inverse(matrix);
+  }
+
+  /** The weights of the measurements at a time. */
+  double[] weights(double time) {
+    double[] weights = new double[times.length];
+    for (int i = 0; i < times.length; i++) {
+      double k = kernel(time, times[i]);
+      for (int j = 0; j < times.length; j++) {
+        weights[j] += k * inverse[i][j];
+      }
+    }
+    return weights;
+  }
+
+  private static double kernel(double s, double t) {
+    double x = (s - t) / LENGTH;
+    return Math.exp(-x * x / 2);
+  }
+
+  /** By Gauss-Jordan elimination; the matrix is positive definite and its diagonal dominates. */
+  private static double[][] inverse(double[][] matrix) {
+    int n = matrix.length;
+    double[][] left = Arrays.stream(matrix).map(double[]::clone).toArray(double[][]::new);
+    double[][] right = new double[n][n];
+    for (int i = 0; i < n; i++) {
+      right[i][i] = 1;
+    }
+    for (int p = 0; p < n; p++) {
+      double pivot = left[p][p];
+      for (int c = 0; c < n; c++) {
+        left[p][c] /= pivot;
+        right[p][c] /= pivot;
+      }
+      for (int r = 0; r < n; r++) {
+        double factor = left[r][p];
+        for (int c = 0; r != p && c < n; c++) {
+          left[r][c] -= factor * left[p][c];
+          right[r][c] -= factor * right[p][c];
+        }
+      }
+    }
+    return right;
+  }
+}
