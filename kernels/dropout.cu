@@ -1,14 +1,7 @@
 // y = x m gain, where element i of the mask is SplitMix64 of seed and i against a threshold; a thread makes a piece
 // of the mask and uses it in each of k directions.
 #include "elements.cuh"
-
-// The upper 53 bits that dev.lethe.backend.DropoutKernels.keeps compares, as an integer.
-DEVICE int64_t random_bits(uint64_t seed, uint64_t index) {
-  uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return static_cast<int64_t>((z ^ (z >> 31)) >> 11);
-}
+#include "random.cuh"
 
 // x, y (k,n); added to y where accumulate is not 0. threshold: the least of the 53 bits that survives.
 template <class T>
@@ -16,7 +9,7 @@ DEVICE void dropout_apply(const T* x, T* y, int64_t seed, int64_t threshold, flo
                           int64_t n, int64_t k) {
   each_piece<T>(n, whole_packs<T>(n, k) && aligned_16(x, y), [=](auto width, int64_t p) {
     constexpr int W = width.value;
-    Piece<W> mask = each<W>([&](int e) { return random_bits(seed, p + e) >= threshold ? gain : 0.f; });
+    Piece<W> mask = each<W>([&](int e) { return uniform_bits(seed, p + e) >= threshold ? gain : 0.f; });
     for (int64_t i = p; i < k * n; i += n) {
       Piece<W> in = load<W>(x + i);
       Piece<W> start = load_or_zero<W>(accumulate != 0 ? y : nullptr, i);

@@ -2,6 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -54,6 +55,11 @@ abstract class LetheCommand implements Callable<Integer> {
     if (console.interrupt().requested()) {
       throw new InterruptedRun("stopped; nothing was written. Run the same command again.");
     }
+  }
+
+  /** Whether one of these options stands on the command line. */
+  final boolean given(List<String> options) {
+    return options.stream().anyMatch(spec.commandLine().getParseResult()::hasMatchedOption);
   }
 
   /** A refusal of the options, exit code 2. */

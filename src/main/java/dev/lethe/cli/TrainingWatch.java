@@ -62,7 +62,7 @@ final class TrainingWatch implements TrainListener, AutoCloseable {
   }
 
   @Override
-  public void onCheckpoint(Path folder) {
+  public void beforeCheckpoint() {
     JsonLines.write(state.resolve(LOG), lines);
   }
 

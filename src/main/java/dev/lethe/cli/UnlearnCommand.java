@@ -1,9 +1,6 @@
 package dev.lethe.cli;
 
-import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
-import dev.lethe.format.DatasetReader;
-import dev.lethe.format.Row;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
@@ -15,14 +12,14 @@ import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.EraserOptions;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
+import dev.lethe.unlearn.Measuring;
 import dev.lethe.unlearn.UnlearnInterrupted;
 import dev.lethe.unlearn.UnlearnRequest;
 import dev.lethe.unlearn.UnlearnResult;
+import dev.lethe.unlearn.UnlearnTask;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -31,15 +28,18 @@ import picocli.CommandLine.Option;
 @Command(
     name = "unlearn",
     description = {
-      "Makes an adapter forget named training rows, or learn corrected versions of them, by an influence",
-      "step instead of training again. Writes the new adapter, the step as a file of its own, and a",
-      "certificate that holds ids and hashes, never the forgotten text.",
-      "Ctrl-C saves the state; the same command with --resume goes on to the same bytes."
+      "Makes an adapter forget named training rows, or learn corrected versions of them, without training",
+      "again: by a replay of its recorded training, or by an influence step where there is no record. Writes",
+      "the new adapter, the step as a file of its own, and a certificate that holds ids and hashes, never the",
+      "forgotten text. Ctrl-C saves the state of a long method; the same command with --resume goes on to the",
+      "same bytes. A replay is short and starts anew."
     })
 final class UnlearnCommand extends LetheCommand {
   @Mixin private ModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
+  @Mixin private RequestOptions requests;
+  @Mixin private MethodOptions methods;
   @Mixin private SolveOptions solve;
   @Mixin private SweepOptions sweep;
   @Mixin private CommonOptions common;
@@ -50,29 +50,6 @@ final class UnlearnCommand extends LetheCommand {
       paramLabel = "FILE",
       description = "all rows that the adapter was trained on")
   private Path data;
-
-  @Option(
-      names = "--forget",
-      paramLabel = "ID,ID|@FILE",
-      description = "rows to forget; @FILE has one id a line")
-  private String forget;
-
-  @Option(
-      names = "--replace",
-      paramLabel = "FILE",
-      description = "new versions of rows, each with the id of the row that it replaces")
-  private Path replace;
-
-  @Option(
-      names = "--replace-field",
-      paramLabel = "FIELD=COLUMN",
-      description = "as --field, for the --replace file")
-  private Map<String, String> replaceFields = new LinkedHashMap<>();
-
-  @Option(
-      names = "--in-order",
-      description = "the rows of --replace have no ids and stand for those of --forget, in order")
-  private boolean inOrder;
 
   @Option(
       names = "--held-out",
@@ -118,10 +95,9 @@ final class UnlearnCommand extends LetheCommand {
   @Option(
       names = "--certificate-rows",
       paramLabel = "N|all|none",
-      defaultValue = "all",
       description =
           "target rows to draw for the certificate's gradient norms and retained loss, which two passes"
-              + " over these rows take; none leaves both out (default: ${DEFAULT-VALUE})")
+              + " over these rows take; none leaves both out (default: all for influence, none for the others)")
   private String certificateRows;
 
   @Option(names = "--resume", description = "go on with an interrupted run to the same --out")
@@ -134,21 +110,23 @@ final class UnlearnCommand extends LetheCommand {
   @Override
   int run() {
     RunFolder folder = RunFolder.open(out, resume);
-    CurvatureData rowsOfCurvature = choice(CurvatureData.class, "--curvature-data", curvatureData);
-    OuterTarget target = choice(OuterTarget.class, "--outer-target", outerTarget);
-    if (inOrder && (forget == null || replace == null)) {
-      throw usage("--in-order needs --forget and --replace");
-    }
-    int measured = certificateRows();
-    List<String> ids = RequestFiles.ids(forget);
+    final CurvatureData rowsOfCurvature =
+        choice(CurvatureData.class, "--curvature-data", curvatureData);
+    final OuterTarget target = choice(OuterTarget.class, "--outer-target", outerTarget);
+    requests.check(this);
     solve.check(this, adapter.adapter);
     sweep.check(this, solve, outerSteps, resume);
+    final MethodOptions.Method method = methods.choose(this, adapter.adapter);
+    int measured = certificateRows(method);
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
-      UnlearnRequest request = request(session, rows, ids);
       AdaptedModel adapted = session.adapted(adapter.adapter);
+      if (method != MethodOptions.Method.INFLUENCE) {
+        follow(method, session, rows, adapted, measured, folder);
+        return ExitCode.DONE;
+      }
       Eraser.Builder eraser =
-          Eraser.builder(adapted, rows, request)
+          Eraser.builder(adapted, rows, request(session, rows))
               .curvature(solve.kind())
               .curvatureData(rowsOfCurvature)
               .curvatureRows(curvatureRows)
@@ -160,17 +138,54 @@ final class UnlearnCommand extends LetheCommand {
               .outerTarget(target)
               .certificateRows(measured)
               .limits(dataOptions.limits())
-              .heldOut(heldOut == null ? List.of() : session.samples(heldOut, dataOptions.reading()))
+              .heldOut(heldOut(session))
               .partial(folder.state())
               .resume(resume);
       solve.apply(this, adapter.adapter, eraser);
       if (sweep.asked()) {
         sweep.report(this, table(eraser.build()), adapted.layout(), out);
       } else {
-        unlearn(eraser.build(), folder);
+        unlearn(eraser.build()::run, folder);
       }
       return ExitCode.DONE;
     }
+  }
+
+  /** The methods that follow the training. */
+  private void follow(
+      MethodOptions.Method method,
+      Session session,
+      List<Sample> rows,
+      AdaptedModel adapted,
+      int measured,
+      RunFolder folder) {
+    try (TrainingFollower follower =
+        new TrainingFollower(this, methods, adapter.adapter, adapted, folder)) {
+      follower.requireNotRemoved(requests.ids());
+      UnlearnTask task =
+          new UnlearnTask(
+              adapted,
+              rows,
+              request(session, rows),
+              methods.divisor(),
+              heldOut(session),
+              new Measuring(measured, common.seed, 0, dataOptions.limits()));
+      String form = dataOptions.reading().promptForm();
+      unlearn(
+          watch ->
+              method == MethodOptions.Method.EXACT
+                  ? follower.exact(task, form, resume, watch)
+                  : follower.recorded(task, form, watch),
+          folder);
+    }
+  }
+
+  private UnlearnRequest request(Session session, List<Sample> rows) {
+    return requests.request(this, session, dataOptions.reading(), rows);
+  }
+
+  private List<Sample> heldOut(Session session) {
+    return heldOut == null ? List.of() : session.samples(heldOut, dataOptions.reading());
   }
 
   private DampingTable table(Eraser eraser) {
@@ -179,9 +194,9 @@ final class UnlearnCommand extends LetheCommand {
     }
   }
 
-  private void unlearn(Eraser eraser, RunFolder folder) {
+  private void unlearn(Function<EraserMonitor, UnlearnResult> way, RunFolder folder) {
     try (Watch watch = new Watch();
-        UnlearnResult result = eraser.run(watch)) {
+        UnlearnResult result = way.apply(watch)) {
       watch.close();
       result.write(out, adapter.adapter);
       folder.finish();
@@ -203,31 +218,10 @@ final class UnlearnCommand extends LetheCommand {
     }
   }
 
-  private UnlearnRequest request(Session session, List<Sample> rows, List<String> ids) {
-    if (replace == null) {
-      return UnlearnRequest.of(rows, ids, List.of());
+  private int certificateRows(MethodOptions.Method method) {
+    if (certificateRows == null) {
+      return method == MethodOptions.Method.INFLUENCE ? EraserOptions.ALL_ROWS : 0;
     }
-    if (!inOrder) {
-      List<Row> named = DatasetReader.readNamed(replace, replaceFields);
-      List<Sample> replacements =
-          session.encoder(named, dataOptions.reading()).encode(named, replace.toString());
-      return UnlearnRequest.of(rows, ids, replacements);
-    }
-    List<Sample> unnamed = session.samples(replace, dataOptions.reading().withFields(replaceFields));
-    if (unnamed.size() != ids.size()) {
-      throw usage(
-          "--in-order pairs %d ids of --forget with %d rows of %s; there must be equally many"
-              .formatted(ids.size(), unnamed.size(), replace));
-    }
-    List<Sample> named = new ArrayList<>();
-    for (int i = 0; i < ids.size(); i++) {
-      Sample row = unnamed.get(i);
-      named.add(new Sample(ids.get(i), row.inputIds(), row.labels(), row.hash()));
-    }
-    return UnlearnRequest.of(rows, ids, named);
-  }
-
-  private int certificateRows() {
     try {
       return switch (certificateRows) {
         case "all" -> EraserOptions.ALL_ROWS;
@@ -256,6 +250,12 @@ final class UnlearnCommand extends LetheCommand {
     public void onPhase(String phase, long rows) {
       close();
       task = progress().start(phase, rows, rows > 0 ? "rows" : "iterations");
+    }
+
+    @Override
+    public void onSteps(String phase, long steps) {
+      close();
+      task = progress().start(phase, steps, "steps");
     }
 
     @Override

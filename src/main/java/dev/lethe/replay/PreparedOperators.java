@@ -6,6 +6,7 @@ import dev.lethe.format.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.PreparationPlan.Point;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.trajectory.LoggedRow;
 import dev.lethe.trajectory.TrainingLog;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -98,6 +99,11 @@ public final class PreparedOperators implements AutoCloseable {
     return Math.clamp(0.3 + 0.1 * (ratio - 2), 0.3, 0.5);
   }
 
+  /** Rows of the sketch. */
+  public long rows() {
+    return sketch.parts().stream().mapToLong(part -> part.rows().dim(0)).sum();
+  }
+
   /** The operator, which lives as long as this. */
   public ReplayOperator operator() {
     return operator;
@@ -121,9 +127,9 @@ public final class PreparedOperators implements AutoCloseable {
     target.create(OperatorFiles.identity(after, model), settings);
     for (Point point : new PreparationPlan(before, settings).points()) {
       int step = point.step();
-      copySketch(source.sketch(step), target.sketch(step), after);
-      copyWhole(source.weights(step), target.weights(step), after);
-      copyWhole(source.factors(step), target.factors(step), after);
+      copySketch(source.sketch(step), target.sketch(step), before, after);
+      copyWhole(source.weights(step), target.weights(step), before, after);
+      copyWhole(source.factors(step), target.factors(step), before, after);
     }
   }
 
@@ -135,7 +141,7 @@ public final class PreparedOperators implements AutoCloseable {
     }
   }
 
-  private static void copySketch(Path from, Path to, TrainingLog after) {
+  private static void copySketch(Path from, Path to, TrainingLog before, TrainingLog after) {
     if (!Files.exists(from)) {
       return;
     }
@@ -144,7 +150,7 @@ public final class PreparedOperators implements AutoCloseable {
       Tensor rows = file.get(SketchBuffer.ROWS);
       int[] kept =
           IntStream.range(0, places.length)
-              .filter(i -> !after.rows().get(places[i]).removed())
+              .filter(i -> same(places[i], before, after))
               .toArray();
       if (kept.length == 0) {
         return;
@@ -158,14 +164,20 @@ public final class PreparedOperators implements AutoCloseable {
     }
   }
 
+  /** Whether a row is still what was trained on. */
+  private static boolean same(int place, TrainingLog before, TrainingLog after) {
+    LoggedRow now = after.rows().get(place);
+    return !now.removed() && now.equals(before.rows().get(place));
+  }
+
   /** Copies a part unless a removed row has a share in it. */
-  private static void copyWhole(Path from, Path to, TrainingLog after) {
+  private static void copyWhole(Path from, Path to, TrainingLog before, TrainingLog after) {
     if (!Files.exists(from)) {
       return;
     }
     try (SafeTensors file = SafeTensors.open(from)) {
       for (int place : OperatorFiles.places(file.get(OperatorFiles.PLACES))) {
-        if (after.rows().get(place).removed()) {
+        if (!same(place, before, after)) {
           return;
         }
       }

@@ -53,11 +53,11 @@ final class Checkpoints {
   }
 
   /** Writes a checkpoint and removes older ones. */
-  Path save(TrainingState state) {
+  void save(TrainingState state) {
     List<Path> older = all();
     Path target = dir.resolve("step-%08d".formatted(state.step));
     if (older.contains(target)) {
-      return target;
+      return;
     }
     try (OutputFolder out = OutputFolder.create(target)) {
       SafeTensors.write(out.path().resolve(TENSORS), state.toHost(), Map.of());
@@ -65,7 +65,6 @@ final class Checkpoints {
       out.commit();
     }
     older.forEach(this::remove);
-    return target;
   }
 
   private ObjectNode describe(TrainingState state) {

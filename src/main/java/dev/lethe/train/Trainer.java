@@ -243,7 +243,8 @@ public final class Trainer {
   private void save(TrainingState state, Checkpoints checkpoints) {
     if (checkpoints != null) {
       sink.beforeCheckpoint();
-      listener.onCheckpoint(checkpoints.save(state));
+      listener.beforeCheckpoint();
+      checkpoints.save(state);
     }
   }
 

@@ -1,0 +1,184 @@
+package dev.lethe.cli;
+
+import dev.lethe.LetheException;
+import dev.lethe.train.Divisor;
+import dev.lethe.train.SavedStates;
+import dev.lethe.trajectory.Trajectory;
+import dev.lethe.unlearn.ReplayOptions;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import picocli.CommandLine.Option;
+
+/** Which way an adapter is made to forget, and what belongs to the ways that follow its training. */
+final class MethodOptions {
+  /** Steps between products where vectors times sketch rows are more than this. */
+  private static final long LARGE_PRODUCT = 1L << 32;
+
+  private static final int SELDOM = 4;
+
+  /** The methods. */
+  enum Method {
+    RECORDED,
+    EXACT,
+    AVERAGED,
+    INFLUENCE
+  }
+
+  /** Options that pose a linear system at the end of the training. */
+  private static final List<String> SYSTEM =
+      List.of(
+          "--curvature", "--curvature-data", "--curvature-rows", "--solver", "--damping", "--l2",
+          "--tolerance", "--max-iterations", "--outer-steps", "--outer-target", "--damping-sweep");
+
+  /** Options that follow the training. */
+  private static final List<String> FOLLOWING =
+      List.of("--exact-head", "--budget", "--operator-every", "--operators", "--force");
+
+  @Option(
+      names = "--method",
+      paramLabel = "M",
+      defaultValue = "auto",
+      description =
+          "recorded: replay the training from its trajectory without the rows; exact: train again without them;"
+              + " averaged: one step from averages over the training; influence: one step from its end; auto: recorded"
+              + " where the adapter has a trajectory, otherwise influence (default: ${DEFAULT-VALUE})")
+  private String method;
+
+  @Option(
+      names = "--divisor",
+      paramLabel = "D",
+      defaultValue = "keep",
+      description =
+          "keep: a removed row keeps its slot at weight 0; shrink: its batch's mean is over the rows that are left"
+              + " (recorded, exact; default: ${DEFAULT-VALUE})")
+  private String divisor;
+
+  @Option(
+      names = "--exact-head",
+      paramLabel = "X",
+      description = "retrain this part of the steps first, from 0 to 1, then replay (recorded; default: 0)")
+  private Double exactHead;
+
+  @Option(
+      names = "--budget",
+      paramLabel = "X",
+      description =
+          "spend at most X retrainings on the request: what the removed rows' gradients leave of it retrains the"
+              + " first steps (recorded)")
+  private Double budget;
+
+  @Option(
+      names = "--operator-every",
+      paramLabel = "J",
+      description =
+          "apply the operator in every J-th step and keep its product in between (recorded; default: 1, and 4 where a"
+              + " product is large)")
+  private Integer operatorEvery;
+
+  @Option(
+      names = "--operators",
+      paramLabel = "DIR",
+      description = "what lethe prepare left (recorded; default: lethe_operators in the adapter's folder)")
+  Path operators;
+
+  @Option(
+      names = "--force",
+      description = "write the result even where the certificate's measurements say that it is no good (recorded)")
+  private boolean force;
+
+  @Option(
+      names = "--trajectory",
+      paramLabel = "on|off",
+      defaultValue = "on",
+      description =
+          "write the new adapter's own trajectory, which the next request needs (recorded, exact; default:"
+              + " ${DEFAULT-VALUE})")
+  private String trajectory;
+
+  /** The method for an adapter. */
+  Method choose(LetheCommand command, Path adapterDir) {
+    boolean system = command.given(SYSTEM);
+    boolean following = command.given(FOLLOWING);
+    if (system && following) {
+      throw command.usage(
+          String.join(", ", FOLLOWING) + " belong to other methods than " + String.join(", ", SYSTEM));
+    }
+    Method chosen = named(command);
+    if (chosen == null) {
+      boolean recorded = Trajectory.exists(adapterDir) && !system;
+      chosen = recorded || following ? Method.RECORDED : Method.INFLUENCE;
+    }
+    boolean influence = chosen == Method.INFLUENCE;
+    if (influence && following || chosen != Method.INFLUENCE && chosen != Method.AVERAGED && system) {
+      throw command.usage(
+          "--method %s goes without %s"
+              .formatted(label(chosen), String.join(", ", influence ? FOLLOWING : SYSTEM)));
+    }
+    requireTraces(chosen, adapterDir);
+    return chosen;
+  }
+
+  private Method named(LetheCommand command) {
+    if (method.equals("auto")) {
+      return null;
+    }
+    for (Method each : Method.values()) {
+      if (label(each).equals(method)) {
+        return each;
+      }
+    }
+    throw command.usage(
+        "--method is auto, recorded, exact, averaged or influence, got " + method);
+  }
+
+  private static String label(Method method) {
+    return method.name().toLowerCase(Locale.ROOT);
+  }
+
+  private static void requireTraces(Method chosen, Path adapterDir) {
+    boolean has =
+        switch (chosen) {
+          case RECORDED, EXACT -> Trajectory.exists(adapterDir);
+          case AVERAGED -> Trajectory.exists(adapterDir) || SavedStates.exist(adapterDir);
+          case INFLUENCE -> true;
+        };
+    if (!has) {
+      throw new LetheException(
+          "--method " + label(chosen),
+          "the adapter's folder holds no trace of its training",
+          chosen == Method.AVERAGED
+              ? "a trajectory, or the states that train leaves without one"
+              : "the trajectory that train --trajectory on leaves",
+          adapterDir.toString(),
+          "Use --method influence, or train again (train --without leaves rows out).");
+    }
+  }
+
+  Divisor divisor() {
+    return Divisor.of(divisor);
+  }
+
+  /** Whether the new adapter gets a trajectory. */
+  boolean continued(LetheCommand command) {
+    return switch (trajectory) {
+      case "on" -> true;
+      case "off" -> false;
+      default -> throw command.usage("--trajectory is on or off, got " + trajectory);
+    };
+  }
+
+  /**
+   * The choices of the replay.
+   *
+   * @param product parameters times rows of the operator's sketch
+   */
+  ReplayOptions replay(long product) {
+    int every = product > LARGE_PRODUCT ? SELDOM : 1;
+    return new ReplayOptions(
+        exactHead == null ? 0 : exactHead,
+        budget == null ? Double.NaN : budget,
+        operatorEvery == null ? every : operatorEvery,
+        force);
+  }
+}

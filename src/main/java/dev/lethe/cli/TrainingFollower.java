@@ -1,0 +1,162 @@
+package dev.lethe.cli;
+
+import dev.lethe.LetheException;
+import dev.lethe.data.Sample;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.replay.Preparation;
+import dev.lethe.replay.PreparationMonitor;
+import dev.lethe.replay.PreparedOperators;
+import dev.lethe.run.InterruptedRun;
+import dev.lethe.run.Machine;
+import dev.lethe.run.Progress;
+import dev.lethe.run.RunFolder;
+import dev.lethe.trajectory.Trajectory;
+import dev.lethe.trajectory.TrajectoryFiles;
+import dev.lethe.trajectory.TrajectoryWriter;
+import dev.lethe.unlearn.EraserMonitor;
+import dev.lethe.unlearn.ExactUnlearner;
+import dev.lethe.unlearn.RecordedUnlearner;
+import dev.lethe.unlearn.Recording;
+import dev.lethe.unlearn.ReplayOptions;
+import dev.lethe.unlearn.SuccessorOperators;
+import dev.lethe.unlearn.UnlearnResult;
+import dev.lethe.unlearn.UnlearnTask;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Opens what the methods that follow the training need, and runs them. */
+final class TrainingFollower implements AutoCloseable {
+  private final LetheCommand command;
+  private final MethodOptions options;
+  private final Path adapterDir;
+  private final AdaptedModel model;
+  private final RunFolder folder;
+  private final Trajectory trajectory;
+
+  TrainingFollower(
+      LetheCommand command,
+      MethodOptions options,
+      Path adapterDir,
+      AdaptedModel model,
+      RunFolder folder) {
+    this.command = command;
+    this.options = options;
+    this.adapterDir = adapterDir;
+    this.model = model;
+    this.folder = folder;
+    this.trajectory = Trajectory.open(adapterDir, model);
+  }
+
+  /** Refuses ids that an earlier request removed. */
+  void requireNotRemoved(List<String> ids) {
+    trajectory.requireNotRemoved(ids);
+  }
+
+  /** Recorded replay; prepares the operators where that was not done. */
+  UnlearnResult recorded(UnlearnTask task, String promptForm, EraserMonitor monitor) {
+    Recording recording = Recording.of(trajectory, task.data(), promptForm);
+    Path dir =
+        options.operators == null ? PreparedOperators.folder(adapterDir) : options.operators;
+    prepare(dir, recording.rows(), task);
+    try (PreparedOperators prepared = PreparedOperators.open(dir, trajectory, model)) {
+      ReplayOptions replay = options.replay(prepared.rows() * model.layout().size());
+      RecordedUnlearner unlearner =
+          new RecordedUnlearner(task, recording, prepared.operator(), replay);
+      if (options.continued(command)) {
+        unlearner.continued(writer());
+        unlearner.with(new SuccessorOperators(dir, trajectory, model));
+      }
+      return unlearner.run(monitor);
+    }
+  }
+
+  /** Training again. */
+  UnlearnResult exact(
+      UnlearnTask task, String promptForm, boolean resume, EraserMonitor monitor) {
+    Recording recording = Recording.of(trajectory, task.data(), promptForm);
+    ExactUnlearner unlearner =
+        new ExactUnlearner(task, recording).partial(folder.state().resolve("training"), resume);
+    if (options.continued(command)) {
+      unlearner.continued(writer());
+    }
+    return unlearner.run(monitor);
+  }
+
+  private TrajectoryWriter writer() {
+    requireRoom();
+    return new TrajectoryWriter(
+        folder.state().resolve(TrajectoryFiles.FOLDER),
+        model,
+        trajectory.dtype(),
+        trajectory.options().batchSize());
+  }
+
+  private void requireRoom() {
+    long slots = trajectory.steps() == 0 ? 0 : trajectory.step(0).rows().length;
+    long size =
+        TrajectoryFiles.size(
+            trajectory.steps(),
+            slots,
+            trajectory.rows().size(),
+            model.layout().size(),
+            trajectory.dtype());
+    Path parent = folder.target().getParent();
+    try {
+      Files.createDirectories(parent);
+      long free = Files.getFileStore(parent).getUsableSpace();
+      if (size > free) {
+        throw new LetheException(
+            parent.toString(),
+            "there is no room for the new adapter's trajectory",
+            Machine.bytes(size),
+            Machine.bytes(free) + " free",
+            "Make room, choose another disk for --out, or pass --trajectory off.");
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private void prepare(Path dir, List<Sample> rows, UnlearnTask task) {
+    Preparation preparation =
+        new Preparation(
+            dir,
+            trajectory,
+            model,
+            rows.stream().filter(row -> row != null).toList(),
+            null,
+            task.measuring().limits());
+    if (preparation.complete()) {
+      return;
+    }
+    boolean complete;
+    try (Progress.Task progress = command.progress().start("prepare", 0, "rows")) {
+      complete =
+          preparation.run(
+              new PreparationMonitor() {
+                @Override
+                public void onProgress(long samples, long total) {
+                  progress.done(samples, "of %,d".formatted(total));
+                }
+
+                @Override
+                public boolean interrupted() {
+                  return command.console.interrupt().requested();
+                }
+              });
+    }
+    if (!complete) {
+      throw new InterruptedRun(
+          "interrupted while operators were prepared; what was finished is in %s. Run the same command again."
+              .formatted(dir));
+    }
+  }
+
+  @Override
+  public void close() {
+    trajectory.close();
+  }
+}

@@ -1,0 +1,136 @@
+package dev.lethe.replay;
+
+import dev.lethe.data.Sample;
+import dev.lethe.influence.BatchLimits;
+import dev.lethe.influence.DatasetLoss;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.train.RowEdits;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Trains a setting, trains it again without its request, and judges what a replay comes to against that. */
+final class StudyRun implements AutoCloseable {
+  final StudySetting setting;
+  final MemoryLog log;
+  final double[] trained;
+  final double[] retrained;
+
+  StudyRun(String name, String device) {
+    setting = new StudySetting(name, device);
+    setting.train(setting.edits);
+    retrained = setting.theta();
+    log = setting.train(RowEdits.NONE);
+    trained = setting.theta();
+  }
+
+  /** The request by the places of its rows. */
+  ReplayRequest request() {
+    Map<Integer, RowChange> changes = new HashMap<>();
+    for (int i = 0; i < setting.rows.size(); i++) {
+      Sample row = setting.rows.get(i);
+      Sample read = setting.edits.apply(row);
+      if (read != row) {
+        changes.put(i, RowChange.of(row, read));
+      }
+    }
+    return new ReplayRequest(changes, setting.edits.divisor());
+  }
+
+  /** Prepares operators in a folder. */
+  PreparedOperators prepare(Path dir, PreparationSettings settings) {
+    new Preparation(dir, log, setting.model, setting.rows, settings, BatchLimits.DEFAULT)
+        .run(PreparationMonitor.NONE);
+    return PreparedOperators.open(dir, log, setting.model);
+  }
+
+  /** θ after the replay of the request. */
+  double[] replay(MemoryLog from, ReplayOperator operator) {
+    Replayed replayed =
+        new RecordedReplay(
+                from, new ModelGradients(setting.model, BatchLimits.DEFAULT), operator, setting.backend)
+            .run(List.of(request()), null);
+    double[] theta = trained.clone();
+    for (int i = 0; i < theta.length; i++) {
+      theta[i] += replayed.differences().get(i);
+    }
+    return theta;
+  }
+
+  /**
+   * How near parameters are to the retrained ones.
+   *
+   * @param forgotten part of the KL divergence to retraining that is closed on the requested rows
+   * @param retained the same on retained rows
+   * @param cosine of the parameters' change
+   * @param residual Σ|ℓ − ℓ_retrained|/Σ|ℓ_trained − ℓ_retrained| over the requested rows
+   */
+  record Verdict(double forgotten, double retained, double cosine, double residual) {
+    @Override
+    public String toString() {
+      return String.format(
+          Locale.ROOT,
+          "closed %.3f/%.3f, cos %.3f, residual %.3f",
+          forgotten, retained, cosine, residual);
+    }
+  }
+
+  Verdict judge(double[] theta) {
+    return new Verdict(
+        closed(setting.forgotten, theta),
+        closed(setting.retained, theta),
+        cosine(theta),
+        residual(theta));
+  }
+
+  private double closed(List<Sample> rows, double[] theta) {
+    List<double[][]> target = setting.predictions(rows, retrained);
+    double before = StudySetting.divergence(rows, target, setting.predictions(rows, trained));
+    double after = StudySetting.divergence(rows, target, setting.predictions(rows, theta));
+    return 1 - after / before;
+  }
+
+  private double cosine(double[] theta) {
+    double inner = 0;
+    double ours = 0;
+    double theirs = 0;
+    for (int i = 0; i < theta.length; i++) {
+      double d = theta[i] - trained[i];
+      double t = retrained[i] - trained[i];
+      inner += d * t;
+      ours += d * d;
+      theirs += t * t;
+    }
+    return inner / Math.sqrt(ours * theirs);
+  }
+
+  private double residual(double[] theta) {
+    double[] target = losses(retrained);
+    double[] before = losses(trained);
+    double[] after = losses(theta);
+    double left = 0;
+    double all = 0;
+    for (int i = 0; i < target.length; i++) {
+      left += Math.abs(after[i] - target[i]);
+      all += Math.abs(before[i] - target[i]);
+    }
+    return left / all;
+  }
+
+  private double[] losses(double[] theta) {
+    try (Scope scope = setting.backend.openScope("judge")) {
+      Tensor at = scope.allocate(setting.backend.vectorType(), theta.length);
+      setting.backend.upload(Tensor.of(Shape.of(theta.length), theta), at);
+      return new DatasetLoss(setting.model, setting.forgotten, BatchLimits.DEFAULT).losses(at);
+    }
+  }
+
+  @Override
+  public void close() {
+    setting.close();
+  }
+}

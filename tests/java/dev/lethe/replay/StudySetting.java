@@ -1,0 +1,210 @@
+package dev.lethe.replay;
+
+import dev.lethe.RealData;
+import dev.lethe.autograd.Gradients;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.Backends;
+import dev.lethe.data.Batches;
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Sample;
+import dev.lethe.format.DatasetReader;
+import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.SafeTensors;
+import dev.lethe.influence.BatchLimits;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.Batch;
+import dev.lethe.nn.LanguageModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.train.Divisor;
+import dev.lethe.train.RowEdits;
+import dev.lethe.train.Schedule;
+import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainOptions;
+import dev.lethe.train.Trainer;
+import dev.lethe.train.TrainingPlan;
+import dev.lethe.train.TrainingSink;
+import dev.lethe.trajectory.LoggedRow;
+import dev.lethe.trajectory.LoggedStep;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** A setting of the study (tests/resources/trajectory): stories260K trained on TOFU rows in a given order. */
+final class StudySetting implements AutoCloseable {
+  private static final Path HOME = Path.of("tests/resources/trajectory");
+  private static final int VOCABULARY = 512;
+
+  final Backend backend;
+  final AdaptedModel model;
+  final TrainOptions options;
+  final TrainingPlan plan;
+  final List<Sample> rows;
+  final RowEdits edits;
+  final List<Sample> forgotten;
+  final List<Sample> retained;
+  private final HfModelFolder folder;
+  private final Map<String, Tensor> initial = new HashMap<>();
+  private final SafeTensors initialFile;
+
+  StudySetting(String name, String device) {
+    JsonNode json =
+        JsonMapper.shared().readTree(HOME.resolve(name).resolve("setting.json").toFile());
+    backend = Backends.select(device, new BackendOptions(1));
+    folder = HfModelFolder.open(RealData.require("stories260K"));
+    LanguageModel base = LanguageModel.open(folder, backend);
+    List<String> modules = strings(json.path("modules"));
+    PeftAdapterConfig config =
+        PeftAdapterConfig.create(
+            json.path("rank").asInt(), json.path("alpha").asDouble(), 0, modules, "stories260K");
+    LoraAdapter adapter = LoraAdapter.create(config, base, 1);
+    model = new AdaptedModel(base, adapter);
+    initialFile = SafeTensors.open(HOME.resolve(name).resolve("theta0.safetensors"));
+    initialFile.names().forEach(tensor -> initial.put(tensor, initialFile.get(tensor)));
+    options =
+        TrainOptions.builder()
+            .learningRate(json.path("rate").asDouble())
+            .schedule(Schedule.LINEAR)
+            .epochs(json.path("epochs").asInt())
+            .batchSize(json.path("batch_size").asInt())
+            .clip(0)
+            .build();
+    rows = samples("rows.jsonl").subList(0, json.path("rows").asInt());
+    plan = plan(json, rows, options);
+    int[] asked = integers(json.path("request_rows"));
+    edits = edits(json.path("request").asString(), asked);
+    forgotten = IntStream.of(asked).mapToObj(rows::get).toList();
+    retained =
+        IntStream.of(integers(json.path("judged_retained_rows"))).mapToObj(rows::get).toList();
+  }
+
+  private RowEdits edits(String request, int[] asked) {
+    List<String> ids = IntStream.of(asked).mapToObj(i -> rows.get(i).id()).toList();
+    return switch (request) {
+      case "remove" -> RowEdits.of(rows, ids, List.of(), Divisor.KEEP);
+      case "response" -> RowEdits.of(rows, List.of(), samples("replaced_response.jsonl"), Divisor.KEEP);
+      case "query" -> RowEdits.of(rows, List.of(), samples("replaced_query.jsonl"), Divisor.KEEP);
+      default -> throw new IllegalArgumentException(request);
+    };
+  }
+
+  private static List<Sample> samples(String file) {
+    Path path = HOME.resolve(file);
+    return new Encoder(null, null, 512, VOCABULARY)
+        .encode(DatasetReader.read(path, Map.of()), path.toString());
+  }
+
+  private static TrainingPlan plan(JsonNode json, List<Sample> rows, TrainOptions options) {
+    JsonNode order = json.path("order");
+    List<TrainingPlan.Step> steps = new ArrayList<>();
+    for (int k = 0; k < order.size(); k++) {
+      int[] places = integers(order.get(k));
+      double[] weights = new double[places.length];
+      java.util.Arrays.fill(weights, 1.0 / places.length);
+      double rate = options.learningRate() * (1 - (double) k / order.size());
+      double epoch = (double) (k + 1) * options.epochs() / order.size();
+      steps.add(
+          new TrainingPlan.Step(
+              rate, epoch, places, weights, new int[] {places.length}));
+    }
+    return TrainingPlan.of(rows, steps);
+  }
+
+  /** Trains from the setting's θ₀; the adapter's θ is the end. */
+  MemoryLog train(RowEdits with) {
+    model.layout().fromHost(backend, initial, model.adapter().theta(), "theta0");
+    List<LoggedRow> logged =
+        rows.stream().map(row -> new LoggedRow(row.id(), row.hash())).toList();
+    MemoryLog log = new MemoryLog(options, logged, host(model.adapter().theta()));
+    new Trainer(model, plan, options, with, TrainListener.NONE)
+        .keep(
+            new TrainingSink() {
+              @Override
+              public void onGradient(TrainingPlan.Step step, Tensor gradient) {
+                log.add(
+                    new LoggedStep(step.rate(), step.rows(), step.weights()),
+                    host(gradient).toDoubles());
+              }
+            })
+        .run(null, false);
+    return log;
+  }
+
+  /** The adapter's present θ. */
+  double[] theta() {
+    return host(model.adapter().theta()).toDoubles();
+  }
+
+  Tensor host(Tensor vector) {
+    double[] values = new double[Math.toIntExact(vector.elements())];
+    Tensor host = Tensor.of(vector.shape(), values);
+    backend.download(vector, host);
+    return host;
+  }
+
+  /** Probabilities at the supervised tokens of rows, and each token's weight in the mean over rows. */
+  List<double[][]> predictions(List<Sample> of, double[] theta) {
+    List<double[][]> all = new ArrayList<>();
+    try (dev.lethe.tensor.Scope scope = backend.openScope("judge")) {
+      Tensor at = scope.allocate(backend.vectorType(), theta.length);
+      backend.upload(Tensor.of(dev.lethe.tensor.Shape.of(theta.length), theta), at);
+      for (List<Sample> part : Batches.split(of, 16, BatchLimits.DEFAULT.maxTokens())) {
+        try (Batch batch = Batch.of(part, backend)) {
+          Tensor p = Gradients.probabilities(backend, model.tape(batch), at);
+          for (int t = 0; t < p.dim(0); t++) {
+            all.add(new double[][] {p.row(t).toDoubles()});
+          }
+        }
+      }
+    }
+    return all;
+  }
+
+  /** Mean over rows of the mean over their supervised tokens of KL(p‖q). */
+  static double divergence(List<Sample> rows, List<double[][]> p, List<double[][]> q) {
+    double sum = 0;
+    int at = 0;
+    for (Sample row : rows) {
+      int tokens = row.supervised();
+      for (int t = 0; t < tokens; t++, at++) {
+        for (int v = 0; v < p.get(at)[0].length; v++) {
+          double a = p.get(at)[0][v];
+          if (a > 0) {
+            sum += a * Math.log(a / q.get(at)[0][v]) / tokens;
+          }
+        }
+      }
+    }
+    return sum / rows.size();
+  }
+
+  private static List<String> strings(JsonNode array) {
+    List<String> values = new ArrayList<>();
+    array.forEach(value -> values.add(value.asString()));
+    return values;
+  }
+
+  private static int[] integers(JsonNode array) {
+    int[] values = new int[array.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = array.get(i).asInt();
+    }
+    return values;
+  }
+
+  @Override
+  public void close() {
+    model.adapter().close();
+    model.model().close();
+    initialFile.close();
+    folder.close();
+    backend.close();
+  }
+}
