@@ -91,7 +91,10 @@ class InterruptTest {
         "adapter_config.json",
         "lethe_training.json",
         "lethe_adamw.safetensors",
-        "lethe_log.jsonl");
+        "lethe_log.jsonl",
+        "lethe_trajectory/trajectory.json",
+        "lethe_trajectory/gradients.bin",
+        "lethe_trajectory/steps.jsonl");
     assertTrue(Files.notExists(place.at("parts.unfinished")));
   }
 

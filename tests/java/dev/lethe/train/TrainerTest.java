@@ -210,12 +210,21 @@ class TrainerTest {
     Sample gone = without.remove(5);
     SampleOrder fewer = new SampleOrder(without, 4, true);
     for (int epoch = 0; epoch < 3; epoch++) {
-      List<Sample> expected = new ArrayList<>(all.of(epoch));
+      List<Sample> expected = ordered(all, samples, epoch);
       assertTrue(expected.remove(gone));
-      assertEquals(expected, fewer.of(epoch));
+      assertEquals(expected, ordered(fewer, without, epoch));
     }
-    assertNotEquals(all.of(0), all.of(1));
-    assertNotEquals(all.of(0), new SampleOrder(samples, 5, true).of(0));
+    assertNotEquals(ordered(all, samples, 0), ordered(all, samples, 1));
+    SampleOrder other = new SampleOrder(samples, 5, true);
+    assertNotEquals(ordered(all, samples, 0), ordered(other, samples, 0));
+  }
+
+  private static List<Sample> ordered(SampleOrder order, List<Sample> rows, long epoch) {
+    List<Sample> ordered = new ArrayList<>();
+    for (int place : order.places(epoch)) {
+      ordered.add(rows.get(place));
+    }
+    return ordered;
   }
 
   @ParameterizedTest

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
 import dev.lethe.data.Encoder;
+import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
 import java.io.IOException;
@@ -138,13 +139,6 @@ class UnlearnRequestTest {
             FormatException.class, () -> RequestFiles.replacements(nameless, Map.of(), encoder));
     assertTrue(
         e.getMessage().contains("bad.jsonl:1") && e.getMessage().contains("'id'"), e.getMessage());
-  }
-
-  @Test
-  void editDistance() {
-    assertEquals(3, NearIds.distance("kitten", "Sitting"));
-    assertEquals(4, NearIds.distance("", "abcd"));
-    assertEquals("", NearIds.hint("q", List.of("abcdefgh")));
   }
 
   private static String refusal(List<String> ids, List<Sample> replacements) {

@@ -43,6 +43,11 @@ final class MinimumOptions {
     }
   }
 
+  /** Whether a minimum is asked for. */
+  boolean asked() {
+    return toMinimum != null;
+  }
+
   /** The L2 weight of the objective that an adapter is a minimum of, if its folder says so. */
   static Optional<Double> recordedL2(Path adapterDir) {
     Path file = adapterDir.resolve(FILE);

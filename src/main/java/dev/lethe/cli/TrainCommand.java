@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.data.Sample;
+import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.OutputFolder;
 import dev.lethe.format.PeftAdapterConfig;
 import dev.lethe.format.PeftFolder;
@@ -10,13 +11,16 @@ import dev.lethe.nn.LoraAdapter;
 import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.Session;
+import dev.lethe.train.RowEdits;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
+import dev.lethe.train.TrainingPlan;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.train.TrainingResult;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -34,6 +38,8 @@ final class TrainCommand extends LetheCommand {
   @Mixin private DataOptions dataOptions;
   @Mixin private AdapterOptions adapterOptions;
   @Mixin private TrainingOptions training;
+  @Mixin private EditOptions editing;
+  @Mixin private TrajectoryOptions trajectory;
   @Mixin private MinimumOptions minimum;
   @Mixin private CommonOptions common;
 
@@ -58,29 +64,47 @@ final class TrainCommand extends LetheCommand {
     TrainOptions options = training.options(common.seed);
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
+      RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);
-      TrainingWatch watch =
-          new TrainingWatch(this, folder.state(), options.totalSteps(samples.size()));
-      Trainer trainer = new Trainer(adapted, samples, options, watch);
-      TrainingResult result = trainer.run(folder.state(), resume && watch.hasCheckpoint());
-      watch.close();
-      if (!result.completed()) {
-        throw new InterruptedRun(
-            "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume."
-                .formatted(
-                    result.record().steps(),
-                    options.totalSteps(samples.size()),
-                    folder.state()));
+      TrainingPlan plan = TrainingPlan.of(samples, options);
+      TrainingWatch watch = new TrainingWatch(this, folder.state(), plan.steps());
+      boolean goOn = resume && watch.hasCheckpoint();
+      try (watch;
+          TrainingTrace trace =
+              trajectory.trace(
+                  this, folder, adapted, options, samples.size(), minimum.asked(), goOn)) {
+        Trainer trainer =
+            new Trainer(adapted, plan, options, edits, watch).keep(trace.sink());
+        TrainingResult result = trainer.run(folder.state(), goOn);
+        watch.close();
+        requireCompleted(result, plan, folder);
+        Optional<MinimumOptions.Reached> reached =
+            minimum.reach(
+                this,
+                new DatasetLoss(adapted, edits.target(samples), dataOptions.limits()),
+                adapted.adapter().theta(),
+                folder.hasState());
+        String promptForm = dataOptions.reading().promptForm();
+        write(
+            folder, adapted, result, watch, reached,
+            (dir, record) -> trace.finish(dir, adapted, plan, edits, record, promptForm));
+        report(result, watch, reached);
+        return ExitCode.DONE;
+      } catch (RuntimeException | Error e) {
+        if (!watch.hasCheckpoint() && folder.hasState()) {
+          AtomicFiles.deleteTree(folder.state());
+        }
+        throw e;
       }
-      Optional<MinimumOptions.Reached> reached =
-          minimum.reach(
-              this,
-              new DatasetLoss(adapted, samples, dataOptions.limits()),
-              adapted.adapter().theta(),
-              folder.hasState());
-      write(folder, adapted.adapter(), result, watch, reached);
-      report(result, watch, reached);
-      return ExitCode.DONE;
+    }
+  }
+
+  private static void requireCompleted(
+      TrainingResult result, TrainingPlan plan, RunFolder folder) {
+    if (!result.completed()) {
+      throw new InterruptedRun(
+          "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume."
+              .formatted(result.record().steps(), plan.steps(), folder.state()));
     }
   }
 
@@ -94,36 +118,26 @@ final class TrainCommand extends LetheCommand {
 
   private static void write(
       RunFolder folder,
-      LoraAdapter adapter,
+      AdaptedModel adapted,
       TrainingResult result,
       TrainingWatch watch,
-      Optional<MinimumOptions.Reached> reached) {
+      Optional<MinimumOptions.Reached> reached,
+      BiConsumer<Path, TrainingRecord> trace) {
+    LoraAdapter adapter = adapted.adapter();
+    TrainingRecord record = result.record().withAdapter(adapter.sha256());
     try (OutputFolder output = folder.output()) {
       Path dir = output.path();
       PeftFolder.writeInto(
           dir,
           adapter.config(),
           adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
-      record(result.record(), adapter).write(dir, result.optimizerState());
+      record.write(dir, result.optimizerState());
       reached.ifPresent(minimum -> minimum.write(dir));
       watch.writeLog(dir);
+      trace.accept(dir, record);
       output.commit();
     }
     folder.finish();
-  }
-
-  /** The record names the adapter that is written, also where it was brought to a minimum since. */
-  private static TrainingRecord record(TrainingRecord r, LoraAdapter adapter) {
-    return new TrainingRecord(
-        r.options(),
-        r.n(),
-        r.steps(),
-        r.learningRateSum(),
-        r.finalLoss(),
-        r.meanRootSecondMoment(),
-        r.modelSha256(),
-        r.dataSha256(),
-        adapter.sha256());
   }
 
   private void report(

@@ -49,20 +49,20 @@ final class TrainingWatch implements TrainListener, AutoCloseable {
     if (lines.isEmpty()) {
       lines.addAll(earlier(log.step()));
     }
-    lines.add(
-        StrictJson.newObject()
-            .put("step", log.step())
-            .put("epoch", log.epoch())
-            .put("loss", log.loss())
-            .put("gradient_norm", log.gradientNorm())
-            .put("learning_rate", log.learningRate())
-            .toString());
+    ObjectNode line = StrictJson.newObject().put("step", log.step()).put("epoch", log.epoch());
+    if (Double.isNaN(log.loss())) {
+      line.putNull("loss");
+    } else {
+      line.put("loss", log.loss());
+    }
+    line.put("gradient_norm", log.gradientNorm()).put("learning_rate", log.learningRate());
+    lines.add(line.toString());
     String note = "loss %.4f  %,.0f tokens/s".formatted(log.loss(), log.tokensPerSecond());
     task.done(log.step(), String.format(Locale.ROOT, note));
   }
 
   @Override
-  public void onCheckpoint(Path folder) {
+  public void beforeCheckpoint() {
     JsonLines.write(state.resolve(LOG), lines);
   }
 
@@ -77,11 +77,13 @@ final class TrainingWatch implements TrainListener, AutoCloseable {
   }
 
   ObjectNode summary(TrainingRecord record) {
-    return StrictJson.newObject()
-        .put("rows", record.n())
-        .put("steps", record.steps())
-        .put("final_loss", record.finalLoss())
-        .put("seconds", (System.nanoTime() - start) / 1e9);
+    ObjectNode json = StrictJson.newObject().put("rows", record.n()).put("steps", record.steps());
+    if (Double.isNaN(record.finalLoss())) {
+      json.putNull("final_loss");
+    } else {
+      json.put("final_loss", record.finalLoss());
+    }
+    return json.put("seconds", (System.nanoTime() - start) / 1e9);
   }
 
   @Override

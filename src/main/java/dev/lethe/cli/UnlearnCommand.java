@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
 import dev.lethe.format.DatasetReader;
 import dev.lethe.format.Row;
@@ -14,7 +15,6 @@ import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.EraserOptions;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
-import dev.lethe.unlearn.RequestFiles;
 import dev.lethe.unlearn.UnlearnInterrupted;
 import dev.lethe.unlearn.UnlearnRequest;
 import dev.lethe.unlearn.UnlearnResult;

@@ -45,6 +45,13 @@ public final class Sha256 {
     return hash.hex();
   }
 
+  /** The hash of a file's bytes alone, as {@code sha256sum} prints it. */
+  public static String ofBytes(Path file) {
+    Sha256 hash = start();
+    hash.updateFrom(file, false);
+    return hash.hex();
+  }
+
   /** Adds a text. */
   public Sha256 add(String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
@@ -75,13 +82,19 @@ public final class Sha256 {
 
   /** Adds a file's contents. */
   public Sha256 addFile(Path file) {
+    updateFrom(file, true);
+    return this;
+  }
+
+  private void updateFrom(Path file, boolean withLength) {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      addLength(channel.size());
+      if (withLength) {
+        addLength(channel.size());
+      }
       ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK);
       while (channel.read(chunk.clear()) >= 0) {
         digest.update(chunk.flip());
       }
-      return this;
     } catch (IOException e) {
       throw StrictJson.unreadable(file, e);
     }

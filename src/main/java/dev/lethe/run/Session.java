@@ -24,6 +24,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** What work on one base model needs: backend, weights, adapters, tokenizer. Closes all of them. */
 public final class Session implements AutoCloseable {
@@ -76,6 +77,12 @@ public final class Session implements AutoCloseable {
     /** The same of a file whose fields have other names. */
     public Reading withFields(Map<String, String> others) {
       return new Reading(template, maxLength, others);
+    }
+
+    /** In words, how rows become tokens. */
+    public String promptForm() {
+      String form = template == null ? "automatic" : template.label();
+      return fields.isEmpty() ? form : form + " with " + new TreeMap<>(fields);
     }
   }
 

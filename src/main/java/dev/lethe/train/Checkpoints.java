@@ -53,11 +53,11 @@ final class Checkpoints {
   }
 
   /** Writes a checkpoint and removes older ones. */
-  Path save(TrainingState state) {
+  void save(TrainingState state) {
     List<Path> older = all();
     Path target = dir.resolve("step-%08d".formatted(state.step));
     if (older.contains(target)) {
-      return target;
+      return;
     }
     try (OutputFolder out = OutputFolder.create(target)) {
       SafeTensors.write(out.path().resolve(TENSORS), state.toHost(), Map.of());
@@ -65,12 +65,12 @@ final class Checkpoints {
       out.commit();
     }
     older.forEach(this::remove);
-    return target;
   }
 
   private ObjectNode describe(TrainingState state) {
     ObjectNode json = StrictJson.newObject();
-    json.put("step", state.step).put("learning_rate_sum", state.learningRateSum);
+    json.put("step", state.step).put("updates", state.updates);
+    json.put("learning_rate_sum", state.learningRateSum);
     if (Double.isFinite(state.lastLoss)) {
       json.put("last_loss", state.lastLoss);
     }
@@ -97,6 +97,7 @@ final class Checkpoints {
       state.fromHost(named, file.path().toString());
     }
     state.step = f.integer("step", 0, Long.MAX_VALUE);
+    state.updates = f.integerOr("updates", state.step, 0, state.step);
     state.learningRateSum = TrainOptions.number(f, "learning_rate_sum");
     state.lastLoss = f.numberOr("last_loss", Double.NaN, 0, Double.MAX_VALUE);
   }
@@ -106,7 +107,7 @@ final class Checkpoints {
     JsonFields stored = f.objectOrNull(IDENTITY);
     identity.forEach(
         (what, expected) -> {
-          String got = stored.required(what).asString();
+          String got = stored.stringOr(what, "none");
           if (!got.equals(expected)) {
             throw new LetheException(
                 f.where(), "the checkpoint belongs to another run: its " + what + " differs",

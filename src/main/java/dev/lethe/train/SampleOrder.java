@@ -3,9 +3,8 @@ package dev.lethe.train;
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.SplitMix64;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The order in which an epoch sees the samples. With shuffling, samples are sorted by a random key,
@@ -25,18 +24,21 @@ final class SampleOrder {
     this.shuffle = shuffle;
   }
 
-  /** The samples in the order of an epoch, which counts from 0. */
-  List<Sample> of(long epoch) {
+  /** The places of the samples in the order of an epoch, which counts from 0. */
+  int[] places(long epoch) {
+    IntStream all = IntStream.range(0, samples.size());
     if (!shuffle) {
-      return samples;
+      return all.toArray();
     }
     long epochSeed = SplitMix64.bits(seed, epoch);
-    List<Keyed> keyed = new ArrayList<>(samples.size());
-    for (Sample sample : samples) {
-      keyed.add(new Keyed(SplitMix64.bits(epochSeed ^ fnv1a(sample.id()), 0), sample));
+    long[] keys = new long[samples.size()];
+    for (int i = 0; i < keys.length; i++) {
+      keys[i] = SplitMix64.bits(epochSeed ^ fnv1a(samples.get(i).id()), 0);
     }
-    keyed.sort(Comparator.comparing(Keyed::key, Long::compareUnsigned));
-    return keyed.stream().map(Keyed::sample).toList();
+    return all.boxed()
+        .sorted((i, j) -> Long.compareUnsigned(keys[i], keys[j]))
+        .mapToInt(Integer::intValue)
+        .toArray();
   }
 
   /** The 64-bit FNV-1a hash of a text's UTF-8 bytes. */
@@ -47,6 +49,4 @@ final class SampleOrder {
     }
     return hash;
   }
-
-  private record Keyed(long key, Sample sample) {}
 }

@@ -1,7 +1,5 @@
 package dev.lethe.train;
 
-import java.nio.file.Path;
-
 /** Watches a training run and may stop it. */
 public interface TrainListener {
   /** Watches nothing. */
@@ -10,8 +8,8 @@ public interface TrainListener {
   /** Called after every step. */
   default void onStep(StepLog log) {}
 
-  /** Called after a checkpoint is in place. */
-  default void onCheckpoint(Path folder) {}
+  /** Called before a checkpoint is written: what belongs to the steps so far must be kept by then. */
+  default void beforeCheckpoint() {}
 
   /**
    * Asked before every step; true writes a checkpoint, where there is a place for it, and stops.

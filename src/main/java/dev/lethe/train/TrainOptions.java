@@ -94,7 +94,7 @@ public record TrainOptions(
   }
 
   /** Everything that a result depends on, so all but the checkpoint interval. */
-  ObjectNode toJson() {
+  public ObjectNode toJson() {
     return StrictJson.newObject()
         .put("optimizer", optimizer.label())
         .put("learning_rate", learningRate)
@@ -114,7 +114,8 @@ public record TrainOptions(
         .put("shuffle", shuffle);
   }
 
-  static TrainOptions fromJson(JsonFields f) {
+  /** The reverse of {@link #toJson}. */
+  public static TrainOptions fromJson(JsonFields f) {
     return new TrainOptions(
         OptimizerKind.of(f.required("optimizer").asString()),
         number(f, "learning_rate"),

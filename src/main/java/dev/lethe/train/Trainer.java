@@ -4,7 +4,6 @@ import dev.lethe.LetheException;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
-import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.AdaptedModel;
@@ -12,31 +11,36 @@ import dev.lethe.nn.Batch;
 import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 
 /**
  * LoRA fine-tuning of an adapter in place. Step k takes the next {@code batchSize·accumulation}
  * samples of the epoch's order (fewer at the epoch's end); its loss is the mean over these samples
  * of their mean token loss, its gradient that mean's, clipped to a global norm as {@code
- * torch.nn.utils.clip_grad_norm_} does.
+ * torch.nn.utils.clip_grad_norm_} does. With {@link RowEdits} the steps are those of the rows before
+ * the edits; a step that has lost all its rows still decays weights and moments, unless the divisor
+ * shrinks.
  *
- * <p>Same model, adapter, data, options and backend: same bytes, interrupted or not. Not for
+ * <p>Same model, adapter, data, options, edits and backend: same bytes, interrupted or not. Not for
  * several threads.
  */
 public final class Trainer {
-  private static final long TOKENS_PER_PASS = 8192;
   private static final long DROPOUT_STREAM = 0x64726F706F757421L;
 
   private final AdaptedModel model;
-  private final List<Sample> samples;
+  private final TrainingPlan plan;
   private final TrainOptions options;
+  private final RowEdits edits;
   private final TrainListener listener;
   private final Backend backend;
-  private final SampleOrder order;
   private final String dataSha256;
+  private final List<Sample> target;
+  private TrainingSink sink = TrainingSink.NONE;
 
   /**
    * @param model with an adapter, whose parameters are trained in place
@@ -44,20 +48,41 @@ public final class Trainer {
    */
   public Trainer(
       AdaptedModel model, List<Sample> samples, TrainOptions options, TrainListener listener) {
+    this(model, TrainingPlan.of(samples, options), options, RowEdits.NONE, listener);
+  }
+
+  /**
+   * A training that follows a plan.
+   *
+   * @param model with an adapter, whose parameters are trained in place
+   * @param plan which rows a step reads and its rate; of the options only optimiser, its constants, clipping and
+   *     seed count beside it
+   * @param edits which rows are left out or read in another version
+   */
+  public Trainer(
+      AdaptedModel model,
+      TrainingPlan plan,
+      TrainOptions options,
+      RowEdits edits,
+      TrainListener listener) {
     if (model.adapter() == null) {
       throw new IllegalArgumentException("training needs a model with an adapter");
     }
-    if (samples.isEmpty()) {
-      throw new LetheException(
-          "training data", "there are no samples", "at least one", "none", "Pass some data.");
-    }
     this.model = model;
-    this.samples = List.copyOf(samples);
+    this.plan = plan;
     this.options = options;
+    this.edits = edits;
     this.listener = listener;
     this.backend = model.backend();
-    this.order = new SampleOrder(this.samples, options.seed(), options.shuffle());
-    this.dataSha256 = TrainingRecord.dataSha256(this.samples);
+    List<Sample> rows = plan.rows().stream().filter(Objects::nonNull).toList();
+    this.dataSha256 = TrainingRecord.dataSha256(rows);
+    this.target = edits.target(rows);
+  }
+
+  /** Tells what to keep of the run besides its result. */
+  public Trainer keep(TrainingSink kept) {
+    sink = kept;
+    return this;
   }
 
   /**
@@ -83,81 +108,127 @@ public final class Trainer {
     }
   }
 
+  /**
+   * Trains from a step on, given the state that a run without the edits had before it.
+   *
+   * @param start nothing before its step may be changed by the edits
+   */
+  public TrainingResult run(StoredState start) {
+    try (TrainingState state = new TrainingState(model, options)) {
+      state.fromHost(start.vectors(), start.where());
+      for (; state.step < start.step(); state.step++) {
+        state.learningRateSum += plan.step(state.step).rate();
+      }
+      state.updates = start.step();
+      return new TrainingResult(loop(state, null), record(state), state.optimizerToHost());
+    }
+  }
+
   private boolean loop(TrainingState state, Checkpoints checkpoints) {
-    long total = options.totalSteps(samples.size());
-    long stepsPerEpoch = options.stepsPerEpoch(samples.size());
-    long epoch = -1;
-    List<Sample> epochOrder = List.of();
-    while (state.step < total) {
+    sink.begin(state.updates, state.theta);
+    while (state.step < plan.steps()) {
       if (listener.interrupted()) {
         save(state, checkpoints);
         return false;
       }
-      if (state.step / stepsPerEpoch != epoch) {
-        epoch = state.step / stepsPerEpoch;
-        epochOrder = order.of(epoch);
-      }
-      long first = state.step % stepsPerEpoch * options.samplesPerStep();
-      long end = Math.min(samples.size(), first + options.samplesPerStep());
-      step(state, total, epochOrder.subList((int) first, (int) end));
+      step(state);
       if (options.checkpointEverySteps() > 0
           && state.step % options.checkpointEverySteps() == 0
-          && state.step < total) {
+          && state.step < plan.steps()) {
         save(state, checkpoints);
       }
     }
     return true;
   }
 
-  private void step(TrainingState state, long total, List<Sample> members) {
+  private void step(TrainingState state) {
+    TrainingPlan.Step planned = plan.step(state.step);
+    TrainingPlan.Step step = edited(planned);
+    if (edits.divisor() == Divisor.SHRINK && isEmpty(step) && !isEmpty(planned)) {
+      state.step++;
+      state.lastLoss = Double.NaN;
+      listener.onStep(
+          new StepLog(state.step, plan.steps(), step.epoch(), 0, Double.NaN, 0, 0));
+      return;
+    }
     final long start = System.nanoTime();
-    double rate =
-        options.learningRate()
-            * options.schedule().factor(state.step, options.warmupSteps(), total);
-    Pass pass = gradient(state, members);
+    Pass pass = gradient(state, step);
     double norm = backend.vectors().norm(state.gradient);
     if (!Double.isFinite(norm)) {
-      throw notFinite(state.step, "the gradient", norm, members);
+      throw notFinite(state.step, "the gradient", norm, members(step));
     }
+    sink.onGradient(step, state.gradient);
+    clip(state.gradient, norm);
+    state.step++;
+    state.updates++;
+    state.optimizer.step(step.rate(), state.updates, state.theta, state.gradient);
+    state.learningRateSum += step.rate();
+    state.lastLoss = pass.loss;
+    sink.afterStep(state.updates, state::toHost);
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    listener.onStep(
+        new StepLog(
+            state.step, plan.steps(), step.epoch(), step.rate(), pass.loss, norm,
+            pass.tokens / seconds));
+  }
+
+  private void clip(Tensor gradient, double norm) {
     if (options.clip() > 0) {
       double factor = options.clip() / (norm + 1e-6);
       if (factor < 1) {
-        backend.vectors().scale(factor, state.gradient);
+        backend.vectors().scale(factor, gradient);
       }
     }
-    state.step++;
-    state.optimizer.step(rate, state.step, state.theta, state.gradient);
-    state.learningRateSum += rate;
-    state.lastLoss = pass.loss;
-    double seconds = (System.nanoTime() - start) * 1e-9;
-    double epochs = (double) state.step / options.stepsPerEpoch(samples.size());
-    listener.onStep(
-        new StepLog(state.step, total, epochs, rate, pass.loss, norm, pass.tokens / seconds));
   }
 
-  /** The mean gradient over the step's samples. */
-  private Pass gradient(TrainingState state, List<Sample> members) {
+  /** The step with the weights that the edits leave. */
+  private TrainingPlan.Step edited(TrainingPlan.Step step) {
+    boolean[] gone = new boolean[step.rows().length];
+    for (int i = 0; i < gone.length; i++) {
+      gone[i] = edits.apply(plan.rows().get(step.rows()[i])) == null;
+    }
+    return step.withWeights(edits.divisor().weights(step.weights(), gone));
+  }
+
+  private static boolean isEmpty(TrainingPlan.Step step) {
+    return Arrays.stream(step.weights()).allMatch(w -> w == 0);
+  }
+
+  private List<Sample> members(TrainingPlan.Step step) {
+    return step.slices().stream().flatMap(slice -> samples(slice).stream()).toList();
+  }
+
+  private List<Sample> samples(TrainingPlan.Slice slice) {
+    return Arrays.stream(slice.rows())
+        .mapToObj(place -> edits.apply(plan.rows().get(place)))
+        .toList();
+  }
+
+  /** The step's gradient: the weighted sum over its rows. */
+  private Pass gradient(TrainingState state, TrainingPlan.Step step) {
     backend.vectors().fill(state.gradient, 0);
     long seed = SplitMix64.bits(options.seed() ^ DROPOUT_STREAM, state.step);
     double sum = 0;
+    int rows = 0;
     long tokens = 0;
-    int index = 0;
-    for (List<Sample> part : Batches.split(members, options.batchSize(), TOKENS_PER_PASS)) {
+    for (TrainingPlan.Slice slice : step.slices()) {
+      List<Sample> part = samples(slice);
       try (Batch batch = Batch.of(part, backend)) {
-        Tape tape = model.trainingTape(batch, SplitMix64.bits(seed, index++));
+        Tape tape = model.trainingTape(batch, SplitMix64.bits(seed, slice.part()));
         double[] losses =
             Gradients.addGradient(
-                backend, tape, state.theta, 1.0 / members.size(), state.gradient);
+                backend, tape, state.theta, slice.weight(), state.gradient);
         for (int i = 0; i < losses.length; i++) {
           if (!Double.isFinite(losses[i])) {
             throw notFinite(state.step, "the loss", losses[i], part.subList(i, i + 1));
           }
           sum += losses[i];
         }
+        rows += part.size();
         tokens += batch.tokens();
       }
     }
-    return new Pass(sum / members.size(), tokens);
+    return new Pass(rows == 0 ? Double.NaN : sum / rows, tokens);
   }
 
   private static LetheException notFinite(
@@ -172,30 +243,33 @@ public final class Trainer {
 
   private void save(TrainingState state, Checkpoints checkpoints) {
     if (checkpoints != null) {
-      listener.onCheckpoint(checkpoints.save(state));
+      sink.beforeCheckpoint();
+      listener.beforeCheckpoint();
+      checkpoints.save(state);
     }
   }
 
   private TrainingRecord record(TrainingState state) {
     return new TrainingRecord(
         options,
-        samples.size(),
-        state.step,
+        target.size(),
+        state.updates,
         state.learningRateSum,
         state.lastLoss,
         meanRootSecondMoment(state),
         model.model().sha256(),
-        dataSha256,
-        model.adapter().sha256());
+        TrainingRecord.dataSha256(target),
+        model.adapter().sha256(),
+        TrainingRecord.Edits.of(plan, edits));
   }
 
   /** Mean of √v̂ with v̂ = v/(1 − β₂ᵗ); NaN without AdamW or before the first step. */
   private double meanRootSecondMoment(TrainingState state) {
     Tensor v = state.optimizer.state().get(AdamW.SECOND_MOMENT);
-    if (v == null || state.step == 0) {
+    if (v == null || state.updates == 0) {
       return Double.NaN;
     }
-    double correction = 1 - Math.pow(options.beta2(), state.step);
+    double correction = 1 - Math.pow(options.beta2(), state.updates);
     double sum = 0;
     for (Tensor part : model.layout().toHost(backend, v).values()) {
       for (long i = 0; i < part.elements(); i++) {
@@ -213,6 +287,7 @@ public final class Trainer {
     identity.put(
         "adapter configuration",
         Sha256.start().add(model.adapter().config().raw().toString()).hex());
+    identity.put("edits", edits.identity());
     identity.put("options", options.toJson().toString());
     identity.put("device", backend.name());
     return identity;

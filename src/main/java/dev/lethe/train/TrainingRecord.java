@@ -21,14 +21,15 @@ import tools.jackson.databind.node.ObjectNode;
  * leave equal bytes.
  *
  * @param options what was asked for
- * @param n samples trained on
+ * @param n samples trained on, without those that edits removed
  * @param steps optimiser steps done
  * @param learningRateSum over these steps
  * @param finalLoss of the last step; NaN where there was none
  * @param meanRootSecondMoment mean of √v̂ over the parameters at the end; NaN without AdamW
  * @param modelSha256 of the base model
- * @param dataSha256 of the samples in data order, {@link #dataSha256(List)}
+ * @param dataSha256 of the samples trained on in data order, {@link #dataSha256(List)}
  * @param adapterSha256 of the adapter at the end
+ * @param edits how the rows differ from those that order and batches belong to
  */
 public record TrainingRecord(
     TrainOptions options,
@@ -39,7 +40,8 @@ public record TrainingRecord(
     double meanRootSecondMoment,
     String modelSha256,
     String dataSha256,
-    String adapterSha256) {
+    String adapterSha256,
+    Edits edits) {
   /** The record's file name. */
   public static final String FILE = "lethe_training.json";
 
@@ -68,7 +70,15 @@ public record TrainingRecord(
             f.numberOr("mean_root_second_moment", Double.NaN, 0, Double.MAX_VALUE),
             f.required("model_sha256").asString(),
             f.required("data_sha256").asString(),
-            f.required("adapter_sha256").asString()));
+            f.required("adapter_sha256").asString(),
+            Edits.fromJson(f.objectOrNull("edits"))));
+  }
+
+  /** The record of the same training for an adapter that was changed since. */
+  public TrainingRecord withAdapter(String sha256) {
+    return new TrainingRecord(
+        options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
+        dataSha256, sha256, edits);
   }
 
   /**
@@ -93,9 +103,13 @@ public record TrainingRecord(
     if (Double.isFinite(meanRootSecondMoment)) {
       json.put("mean_root_second_moment", meanRootSecondMoment);
     }
-    return json.put("model_sha256", modelSha256)
+    json.put("model_sha256", modelSha256)
         .put("data_sha256", dataSha256)
         .put("adapter_sha256", adapterSha256);
+    if (!edits.equals(Edits.NONE)) {
+      json.set("edits", edits.toJson());
+    }
+    return json;
   }
 
   /**
@@ -143,5 +157,47 @@ public record TrainingRecord(
       hash.add(sample.id()).add(sample.inputIds()).add(sample.labels());
     }
     return hash.hex();
+  }
+
+  /**
+   * How the rows trained on differ from those that order and batches belong to. It holds numbers only, since ids can
+   * say much about a row.
+   *
+   * @param slots rows before the edits
+   * @param removed rows left out
+   * @param replaced rows read in another version
+   */
+  public record Edits(long slots, long removed, long replaced, Divisor divisor) {
+    /** A training on all its rows as they are. */
+    public static final Edits NONE = new Edits(0, 0, 0, Divisor.KEEP);
+
+    /** What edits do to the rows of a plan. */
+    public static Edits of(TrainingPlan plan, RowEdits edits) {
+      long removed = plan.rows().stream().filter(row -> edits.apply(row) == null).count();
+      long replaced = edits.replacements().size();
+      return removed + replaced == 0
+          ? NONE
+          : new Edits(plan.rows().size(), removed, replaced, edits.divisor());
+    }
+
+    /** The reverse of {@link #toJson}; {@link #NONE} for null. */
+    public static Edits fromJson(JsonFields f) {
+      return f == null
+          ? NONE
+          : new Edits(
+              f.integer("slots", 1, Integer.MAX_VALUE),
+              f.integer("removed", 0, Integer.MAX_VALUE),
+              f.integer("replaced", 0, Integer.MAX_VALUE),
+              Divisor.of(f.required("divisor").asString()));
+    }
+
+    /** As a JSON object. */
+    public ObjectNode toJson() {
+      return StrictJson.newObject()
+          .put("slots", slots)
+          .put("removed", removed)
+          .put("replaced", replaced)
+          .put("divisor", divisor.label());
+    }
   }
 }

@@ -10,12 +10,19 @@ import java.util.Map;
 
 /** Everything that the next step depends on besides data and options. */
 final class TrainingState implements AutoCloseable {
-  private static final String PARAMETERS = "parameters";
+  /** What θ is called in {@link #toHost}. */
+  static final String PARAMETERS = "parameters";
+
 
   final Tensor theta;
   final Optimizer optimizer;
   final Tensor gradient;
+  /** Steps of the plan done. */
   long step;
+
+  /** Optimiser steps done: fewer where batches that have lost all their rows make none. */
+  long updates;
+
   double learningRateSum;
   double lastLoss = Double.NaN;
   private final Backend backend;

@@ -26,4 +26,7 @@ public interface TrainingLog {
 
   /** gₖ (P): the batch gradient of step k before clipping, at θₖ. */
   Tensor gradient(int k);
+
+  /** Starts to read gₖ into memory, where that can be done beside other work. */
+  default void prefetch(int k) {}
 }

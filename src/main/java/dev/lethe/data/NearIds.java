@@ -1,4 +1,4 @@
-package dev.lethe.unlearn;
+package dev.lethe.data;
 
 import java.util.Collection;
 import java.util.Comparator;
@@ -6,16 +6,16 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /** Ids that somebody may have meant who wrote another one. */
-final class NearIds {
+public final class NearIds {
   /** The most ids that a message names. */
-  static final int SHOWN = 5;
+  public static final int SHOWN = 5;
 
   private static final int NEAREST = 3;
 
   private NearIds() {}
 
   /** As in {@code  (near: 'row-12', 'row-21')}; empty where nothing is near. */
-  static String hint(String id, Collection<String> known) {
+  public static String hint(String id, Collection<String> known) {
     int limit = Math.max(1, id.length() / 3);
     List<String> near =
         known.stream()

@@ -1,8 +1,6 @@
-package dev.lethe.unlearn;
+package dev.lethe.data;
 
 import dev.lethe.LetheException;
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Sample;
 import dev.lethe.format.DatasetReader;
 import dev.lethe.format.StrictJson;
 import java.nio.file.Path;
@@ -20,7 +18,7 @@ public final class RequestFiles {
   private RequestFiles() {}
 
   /**
-   * The ids of a {@code --forget} option, in order, repetitions kept for {@link UnlearnRequest#of}
+   * The ids of an option such as {@code --forget}, in order, repetitions kept for {@link RowRequest#of}
    * to refuse.
    *
    * @param spec {@code ID,ID…} or {@code @FILE}; null or blank for none
@@ -36,7 +34,7 @@ public final class RequestFiles {
     List<String> ids = Stream.of(spec.split(",", -1)).map(String::strip).toList();
     if (ids.contains("")) {
       throw new LetheException(
-          "--forget " + spec,
+          spec,
           "there is nothing between two commas",
           "ID,ID,… or @FILE with one id a line",
           null,

@@ -1,0 +1,126 @@
+package dev.lethe.trajectory;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.format.FormatException;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.HostAllocator;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** Appends vectors (P) to a file, rounded to the file's number format, through one direct buffer. */
+final class GradientFile implements AutoCloseable {
+  private static final int CHUNK = 1 << 17;
+  private static final ValueLayout.OfInt INTS =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort SHORTS =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfDouble DOUBLES =
+      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final Path file;
+  private final FileChannel channel;
+  private final Backend backend;
+  private final DType dtype;
+  private final int[] bits = new int[CHUNK];
+  private final short[] rounded = new short[CHUNK];
+  private final double[] wide;
+  private final ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK * Float.BYTES);
+  private final MemorySegment window = MemorySegment.ofBuffer(buffer);
+  private MemorySegment staging;
+
+  /** Opens a file and cuts it to its first bytes. */
+  GradientFile(Path file, Backend backend, DType dtype, long length) throws IOException {
+    this.file = file;
+    this.backend = backend;
+    this.dtype = dtype;
+    this.wide = backend.vectorType() == DType.F64 ? new double[CHUNK] : null;
+    this.channel =
+        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    channel.truncate(length).position(length);
+  }
+
+  /** Appends a finite vector of the backend. */
+  void append(Tensor vector) {
+    MemorySegment host = onHost(vector);
+    try {
+      for (long at = 0; at < vector.elements(); at += CHUNK) {
+        int count = (int) Math.min(CHUNK, vector.elements() - at);
+        readBits(host, at, count);
+        write(count);
+      }
+    } catch (IOException e) {
+      throw failed(file, e);
+    }
+  }
+
+  void force() {
+    try {
+      channel.force(true);
+    } catch (IOException e) {
+      throw failed(file, e);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    channel.close();
+  }
+
+  static FormatException failed(Path file, IOException e) {
+    return new FormatException(
+        FormatException.Kind.WRITE_FAILED,
+        file.toString(),
+        "the trajectory cannot be written",
+        null,
+        e.toString(),
+        "Make room and go on with --resume, or train with --trajectory off.",
+        e);
+  }
+
+  private MemorySegment onHost(Tensor vector) {
+    if (backend.allocator() instanceof HostAllocator) {
+      return vector.segment();
+    }
+    if (staging == null) {
+      staging = Arena.ofAuto().allocate(vector.byteSize());
+    }
+    backend.download(vector, Tensor.view(staging, vector.dtype(), Shape.of(vector.elements())));
+    return staging;
+  }
+
+  /** The next elements as bits of float32, in {@link #bits}. */
+  private void readBits(MemorySegment host, long at, int count) {
+    if (wide == null) {
+      MemorySegment.copy(host, INTS, at * Integer.BYTES, bits, 0, count);
+      return;
+    }
+    MemorySegment.copy(host, DOUBLES, at * Double.BYTES, wide, 0, count);
+    for (int i = 0; i < count; i++) {
+      bits[i] = Float.floatToRawIntBits((float) wide[i]);
+    }
+  }
+
+  private void write(int count) throws IOException {
+    if (dtype == DType.F32) {
+      MemorySegment.copy(bits, 0, window, INTS, 0, count);
+    } else {
+      for (int i = 0; i < count; i++) { // DType.floatToBf16 of finite numbers
+        rounded[i] = (short) ((bits[i] + 0x7FFF + ((bits[i] >>> 16) & 1)) >>> 16);
+      }
+      MemorySegment.copy(rounded, 0, window, SHORTS, 0, count);
+    }
+    buffer.clear().limit(count * dtype.bytes());
+    while (buffer.hasRemaining()) {
+      channel.write(buffer);
+    }
+  }
+}
