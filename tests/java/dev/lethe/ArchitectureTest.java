@@ -94,6 +94,7 @@ class ArchitectureTest {
     onlyIn("backend.cuda", "jcuda..");
     onlyIn("text", "ai.djl..");
     onlyIn("cli", "picocli..");
+    onlyIn("influence", "org.ejml..");
   }
 
   @Test

@@ -4,7 +4,7 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.OutputFolder;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.Curvature;
-import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.CurvatureOperator;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.influence.MemoryBudget;
 import dev.lethe.nn.AdaptedModel;
@@ -45,7 +45,7 @@ final class HvpCommand extends LetheCommand {
       names = "--curvature",
       paramLabel = "C",
       defaultValue = "hessian",
-      description = "hessian (exact), ggn or fisher (default: ${DEFAULT-VALUE})")
+      description = "hessian (exact), ggn, fisher or ekfac (default: ${DEFAULT-VALUE})")
   private String curvature;
 
   @Option(
@@ -92,10 +92,13 @@ final class HvpCommand extends LetheCommand {
     adapted.backend().vectors().axpy(damping, v, sum);
     try (Progress.Task task = progress().start(kind.label() + " product", loss.size(), "rows")) {
       int done = 0;
-      for (List<Sample> rows : JsonLines.chunks(loss.samples())) {
+      // EK-FAC is no sum over rows: its bases are those of all of them.
+      List<List<Sample>> chunks =
+          kind == Curvature.EKFAC ? List.of(loss.samples()) : JsonLines.chunks(loss.samples());
+      for (List<Sample> rows : chunks) {
         stopIfAsked();
-        try (DatasetCurvature c =
-            new DatasetCurvature(kind, loss.of(rows), theta, loss.size(), MemoryBudget.NONE)) {
+        try (CurvatureOperator c =
+            kind.over(loss.of(rows), theta, loss.size(), MemoryBudget.NONE, common.seed)) {
           c.apply(v, part);
         }
         adapted.backend().vectors().axpy(1, part, sum);

@@ -3,7 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.data.Sample;
 import dev.lethe.format.OutputFolder;
 import dev.lethe.format.StrictJson;
-import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.CurvatureOperator;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.influence.InfluenceScores;
 import dev.lethe.influence.MemoryBudget;
@@ -101,9 +101,15 @@ final class InfluenceCommand extends LetheCommand {
     DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
     double damping = chosen.damping() + chosen.weightDecay();
     try (Progress.Task task = progress().start("influence", queries.size(), "queries");
-        DatasetCurvature curvature =
-            new DatasetCurvature(
-                solve.kind(), loss, theta, rows.size(), MemoryBudget.automatic(session.backend()))) {
+        CurvatureOperator curvature =
+            solve
+                .kind()
+                .over(
+                    loss,
+                    theta,
+                    rows.size(),
+                    MemoryBudget.automatic(session.backend()),
+                    common.seed)) {
       InfluenceScores scores =
           new InfluenceScores(loss, theta, curvature, damping, rows.size());
       return scores.of(

@@ -19,7 +19,7 @@ final class SolveOptions {
       names = "--curvature",
       paramLabel = "C",
       defaultValue = "ggn",
-      description = "ggn, hessian or fisher (default: ${DEFAULT-VALUE})")
+      description = "ggn, hessian, fisher or ekfac (default: ${DEFAULT-VALUE})")
   String curvature;
 
   @Option(

@@ -2,6 +2,7 @@ package dev.lethe.influence;
 
 import dev.lethe.LetheException;
 import dev.lethe.autograd.Adjoints;
+import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -37,6 +38,21 @@ public enum Curvature {
       case HESSIAN -> Adjoints.ALL;
       case FISHER, EKFAC -> Adjoints.ADAPTERS;
     };
+  }
+
+  /**
+   * This curvature of the losses of a data set at fixed θ; whoever asks closes it.
+   *
+   * @param theta (P)
+   * @param n what the sum over samples is divided by
+   * @param memory for linearizations that are kept
+   * @param seed of what is drawn, which is EK-FAC's labels
+   */
+  public CurvatureOperator over(
+      DatasetLoss loss, Tensor theta, double n, MemoryBudget memory, long seed) {
+    return this == EKFAC
+        ? new EkfacFit(loss, theta, n, seed).fit()
+        : new DatasetCurvature(this, loss, theta, n, memory);
   }
 
   /** The name on the command line. */

@@ -1,6 +1,8 @@
 package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.HostStorage;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -33,8 +35,8 @@ public final class SketchedGgn implements ReplayOperator {
     this.backend = backend;
     this.scope = backend.openScope("curvature sketch");
     long bytes = parts.stream().mapToLong(part -> part.rows.byteSize()).sum();
-    boolean device = backend.freeMemory().isPresent();
-    this.streamed = device && bytes > backend.freeMemory().getAsLong() / 2;
+    boolean device = !(scope.allocate(DType.BF16, 1).storage() instanceof HostStorage);
+    this.streamed = device && bytes > backend.freeMemory().orElse(Long.MAX_VALUE) / 2;
     this.parts = device && !streamed ? upload(parts) : List.copyOf(parts);
   }
 

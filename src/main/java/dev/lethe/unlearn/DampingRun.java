@@ -4,7 +4,7 @@ import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
 import dev.lethe.influence.DampingSweep;
-import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.CurvatureOperator;
 import dev.lethe.influence.LinearProblem;
 import dev.lethe.influence.Solution;
 import dev.lethe.influence.SolverMonitor;
@@ -53,7 +53,7 @@ final class DampingRun {
       objectives.request(theta, b);
       DrawnRows rows = DrawnRows.ofCurvature(data, split, options);
       phase("curvature");
-      try (DatasetCurvature curvature =
+      try (CurvatureOperator curvature =
           rows.curvature(model, theta, options, options.memory())) {
         phase("solve");
         LinearProblem problem =

@@ -1,7 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.data.Sample;
-import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.CurvatureOperator;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.influence.MemoryBudget;
 import dev.lethe.nn.AdaptedModel;
@@ -45,10 +45,10 @@ record DrawnRows(List<Sample> samples, double divisor, List<Sample> left) {
   }
 
   /** Their mean curvature at θ. */
-  DatasetCurvature curvature(
+  CurvatureOperator curvature(
       AdaptedModel model, Tensor theta, EraserOptions options, MemoryBudget memory) {
     DatasetLoss loss = new DatasetLoss(model, samples, options.limits());
-    return new DatasetCurvature(options.curvature(), loss, theta, divisor, memory);
+    return options.curvature().over(loss, theta, divisor, memory, options.solving().seed());
   }
 
   /** As many of the rows that were not drawn, or all where they are fewer; empty where all were drawn. */

@@ -5,7 +5,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.data.Sample;
 import dev.lethe.influence.DampedOperator;
-import dev.lethe.influence.DatasetCurvature;
+import dev.lethe.influence.CurvatureOperator;
 import dev.lethe.influence.LinearProblem;
 import dev.lethe.influence.MemoryBudget;
 import dev.lethe.influence.Solution;
@@ -173,7 +173,7 @@ final class EraserRun {
   private Solution solve(
       Tensor theta, Tensor rhs, DrawnRows rows, Scope scope, SolveWatch solve) {
     phase("curvature", 0);
-    try (DatasetCurvature curvature =
+    try (CurvatureOperator curvature =
         watch.linearization(() -> rows.curvature(model, theta, options, options.memory()))) {
       phase("solve", 0);
       LinearProblem problem = new LinearProblem(backend, curvature, diagonal(), rhs, scope);
@@ -201,7 +201,7 @@ final class EraserRun {
     return watch.products(
         () -> {
           try (Scope scope = backend.openScope("other rows");
-              DatasetCurvature curvature =
+              CurvatureOperator curvature =
                   others.curvature(model, theta, options, MemoryBudget.NONE)) {
             Tensor residual = vector(scope);
             new DampedOperator(backend, curvature, diagonal())
