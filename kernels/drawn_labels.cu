@@ -64,6 +64,7 @@ DEVICE void draw_row(const T* p, int32_t* labels, int64_t seed, int64_t row, int
   int warps = blockDim.x / WARP;
   int size = (v / W + warps - 1) / warps * W;
   double own = 0;
+#pragma unroll 4
   for (int i = warp * size + static_cast<int>(threadIdx.x) % WARP * W; i < min(v, (warp + 1) * size); i += WARP * W) {
     own += piece_sum(load<W>(p + i));
   }
@@ -76,6 +77,7 @@ DEVICE void draw_row(const T* p, int32_t* labels, int64_t seed, int64_t row, int
   for (int s = 0; s < warps; s++) {
     all += of_segment[s];
   }
+#pragma unroll 1
   for (int64_t draw = warp; draw < q; draw += warps) {
     double uniform = uniform_bits(split_mix_bits(seed, draw), row) * (1. / (int64_t{1} << 53));
     double bound = uniform * all;
@@ -103,10 +105,12 @@ DEVICE void adjoints_of_row(const T* head, const T* gx, const int32_t* labels, T
                             int64_t row, int64_t q, int64_t m, int d, int v) {
   bool known = target >= 0 && target < v;
   float root = sqrtf(weight);
+  float inverse = 1.f / weight;
   each_in_row<W>(d, [&](int i) {
     Piece<W> g = load<W>(gx + row * d + i);
     Piece<W> w = known ? load<W>(head + static_cast<int64_t>(target) * d + i) : filled<W>(not_a_number());
-    Piece<W> mean = each<W>([&](int e) { return g.v[e] / weight + w.v[e]; });
+    Piece<W> mean = each<W>([&](int e) { return g.v[e] * inverse + w.v[e]; });
+#pragma unroll 2
     for (int64_t draw = 0; draw < q; draw++) {
       int64_t at = draw * m + row;
       Piece<W> drawn = load<W>(head + static_cast<int64_t>(labels[at]) * d + i);
@@ -134,7 +138,7 @@ DEVICE void drawn_labels(const T* head, const T* p, const int32_t* targets, cons
   }
 }
 
-KERNEL(drawn_labels, (256),
+KERNEL(drawn_labels, (256, 2),
        (const T* head, const T* p, const int32_t* targets, const float* weights, const T* gx, int64_t seed,
         int32_t* labels, T* out, int64_t q, int64_t m, int64_t d, int64_t v),
        (head, p, targets, weights, gx, seed, labels, out, q, m, d, v))

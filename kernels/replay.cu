@@ -123,13 +123,13 @@ DEVICE void replay_norms(const T* g, const float* change, double* of_block, int6
   }
 }
 
-KERNEL(replay_adamw, (256),
+KERNEL(replay_adamw, (256, 2),
        (const T* g, float clip, const float* change, const float* settings, float* theta, float* m, float* v,
         float* thetas, float* ms, float* vs, float* difference, int64_t n, int64_t k, float shrink, float rest1,
         float beta2, float rest2, float rate, float root, float epsilon),
        (g, clip, change, settings, theta, m, v, thetas, ms, vs, difference, n, k,
         {shrink, rest1, beta2, rest2, rate, root, epsilon}))
-KERNEL(replay_sgd, (256),
+KERNEL(replay_sgd, (256, 2),
        (const T* g, float clip, const float* change, const float* settings, float* theta, float* buffer, float* thetas,
         float* buffers, float* difference, int64_t n, int64_t k, float rate, float momentum, float decay),
        (g, clip, change, settings, theta, buffer, thetas, buffers, difference, n, k, rate, momentum, decay))

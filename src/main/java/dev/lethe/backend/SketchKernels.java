@@ -19,7 +19,7 @@ public interface SketchKernels {
   void dots(Tensor rows, Tensor v, Tensor dots);
 
   /**
-   * Adds scale·Σᵢ weights[j][i]·rows[i] to out[j]; rows are added in their order.
+   * Adds scale·Σᵢ weights[j][i]·rows[i] to out[j].
    *
    * @param weights (k,N)
    * @param rows (N,P)
