@@ -213,7 +213,7 @@ public final class Trainer {
     for (TrainingPlan.Slice slice : step.slices()) {
       List<Sample> part = samples(slice);
       try (Batch batch = Batch.of(part, backend)) {
-        Tape tape = model.trainingTape(batch, SplitMix64.bits(seed, slice.part()));
+        Tape tape = model.trainingTape(batch, seed);
         double[] losses =
             Gradients.addGradient(
                 backend, tape, state.theta, slice.weight(), state.gradient);
