@@ -15,7 +15,7 @@ public record Report(
     Base base,
     Adapter adapter,
     List<Task> tasks,
-    Hasty hasty,
+    AsTrained asTrained,
     int outerSteps,
     double seconds) {
 
@@ -66,11 +66,26 @@ public record Report(
   public record Answer(String question, String original, String unlearned, String retrained) {}
 
   /**
-   * The removal on an adapter that is far from a minimum.
+   * The removal on an adapter as people train them.
    *
-   * @param gradient norm of its objective's gradient
-   * @param damping chosen from its training record
-   * @param closed part of the distance in outputs that one solve closes
+   * @param preparing seconds that fitting the operators took, once for all requests
+   * @param ways the adapter as it was, and by each method
    */
-  public record Hasty(int steps, double gradient, double damping, double closed) {}
+  public record AsTrained(int epochs, long steps, double preparing, List<Way> ways) {}
+
+  /**
+   * An adapter beside the one that training again gives.
+   *
+   * @param forgotten mean loss of the removed rows
+   * @param retained mean loss of the others
+   * @param forgottenClosed part of the distance in outputs to training again that is closed on the removed rows
+   * @param retainedClosed the same on the others
+   */
+  public record Way(
+      String name,
+      double seconds,
+      double forgotten,
+      double retained,
+      double forgottenClosed,
+      double retainedClosed) {}
 }

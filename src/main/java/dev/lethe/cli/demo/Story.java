@@ -48,7 +48,6 @@ public final class Story {
   private static final double GRADIENT = 1e-4;
   private static final double DAMPING = 0.05;
   private static final int NEWTON_STEPS = 40;
-  private static final int HASTY_STEPS = 60;
 
   private final Backend backend;
   private final Progress progress;
@@ -64,10 +63,11 @@ public final class Story {
    * @param adapterSteps descent steps of an adapter, before the Newton steps
    * @param outerSteps solves in a row of the thorough unlearning
    * @param tasks how many of the three requests
+   * @param epochs of the adapter that is trained by AdamW
    */
-  public record Scale(int baseSteps, int adapterSteps, int outerSteps, int tasks) {
-    public static final Scale FULL = new Scale(120, 150, 6, 3);
-    public static final Scale QUICK = new Scale(60, 60, 3, 1);
+  public record Scale(int baseSteps, int adapterSteps, int outerSteps, int tasks, int epochs) {
+    public static final Scale FULL = new Scale(120, 150, 6, 3, 6);
+    public static final Scale QUICK = new Scale(60, 60, 3, 1, 3);
   }
 
   /**
@@ -95,18 +95,18 @@ public final class Story {
       Report.Base baseReport =
           new Report.Base(
               base.model().spec().parameters(), losses[0], losses[1], scale.baseSteps, since(start));
-      return adapt(base.model(), baseReport, start);
+      return adapt(base.model(), baseReport, dir, start);
     }
   }
 
-  private Report adapt(LanguageModel model, Report.Base base, long start) {
+  private Report adapt(LanguageModel model, Report.Base base, Path dir, long start) {
     List<Sample> rows = world.trainingRows();
     try (Trained original = atMinimum(model, rows, L2, "adapter")) {
       List<Report.Task> tasks = new ArrayList<>();
       for (Map.Entry<String, UnlearnRequest> request : requests(rows).entrySet()) {
         tasks.add(task(original, rows, request.getKey(), request.getValue()));
       }
-      Report.Hasty hasty = hasty(model, rows);
+      Report.AsTrained asTrained = asTrained(model, rows, dir);
       Report.Adapter adapter =
           new Report.Adapter(
               original.adapter.layout().size(),
@@ -118,7 +118,7 @@ public final class Story {
               original.newtonSteps,
               original.seconds);
       return new Report(
-          seed, backend.description(), base, adapter, tasks, hasty, scale.outerSteps, since(start));
+          seed, backend.description(), base, adapter, tasks, asTrained, scale.outerSteps, since(start));
     }
   }
 
@@ -170,23 +170,18 @@ public final class Story {
     }
   }
 
-  /** The same removal where the theory's condition is not met: few steps, no minimum. */
-  private Report.Hasty hasty(LanguageModel model, List<Sample> rows) {
-    UnlearnRequest request = requests(rows).get("remove");
-    DataSplit split = request.split(rows);
-    try (Trained original = hurried(model, rows);
-        Trained again = hurried(model, split.target());
-        UnlearnResult result =
-            Eraser.builder(original.adapted(), rows, request)
-                .trainingRecord(original.record)
-                .build()
-                .run(watch())) {
-      RetrainDistance distance = distance(original, result, again.adapter, split);
-      return new Report.Hasty(
-          (int) original.record.steps(),
-          result.certificate().gradients().trainedBefore(),
-          result.certificate().system().damping(),
-          distance.outputsClosed());
+  /** The same removal on an adapter as people train them. */
+  private Report.AsTrained asTrained(LanguageModel model, List<Sample> rows, Path dir) {
+    try (Progress.Task task = progress.start("AdamW adapter", 0, "steps")) {
+      return new AsTrained(
+              model,
+              rows,
+              scale.epochs,
+              seed,
+              dir.resolve("adapter"),
+              listener(task, new double[2]),
+              watch())
+          .run(requests(rows).get("remove"));
     }
   }
 
@@ -227,17 +222,6 @@ public final class Story {
     LevenbergMarquardt.Result floor =
         minimiser.minimise(trained.adapter.theta(), LevenbergMarquardt.Monitor.NONE);
     return trained.withFloor(floor.gradientNorm(), floor.steps(), since(start));
-  }
-
-  private Trained hurried(LanguageModel model, List<Sample> rows) {
-    TrainOptions options =
-        TrainOptions.builder()
-            .learningRate(5e-3)
-            .maxSteps(HASTY_STEPS)
-            .batchSize(rows.size())
-            .seed(seed)
-            .build();
-    return train(model, rows, options, "hasty adapter");
   }
 
   private Trained train(
