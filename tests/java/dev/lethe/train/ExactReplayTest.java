@@ -36,8 +36,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * A training without rows, or with others in their place, against the same training by hand with a weight for every
- * row, in float64. Eleven rows in batches of two parts of two: rows 0 to 3 are a whole batch, rows 4 and 5 a part.
+ * A training without rows, or with others in their place, against the same training by hand with a weight
+ * for every row, in float64. Eleven rows in batches of two parts of two: rows 0 to 3 are a whole batch,
+ * rows 4 and 5 a part.
  */
 class ExactReplayTest {
   private static final long SEED = 47;

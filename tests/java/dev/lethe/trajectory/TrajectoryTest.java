@@ -100,7 +100,7 @@ class TrajectoryTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"cpu", "reference"})
+  @ValueSource(strings = {"cpu", "reference", TrainedTiny.EMULATED})
   void narrowGradientsAreTheWideOnesRounded(String device) {
     try (TrainedTiny place = new TrainedTiny(dir, device)) {
       AdaptedModel one = place.fresh();

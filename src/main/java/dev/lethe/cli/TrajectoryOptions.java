@@ -32,8 +32,8 @@ final class TrajectoryOptions {
       paramLabel = "MODE",
       defaultValue = "auto",
       description =
-          "keep every step's gradient for recorded replay: on, off, or auto, where it takes at most a quarter of"
-              + " the free disk (default: ${DEFAULT-VALUE})")
+          "keep every step's gradient for recorded replay: on, off, or auto, where it takes at most a"
+              + " quarter of the free disk (default: ${DEFAULT-VALUE})")
   private String trajectory;
 
   @Option(
@@ -42,6 +42,17 @@ final class TrajectoryOptions {
       defaultValue = "bf16",
       description = "number format of these gradients: bf16 or f32 (default: ${DEFAULT-VALUE})")
   private String dtype;
+
+  /** Refuses what cannot be meant. */
+  void check(LetheCommand command, boolean toMinimum) {
+    TrajectoryFiles.dtype(dtype, "--trajectory-dtype");
+    if (mode(command) == Mode.ON && toMinimum) {
+      throw new LetheException(
+          "--trajectory on", "a trajectory does not lead to the minimum of --to-minimum",
+          "one of the two", "both",
+          "Leave --to-minimum away for recorded replay, or train with --trajectory off.");
+    }
+  }
 
   /**
    * Decides what a training leaves, before it starts.
@@ -60,7 +71,6 @@ final class TrajectoryOptions {
     Mode mode = mode(command);
     DType format = TrajectoryFiles.dtype(dtype, "--trajectory-dtype");
     if (toMinimum) {
-      requireNoMinimum(mode);
       say(command, "no trajectory is kept, because --to-minimum moves the adapter off its end");
       return TrainingTrace.none();
     }
@@ -87,15 +97,6 @@ final class TrajectoryOptions {
       return Mode.valueOf(trajectory.toUpperCase(Locale.ROOT));
     } catch (IllegalArgumentException e) {
       throw command.usage("--trajectory is on, off or auto, got " + trajectory);
-    }
-  }
-
-  private static void requireNoMinimum(Mode mode) {
-    if (mode == Mode.ON) {
-      throw new LetheException(
-          "--trajectory on", "a trajectory does not lead to the minimum of --to-minimum",
-          "one of the two", "both",
-          "Leave --to-minimum away for recorded replay, or train with --trajectory off.");
     }
   }
 

@@ -16,9 +16,9 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 
 /**
- * θ and the optimiser's vectors after a few steps of a training, kept in {@value #FILE} beside an adapter that has no
- * trajectory: enough for averages over the run, and for exact replay to start behind its first steps. Tensors are
- * called {@code step-00000012/<vector>/<parameter name>}.
+ * θ and the optimiser's vectors after a few steps of a training, kept in {@value #FILE} beside an adapter
+ * that has no trajectory: enough for averages over the run, and for exact replay to start behind its first
+ * steps. Tensors are called {@code step-00000012/<vector>/<parameter name>}.
  */
 public final class SavedStates implements TrainingSink {
   /** The file in the adapter's folder. */
