@@ -42,6 +42,7 @@ final class UnlearnCommand extends LetheCommand {
   @Mixin private DataOptions dataOptions;
   @Mixin private SolveOptions solve;
   @Mixin private SweepOptions sweep;
+  @Mixin private HiddenStateOptions hiddenStates;
   @Mixin private CommonOptions common;
 
   @Option(
@@ -143,7 +144,8 @@ final class UnlearnCommand extends LetheCommand {
     List<String> ids = RequestFiles.ids(forget);
     solve.check(this, adapter.adapter);
     sweep.check(this, solve, outerSteps, resume);
-    try (Session session = Session.open(model.model, common.openBackend(this))) {
+    try (Session session =
+        hiddenStates.in(Session.open(model.model, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       UnlearnRequest request = request(session, rows, ids);
       AdaptedModel adapted = session.adapted(adapter.adapter);
