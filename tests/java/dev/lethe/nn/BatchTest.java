@@ -21,7 +21,10 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -112,6 +115,59 @@ class BatchTest {
       assertArrayEquals(first, losses(adapted, adapted.trainingTape(batch, 1)));
       assertNotEquals(expected[0], first[0]);
       assertNotEquals(first[0], losses(adapted, adapted.trainingTape(batch, 2))[0]);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.lethe.nn.TestBackends#names")
+  void aRowHasTheSameMaskWhateverElseIsInTheBatch(String device) {
+    PeftAdapterConfig config = PeftAdapterConfig.create(2, 4, 0.5, TinyModels.ALL_TARGETS, "tiny");
+    List<Sample> samples = TinyModels.samples(4, 23, 6, 9, SEED);
+    List<Sample> mixed = List.of(samples.get(3), samples.get(1), samples.get(0));
+    try (Backend backend = TestBackends.open(device);
+        Tiny tiny = TinyModels.open(dir, Dims.DEFAULT, backend, SEED);
+        LoraAdapter adapter = TinyModels.adapter(config, tiny.model(), SEED)) {
+      AdaptedModel model = new AdaptedModel(tiny.model(), adapter);
+      List<double[]> expected = masks(model, samples, 1, 1);
+      assertArrayEquals(expected.get(1), masks(model, mixed, 1, 1).get(1));
+      assertArrayEquals(expected.get(3), masks(model, mixed, 1, 1).get(0));
+      assertArrayEquals(expected.get(2), masks(model, samples.subList(2, 3), 1, 1).get(0));
+      Set<String> different = new HashSet<>();
+      for (double[] mask : expected) {
+        different.add(Arrays.toString(Arrays.copyOf(mask, 60)));
+      }
+      different.add(Arrays.toString(Arrays.copyOf(masks(model, samples, 2, 1).get(0), 60)));
+      different.add(Arrays.toString(Arrays.copyOf(masks(model, samples, 1, 2).get(0), 60)));
+      assertEquals(6, different.size(), "by sample, seed and module");
+    }
+  }
+
+  /** The mask of one module's input for each sample. */
+  private static List<double[]> masks(
+      AdaptedModel model, List<Sample> samples, long seed, int module) {
+    Backend backend = model.backend();
+    try (Scope scope = backend.openScope("masks");
+        Batch batch = Batch.of(samples, backend)) {
+      Op.Dropout op =
+          model.trainingTape(batch, seed).ops().stream()
+              .filter(Op.Dropout.class::isInstance)
+              .map(Op.Dropout.class::cast)
+              .skip(module)
+              .findFirst()
+              .orElseThrow();
+      Tensor ones = scope.allocate(backend.activationType(), op.x().rows(), op.x().width());
+      double[] values = new double[Math.toIntExact(ones.elements())];
+      Arrays.fill(values, 1);
+      backend.upload(Tensor.of(ones.shape(), values), ones);
+      backend.dropout().apply(op.seed(), op.probability(), op.keys(), ones, ones, false);
+      backend.download(ones, Tensor.of(ones.shape(), values));
+      int width = (int) op.x().width();
+      return IntStream.range(0, samples.size())
+          .mapToObj(
+              i ->
+                  Arrays.copyOfRange(
+                      values, batch.packing().start(i) * width, batch.packing().end(i) * width))
+          .toList();
     }
   }
 

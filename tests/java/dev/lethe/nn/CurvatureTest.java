@@ -74,7 +74,7 @@ class CurvatureTest {
     PeftAdapterConfig config = PeftAdapterConfig.create(2, 4, 0.4, TinyModels.ALL_TARGETS, "tiny");
     try (Setup s = new Setup(dir, config);
         Batch batch = Batch.of(TinyModels.samples(3, 23, 4, 9, SEED), s.backend)) {
-      Tape tape = s.adapted.trainingTape(batch, 77);
+      Tape tape = s.adapted.trainingTape(batch, 78);
       for (GradCheck.Check check : GradCheck.check(s.backend, tape, s.adapter.theta(), SEED)) {
         double bound = check.name().contains("differences") ? DIFFERENCE : IDENTITY;
         assertTrue(check.error() < bound, "dropout, seed " + SEED + ": " + check);

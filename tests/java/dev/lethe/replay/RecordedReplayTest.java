@@ -127,7 +127,7 @@ class RecordedReplayTest {
   }
 
   private Replayed replay(MemoryLog log, ReplayOperator operator, ReplayRequest... requests) {
-    return new RecordedReplay(log, new ModelGradients(model, BatchLimits.DEFAULT), operator, backend)
+    return new RecordedReplay(log, new ModelGradients(model, TrainOptions.DEFAULT, BatchLimits.DEFAULT), operator, backend)
         .run(List.of(requests), null);
   }
 
@@ -227,7 +227,7 @@ class RecordedReplayTest {
       ReplayOperator exact = TestOperators.trueDifference(training, trained, order, List.of(request));
       MemoryLog next = new MemoryLog(trained.log().options(), trained.log().rows(), trained.log().initial());
       Replayed replayed =
-          new RecordedReplay(trained.log(), new ModelGradients(model, BatchLimits.DEFAULT), exact, backend)
+          new RecordedReplay(trained.log(), new ModelGradients(model, TrainOptions.DEFAULT, BatchLimits.DEFAULT), exact, backend)
               .run(List.of(request), (k, step, g) -> next.add(step, host(g)));
       PlainTraining.Run retrained = training.run(request);
       assertEquals(retrained.log().steps(), next.steps());
@@ -255,7 +255,7 @@ class RecordedReplayTest {
         new ReplayStart(head, head, row(retrained.thetas().get(head)), row(buffer), null);
     ReplayOperator exact = TestOperators.trueDifference(training, trained, order, List.of(request));
     Replayed replayed =
-        new RecordedReplay(trained.log(), new ModelGradients(model, BatchLimits.DEFAULT), exact, backend)
+        new RecordedReplay(trained.log(), new ModelGradients(model, TrainOptions.DEFAULT, BatchLimits.DEFAULT), exact, backend)
             .from(start)
             .run(List.of(request), null);
     double error = error(replayed.differences().row(0), trained.end(), retrained.end());

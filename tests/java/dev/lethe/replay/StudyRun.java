@@ -52,7 +52,7 @@ final class StudyRun implements AutoCloseable {
   double[] replay(MemoryLog from, ReplayOperator operator) {
     Replayed replayed =
         new RecordedReplay(
-                from, new ModelGradients(setting.model, BatchLimits.DEFAULT), operator, setting.backend)
+                from, new ModelGradients(setting.model, setting.options, BatchLimits.DEFAULT), operator, setting.backend)
             .run(List.of(request()), null);
     double[] theta = trained.clone();
     for (int i = 0; i < theta.length; i++) {
@@ -66,7 +66,7 @@ final class StudyRun implements AutoCloseable {
     return new MeasuredReplay(
             log,
             setting.rows,
-            new ModelGradients(setting.model, BatchLimits.DEFAULT),
+            new ModelGradients(setting.model, setting.options, BatchLimits.DEFAULT),
             operator,
             setting.backend,
             steps)

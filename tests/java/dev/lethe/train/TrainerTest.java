@@ -141,9 +141,12 @@ class TrainerTest {
 
   @Test
   void accumulationIsALargerBatch() {
-    double[] parts = trained(0, OPTIONS);
-    double[] whole = trained(0, OPTIONS.toBuilder().batchSize(4).accumulation(1).build());
-    assertArrayEquals(whole, parts, 1e-12);
+    for (double dropout : new double[] {0, 0.3}) {
+      double[] parts = trained(dropout, OPTIONS);
+      double[] whole =
+          trained(dropout, OPTIONS.toBuilder().batchSize(4).accumulation(1).build());
+      assertArrayEquals(whole, parts, 1e-12, "dropout " + dropout);
+    }
   }
 
   @Test

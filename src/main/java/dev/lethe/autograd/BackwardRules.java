@@ -104,6 +104,6 @@ final class BackwardRules {
     boolean accumulate = adjoint.has(d.x());
     Tensor gy = adjoint.get(d.y());
     Tensor gx = adjoint.accumulated(d.x(), k);
-    backend.dropout().apply(d.seed(), d.probability(), gy.elements() / k, gy, gx, accumulate);
+    backend.dropout().apply(d.seed(), d.probability(), d.keys(), gy, gx, accumulate);
   }
 }

@@ -155,7 +155,7 @@ final class BackwardTangentRules {
     boolean accumulate = adjointTangent.has(d.x());
     Tensor dgy = adjointTangent.get(d.y());
     Tensor dgx = adjointTangent.accumulated(d.x(), k);
-    backend.dropout().apply(d.seed(), d.probability(), dgy.elements() / k, dgy, dgx, accumulate);
+    backend.dropout().apply(d.seed(), d.probability(), d.keys(), dgy, dgx, accumulate);
   }
 
   private void selectRows(Op.SelectRows s) {

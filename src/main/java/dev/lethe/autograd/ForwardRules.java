@@ -74,7 +74,7 @@ final class ForwardRules {
   private void dropout(Op.Dropout d) {
     Tensor x = primal.get(d.x());
     Tensor y = primal.allocate(d.y());
-    backend.dropout().apply(d.seed(), d.probability(), x.elements(), x, y, false);
+    backend.dropout().apply(d.seed(), d.probability(), d.keys(), x, y, false);
   }
 
   private void crossEntropy(Op.CrossEntropy c) {

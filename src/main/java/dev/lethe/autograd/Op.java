@@ -178,8 +178,8 @@ public sealed interface Op {
     }
   }
 
-  /** y = x∘mask/(1−p), the mask a function of the seed. */
-  record Dropout(double probability, long seed, Value x, Value y) implements Op {
+  /** y = x∘mask/(1−p), the mask a function of the seed and the rows' keys I32 (N,2). */
+  record Dropout(double probability, long seed, Tensor keys, Value x, Value y) implements Op {
     @Override
     public List<Value> inputs() {
       return List.of(x);

@@ -94,7 +94,7 @@ final class TangentRules {
   private void dropout(Op.Dropout d) {
     Tensor dx = tangent.get(d.x());
     Tensor dy = tangent.allocate(d.y(), k);
-    backend.dropout().apply(d.seed(), d.probability(), dx.elements() / k, dx, dy, false);
+    backend.dropout().apply(d.seed(), d.probability(), d.keys(), dx, dy, false);
   }
 
   /** What the later modes of attention read of the forward. */

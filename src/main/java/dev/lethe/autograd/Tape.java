@@ -86,10 +86,10 @@ public final class Tape {
     return h;
   }
 
-  /** x (N,D); gives the same shape. */
-  public Value dropout(double probability, long seed, Value x) {
+  /** Row keys I32 (N,2), x (N,D); gives the same shape as x. */
+  public Value dropout(double probability, long seed, Tensor keys, Value x) {
     Value y = activation(x.rows(), x.width(), x.active());
-    record(new Op.Dropout(probability, seed, x, y));
+    record(new Op.Dropout(probability, seed, keys, x, y));
     return y;
   }
 

@@ -126,7 +126,7 @@ final class TrainingFollower implements AutoCloseable {
             dir,
             trajectory,
             model,
-            rows.stream().filter(row -> row != null).toList(),
+            rows,
             null,
             task.measuring().limits());
     if (preparation.complete()) {

@@ -105,6 +105,11 @@ public final class Sha256 {
     return HexFormat.of().formatHex(digest.digest());
   }
 
+  /** The first 64 bits of the hash; the object cannot be used afterwards. */
+  public long first64Bits() {
+    return ByteBuffer.wrap(digest.digest()).getLong();
+  }
+
   private void addLength(long length) {
     digest.update(ByteBuffer.allocate(Long.BYTES).putLong(0, length));
   }

@@ -8,6 +8,7 @@ import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.RopeTable;
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,7 +16,6 @@ import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.SplittableRandom;
 
 /**
  * A model with an adapter on it, or bare: what is trained, differentiated and run. It records
@@ -52,7 +52,12 @@ public final class AdaptedModel {
     return new Recorder(batch, 0, 0).record();
   }
 
-  /** The forward pass of a batch with the adapter's dropout, its masks a function of the seed. */
+  /**
+   * The forward pass of a batch with the adapter's dropout. A mask is a function of the seed, the module, the sample's
+   * id, the token's position and the feature, and of nothing else that is in the batch.
+   *
+   * @param dropoutSeed of this step of training
+   */
   public Tape trainingTape(Batch batch, long dropoutSeed) {
     requireFits(batch);
     double dropout = adapter == null ? 0 : adapter.dropout();
@@ -207,8 +212,8 @@ public final class AdaptedModel {
         return tape.linear(linear, x, x);
       }
       long place = (long) layer * Projection.values().length + projection.ordinal();
-      long seed = new SplittableRandom(dropoutSeed ^ (place + 1) * 0xD1342543DE82EF95L).nextLong();
-      return tape.linear(linear, x, tape.dropout(dropout, seed, x));
+      long seed = SplitMix64.bits(dropoutSeed, place);
+      return tape.linear(linear, x, tape.dropout(dropout, seed, batch.rowKeys(), x));
     }
   }
 }

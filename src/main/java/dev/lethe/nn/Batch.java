@@ -4,8 +4,10 @@ import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Packing;
 import dev.lethe.data.Sample;
+import dev.lethe.format.Sha256;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
@@ -26,8 +28,11 @@ public final class Batch implements AutoCloseable {
   private final Tensor rows;
   private final Tensor targets;
   private final Tensor weights;
+  private final Backend backend;
+  private Tensor rowKeys;
 
   private Batch(List<Sample> samples, Backend backend) {
+    this.backend = backend;
     this.samples = List.copyOf(samples);
     this.samples.forEach(Batch::requireSupervised);
     this.packing = Packing.ofLengths(samples.stream().map(Batch::neededRows).toList());
@@ -127,6 +132,24 @@ public final class Batch implements AutoCloseable {
   /** (M): 1/(supervised tokens of the sample). */
   Tensor weights() {
     return weights;
+  }
+
+  /** I32 (N,2): 64 bits for each row by its sample's id and its position, wherever it stands. */
+  Tensor rowKeys() {
+    if (rowKeys == null) {
+      int[] halves = new int[2 * packing.rows()];
+      for (int i = 0; i < samples.size(); i++) {
+        long id = Sha256.start().add(samples.get(i).id()).first64Bits();
+        for (int t = 0; t < packing.length(i); t++) {
+          long key = SplitMix64.bits(id, t);
+          int at = 2 * (packing.start(i) + t);
+          halves[at] = (int) key;
+          halves[at + 1] = (int) (key >>> 32);
+        }
+      }
+      rowKeys = integers(backend, halves).reshape(packing.rows(), 2);
+    }
+    return rowKeys;
   }
 
   private Tensor integers(Backend backend, int[] values) {

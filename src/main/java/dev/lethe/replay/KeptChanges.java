@@ -44,7 +44,7 @@ final class KeptChanges implements RowGradients, AutoCloseable {
     }
   }
 
-  /** The weights of a step's rows are the same for every stream. */
+  /** Rows and their weights are the same in every replay. */
   @Override
   public void add(int step, List<Sample> rows, double[][] weights, Tensor theta, Tensor out) {
     try (Scope scope = backend.openScope("changed rows")) {

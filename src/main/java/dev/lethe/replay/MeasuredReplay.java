@@ -8,11 +8,15 @@ import java.util.List;
 import java.util.function.IntConsumer;
 
 /**
- * A recorded replay of one request that corrects itself: a first replay by the operator alone, in which the true change
- * of the retained rows' gradient is measured at a few steps; then a second one, to which what the operator missed there
- * is added at every step, smoothed over time and shrunk. The changed rows' gradients are made once.
+ * A recorded replay of one request that corrects itself. A first replay by the operator alone measures the true change
+ * of the retained rows' gradient at a few steps. A second one adds what the operator missed there to every step,
+ * smoothed over time and shrunk, and measures at other steps, along its own way. A third one, which is the result, adds
+ * what both have found. The changed rows' gradients are made once.
  */
 public final class MeasuredReplay {
+  private static final double MIDDLE = 0.5;
+  private static final double BEGINNING = 0.02;
+
   private final TrainingLog log;
   private final List<Sample> rows;
   private final RowGradients gradients;
@@ -56,7 +60,7 @@ public final class MeasuredReplay {
 
   /** Steps of all replays together. */
   public int steps() {
-    return (measuredSteps == 0 ? 1 : 2) * log.steps();
+    return (measuredSteps == 0 ? 1 : 3) * log.steps();
   }
 
   /**
@@ -71,36 +75,44 @@ public final class MeasuredReplay {
     }
     try (KeptChanges kept = new KeptChanges(gradients, backend);
         Scope scope = backend.openScope("measured steps")) {
-      Residuals residuals =
-          new Residuals(log, rows, request, measuredSteps, gradients, backend, kept);
-      Replayed first = replay(kept, stepsDone).probed(residuals).run(List.of(request), null);
+      Residuals residuals = new Residuals(log, rows, request, gradients, backend, kept);
+      residuals.measure((measuredSteps + 1) / 2, MIDDLE);
+      Replayed first = pass(0, kept, residuals, residuals).run(List.of(request), null);
       residuals.fit(scope);
-      Replayed second =
-          replay(kept, done -> stepsDone.accept(log.steps() + done))
-              .corrected(residuals)
-              .from(start == null ? null : start.twice())
-              .run(List.of(request, request), changed);
-      return new Outcome(
-          total(first, second, residuals), residuals.measurements());
+      residuals.measure(measuredSteps / 2, BEGINNING);
+      Replayed second = pass(1, kept, residuals, residuals).run(List.of(request), null);
+      residuals.fit(scope);
+      Replayed third = pass(2, kept, residuals, ReplayProbe.NONE).run(List.of(request), changed);
+      return new Outcome(total(List.of(first, second, third), residuals), residuals.measurements());
     }
+  }
+
+  private RecordedReplay pass(
+      int number, RowGradients kept, StepCorrection correction, ReplayProbe probe) {
+    return replay(kept, done -> stepsDone.accept(number * log.steps() + done))
+        .corrected(correction)
+        .probed(probe);
   }
 
   private RecordedReplay replay(RowGradients rowGradients, IntConsumer watch) {
     return new RecordedReplay(log, rowGradients, operator, backend).watched(watch).from(start);
   }
 
-  /** The account of both replays with the last one's result. */
-  private static Replayed total(Replayed first, Replayed second, Residuals residuals) {
-    Replayed.Seconds one = first.seconds();
-    Replayed.Seconds two = second.seconds();
+  /** The account of all replays with the last one's result. */
+  private static Replayed total(List<Replayed> replays, Residuals residuals) {
+    double rowSeconds = residuals.seconds();
+    double operatorSeconds = -residuals.seconds();
+    double optimizerSeconds = 0;
+    for (Replayed each : replays) {
+      rowSeconds += each.seconds().gradients();
+      operatorSeconds += each.seconds().operator();
+      optimizerSeconds += each.seconds().optimizer();
+    }
     return new Replayed(
-        second.differences().slice(1, 1),
-        first.rowGradients() + residuals.rowGradients(),
-        first.firstTouched(),
-        new Replayed.Seconds(
-            one.gradients() + two.gradients() + residuals.seconds(),
-            one.operator() + two.operator(),
-            one.optimizer() + two.optimizer()));
+        replays.getLast().differences(),
+        replays.getFirst().rowGradients() + residuals.rowGradients(),
+        replays.getFirst().firstTouched(),
+        new Replayed.Seconds(rowSeconds, operatorSeconds, optimizerSeconds));
   }
 
   /**

@@ -11,16 +11,22 @@ import dev.lethe.nn.Batch;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.train.TrainOptions;
 import java.util.List;
 
 /** Gradients of rows by the model: one forward and one backward of the rows, whatever the number of requests. */
 public final class ModelGradients implements RowGradients {
   private final AdaptedModel model;
+  private final TrainOptions options;
   private final BatchLimits limits;
   private final Backend backend;
 
-  public ModelGradients(AdaptedModel model, BatchLimits limits) {
+  /**
+   * @param options of the training, whose dropout masks the rows get again
+   */
+  public ModelGradients(AdaptedModel model, TrainOptions options, BatchLimits limits) {
     this.model = model;
+    this.options = options;
     this.limits = limits;
     this.backend = model.backend();
   }
@@ -33,7 +39,8 @@ public final class ModelGradients implements RowGradients {
           Batch batch = Batch.of(part, backend)) {
         Tensor w = upload(weights, first, part.size(), scope);
         double[] losses =
-            Gradients.addWeightedGradient(backend, model.tape(batch), theta, w, 1, out);
+            Gradients.addWeightedGradient(
+                backend, model.trainingTape(batch, options.dropoutSeed(step)), theta, w, 1, out);
         requireFinite(step, part, losses);
       }
       first += part.size();

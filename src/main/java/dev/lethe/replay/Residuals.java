@@ -13,20 +13,21 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /**
- * What the operator misses, measured in a first replay at a few steps and added in a second one at all of them. At a
- * measured step the retained rows' gradient at θ′ₖ is made by the model; at θₖ the log has it.
+ * What the operator misses, measured at a few steps of a replay and added at all steps of the next. At a measured step
+ * the retained rows' gradient at θ′ₖ is made by the model; at θₖ the log has it. A residual is carried to other steps in
+ * proportion to ‖θ′ₖ − θₖ‖.
  */
 final class Residuals implements ReplayProbe, StepCorrection {
-  private static final double MOST = 2;
-
   private final TrainingLog log;
   private final List<Sample> rows;
   private final ReplayRequest request;
   private final RowGradients gradients;
   private final Backend backend;
   private final KeptChanges memory;
+  private final TreeSet<Integer> measured = new TreeSet<>();
   private final TreeSet<Integer> due = new TreeSet<>();
-  private final double[] distances;
+  private double[] distances;
+  private double[] seen;
   private final List<Point> points = new ArrayList<>();
   private Smoother smoother;
   private Tensor stacked;
@@ -35,14 +36,12 @@ final class Residuals implements ReplayProbe, StepCorrection {
 
   /**
    * @param rows by their places in the log; null for rows that were removed before
-   * @param steps how many to measure
    * @param memory where vectors are kept
    */
   Residuals(
       TrainingLog log,
       List<Sample> rows,
       ReplayRequest request,
-      int steps,
       RowGradients gradients,
       Backend backend,
       KeptChanges memory) {
@@ -52,17 +51,33 @@ final class Residuals implements ReplayProbe, StepCorrection {
     this.gradients = gradients;
     this.backend = backend;
     this.memory = memory;
-    this.distances = new double[log.steps()];
+  }
+
+  /**
+   * The next replay measures.
+   *
+   * @param steps how many, evenly over the run; a step that was measured before gives way to the next
+   * @param phase from 0 to 1, where in their intervals
+   */
+  void measure(int steps, double phase) {
+    seen = new double[log.steps()];
+    due.clear();
     for (int j = 0; j < steps; j++) {
-      due.add((int) ((j + 0.5) * log.steps() / steps));
+      int step = Math.max(1, (int) ((j + phase) * log.steps() / steps));
+      while (step < log.steps() && measured.contains(step)) {
+        step++;
+      }
+      if (step < log.steps() && measured.add(step)) {
+        due.add(step);
+      }
     }
   }
 
   @Override
   public void look(At at) {
     VectorKernels vectors = backend.vectors();
-    distances[at.step()] = vectors.norm(at.difference().row(0));
-    if (!due.contains(at.step()) || distances[at.step()] == 0) {
+    seen[at.step()] = vectors.norm(at.difference().row(0));
+    if (!due.contains(at.step()) || seen[at.step()] == 0) {
       return;
     }
     LoggedStep step = log.step(at.step());
@@ -95,7 +110,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
     vectors.axpy(-1, estimate, truth);
     Tensor host = memory.map(truth);
     backend.download(truth, host);
-    return new Point(at.step(), count, size, cosine, host);
+    return new Point(at.step(), count, seen[at.step()], size, cosine, host);
   }
 
   private double[] weights(LoggedStep step) {
@@ -112,13 +127,17 @@ final class Residuals implements ReplayProbe, StepCorrection {
     return change == null ? rows.get(place) : change.replacement();
   }
 
-  /** Ends the measuring; vectors are of the given scope. Without a measurement nothing will be added. */
+  /** The replay is over: the next one adds what was measured so far. Vectors are of the given scope. */
   void fit(Scope scope) {
+    distances = seen;
     if (points.isEmpty()) {
       return;
     }
     smoother = new Smoother(points.stream().mapToDouble(p -> time(p.step)).toArray());
     long size = points.getFirst().residual.elements();
+    if (stacked != null) {
+      scope.release(stacked);
+    }
     stacked = scope.allocate(backend.vectorType(), points.size(), size);
     for (int j = 0; j < points.size(); j++) {
       backend.upload(points.get(j).residual, stacked.row(j));
@@ -129,20 +148,15 @@ final class Residuals implements ReplayProbe, StepCorrection {
     return (double) step / log.steps();
   }
 
-  /** The first stream is the first replay again, the second the corrected one. */
   @Override
   public void add(int step, Tensor difference, Tensor estimate) {
-    double before = distances[step];
-    if (smoother == null || before == 0) {
+    if (smoother == null || distances[step] == 0) {
       return;
     }
-    VectorKernels vectors = backend.vectors();
-    double along = vectors.dot(difference.row(1), difference.row(0)) / (before * before);
-    double scale = Math.clamp(along, 0, MOST) * before;
     double[] weights = smoother.weights(time(step));
     for (int j = 0; j < weights.length; j++) {
-      double weight = scale * weights[j] / distances[points.get(j).step];
-      vectors.axpy(weight, stacked.row(j), estimate.row(1));
+      double weight = distances[step] * weights[j] / points.get(j).distance;
+      backend.vectors().axpy(weight, stacked.row(j), estimate.row(0));
     }
   }
 
@@ -167,7 +181,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
       Tensor error = scope.allocate(backend.vectorType(), stacked.dim(1));
       vectors.copy(stacked.row(j), error);
       for (int i = 0; i < others.length; i++) {
-        double ratio = distances[points.get(j).step] / distances[points.get(others[i]).step];
+        double ratio = points.get(j).distance / points.get(others[i]).distance;
         vectors.axpy(-weights[i] * ratio, stacked.row(others[i]), error);
       }
       return vectors.norm(error);
@@ -183,8 +197,10 @@ final class Residuals implements ReplayProbe, StepCorrection {
   }
 
   /**
+   * @param distance ‖θ′ − θ‖
    * @param size ‖truth‖
    * @param residual truth − estimate, host (P)
    */
-  private record Point(int step, int rows, double size, double cosine, Tensor residual) {}
+  private record Point(
+      int step, int rows, double distance, double size, double cosine, Tensor residual) {}
 }

@@ -3,6 +3,7 @@ package dev.lethe.train;
 import dev.lethe.LetheException;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.StrictJson;
+import dev.lethe.tensor.SplitMix64;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -46,6 +47,8 @@ public record TrainOptions(
     long seed,
     boolean shuffle,
     long checkpointEverySteps) {
+  private static final long DROPOUT_STREAM = 0x64726F706F757421L;
+
   /** The defaults named above. */
   public static final TrainOptions DEFAULT =
       new TrainOptions(
@@ -76,6 +79,11 @@ public record TrainOptions(
   /** A builder that starts at these options. */
   public Builder toBuilder() {
     return new Builder(this);
+  }
+
+  /** Seed of the dropout masks of a step, from 0. */
+  public long dropoutSeed(long step) {
+    return SplitMix64.bits(seed ^ DROPOUT_STREAM, step);
   }
 
   /** Samples of a full optimiser step. */

@@ -8,7 +8,6 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
-import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -30,8 +29,6 @@ import java.util.stream.Collectors;
  * several threads.
  */
 public final class Trainer {
-  private static final long DROPOUT_STREAM = 0x64726F706F757421L;
-
   private final AdaptedModel model;
   private final TrainingPlan plan;
   private final TrainOptions options;
@@ -206,14 +203,14 @@ public final class Trainer {
   /** The step's gradient: the weighted sum over its rows. */
   private Pass gradient(TrainingState state, TrainingPlan.Step step) {
     backend.vectors().fill(state.gradient, 0);
-    long seed = SplitMix64.bits(options.seed() ^ DROPOUT_STREAM, state.step);
+    long seed = options.dropoutSeed(state.step);
     double sum = 0;
     int rows = 0;
     long tokens = 0;
     for (TrainingPlan.Slice slice : step.slices()) {
       List<Sample> part = samples(slice);
       try (Batch batch = Batch.of(part, backend)) {
-        Tape tape = model.trainingTape(batch, SplitMix64.bits(seed, slice.part()));
+        Tape tape = model.trainingTape(batch, seed);
         double[] losses =
             Gradients.addGradient(
                 backend, tape, state.theta, slice.weight(), state.gradient);

@@ -1,9 +1,9 @@
 package dev.lethe.trajectory;
 
+import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.format.FormatException;
 import dev.lethe.tensor.DType;
-import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
@@ -15,10 +15,22 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
-/** Appends vectors (P) to a file, rounded to the file's number format, through one direct buffer. */
+/**
+ * Appends vectors (P) to a file, rounded to the file's number format, through one direct buffer. A thread of its own
+ * rounds and writes a vector while the next one is computed.
+ */
 final class GradientFile implements AutoCloseable {
   private static final int CHUNK = 1 << 17;
+
+  /** Bytes after which the writing thread waits for the disk, so that a checkpoint has little left to wait for. */
+  private static final long FORCED = 1 << 28;
+
   private static final ValueLayout.OfInt INTS =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfShort SHORTS =
@@ -35,7 +47,11 @@ final class GradientFile implements AutoCloseable {
   private final double[] wide;
   private final ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK * Float.BYTES);
   private final MemorySegment window = MemorySegment.ofBuffer(buffer);
+  private final ExecutorService writer =
+      Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name("trajectory").factory());
+  private Future<Void> unwritten = CompletableFuture.completedFuture(null);
   private MemorySegment staging;
+  private long unforced;
 
   /** Opens a file and cuts it to its first bytes. */
   GradientFile(Path file, Backend backend, DType dtype, long length) throws IOException {
@@ -48,21 +64,20 @@ final class GradientFile implements AutoCloseable {
     channel.truncate(length).position(length);
   }
 
-  /** Appends a finite vector of the backend. */
+  /** Appends a finite vector of the backend, whose numbers may change as soon as this returns. */
   void append(Tensor vector) {
-    MemorySegment host = onHost(vector);
-    try {
-      for (long at = 0; at < vector.elements(); at += CHUNK) {
-        int count = (int) Math.min(CHUNK, vector.elements() - at);
-        readBits(host, at, count);
-        write(count);
-      }
-    } catch (IOException e) {
-      throw failed(file, e);
+    await();
+    if (staging == null) {
+      staging = Arena.ofAuto().allocate(vector.byteSize(), Double.BYTES);
     }
+    Tensor copy = Tensor.view(staging, vector.dtype(), Shape.of(vector.elements()));
+    backend.download(vector, copy);
+    unwritten = writer.submit(() -> write(copy.elements()), null);
   }
 
+  /** Waits until everything is written and safe on the disk. */
   void force() {
+    await();
     try {
       channel.force(true);
     } catch (IOException e) {
@@ -70,9 +85,25 @@ final class GradientFile implements AutoCloseable {
     }
   }
 
+  /** Waits for the writing, too. Closing twice is harmless. */
   @Override
   public void close() throws IOException {
-    channel.close();
+    try (channel;
+        writer) {
+      await();
+    }
+  }
+
+  private void await() {
+    try {
+      unwritten.get();
+    } catch (ExecutionException e) {
+      unwritten = CompletableFuture.completedFuture(null);
+      throw e.getCause() instanceof LetheException known ? known : new IllegalStateException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while writing " + file, e);
+    }
   }
 
   static FormatException failed(Path file, IOException e) {
@@ -86,15 +117,21 @@ final class GradientFile implements AutoCloseable {
         e);
   }
 
-  private MemorySegment onHost(Tensor vector) {
-    if (backend.allocator() instanceof HostAllocator) {
-      return vector.segment();
+  private void write(long elements) {
+    try {
+      for (long at = 0; at < elements; at += CHUNK) {
+        int count = (int) Math.min(CHUNK, elements - at);
+        readBits(staging, at, count);
+        writeBits(count);
+      }
+      unforced += elements * dtype.bytes();
+      if (unforced >= FORCED) {
+        channel.force(false);
+        unforced = 0;
+      }
+    } catch (IOException e) {
+      throw failed(file, e);
     }
-    if (staging == null) {
-      staging = Arena.ofAuto().allocate(vector.byteSize());
-    }
-    backend.download(vector, Tensor.view(staging, vector.dtype(), Shape.of(vector.elements())));
-    return staging;
   }
 
   /** The next elements as bits of float32, in {@link #bits}. */
@@ -109,7 +146,7 @@ final class GradientFile implements AutoCloseable {
     }
   }
 
-  private void write(int count) throws IOException {
+  private void writeBits(int count) throws IOException {
     if (dtype == DType.F32) {
       MemorySegment.copy(bits, 0, window, INTS, 0, count);
     } else {

@@ -104,7 +104,8 @@ public final class RecordedUnlearner implements Unlearner {
   }
 
   private ModelGradients gradients() {
-    return new ModelGradients(task.model(), task.measuring().limits());
+    return new ModelGradients(
+        task.model(), recording.log().options(), task.measuring().limits());
   }
 
   /**

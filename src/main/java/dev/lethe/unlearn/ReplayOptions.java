@@ -23,7 +23,7 @@ public record ReplayOptions(
       new ReplayOptions(0, Double.NaN, 1, BY_COST, false);
 
   private static final double MEASURING = 0.05;
-  private static final int FEWEST = 4;
+  private static final int FEWEST = 8;
   private static final int MOST = 32;
 
   public ReplayOptions {

@@ -6,7 +6,7 @@ import dev.lethe.tensor.Shape;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 
-/** {@link DropoutKernels}: the same mask everywhere, repeated per direction. */
+/** {@link DropoutKernels}: the same mask everywhere, by the rows' keys, repeated per direction. */
 public final class DropoutContract {
   private static final long[][] SIZES = {
     {1, 1}, {3, 17}, {5, 64}, {2, 3, 33}, {3, 7, 100}, {1, 1, 5}, {3, 5, 64}
@@ -32,13 +32,16 @@ public final class DropoutContract {
 
   private static void apply(KernelCase c, long[] dims, double probability, boolean accumulate) {
     long seed = SEEDS[c.random().nextInt(SEEDS.length)];
-    long maskElements = dims[dims.length - 2] * dims[dims.length - 1];
+    int rows = (int) dims[dims.length - 2];
+    Slot keys = c.indices("keys", c.random().ints(2L * rows).toArray());
     Slot x = c.activation("x", dims);
     Slot y = accumulate ? c.inOut("y", dims) : c.output("y", dims);
     c.run(
         on ->
             on.backend()
                 .dropout()
-                .apply(seed, probability, maskElements, on.of(x), on.of(y), accumulate));
+                .apply(
+                    seed, probability, on.of(keys).reshape(rows, 2), on.of(x), on.of(y),
+                    accumulate));
   }
 }

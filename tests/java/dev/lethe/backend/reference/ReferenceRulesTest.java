@@ -9,6 +9,7 @@ import dev.lethe.backend.Packing;
 import dev.lethe.backend.RopeTable;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 import java.util.Random;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.Test;
@@ -94,7 +95,8 @@ final class ReferenceRulesTest {
   @Test
   void dropout() {
     ReferenceDropout dropout = new ReferenceDropout();
-    BiConsumer<Tensor, Tensor> drop = (x, y) -> dropout.apply(7, 0.3, 50, x, y, false);
+    BiConsumer<Tensor, Tensor> drop = (x, y) -> 
+        dropout.apply(7, 0.3, keys(10), x, y, false);
     RulesCheck.check(new LinearRules("dropout", 10, 5, 10, 5, drop, drop), SEED);
   }
 
@@ -104,14 +106,23 @@ final class ReferenceRulesTest {
     Tensor ones = Flat.zeros(100, 1000);
     new ReferenceVectors().fill(ones, 1);
     Tensor y = Flat.zeros(100, 1000);
-    dropout.apply(42, 0.3, ones.elements(), ones, y, false);
+    Tensor keys = keys(100);
+    dropout.apply(42, 0.3, keys, ones, y, false);
     int kept = 0;
     for (int i = 0; i < y.elements(); i++) {
-      boolean keeps = DropoutKernels.keeps(42, i, 0.3);
+      long rowSeed = DropoutKernels.rowSeed(42, (i / 1000 + 1) * 0x1_0000_0001L);
+      boolean keeps = DropoutKernels.keeps(rowSeed, i % 1000, 0.3);
       assertEquals(keeps ? 1 / 0.7 : 0, y.get(i), 1e-15, "element " + i);
       kept += keeps ? 1 : 0;
     }
     assertEquals(0.7, kept / 1e5, 0.01, "share that is kept");
+  }
+
+  /** Keys whose halves are both the row's number from 1 on. */
+  private static Tensor keys(int rows) {
+    int[] halves = new int[2 * rows];
+    Arrays.setAll(halves, i -> i / 2 + 1);
+    return Tensor.of(Shape.of(rows, 2), halves);
   }
 
   private static RopeTable ropeTable(int positions, int half) {

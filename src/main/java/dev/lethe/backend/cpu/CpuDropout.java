@@ -3,7 +3,6 @@ package dev.lethe.backend.cpu;
 import static dev.lethe.tensor.DType.F32;
 
 import dev.lethe.backend.DropoutKernels;
-import dev.lethe.backend.Require;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,30 +19,26 @@ final class CpuDropout implements DropoutKernels {
 
   @Override
   public void apply(
-      long seed, double probability, long maskElements, Tensor x, Tensor y, boolean accumulate) {
-    Require.rank("dropout.apply: x", x, 2, 3);
-    Require.tensor("dropout.apply: x", x, F32, x.shape().toArray());
-    Require.tensor("dropout.apply: y", y, F32, x.shape().toArray());
-    Require.that(
-        probability >= 0 && probability < 1, "dropout.apply: probability", "[0,1)", probability);
-    Require.that(
-        maskElements == x.dim(-2) * x.dim(-1),
-        "dropout.apply: maskElements",
-        x.dim(-2) * x.dim(-1),
-        maskElements);
+      long seed, double probability, Tensor keys, Tensor x, Tensor y, boolean accumulate) {
+    DropoutKernels.require(F32, probability, keys, x, y);
     MemorySegment in = Cpu.memory(x);
     MemorySegment out = Cpu.memory(y);
     float gain = (float) (1 / (1 - probability));
     long width = x.dim(-1);
+    long n = x.dim(-2);
     cpu.pool()
         .runRanges(
             Math.toIntExact(x.shape().rows()),
             Cpu.grain(width),
             (from, to, scratch) -> {
-              for (long i = from * width; i < to * width; i++) {
-                boolean kept = DropoutKernels.keeps(seed, i % maskElements, probability);
-                float value = kept ? gain * in.get(FLOAT, 4 * i) : 0;
-                out.set(FLOAT, 4 * i, accumulate ? out.get(FLOAT, 4 * i) + value : value);
+              for (long row = from; row < to; row++) {
+                long rowSeed = DropoutKernels.rowSeed(seed, DropoutKernels.key(keys, row % n));
+                for (long column = 0; column < width; column++) {
+                  long at = 4 * (row * width + column);
+                  boolean kept = DropoutKernels.keeps(rowSeed, column, probability);
+                  float value = kept ? gain * in.get(FLOAT, at) : 0;
+                  out.set(FLOAT, at, accumulate ? out.get(FLOAT, at) + value : value);
+                }
               }
             });
   }

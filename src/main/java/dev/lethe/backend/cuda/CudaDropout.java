@@ -1,7 +1,6 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.DropoutKernels;
-import dev.lethe.backend.Require;
 import dev.lethe.tensor.Tensor;
 
 /** Dropout by kernels/dropout.cu, with the mask of {@link DropoutKernels#keeps}. */
@@ -14,22 +13,15 @@ final class CudaDropout implements DropoutKernels {
 
   @Override
   public void apply(
-      long seed, double probability, long maskElements, Tensor x, Tensor y, boolean accumulate) {
-    Require.rank("dropout.apply: x", x, 2, 3);
-    Require.tensor("dropout.apply: x", x, cuda.type(), x.shape().toArray());
-    Require.tensor("dropout.apply: y", y, cuda.type(), x.shape().toArray());
-    Require.that(
-        probability >= 0 && probability < 1, "dropout.apply: probability", "[0,1)", probability);
-    Require.that(
-        maskElements == x.dim(-2) * x.dim(-1),
-        "dropout.apply: maskElements",
-        x.dim(-2) * x.dim(-1),
-        maskElements);
+      long seed, double probability, Tensor keys, Tensor x, Tensor y, boolean accumulate) {
+    DropoutKernels.require(cuda.type(), probability, keys, x, y);
+    long n = x.dim(-2);
+    long width = x.dim(-1);
     long k = x.shape().rank() == 2 ? 1 : x.dim(0);
     cuda.kernel("dropout_apply")
-        .with(x).with(y).with(seed).with(threshold(probability))
-        .with((float) (1 / (1 - probability))).with(accumulate ? 1 : 0).with(maskElements).with(k)
-        .run(cuda.elements(maskElements));
+        .with(x).with(y).with(keys).with(seed).with(threshold(probability))
+        .with((float) (1 / (1 - probability))).with(accumulate ? 1 : 0).with(n).with(width).with(k)
+        .run(cuda.elements(n * width));
   }
 
   /** The least 53-bit integer i with i·2⁻⁵³ ≥ probability; both the product and the ceiling are exact. */

@@ -3,29 +3,24 @@ package dev.lethe.backend.reference;
 import static dev.lethe.tensor.DType.F64;
 
 import dev.lethe.backend.DropoutKernels;
-import dev.lethe.backend.Require;
 import dev.lethe.tensor.Tensor;
 
 /** Dropout by the mask of {@link DropoutKernels#keeps}. */
 final class ReferenceDropout implements DropoutKernels {
   @Override
   public void apply(
-      long seed, double probability, long maskElements, Tensor x, Tensor y, boolean accumulate) {
-    Require.rank("dropout.apply: x", x, 2, 3);
-    Require.tensor("dropout.apply: x", x, F64, x.shape().toArray());
-    Require.tensor("dropout.apply: y", y, F64, x.shape().toArray());
-    Require.that(
-        probability >= 0 && probability < 1, "dropout.apply: probability", "[0,1)", probability);
-    Require.that(
-        maskElements == x.dim(-2) * x.dim(-1),
-        "dropout.apply: maskElements",
-        x.dim(-2) * x.dim(-1),
-        maskElements);
+      long seed, double probability, Tensor keys, Tensor x, Tensor y, boolean accumulate) {
+    DropoutKernels.require(F64, probability, keys, x, y);
     Matrix in = Matrix.of(x);
     Matrix out = Matrix.zeros(in.rows(), in.cols());
-    for (int i = 0; i < in.values().length; i++) {
-      if (DropoutKernels.keeps(seed, i % maskElements, probability)) {
-        out.values()[i] = in.values()[i] / (1 - probability);
+    for (int row = 0; row < in.rows(); row++) {
+      long rowSeed =
+          DropoutKernels.rowSeed(seed, DropoutKernels.key(keys, row % keys.dim(0)));
+      for (int column = 0; column < in.cols(); column++) {
+        if (DropoutKernels.keeps(rowSeed, column, probability)) {
+          int i = row * in.cols() + column;
+          out.values()[i] = in.values()[i] / (1 - probability);
+        }
       }
     }
     out.put(y, accumulate);
