@@ -42,7 +42,7 @@ class OperatorsTest {
     BilinearTerm term = new BilinearTerm(net.backend, List.of(net.layer));
     try (WeightGradients gradients = new WeightGradients(net.backend, List.of(net.layer))) {
       gradients.add(net.at, 1);
-      term.add(step, gradients.lowRank(16));
+      term.addMean(step, gradients.lowRank(16));
     }
     return term;
   }
@@ -131,8 +131,8 @@ class OperatorsTest {
         SoftmaxLayer other = new SoftmaxLayer("reference", SEED + 1);
         BilinearTerm term = new BilinearTerm(net.backend, List.of(net.layer))) {
       List<List<BilinearTerm.Weight>> weights = List.of(weights(net), weights(other));
-      term.add(4, weights.get(0));
-      term.add(8, weights.get(1));
+      term.addMean(4, weights.get(0));
+      term.addMean(8, weights.get(1));
       Tensor d = net.random(1, 1, P);
       Tensor early = product(net, term, 4, d);
       Tensor late = product(net, term, 8, d);
@@ -142,8 +142,10 @@ class OperatorsTest {
       net.backend.vectors().axpy(0.75, early, mixed);
       net.backend.vectors().axpy(0.25, late, mixed);
       assertTrue(net.distance(product(net, term, 5, d), mixed) < 1e-14);
-      assertThrows(IllegalArgumentException.class, () -> term.add(8, weights.get(1)));
-      assertThrows(IllegalArgumentException.class, () -> term.add(9, List.of()));
+      term.addOwn(5, weights.get(1));
+      assertEquals(0, net.distance(product(net, term, 5, d), late));
+      assertThrows(IllegalArgumentException.class, () -> term.addMean(8, weights.get(1)));
+      assertThrows(IllegalArgumentException.class, () -> term.addMean(9, List.of()));
     }
   }
 

@@ -34,7 +34,7 @@ class PreparedOperatorsTest {
   private static final long SEED = 93;
   private static final TinyModels.Dims DIMS = new TinyModels.Dims(2, 64, 48, 2, 1, 23, 64, "");
   private static final PreparationSettings SETTINGS =
-      new PreparationSettings(List.of(0.5), 18, 2, 4, List.of(0., 0.5), 5, 3, SEED);
+      new PreparationSettings(12, 2, 0, 2, 3, SEED);
 
   @TempDir Path dir;
 
@@ -100,7 +100,7 @@ class PreparedOperatorsTest {
         new MemoryLog(TrainOptions.DEFAULT, rows, Tensor.of(Shape.of(initial.length), initial));
     for (int k = 0; k < 4; k++) {
       double[] gradient = random.doubles(parameters, -1, 1).map(x -> (float) x).toArray();
-      log.add(new LoggedStep(0.01, new int[] {k}, new double[] {1}), gradient);
+      log.add(new LoggedStep(0.01, new int[] {k, 8 - k}, new double[] {0.5, 0.5}), gradient);
     }
     return log;
   }

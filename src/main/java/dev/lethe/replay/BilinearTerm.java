@@ -8,7 +8,9 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The part of a LoRA pair's Hessian that Gauss-Newton curvature lacks. The loss sees A and B through W = W₀ + s·BA,
@@ -16,13 +18,14 @@ import java.util.List;
  *
  * <pre>{@code Ā += s·ḂᵀG,  B̄ += s·GȦᵀ}</pre>
  *
- * G is known at some steps of the run, as a product of thin matrices G ≈ Σₜ ȳₜxₜᵀ, and linear in between. Such a sum
- * is what ρ tokens with fixed x and ȳ would give, so the derivative of the adapter's gradient along (Ȧ,Ḃ) is the term.
+ * G is known as a product of thin matrices G ≈ Σₜ ȳₜxₜᵀ: at visited steps their own, elsewhere a mean over some
+ * steps, linear in between. Such a sum is what ρ tokens with fixed x and ȳ would give, so the derivative of the adapter's gradient along (Ȧ,Ḃ) is the term.
  */
 public final class BilinearTerm implements ReplayOperator {
   private final Backend backend;
   private final List<LoraLinear> layers;
   private final List<Point> points = new ArrayList<>();
+  private final Map<Integer, Point> own = new HashMap<>();
   private final Scope scope;
 
   /**
@@ -43,19 +46,33 @@ public final class BilinearTerm implements ReplayOperator {
   }
 
   /**
-   * Adds G as it is at a step, later than those added before; its tensors are copied to the backend.
+   * Adds G around a step, later than those added before; its tensors are copied to the backend.
    *
    * @param weights one for each layer
    */
-  public void add(int step, List<Weight> weights) {
+  public void addMean(int step, List<Weight> weights) {
+    if (!points.isEmpty() && step <= points.getLast().step) {
+      throw new IllegalArgumentException("step %d after %d".formatted(step, points.getLast().step));
+    }
+    points.add(point(step, weights));
+  }
+
+  /** Adds a step's own G; its tensors are copied to the backend. */
+  public void addOwn(int step, List<Weight> weights) {
+    own.put(step, point(step, weights));
+  }
+
+  /** The steps that have their own G, ascending. */
+  public List<Integer> ownSteps() {
+    return own.keySet().stream().sorted().toList();
+  }
+
+  private Point point(int step, List<Weight> weights) {
     if (weights.size() != layers.size()) {
       throw new IllegalArgumentException(
           "%d gradients for %d layers".formatted(weights.size(), layers.size()));
     }
-    if (!points.isEmpty() && step <= points.getLast().step) {
-      throw new IllegalArgumentException("step %d after %d".formatted(step, points.getLast().step));
-    }
-    points.add(new Point(step, weights.stream().map(this::upload).toList()));
+    return new Point(step, weights.stream().map(this::upload).toList());
   }
 
   private Weight upload(Weight weight) {
@@ -75,6 +92,10 @@ public final class BilinearTerm implements ReplayOperator {
 
   @Override
   public void addProduct(int step, Tensor d, double scale, Tensor out) {
+    if (own.containsKey(step)) {
+      addProduct(own.get(step), d, scale, out);
+      return;
+    }
     int next = 0;
     while (next < points.size() && points.get(next).step <= step) {
       next++;

@@ -33,19 +33,24 @@ record OperatorFiles(Path dir) {
     return dir.resolve("operators.json");
   }
 
-  /** Sampled gradients: {@code rows} (N,P) BF16. */
-  Path sketch(int step) {
-    return dir.resolve("sketch-%06d.safetensors".formatted(step));
+  /** Sampled gradients of a group of visits: {@code rows} (N,P) BF16. */
+  Path sketch(int group) {
+    return dir.resolve("sketch-%04d.safetensors".formatted(group));
   }
 
   /** Sums for EK-FAC's bases. */
-  Path factors(int step) {
-    return dir.resolve("factors-%06d.safetensors".formatted(step));
+  Path factors(int group) {
+    return dir.resolve("factors-%04d.safetensors".formatted(group));
   }
 
-  /** Gradients of the full weights. */
-  Path weights(int step) {
-    return dir.resolve("weights-%06d.safetensors".formatted(step));
+  /** Gradients of the full weights at each of its steps. */
+  Path weights(int group) {
+    return dir.resolve("weights-%04d.safetensors".formatted(group));
+  }
+
+  /** Their means, which come from the weights of all groups. */
+  Path means() {
+    return dir.resolve("means.safetensors");
   }
 
   /** EK-FAC, which comes from sketch and factors. */
@@ -120,6 +125,11 @@ record OperatorFiles(Path dir) {
     return new LetheException(
         dir.toString(), "these prepared operators " + problem, expected, got,
         "Delete the folder, or name another with --operators; lethe prepare makes them anew.");
+  }
+
+  /** The name of the tensor of a step's places. */
+  static String placesOf(int step) {
+    return "step-%08d/%s".formatted(step, PLACES);
   }
 
   /** The places of a part's rows. */

@@ -9,7 +9,9 @@ import dev.lethe.influence.BatchLimits;
 import dev.lethe.influence.DrawnPass;
 import dev.lethe.influence.FactorStatistics;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.replay.PreparationPlan.Point;
+import dev.lethe.replay.PreparationPlan.Group;
+import dev.lethe.replay.PreparationPlan.Visit;
+import dev.lethe.replay.PreparedParts.Missing;
 import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerReplay;
@@ -20,11 +22,11 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
+import java.util.function.Consumer;
 
 /**
- * Fits the operators of recorded replay to a run, once for all requests: replays the optimiser to chosen steps and
- * samples gradients there. What is finished is kept, so that an interrupted preparation goes on where it stopped and
+ * Fits the operators of recorded replay to a run, once for all requests: replays the optimiser, visits steps and
+ * samples gradients of their own rows there. What is finished is kept, so that an interrupted preparation goes on where it stopped and
  * one whose rows were removed makes only what those rows were part of. Same run, settings and backend: same bytes.
  */
 public final class Preparation {
@@ -79,24 +81,26 @@ public final class Preparation {
 
   /** Cost of what is missing in sample gradients (a forward and a backward of one row). */
   public double cost() {
-    return missing().stream().mapToDouble(point -> cost(point) / 3).sum();
+    return parts().missing().stream().mapToDouble(this::cost).sum();
   }
 
-  private double cost(Point point) {
-    return point.most() + 2.0 * plan.draws() * point.sketch() + 2.0 * point.weights();
+  private double cost(Missing missing) {
+    double cost = 0;
+    for (Visit visit : missing.group().visits()) {
+      boolean draws = missing.sketch() || missing.factors() && visit.factors();
+      double passes = (draws ? 2.0 * plan.draws() : 0) + (missing.weights() ? 2 : 0);
+      cost += passes == 0 ? 0 : visit.count() * (1 + passes) / 3;
+    }
+    return cost;
   }
 
   /** Whether nothing is missing. */
   public boolean complete() {
-    return missing().isEmpty() && Files.exists(files.ekfac());
+    return parts().complete();
   }
 
-  private List<Point> missing() {
-    PreparedParts parts = new PreparedParts(files, plan);
-    return plan.points().stream()
-        .map(parts::missing)
-        .filter(point -> point.most() > 0)
-        .toList();
+  private PreparedParts parts() {
+    return new PreparedParts(files, plan);
   }
 
   /**
@@ -105,140 +109,122 @@ public final class Preparation {
    * @return whether it is complete; false where the monitor interrupted
    */
   public boolean run(PreparationMonitor monitor) {
-    List<Point> missing = missing();
-    Watch watch = new Watch(monitor, missing.stream().mapToLong(Point::most).sum());
+    List<Missing> missing = parts().missing();
+    Watch watch = new Watch(monitor, missing.stream().mapToLong(m -> m.group().count()).sum());
     if (!missing.isEmpty()) {
       EkfacParts.delete(files.ekfac());
+      EkfacParts.delete(files.means());
     }
     try (OptimizerReplay run = new OptimizerReplay(model.backend(), log.options(), log.initial())) {
-      for (Point point : missing) {
-        while (run.steps() < point.step()) {
-          int k = (int) run.steps();
-          run.step(log.step(k).rate(), log.gradient(k));
-        }
-        if (!make(point, run.theta(), watch)) {
+      for (Missing group : missing) {
+        if (!make(group, run, watch)) {
           return false;
         }
       }
     }
     if (!Files.exists(files.ekfac())) {
-      PreparedParts parts = new PreparedParts(files, plan);
-      try (PreparedParts.Sketch sketch = parts.openSketch()) {
-        EkfacParts.fit(model, parts.factors(), sketch.parts(), files.ekfac());
+      try (PreparedParts.Sketch sketch = parts().openSketch()) {
+        EkfacParts.fit(model, parts().factors(), sketch.parts(), files.ekfac());
       }
+    }
+    if (!Files.exists(files.means())) {
+      MeanWeights.fit(files, plan, model.adapted().size(), settings.rank());
     }
     return true;
   }
 
-  /** Samples one step; false where interrupted. */
-  private boolean make(Point point, Tensor theta, Watch watch) {
-    int[] places = Arrays.copyOf(plan.order(point.step()), point.most());
-    int rows = point.sketch() * plan.draws();
+  /** Visits the steps of a group; false where interrupted. */
+  private boolean make(Missing missing, OptimizerReplay run, Watch watch) {
+    Group group = missing.group();
+    int rows = group.count() * plan.draws();
+    Path file = files.sketch(group.index());
     Backend backend = model.backend();
     try (SketchBuffer sketch =
-            rows == 0 ? null : new SketchBuffer(files.sketch(point.step()), rows, theta.elements());
+            missing.sketch() ? new SketchBuffer(file, rows, log.initial().elements()) : null;
         FactorStatistics factors =
-            point.factors() == 0 ? null : new FactorStatistics(backend, model.adapted());
+            missing.factors() ? new FactorStatistics(backend, model.adapted()) : null;
         WeightGradients weights =
-            point.weights() == 0 ? null : new WeightGradients(backend, model.adapted())) {
-      Work work = new Work(point, theta, sketch, factors, weights);
-      for (int[] part : parts(point)) {
-        int first = part[0];
-        for (List<Sample> batch : batches(places, part)) {
-          if (watch.interrupted()) {
-            return false;
-          }
-          sample(work, batch, Arrays.copyOfRange(places, first, first + batch.size()), part[0]);
-          first += batch.size();
-          watch.done(batch.size());
+            missing.weights() ? new WeightGradients(backend, model.adapted()) : null) {
+      Work work = new Work(group, sketch, factors, weights, new LinkedHashMap<>());
+      for (Visit visit : group.visits()) {
+        while (run.steps() < visit.step()) {
+          int k = (int) run.steps();
+          run.step(log.step(k).rate(), log.gradient(k));
         }
+        if (watch.interrupted()) {
+          return false;
+        }
+        visit(work, visit, run.theta());
+        watch.done(visit.count());
       }
-      commit(work, places);
+      commit(work);
     }
     return true;
   }
 
-  /** The rows of a point cut where one of its purposes ends: first row, and the one behind the last. */
-  private static List<int[]> parts(Point point) {
-    int[] ends =
-        IntStream.of(0, point.factors(), point.sketch(), point.weights())
-            .sorted()
-            .distinct()
-            .toArray();
-    return IntStream.range(1, ends.length)
-        .mapToObj(i -> new int[] {ends[i - 1], ends[i]})
-        .toList();
-  }
-
-  private List<List<Sample>> batches(int[] places, int[] part) {
-    List<Sample> rows =
-        Arrays.stream(places, part[0], part[1])
-            .mapToObj(samples::get)
-            .toList();
-    return Batches.split(rows, limits.maxSamples(), limits.maxTokens());
-  }
-
-  private void sample(Work work, List<Sample> batch, int[] places, int first) {
-    try (DrawnPass pass = new DrawnPass(model, batch, work.theta)) {
-      boolean kept = first < work.point.sketch();
-      FactorStatistics factors = first < work.point.factors() ? work.factors : null;
-      if (kept || factors != null) {
-        long seed = SplitMix64.bits(settings.seed() ^ work.point.step(), work.drawn++);
-        pass.draw(plan.draws(), seed, factors, kept ? rows -> keep(work, places, rows) : null);
+  private void visit(Work work, Visit visit, Tensor theta) {
+    if (work.weights != null) {
+      work.weights.clear();
+    }
+    int batch = 0;
+    for (Map.Entry<Double, int[]> entry : visit.rows().entrySet()) {
+      int[] places = entry.getValue();
+      List<Sample> rows = Arrays.stream(places).mapToObj(samples::get).toList();
+      int first = 0;
+      for (List<Sample> part : Batches.split(rows, limits.maxSamples(), limits.maxTokens())) {
+        int[] of = Arrays.copyOfRange(places, first, first + part.size());
+        long seed = SplitMix64.bits(settings.seed() ^ visit.step(), batch++);
+        try (DrawnPass pass = new DrawnPass(model, part, theta)) {
+          FactorStatistics factors = visit.factors() ? work.factors : null;
+          if (work.sketch != null || factors != null) {
+            Consumer<Tensor> sink = work.sketch == null ? null : g -> keep(work.sketch, of, g);
+            pass.draw(plan.draws(), seed, factors, sink);
+          }
+          if (work.weights != null) {
+            work.weights.add(pass.linearization(), entry.getKey());
+          }
+        }
+        first += part.size();
       }
-      if (first < work.point.weights()) {
-        work.weights.add(pass.linearization(), 1.0 / work.point.weights());
-      }
+    }
+    if (work.weights != null) {
+      WeightGradients.put(visit.step(), work.weights.lowRank(settings.rank()), work.tensors);
+      work.tensors.put(
+          OperatorFiles.placesOf(visit.step()), OperatorFiles.places(visit.places()));
     }
   }
 
-  private void keep(Work work, int[] places, Tensor rows) {
+  private void keep(SketchBuffer sketch, int[] places, Tensor rows) {
     for (int i = 0; i < rows.dim(0); i++) {
-      model.backend().download(rows.row(i), work.sketch.next(places[i % places.length]));
+      model.backend().download(rows.row(i), sketch.next(places[i % places.length]));
     }
   }
 
-  private void commit(Work work, int[] places) {
-    int step = work.point.step();
+  private void commit(Work work) {
+    int index = work.group.index();
     if (work.factors != null) {
-      EkfacParts.writeFactors(
-          files.factors(step), work.factors, Arrays.copyOf(places, work.point.factors()));
+      int[] places =
+          work.group.visits().stream()
+              .filter(Visit::factors)
+              .flatMapToInt(visit -> Arrays.stream(visit.places()))
+              .toArray();
+      EkfacParts.writeFactors(files.factors(index), work.factors, places);
     }
     if (work.sketch != null) {
       work.sketch.commit();
     }
     if (work.weights != null) {
-      Map<String, Tensor> tensors =
-          new LinkedHashMap<>(WeightGradients.named(work.weights.lowRank(settings.rank())));
-      tensors.put(
-          OperatorFiles.PLACES,
-          OperatorFiles.places(Arrays.copyOf(places, work.point.weights())));
-      SafeTensors.write(files.weights(step), tensors, Map.of());
+      SafeTensors.write(files.weights(index), work.tensors, Map.of());
     }
   }
 
-  /** What is made at one step; null: not wanted. */
-  private static final class Work {
-    private final Point point;
-    private final Tensor theta;
-    private final SketchBuffer sketch;
-    private final FactorStatistics factors;
-    private final WeightGradients weights;
-    private long drawn;
-
-    Work(
-        Point point,
-        Tensor theta,
-        SketchBuffer sketch,
-        FactorStatistics factors,
-        WeightGradients weights) {
-      this.point = point;
-      this.theta = theta;
-      this.sketch = sketch;
-      this.factors = factors;
-      this.weights = weights;
-    }
-  }
+  /** What is made of a group; null: not wanted. */
+  private record Work(
+      Group group,
+      SketchBuffer sketch,
+      FactorStatistics factors,
+      WeightGradients weights,
+      Map<String, Tensor> tensors) {}
 
   private static final class Watch {
     private final PreparationMonitor monitor;

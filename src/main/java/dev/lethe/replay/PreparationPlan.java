@@ -1,84 +1,124 @@
 package dev.lethe.replay;
 
-import dev.lethe.tensor.SplitMix64;
+import dev.lethe.trajectory.LoggedStep;
 import dev.lethe.trajectory.TrainingLog;
-import java.util.Comparator;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /**
- * What is sampled at which step. The rows of a step are the first of an order that depends on the seed, the step
- * and each row alone: removing a row changes nothing else, and brings in the next.
+ * Which steps of a run are visited: all where that is what the sketch takes, otherwise the first few, when the
+ * curvature changes most, and others evenly spread. A visited step is sampled on its own rows.
  */
 final class PreparationPlan {
-  private final PreparationSettings settings;
-  private final TrainingLog log;
-  private final int[] rows;
-  private final TreeMap<Integer, Point> points = new TreeMap<>();
+  private static final int FIRST = 8;
+
+  /** EK-FAC's bases are fitted to one visit in so many. */
+  private static final int FACTORS_EVERY = 6;
+
+  private final List<Group> groups = new ArrayList<>();
   private final int draws;
 
   /**
-   * The samples of one step: the first so many rows of {@link #rows} for each purpose.
+   * A visited step.
    *
-   * @param sketch rows whose gradients are sampled
-   * @param factors rows for EK-FAC's bases, none more than sketch
-   * @param weights rows for the gradient of the full weights
+   * @param rows places of its rows that are left, by their weight in the step's gradient
+   * @param factors whether EK-FAC's bases are fitted to it too
    */
-  record Point(int step, int sketch, int factors, int weights) {
-    int most() {
-      return Math.max(sketch, weights);
+  record Visit(int step, TreeMap<Double, int[]> rows, boolean factors) {
+    int count() {
+      return rows.values().stream().mapToInt(places -> places.length).sum();
     }
 
-    Point without(boolean curvatureDone, boolean factorsDone, boolean weightsDone) {
-      return new Point(
-          step,
-          curvatureDone ? 0 : sketch,
-          factorsDone ? 0 : factors,
-          weightsDone ? 0 : weights);
+    /** All places. */
+    int[] places() {
+      return rows.values().stream().flatMapToInt(IntStream::of).toArray();
+    }
+  }
+
+  /** Visits that make a part of the result. */
+  record Group(int index, List<Visit> visits) {
+    int count() {
+      return visits.stream().mapToInt(Visit::count).sum();
+    }
+
+    int factorRows() {
+      return visits.stream().filter(Visit::factors).mapToInt(Visit::count).sum();
     }
   }
 
   PreparationPlan(TrainingLog log, PreparationSettings settings) {
-    this.log = log;
-    this.settings = settings;
-    this.rows =
-        IntStream.range(0, log.rows().size()).filter(i -> !log.rows().get(i).removed()).toArray();
-    List<Integer> curvature = steps(settings.curvatureAt());
-    int perPoint = Math.ceilDiv(settings.sketchRows(), curvature.size());
-    int samples = Math.min(rows.length, Math.ceilDiv(perPoint, settings.draws()));
-    this.draws = samples == 0 ? 0 : Math.ceilDiv(perPoint, samples);
-    for (int step : curvature) {
-      points.put(step, new Point(step, samples, Math.min(samples, settings.factorRows()), 0));
+    List<TreeMap<Double, int[]>> rows =
+        IntStream.range(0, log.steps()).mapToObj(k -> rows(log, k)).toList();
+    long slots = rows.stream().mapToLong(PreparationPlan::count).sum();
+    List<Integer> steps =
+        steps(settings, slots, log.steps()).stream().filter(k -> !rows.get(k).isEmpty()).toList();
+    int visited = (int) steps.stream().mapToLong(k -> count(rows.get(k))).sum();
+    this.draws =
+        visited == 0
+            ? settings.draws()
+            : Math.max(settings.draws(), Math.ceilDiv(settings.sketchRows(), visited));
+    for (int first = 0; first < steps.size(); first += settings.groupVisits()) {
+      int end = Math.min(steps.size(), first + settings.groupVisits());
+      List<Visit> visits = new ArrayList<>();
+      for (int i = first; i < end; i++) {
+        int step = steps.get(i);
+        visits.add(new Visit(step, rows.get(step), (i - first) % FACTORS_EVERY == 0));
+      }
+      groups.add(new Group(groups.size(), visits));
     }
-    int weights = Math.min(rows.length, settings.weightRows());
-    for (int step : steps(settings.weightsAt())) {
-      Point known = points.getOrDefault(step, new Point(step, 0, 0, 0));
-      points.put(step, new Point(step, known.sketch, known.factors, weights));
+  }
+
+  private static List<Integer> steps(PreparationSettings settings, long slots, int steps) {
+    double wanted =
+        Math.max(
+            (double) settings.sketchRows() / settings.draws(), settings.visitedShare() * slots);
+    long visits = slots == 0 ? 0 : (long) Math.ceil(wanted * steps / slots);
+    TreeSet<Integer> chosen = new TreeSet<>();
+    if (visits >= steps) {
+      IntStream.range(0, steps).forEach(chosen::add);
+      return List.copyOf(chosen);
     }
+    long first = Math.min(FIRST, visits / 4);
+    for (int i = 0; i < first; i++) {
+      chosen.add(i);
+    }
+    long spread = visits - first;
+    for (int i = 0; i < spread; i++) {
+      chosen.add((int) (first + (i + 0.5) * (steps - first) / spread));
+    }
+    return List.copyOf(chosen);
   }
 
-  private List<Integer> steps(List<Double> places) {
-    return places.stream().map(place -> (int) (place * log.steps())).distinct().sorted().toList();
+  private static TreeMap<Double, int[]> rows(TrainingLog log, int k) {
+    LoggedStep step = log.step(k);
+    TreeMap<Double, int[]> byWeight = new TreeMap<>();
+    for (int i = 0; i < step.rows().length; i++) {
+      int place = step.rows()[i];
+      if (step.weights()[i] != 0 && !log.rows().get(place).removed()) {
+        byWeight.merge(step.weights()[i], new int[] {place}, PreparationPlan::joined);
+      }
+    }
+    return byWeight;
   }
 
-  /** The steps at which something is sampled, ascending. */
-  List<Point> points() {
-    return List.copyOf(points.values());
+  private static int[] joined(int[] a, int[] b) {
+    return IntStream.concat(IntStream.of(a), IntStream.of(b)).toArray();
   }
 
-  /** Gradients sampled of each row. */
+  private static long count(TreeMap<Double, int[]> rows) {
+    return rows.values().stream().mapToLong(places -> places.length).sum();
+  }
+
+  /** The visits, in parts and in the order of the run. */
+  List<Group> groups() {
+    return groups;
+  }
+
+  /** Gradients sampled of each visited row. */
   int draws() {
     return draws;
-  }
-
-  /** The places in the log's rows that are left, in the order of a step. */
-  int[] order(int step) {
-    long seed = SplitMix64.bits(settings.seed(), step);
-    return IntStream.of(rows)
-        .boxed()
-        .sorted(Comparator.comparingLong(place -> SplitMix64.bits(seed, place)))
-        .mapToInt(Integer::intValue)
-        .toArray();
   }
 }

@@ -3,110 +3,66 @@ package dev.lethe.replay;
 import dev.lethe.LetheException;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.StrictJson;
-import java.util.ArrayList;
-import java.util.List;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * How finely operators are fitted, which decides what preparing costs.
  *
- * @param curvatureAt where in the run, as parts of its steps, curvature is sampled
- * @param sketchRows sampled gradients in all
- * @param draws sampled gradients of a row at a place; more where there are too few rows
- * @param factorRows rows at each place that EK-FAC's bases are fitted to
- * @param weightsAt where in the run the gradient of the full weights is taken
- * @param weightRows rows of each of these gradients
- * @param rank of these gradients as kept
- * @param seed of rows and labels
+ * @param sketchRows sampled gradients in all, at least
+ * @param draws sampled gradients of a row in a visited step; more where the run has too few steps
+ * @param visitedShare part of the run's rows that visited steps hold, at least
+ * @param groupVisits visited steps that make a part of the result, and over which weight gradients are averaged
+ * @param rank at which gradients of full weights are kept
+ * @param seed of labels
  */
 public record PreparationSettings(
-    List<Double> curvatureAt,
-    int sketchRows,
-    int draws,
-    int factorRows,
-    List<Double> weightsAt,
-    int weightRows,
-    int rank,
-    long seed) {
-  /** As `docs/studies` chose them. */
+    int sketchRows, int draws, double visitedShare, int groupVisits, int rank, long seed) {
+  /**
+   * 2,400 sampled gradients, two of a row, 15 % of the run's rows, groups of 15 steps, rank 16. A preparation costs
+   * 7/3 sample gradients for each visited row: 2.3 trainings of 400 rows for three epochs, 0.35 of one of 4,000.
+   */
   public static final PreparationSettings DEFAULT =
-      new PreparationSettings(
-          List.of(.03, .12, .3, .5, .7, .9),
-          2000,
-          2,
-          48,
-          List.of(0., .015, .03, .06, .1, .16, .25, .37, .5, .65, .8, .95),
-          120,
-          16,
-          0);
+      new PreparationSettings(2400, 2, 0.15, 15, 16, 0);
 
   public PreparationSettings {
-    curvatureAt = List.copyOf(curvatureAt);
-    weightsAt = List.copyOf(weightsAt);
-    requirePlaces("places of curvature", curvatureAt);
-    requirePlaces("places of weight gradients", weightsAt);
     requirePositive("sketch rows", sketchRows);
     requirePositive("draws", draws);
-    requirePositive("rows for bases", factorRows);
-    requirePositive("rows of weight gradients", weightRows);
+    requirePositive("visits of a group", groupVisits);
     requirePositive("rank", rank);
+    if (!(visitedShare >= 0 && visitedShare <= 1)) {
+      throw refused("visited share", "0 to 1", Double.toString(visitedShare));
+    }
   }
 
   /** The same with another seed. */
   public PreparationSettings withSeed(long other) {
-    return new PreparationSettings(
-        curvatureAt, sketchRows, draws, factorRows, weightsAt, weightRows, rank, other);
+    return new PreparationSettings(sketchRows, draws, visitedShare, groupVisits, rank, other);
   }
 
-  /** The same with another size of the sketch. */
+  /** The same with another size of the sketch, and no more steps than it needs. */
   public PreparationSettings withSketchRows(int rows) {
-    return new PreparationSettings(
-        curvatureAt, rows, draws, factorRows, weightsAt, weightRows, rank, seed);
+    return new PreparationSettings(rows, draws, 0, groupVisits, rank, seed);
   }
 
   ObjectNode toJson() {
-    ObjectNode json = StrictJson.newObject();
-    put(json.putArray("curvature_at"), curvatureAt);
-    json.put("sketch_rows", sketchRows).put("draws", draws).put("factor_rows", factorRows);
-    put(json.putArray("weights_at"), weightsAt);
-    json.put("weight_rows", weightRows).put("rank", rank).put("seed", seed);
-    return json;
+    return StrictJson.newObject()
+        .put("sketch_rows", sketchRows)
+        .put("draws", draws)
+        .put("visited_share", visitedShare)
+        .put("group_visits", groupVisits)
+        .put("rank", rank)
+        .put("seed", seed);
   }
 
   static PreparationSettings fromJson(JsonFields f) {
+    f.required("visited_share");
     return new PreparationSettings(
-        places(f, "curvature_at"),
         (int) f.integer("sketch_rows", 1, Integer.MAX_VALUE),
         (int) f.integer("draws", 1, Integer.MAX_VALUE),
-        (int) f.integer("factor_rows", 1, Integer.MAX_VALUE),
-        places(f, "weights_at"),
-        (int) f.integer("weight_rows", 1, Integer.MAX_VALUE),
+        f.numberOr("visited_share", 0, 0, 1),
+        (int) f.integer("group_visits", 1, Integer.MAX_VALUE),
         (int) f.integer("rank", 1, Integer.MAX_VALUE),
         f.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE));
-  }
-
-  private static void put(ArrayNode array, List<Double> places) {
-    places.forEach(array::add);
-  }
-
-  private static List<Double> places(JsonFields f, String field) {
-    JsonNode array = f.required(field);
-    List<Double> places = new ArrayList<>();
-    for (JsonNode place : array) {
-      if (!place.isNumber()) {
-        throw f.wrongType(field, array, "a list of numbers");
-      }
-      places.add(place.doubleValue());
-    }
-    return places;
-  }
-
-  private static void requirePlaces(String what, List<Double> places) {
-    if (places.isEmpty() || places.stream().anyMatch(p -> !(p >= 0 && p < 1))) {
-      throw refused(what, "at least one, each from 0 to below 1", places.toString());
-    }
   }
 
   private static void requirePositive(String what, int value) {

@@ -2,20 +2,10 @@ package dev.lethe.replay;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.LoraLinear;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.replay.PreparationPlan.Point;
-import dev.lethe.tensor.Tensor;
-import dev.lethe.trajectory.LoggedRow;
 import dev.lethe.trajectory.TrainingLog;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * The operators that a preparation left, ready for replay: a sketch of the Gauss-Newton curvature, shrunk towards
@@ -26,10 +16,13 @@ public final class PreparedOperators implements AutoCloseable {
   public static final String FOLDER = "lethe_operators";
 
   private final PreparedParts.Sketch sketch;
+  private final BilinearTerm bilinear;
   private final WeightedSum operator;
 
-  private PreparedOperators(PreparedParts.Sketch sketch, WeightedSum operator) {
+  private PreparedOperators(
+      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum operator) {
     this.sketch = sketch;
+    this.bilinear = bilinear;
     this.operator = operator;
   }
 
@@ -48,9 +41,13 @@ public final class PreparedOperators implements AutoCloseable {
     OperatorFiles files = new OperatorFiles(dir);
     PreparedParts parts = complete(files, log, model);
     PreparedParts.Sketch sketch = parts.openSketch();
+    List<LoraLinear> layers = model.adapted();
+    BilinearTerm bilinear = new BilinearTerm(model.backend(), layers);
     try {
-      return new PreparedOperators(sketch, operator(files, parts, sketch, model));
+      MeanWeights.load(files, parts.plan(), layers.size(), bilinear);
+      return new PreparedOperators(sketch, bilinear, operator(files, sketch, bilinear, model));
     } catch (RuntimeException | Error e) {
+      bilinear.close();
       sketch.close();
       throw e;
     }
@@ -63,26 +60,19 @@ public final class PreparedOperators implements AutoCloseable {
     }
     PreparationSettings settings = files.open(OperatorFiles.identity(log, model));
     PreparedParts parts = new PreparedParts(files, new PreparationPlan(log, settings));
-    boolean missing = parts.plan().points().stream().anyMatch(p -> parts.missing(p).most() > 0);
-    if (missing || !Files.exists(files.ekfac())) {
+    if (!parts.complete()) {
       throw incomplete(files, "the operators are not fully prepared");
     }
     return parts;
   }
 
   private static WeightedSum operator(
-      OperatorFiles files, PreparedParts parts, PreparedParts.Sketch sketch, AdaptedModel model) {
+      OperatorFiles files,
+      PreparedParts.Sketch sketch,
+      BilinearTerm bilinear,
+      AdaptedModel model) {
     SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts());
     double rho = shrinkage(ggn.rows(), model.layout().size());
-    List<LoraLinear> layers = model.adapted();
-    BilinearTerm bilinear = new BilinearTerm(model.backend(), layers);
-    for (Point point : parts.plan().points()) {
-      if (point.weights() > 0) {
-        try (SafeTensors file = SafeTensors.open(files.weights(point.step()))) {
-          bilinear.add(point.step(), parts.weights(file, layers.size()));
-        }
-      }
-    }
     return new WeightedSum(
         List.of(
             new WeightedSum.Term(1 - rho, ggn),
@@ -104,6 +94,11 @@ public final class PreparedOperators implements AutoCloseable {
     return sketch.parts().stream().mapToLong(part -> part.rows().dim(0)).sum();
   }
 
+  /** Steps of the run whose own rows the operator knows, ascending; elsewhere it is a mean. */
+  public List<Integer> visitedSteps() {
+    return bilinear.ownSteps();
+  }
+
   /** The operator, which lives as long as this. */
   public ReplayOperator operator() {
     return operator;
@@ -120,71 +115,7 @@ public final class PreparedOperators implements AutoCloseable {
    */
   public static void writeWithout(
       Path from, Path to, TrainingLog before, TrainingLog after, AdaptedModel model) {
-    OperatorFiles source = new OperatorFiles(from);
-    OperatorFiles target = new OperatorFiles(to);
-    PreparationSettings settings = source.open(OperatorFiles.identity(before, model));
-    createFolder(to);
-    target.create(OperatorFiles.identity(after, model), settings);
-    for (Point point : new PreparationPlan(before, settings).points()) {
-      int step = point.step();
-      copySketch(source.sketch(step), target.sketch(step), before, after);
-      copyWhole(source.weights(step), target.weights(step), before, after);
-      copyWhole(source.factors(step), target.factors(step), before, after);
-    }
-  }
-
-  private static void createFolder(Path dir) {
-    try {
-      Files.createDirectories(dir);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  private static void copySketch(Path from, Path to, TrainingLog before, TrainingLog after) {
-    if (!Files.exists(from)) {
-      return;
-    }
-    try (SafeTensors file = SafeTensors.open(from)) {
-      int[] places = OperatorFiles.places(file.get(OperatorFiles.PLACES));
-      Tensor rows = file.get(SketchBuffer.ROWS);
-      int[] kept =
-          IntStream.range(0, places.length)
-              .filter(i -> same(places[i], before, after))
-              .toArray();
-      if (kept.length == 0) {
-        return;
-      }
-      try (SketchBuffer buffer = new SketchBuffer(to, kept.length, rows.dim(1))) {
-        for (int i : kept) {
-          buffer.next(places[i]).copyFrom(rows.row(i));
-        }
-        buffer.commit();
-      }
-    }
-  }
-
-  /** Whether a row is still what was trained on. */
-  private static boolean same(int place, TrainingLog before, TrainingLog after) {
-    LoggedRow now = after.rows().get(place);
-    return !now.removed() && now.equals(before.rows().get(place));
-  }
-
-  /** Copies a part unless a removed row has a share in it. */
-  private static void copyWhole(Path from, Path to, TrainingLog before, TrainingLog after) {
-    if (!Files.exists(from)) {
-      return;
-    }
-    try (SafeTensors file = SafeTensors.open(from)) {
-      for (int place : OperatorFiles.places(file.get(OperatorFiles.PLACES))) {
-        if (!same(place, before, after)) {
-          return;
-        }
-      }
-      Map<String, Tensor> tensors = new LinkedHashMap<>();
-      file.names().forEach(name -> tensors.put(name, file.get(name)));
-      SafeTensors.write(to, tensors, Map.of());
-    }
+    new ReducedOperators(before, after).write(new OperatorFiles(from), new OperatorFiles(to), model);
   }
 
   private static LetheException incomplete(OperatorFiles files, String problem) {

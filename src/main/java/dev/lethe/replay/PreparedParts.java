@@ -1,8 +1,7 @@
 package dev.lethe.replay;
 
 import dev.lethe.format.SafeTensors;
-import dev.lethe.replay.PreparationPlan.Point;
-import dev.lethe.tensor.Tensor;
+import dev.lethe.replay.PreparationPlan.Group;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,69 +9,82 @@ import java.util.List;
 
 /** Which parts of a plan lie in the folder, and what is in them. */
 record PreparedParts(OperatorFiles files, PreparationPlan plan) {
-  /** A sketch from which more than this part of its rows was removed is made anew. */
+  /** A part from which more than this was removed is made anew. */
   private static final double MOST_DROPPED = 0.25;
 
-  /**
-   * What is still to be made of a planned point. Statistics for bases are written before the sketch, so that they
-   * are missing beside one only where a removal took them; bases hardly change while half of them are left.
-   */
-  Point missing(Point planned) {
-    long wanted = (long) planned.sketch() * plan.draws();
-    boolean sketch = sketchRows(planned.step()) >= (1 - MOST_DROPPED) * wanted;
-    boolean factors =
-        planned.factors() == 0
-            || Files.exists(files.factors(planned.step()))
-            || sketch && enoughFactors();
-    boolean weights = planned.weights() == 0 || Files.exists(files.weights(planned.step()));
-    return planned.without(sketch, factors, weights);
+  /** What is to be made of a group. */
+  record Missing(Group group, boolean sketch, boolean factors, boolean weights) {
+    boolean any() {
+      return sketch || factors || weights;
+    }
   }
 
-  private long sketchRows(int step) {
-    if (!Files.exists(files.sketch(step))) {
+  /**
+   * What is still to be made of a group. Statistics for bases are written before the sketch, so that they are missing
+   * beside one only where a removal took them; bases hardly change while half of them are left.
+   */
+  Missing missing(Group group) {
+    int index = group.index();
+    boolean sketch = !enough(sketchRows(index), (long) group.count() * plan.draws());
+    boolean factors =
+        !Files.exists(files.factors(index)) && (sketch || 2 * factors().size() < groups());
+    return new Missing(group, sketch, factors, !enough(weightSteps(index), group.visits().size()));
+  }
+
+  private static boolean enough(long there, long wanted) {
+    return there >= (1 - MOST_DROPPED) * wanted;
+  }
+
+  private int groups() {
+    return plan.groups().size();
+  }
+
+  private long sketchRows(int group) {
+    if (!Files.exists(files.sketch(group))) {
       return 0;
     }
-    try (SafeTensors file = SafeTensors.open(files.sketch(step))) {
+    try (SafeTensors file = SafeTensors.open(files.sketch(group))) {
       return file.get(SketchBuffer.ROWS).dim(0);
     }
   }
 
-  private boolean enoughFactors() {
-    long planned = plan.points().stream().filter(point -> point.factors() > 0).count();
-    return 2L * factors().size() >= planned;
+  private long weightSteps(int group) {
+    if (!Files.exists(files.weights(group))) {
+      return 0;
+    }
+    try (SafeTensors file = SafeTensors.open(files.weights(group))) {
+      return WeightGradients.steps(file).size();
+    }
+  }
+
+  /** All that is still to be made. */
+  List<Missing> missing() {
+    return plan.groups().stream().map(this::missing).filter(Missing::any).toList();
+  }
+
+  /** Whether nothing is missing. */
+  boolean complete() {
+    return missing().isEmpty() && Files.exists(files.ekfac()) && Files.exists(files.means());
   }
 
   /** The files of statistics that are there. */
   List<Path> factors() {
-    return plan.points().stream()
-        .map(point -> files.factors(point.step()))
+    return plan.groups().stream()
+        .map(group -> files.factors(group.index()))
         .filter(Files::exists)
         .toList();
   }
 
-  /** Maps the sketch; each step weighs alike, whatever its number of rows. */
+  /** Maps the sketch; every row weighs alike. */
   Sketch openSketch() {
     List<SafeTensors> open = new ArrayList<>();
-    List<Point> points = plan.points().stream().filter(point -> point.sketch() > 0).toList();
-    List<SketchedGgn.Part> parts = new ArrayList<>();
-    for (Point point : points) {
-      SafeTensors file = SafeTensors.open(files.sketch(point.step()));
-      open.add(file);
-      Tensor rows = file.get(SketchBuffer.ROWS);
-      parts.add(new SketchedGgn.Part(rows, 1.0 / points.size() / rows.dim(0)));
-    }
+    plan.groups().forEach(group -> open.add(SafeTensors.open(files.sketch(group.index()))));
+    long rows = open.stream().mapToLong(file -> file.get(SketchBuffer.ROWS).dim(0)).sum();
+    List<SketchedGgn.Part> parts =
+        open.stream()
+            .map(file -> new SketchedGgn.Part(file.get(SketchBuffer.ROWS), 1.0 / rows))
+            .toList();
     return new Sketch(open, parts);
-  }
-
-  /** The gradients of the full weights at a step. */
-  List<BilinearTerm.Weight> weights(SafeTensors file, int layers) {
-    List<BilinearTerm.Weight> weights = new ArrayList<>();
-    for (int i = 0; i < layers; i++) {
-      weights.add(
-          new BilinearTerm.Weight(
-              file.get(WeightGradients.input(i)), file.get(WeightGradients.output(i))));
-    }
-    return weights;
   }
 
   /** A mapped sketch. */

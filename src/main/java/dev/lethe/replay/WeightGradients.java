@@ -4,6 +4,7 @@ import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
+import dev.lethe.format.SafeTensors;
 import dev.lethe.influence.DenseDecompositions;
 import dev.lethe.influence.DenseDecompositions.LowRank;
 import dev.lethe.tensor.DType;
@@ -11,13 +12,16 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 
 /** Sums of the loss's gradients by the full weights of the adapted layers, ∂ℓ/∂W = Σₜ ȳₜxₜᵀ (out,in). */
 final class WeightGradients implements AutoCloseable {
+  private static final String X = "/x";
+  private static final String GY = "/gy";
+  private static final int PREFIX = "step-00000000".length();
+
   private final Backend backend;
   private final List<LoraLinear> layers;
   private final Scope scope;
@@ -34,6 +38,11 @@ final class WeightGradients implements AutoCloseable {
       backend.vectors().fill(sum, 0);
       sums.put(slot.aOffset(), sum);
     }
+  }
+
+  /** Starts again at zero. */
+  void clear() {
+    sums.values().forEach(sum -> backend.vectors().fill(sum, 0));
   }
 
   /** Adds scale times the gradient of the samples' summed losses. */
@@ -60,8 +69,10 @@ final class WeightGradients implements AutoCloseable {
   }
 
   private static BilinearTerm.Weight lowRank(double[] dense, LoraSlot slot, int rank) {
-    int out = Math.toIntExact(slot.out());
-    int in = Math.toIntExact(slot.in());
+    return lowRank(dense, Math.toIntExact(slot.out()), Math.toIntExact(slot.in()), rank);
+  }
+
+  private static BilinearTerm.Weight lowRank(double[] dense, int out, int in, int rank) {
     LowRank found = DenseDecompositions.lowRank(dense, out, in, rank);
     double[] gy = new double[found.left().length];
     for (int i = 0; i < out; i++) {
@@ -74,22 +85,55 @@ final class WeightGradients implements AutoCloseable {
         Tensor.of(Shape.of(found.rank(), out), gy));
   }
 
-  /** Tensors of a file, in F32. */
-  static Map<String, Tensor> named(List<BilinearTerm.Weight> weights) {
-    Map<String, Tensor> named = new LinkedHashMap<>();
+  /** Adds the tensors of a step to those of a file, in F32. */
+  static void put(int step, List<BilinearTerm.Weight> weights, Map<String, Tensor> named) {
     for (int i = 0; i < weights.size(); i++) {
-      named.put(input(i), floats(weights.get(i).x()));
-      named.put(output(i), floats(weights.get(i).gy()));
+      named.put(name(step, i) + X, floats(weights.get(i).x()));
+      named.put(name(step, i) + GY, floats(weights.get(i).gy()));
     }
-    return named;
   }
 
-  static String input(int layer) {
-    return "layer-%05d/x".formatted(layer);
+  /** The steps of a file, ascending. */
+  static List<Integer> steps(SafeTensors file) {
+    return file.names().stream()
+        .filter(name -> name.endsWith(name(0, 0).substring(PREFIX) + X))
+        .map(name -> Integer.parseInt(name.substring(5, PREFIX)))
+        .sorted()
+        .toList();
   }
 
-  static String output(int layer) {
-    return "layer-%05d/gy".formatted(layer);
+  /** The gradients of a step of a file, views of it. */
+  static List<BilinearTerm.Weight> get(SafeTensors file, int step, int layers) {
+    return IntStream.range(0, layers)
+        .mapToObj(
+            i ->
+                new BilinearTerm.Weight(
+                    file.get(name(step, i) + X), file.get(name(step, i) + GY)))
+        .toList();
+  }
+
+  private static String name(int step, int layer) {
+    return "step-%08d/layer-%05d".formatted(step, layer);
+  }
+
+  /** The mean of several steps' gradients of one layer, at most of a rank. */
+  static BilinearTerm.Weight mean(List<BilinearTerm.Weight> weights, int rank) {
+    int in = (int) weights.getFirst().x().dim(1);
+    int out = (int) weights.getFirst().gy().dim(1);
+    double[] dense = new double[out * in];
+    for (BilinearTerm.Weight weight : weights) {
+      double[] x = weight.x().toDoubles();
+      double[] gy = weight.gy().toDoubles();
+      for (int t = 0; t < weight.x().dim(0); t++) {
+        for (int i = 0; i < out; i++) {
+          double y = gy[t * out + i] / weights.size();
+          for (int j = 0; j < in; j++) {
+            dense[i * in + j] += y * x[t * in + j];
+          }
+        }
+      }
+    }
+    return lowRank(dense, out, in, rank);
   }
 
   static Tensor floats(Tensor host) {
