@@ -19,6 +19,8 @@ import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,8 +38,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * A training without rows, or with others in their place, against the same training by hand with a weight for every
- * row, in float64. Eleven rows in batches of two parts of two: rows 0 to 3 are a whole batch, rows 4 and 5 a part.
+ * A training without rows, or with others in their place, against the same training by hand with a weight
+ * for every row, in float64. Eleven rows in batches of two parts of two: rows 0 to 3 are a whole batch,
+ * rows 4 and 5 a part.
  */
 class ExactReplayTest {
   private static final long SEED = 47;
@@ -78,14 +81,15 @@ class ExactReplayTest {
 
   @ParameterizedTest
   @CsvSource({"ADAMW,KEEP", "ADAMW,SHRINK", "SGD,KEEP", "SGD,SHRINK"})
-  void isTheTrainingByHandWithWeights(OptimizerKind kind, Divisor divisor) {
+  void isTheTrainingByHandWithWeights(OptimizerKind kind, Divisor divisor) throws IOException {
     TrainOptions options = OPTIONS.toBuilder().optimizer(kind).build();
     Map<String, Sample> others = Map.of("7", other("7"));
     RowEdits edits = new RowEdits(GONE, others, divisor);
     try (LoraAdapter trained = adapter();
         LoraAdapter byHand = adapter()) {
       List<StepLog> logs = new ArrayList<>();
-      TrainingRecord record = train(trained, options, edits, logs).record();
+      TrainingResult result = train(trained, options, edits, logs);
+      TrainingRecord record = result.record();
       final long done = byHand(byHand, options, divisor, others);
       double[] expected = byHand.theta().toDoubles();
       assertArrayEquals(expected, trained.theta().toDoubles(), 1e-13, "seed " + SEED);
@@ -96,6 +100,9 @@ class ExactReplayTest {
       assertFalse(Double.isNaN(logs.get(1).loss()));
       assertEquals(4, record.n());
       assertEquals(new TrainingRecord.Edits(11, 7, 1, divisor), record.edits());
+      Path folder = Files.createDirectory(dir.resolve("record"));
+      result.writeRecord(folder);
+      assertEquals(record, TrainingRecord.read(folder).orElseThrow());
       List<Sample> target = List.of(rows.get(6), others.get("7"), rows.get(8), rows.get(10));
       assertEquals(TrainingRecord.dataSha256(target), record.dataSha256());
     }

@@ -3,6 +3,7 @@ package dev.lethe.trajectory;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.backend.cuda.EmulatedBackends;
 import dev.lethe.data.Sample;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.PeftAdapterConfig;
@@ -30,6 +31,7 @@ import java.util.stream.Stream;
 /** A tiny model and adapters that are trained on it with a trajectory. */
 final class TrainedTiny implements AutoCloseable {
   static final long SEED = 53;
+  static final String EMULATED = "emulated";
   static final String FORM = "automatic";
   static final TrainOptions OPTIONS =
       TrainOptions.builder()
@@ -53,7 +55,10 @@ final class TrainedTiny implements AutoCloseable {
 
   TrainedTiny(Path dir, String device) {
     this.dir = dir;
-    backend = Backends.select(device, BackendOptions.DEFAULT);
+    backend =
+        device.equals(EMULATED)
+            ? EmulatedBackends.open(DType.F32)
+            : Backends.select(device, BackendOptions.DEFAULT);
     TinyModels.Dims dims = new TinyModels.Dims(1, 8, 11, 2, 1, 13, 32, "");
     tiny = TinyModels.open(dir.resolve("model-" + device), dims, backend, SEED);
   }

@@ -100,7 +100,7 @@ class TrajectoryTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"cpu", "reference"})
+  @ValueSource(strings = {"cpu", "reference", TrainedTiny.EMULATED})
   void narrowGradientsAreTheWideOnesRounded(String device) {
     try (TrainedTiny place = new TrainedTiny(dir, device)) {
       AdaptedModel one = place.fresh();
@@ -178,6 +178,10 @@ class TrajectoryTest {
         Provenance after = log.provenance().after("data", log.provenance().edits(), "c1");
         List<LoggedRow> rows = RowHashes.edited(after.rowKey(), log.rows(), edits);
         writer.finish(next, after, rows);
+        Path again = dir.resolve("again");
+        model.adapter().save(again);
+        writer.finish(again, after, rows);
+        Trajectory.open(again, model).close();
       }
       try (Trajectory log = Trajectory.open(next, model)) {
         assertEquals(List.of("c1"), log.provenance().chain());

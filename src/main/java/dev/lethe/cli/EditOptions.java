@@ -19,7 +19,8 @@ final class EditOptions {
       names = "--without",
       paramLabel = "IDS",
       description =
-          "train without these rows, in the order and batches of all rows: ID,ID,... or @FILE with one id a line")
+          "train without these rows, in the order and batches of all rows: ID,ID,... or @FILE with one id"
+              + " a line")
   private String without;
 
   @Option(
@@ -39,8 +40,8 @@ final class EditOptions {
       paramLabel = "D",
       defaultValue = "keep",
       description =
-          "keep: a row of --without keeps its slot at weight 0; shrink: its batch's mean is over the rows that"
-              + " are left (default: ${DEFAULT-VALUE})")
+          "keep: a row of --without keeps its slot at weight 0; shrink: its batch's mean is over the rows"
+              + " that are left (default: ${DEFAULT-VALUE})")
   private String divisor;
 
   /** The edits, checked against the training rows. */

@@ -61,6 +61,7 @@ final class TrainCommand extends LetheCommand {
     RunFolder folder = RunFolder.open(out, resume);
     adapterOptions.check(this);
     minimum.check(this);
+    trajectory.check(this, minimum.asked());
     TrainOptions options = training.options(common.seed);
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());

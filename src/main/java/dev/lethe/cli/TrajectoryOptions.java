@@ -32,8 +32,8 @@ final class TrajectoryOptions {
       paramLabel = "MODE",
       defaultValue = "auto",
       description =
-          "keep every step's gradient for recorded replay: on, off, or auto, where it takes at most a quarter of"
-              + " the free disk (default: ${DEFAULT-VALUE})")
+          "keep every step's gradient for recorded replay: on, off, or auto, where it takes at most a"
+              + " quarter of the free disk (default: ${DEFAULT-VALUE})")
   private String trajectory;
 
   @Option(
@@ -43,10 +43,21 @@ final class TrajectoryOptions {
       description = "number format of these gradients: bf16 or f32 (default: ${DEFAULT-VALUE})")
   private String dtype;
 
+  /** Refuses what cannot be meant. */
+  void check(LetheCommand command, boolean toMinimum) {
+    TrajectoryFiles.dtype(dtype, "--trajectory-dtype");
+    if (mode(command) == Mode.ON && toMinimum) {
+      throw new LetheException(
+          "--trajectory on", "a trajectory does not lead to the minimum of --to-minimum",
+          "one of the two", "both",
+          "Leave --to-minimum away for recorded replay, or train with --trajectory off.");
+    }
+  }
+
   /**
    * Decides what a training leaves, before it starts.
    *
-   * @param steps of the whole run
+   * @param rows of the data
    * @param resumed whether the run goes on from a checkpoint
    */
   TrainingTrace trace(
@@ -60,26 +71,32 @@ final class TrajectoryOptions {
     Mode mode = mode(command);
     DType format = TrajectoryFiles.dtype(dtype, "--trajectory-dtype");
     if (toMinimum) {
-      requireNoMinimum(mode);
       say(command, "no trajectory is kept, because --to-minimum moves the adapter off its end");
       return TrainingTrace.none();
     }
     Path work = folder.state().resolve(TrajectoryFiles.FOLDER);
+    Path stateWork = folder.state().resolve(STATES);
     TrajectoryWriter writer = new TrajectoryWriter(work, model, format, options.batchSize());
-    SavedStates states =
-        new SavedStates(folder.state().resolve(STATES), options.totalSteps(rows));
+    SavedStates states = new SavedStates(stateWork, options.totalSteps(rows));
     if (resumed) {
       return requireSame(mode, format, work)
           ? TrainingTrace.of(writer)
-          : TrainingTrace.of(states);
+          : SavedStates.started(stateWork) ? TrainingTrace.of(states) : TrainingTrace.none();
     }
     long slots = Math.min(rows, (long) options.batchSize() * options.accumulation());
     long parameters = model.layout().size();
+    long free = free(folder.target());
     long size =
         TrajectoryFiles.size(options.totalSteps(rows), slots, rows, parameters, format);
-    return decide(command, mode, size, parameters * VECTORS * Float.BYTES, folder)
-        ? TrainingTrace.of(writer)
-        : TrainingTrace.of(states);
+    if (keep(command, mode, size, parameters * VECTORS * Float.BYTES, free, folder)) {
+      return TrainingTrace.of(writer);
+    }
+    int vector = model.backend().vectorType().bytes();
+    if (2 * SavedStates.size(options, parameters, vector) > free / 4) {
+      say(command, "there is no room for states of the training either");
+      return TrainingTrace.none();
+    }
+    return TrainingTrace.of(states);
   }
 
   private Mode mode(LetheCommand command) {
@@ -90,28 +107,23 @@ final class TrajectoryOptions {
     }
   }
 
-  private static void requireNoMinimum(Mode mode) {
-    if (mode == Mode.ON) {
-      throw new LetheException(
-          "--trajectory on", "a trajectory does not lead to the minimum of --to-minimum",
-          "one of the two", "both",
-          "Leave --to-minimum away for recorded replay, or train with --trajectory off.");
-    }
-  }
-
-  /** @param others bytes that the run's other files take */
-  private boolean decide(
-      LetheCommand command, Mode mode, long size, long others, RunFolder folder) {
+  /**
+   * Whether to keep a trajectory; says so.
+   *
+   * @param size bytes of the trajectory
+   * @param others bytes that the run's other files take
+   */
+  private static boolean keep(
+      LetheCommand command, Mode mode, long size, long others, long free, RunFolder folder) {
     if (mode == Mode.OFF) {
       return false;
     }
     Path target = TrajectoryFiles.folder(folder.target());
-    long free = free(folder.target());
     String sizes = "%s, %s free".formatted(Machine.bytes(size), Machine.bytes(free));
     if (mode == Mode.ON && (size > free || size + others > free)) {
       throw new LetheException(
           target.toString(), "there is no room for the trajectory",
-          Machine.bytes(size + others), Machine.bytes(free) + " free",
+          "about " + Machine.bytes(size), Machine.bytes(free) + " free",
           "Make room, choose another disk for --out, or train with --trajectory off.");
     }
     if (mode == Mode.AUTO && size > free / 4) {

@@ -12,8 +12,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * Rows of a data set that are named by their ids, each to be removed or replaced. Made by {@link #of}, which checks
- * it against the data.
+ * Rows of a data set that are named by their ids, each to be removed or replaced. Made by {@link #of},
+ * which checks it against the data.
  *
  * @param ids all of them in data order
  * @param replacements the new version by the id of its original; ids outside are removals
@@ -32,8 +32,8 @@ public record RowRequest(List<String> ids, Map<String, Sample> replacements) {
    * @param data all training rows, with unique ids
    * @param ids rows to forget; a row with a replacement need not be listed
    * @param replacements new versions; the id of each names its original
-   * @throws LetheException for an id that the data does not have (with near ones), an id or a replacement given
-   *     twice, and a request that leaves no row
+   * @throws LetheException for an id that the data does not have (with near ones), an id or a replacement
+   *     given twice, and a request that leaves no row
    */
   public static RowRequest of(
       List<Sample> data, Collection<String> ids, Collection<Sample> replacements) {

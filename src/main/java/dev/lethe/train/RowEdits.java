@@ -12,8 +12,9 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * How a training differs from one on all its rows as they are: some rows removed, some replaced. Order, batches,
- * their parts and learning rates stay those of the original rows, so that the two runs differ by the edits alone.
+ * How a training differs from one on all its rows as they are: some rows removed, some replaced. Order,
+ * batches, their parts and learning rates stay those of the original rows, so that the two runs differ by
+ * the edits alone.
  *
  * @param removed ids of rows that keep their slot without being trained on
  * @param replacements the row that is trained on in an original's slot, by the original's id

@@ -2,9 +2,11 @@ package dev.lethe.train;
 
 import dev.lethe.LetheException;
 import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.SafeTensors;
 import dev.lethe.format.Sha256;
 import dev.lethe.tensor.Tensor;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,9 +18,9 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 
 /**
- * θ and the optimiser's vectors after a few steps of a training, kept in {@value #FILE} beside an adapter that has no
- * trajectory: enough for averages over the run, and for exact replay to start behind its first steps. Tensors are
- * called {@code step-00000012/<vector>/<parameter name>}.
+ * θ and the optimiser's vectors after a few steps of a training, kept in {@value #FILE} beside an adapter
+ * that has no trajectory: enough for averages over the run, and for exact replay to start behind its first
+ * steps. Tensors are called {@code step-00000012/<vector>/<parameter name>}.
  */
 public final class SavedStates implements TrainingSink {
   /** The file in the adapter's folder. */
@@ -41,10 +43,36 @@ public final class SavedStates implements TrainingSink {
     Arrays.stream(WHEN).forEach(part -> due.add(Math.max(1, Math.round(part * steps))));
   }
 
+  /**
+   * About how many bytes the states take.
+   *
+   * @param parameters P
+   * @param vector bytes of an element of θ and of the optimiser's vectors
+   */
+  public static long size(TrainOptions options, long parameters, int vector) {
+    long vectors = options.optimizer() == OptimizerKind.ADAMW ? 3 : 2;
+    return WHEN.length * vectors * parameters * vector;
+  }
+
+  /** Whether an unfinished run keeps states in this folder. */
+  public static boolean started(Path work) {
+    return Files.isDirectory(work);
+  }
+
   @Override
   public void begin(long updates, Tensor theta) {
-    if (updates == 0 && Files.exists(work)) {
-      AtomicFiles.deleteTree(work);
+    if (updates > 0) {
+      return;
+    }
+    try {
+      if (Files.exists(work)) {
+        AtomicFiles.deleteTree(work);
+      }
+      Files.createDirectories(work);
+    } catch (IOException e) {
+      throw new FormatException(
+          FormatException.Kind.WRITE_FAILED, work.toString(), "the folder cannot be made", null,
+          e.toString(), "Choose another place that can be written.", e);
     }
   }
 

@@ -52,8 +52,8 @@ public final class Trainer {
    * A training that follows a plan.
    *
    * @param model with an adapter, whose parameters are trained in place
-   * @param plan which rows a step reads and its rate; of the options only optimiser, its constants, clipping and
-   *     seed count beside it
+   * @param plan which rows a step reads and its rate; of the options only optimiser, its constants,
+   *     clipping and seed count beside it
    * @param edits which rows are left out or read in another version
    */
   public Trainer(

@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * The optimiser steps of a training: which rows each one reads, in which parts, with which weights and learning
- * rate. A plan belongs to the rows of the original training; {@link RowEdits} change what lies in their slots, never
- * the plan. Steps are made when they are asked for.
+ * The optimiser steps of a training: which rows each one reads, in which parts, with which weights and
+ * learning rate. A plan belongs to the rows of the original training; {@link RowEdits} change what lies in
+ * their slots, never the plan. Steps are made when they are asked for.
  */
 public final class TrainingPlan {
   private static final long TOKENS_PER_PASS = 8192;

@@ -160,8 +160,8 @@ public record TrainingRecord(
   }
 
   /**
-   * How the rows trained on differ from those that order and batches belong to. It holds numbers only, since ids can
-   * say much about a row.
+   * How the rows trained on differ from those that order and batches belong to. It holds numbers only,
+   * since ids can say much about a row.
    *
    * @param slots rows before the edits
    * @param removed rows left out

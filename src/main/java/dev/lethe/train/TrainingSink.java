@@ -4,7 +4,10 @@ import dev.lethe.tensor.Tensor;
 import java.util.Map;
 import java.util.function.Supplier;
 
-/** Keeps what a training run leaves besides its result. Tensors are the run's own and change with the next step. */
+/**
+ * Keeps what a training run leaves besides its result. Tensors are the run's own and change with the next
+ * step.
+ */
 public interface TrainingSink {
   /** Keeps nothing. */
   TrainingSink NONE = new TrainingSink() {};

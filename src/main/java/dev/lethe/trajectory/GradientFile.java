@@ -22,13 +22,16 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * Appends vectors (P) to a file, rounded to the file's number format, through one direct buffer. A thread of its own
- * rounds and writes a vector while the next one is computed.
+ * Appends vectors (P) to a file, rounded to the file's number format, through one direct buffer. A thread
+ * of its own rounds and writes a vector while the next one is computed.
  */
 final class GradientFile implements AutoCloseable {
   private static final int CHUNK = 1 << 17;
 
-  /** Bytes after which the writing thread waits for the disk, so that a checkpoint has little left to wait for. */
+  /**
+   * Bytes after which the writing thread waits for the disk, so that a checkpoint has little left to wait
+   * for.
+   */
   private static final long FORCED = 1 << 28;
 
   private static final ValueLayout.OfInt INTS =

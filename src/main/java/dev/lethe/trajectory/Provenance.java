@@ -8,12 +8,12 @@ import java.util.List;
 /**
  * What a trajectory belongs to.
  *
- * @param options of the training; those of a trajectory that another program wrote have its optimiser, constants and
- *     clipping, and say nothing else
+ * @param options of the training; those of a trajectory that another program wrote have its optimiser,
+ *     constants and clipping, and say nothing else
  * @param promptForm how rows became tokens, in words
  * @param modelSha256 of the base model
- * @param dataSha256 of the rows that were trained on, {@link TrainingRecord#dataSha256}; empty where another program
- *     wrote the trajectory
+ * @param dataSha256 of the rows that were trained on, {@link TrainingRecord#dataSha256}; empty where
+ *     another program wrote the trajectory
  * @param rowKey key of the row hashes, in hex
  * @param trainedBy {@value #LETHE}, or the program that wrote the trajectory
  * @param edits how the rows differ from those that order and batches belong to

@@ -12,9 +12,9 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Keyed hashes of rows: HMAC-SHA256 (RFC 2104) over the token ids and then the labels, each a little-endian 32-bit
- * integer. The key differs from training to training, so that equal rows of two adapters cannot be recognised by
- * their hashes alone.
+ * Keyed hashes of rows: HMAC-SHA256 (RFC 2104) over the token ids and then the labels, each a little-endian
+ * 32-bit integer. The key differs from training to training, so that equal rows of two adapters cannot be
+ * recognised by their hashes alone.
  */
 public final class RowHashes {
   private static final String ALGORITHM = "HmacSHA256";

@@ -11,8 +11,8 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Lines of steps.jsonl. Weights are left out where all are 1/(number of slots), parts where they are cut by the batch
- * size alone.
+ * Lines of steps.jsonl. Weights are left out where all are 1/(number of slots), parts where they are cut by
+ * the batch size alone.
  */
 final class StepLines {
   private static final Set<String> FIELDS = Set.of("rate", "rows", "weights", "parts");

@@ -5,8 +5,8 @@ import dev.lethe.train.TrainOptions;
 import java.util.List;
 
 /**
- * What a training run did, step by step: enough to replay its optimiser without a model. Tensors are in host memory
- * and read-only.
+ * What a training run did, step by step: enough to replay its optimiser without a model. Tensors are in
+ * host memory and read-only.
  */
 public interface TrainingLog {
   /** The optimiser, its constants and the clipping norm. Rates and divisors are those of the steps. */

@@ -27,8 +27,8 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * The trajectory in an adapter's folder. Gradients are views of a mapped file, in the model's own order of parameters.
- * One thread at a time.
+ * The trajectory in an adapter's folder. Gradients are views of a mapped file, in the model's own order of
+ * parameters. One thread at a time.
  */
 public final class Trajectory implements TrainingLog, AutoCloseable {
   private final Path folder;

@@ -197,8 +197,8 @@ record TrajectoryHeader(
   }
 
   /**
-   * For each matrix of the model's own layout, where gradients of this trajectory hold it; null where the layouts are
-   * the same.
+   * For each matrix of the model's own layout, where gradients of this trajectory hold it; null where the
+   * layouts are the same.
    */
   List<Parameter> permutation(ParameterLayout own, Path file) {
     if (own.parameters().equals(layout) && own.size() == parameters) {
@@ -218,7 +218,8 @@ record TrajectoryHeader(
     long at = 0;
     for (Parameter p : sorted) {
       if (p.offset() != at) {
-        throw otherAdapter(file, "matrices without gaps or overlaps", "'" + p.name() + "' at " + p.offset());
+        throw otherAdapter(
+            file, "matrices without gaps or overlaps", "'" + p.name() + "' at " + p.offset());
       }
       at += p.shape().elements();
     }

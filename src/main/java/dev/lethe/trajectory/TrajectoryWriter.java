@@ -21,8 +21,8 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * Writes a trajectory step by step into a folder of work, and moves it into the adapter's folder at the end. A run
- * that was cut off anywhere goes on from any step that {@link #force} has made safe.
+ * Writes a trajectory step by step into a folder of work, and moves it into the adapter's folder at the
+ * end. A run that was cut off anywhere goes on from any step that {@link #force} has made safe.
  */
 public final class TrajectoryWriter implements AutoCloseable {
   private static final String STARTED = "started.json";
@@ -128,8 +128,9 @@ public final class TrajectoryWriter implements AutoCloseable {
   }
 
   /**
-   * Puts the trajectory into an adapter's folder that is being made and holds the adapter already. The folder of work
-   * keeps its files, so that a run that is cut off before the adapter's folder has its name can do this again.
+   * Puts the trajectory into an adapter's folder that is being made and holds the adapter already. The
+   * folder of work keeps its files, so that a run that is cut off before the adapter's folder has its name
+   * can do this again.
    */
   public void finish(Path adapterDir, Provenance provenance, List<LoggedRow> rows) {
     close();
