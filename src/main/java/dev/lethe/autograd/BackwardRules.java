@@ -38,6 +38,7 @@ final class BackwardRules {
   void apply(Op op) {
     switch (op) {
       case Op.Embedding e -> {}
+      case Op.Input i -> {}
       case Op.RmsNorm n -> rmsNorm(n);
       case Op.Linear l -> linear(l);
       case Op.Rope r -> rope(r);

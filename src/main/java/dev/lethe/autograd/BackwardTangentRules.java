@@ -42,6 +42,7 @@ final class BackwardTangentRules {
   void apply(Op op) {
     switch (op) {
       case Op.Embedding e -> {}
+      case Op.Input i -> {}
       case Op.RmsNorm n -> rmsNorm(n);
       case Op.Linear l -> linear(l);
       case Op.Rope r -> rope(r);

@@ -27,6 +27,7 @@ final class ForwardRules {
   void apply(Op op) {
     switch (op) {
       case Op.Embedding e -> backend.embedding().forward(e.table(), e.ids(), primal.allocate(e.y()));
+      case Op.Input i -> primal.lend(i.x(), i.y());
       case Op.RmsNorm n -> rmsNorm(n);
       case Op.Linear l -> linear(l);
       case Op.Rope r -> rope(r);

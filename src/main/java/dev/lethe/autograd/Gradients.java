@@ -45,6 +45,17 @@ public final class Gradients {
     }
   }
 
+  /** Copies a value of a tape (rows,width) into host memory: one forward. */
+  public static void value(
+      Backend backend, Tape tape, Tensor theta, Value wanted, Tensor host) {
+    try (Scope scope = backend.openScope("value")) {
+      Slots primal = new Slots(backend, scope, tape);
+      ForwardRules rules = new ForwardRules(backend, theta, primal, null, false);
+      Passes.forward(tape, false, primal, Set.of(wanted.id()), rules::apply);
+      backend.download(primal.get(wanted), host);
+    }
+  }
+
   /**
    * Adds scale·Σᵢ∇ℓᵢ to g.
    *

@@ -57,6 +57,19 @@ public sealed interface Op {
     }
   }
 
+  /** y = x, numbers that do not depend on parameters and were computed before; y is x's own memory. */
+  record Input(Tensor x, Value y) implements Op {
+    @Override
+    public List<Value> inputs() {
+      return List.of();
+    }
+
+    @Override
+    public List<Value> outputs() {
+      return List.of(y);
+    }
+  }
+
   /** s = x + f, y = w∘s·rstd(s); without f (null), s is x. */
   record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, Value y, Value r)
       implements Op {

@@ -72,6 +72,12 @@ final class Slots {
     }
   }
 
+  /** Makes the value a tensor that belongs to somebody else and outlives these slots. */
+  void lend(Tensor tensor, Value value) {
+    put(value, tensor);
+    refs[value.id()].lent = true;
+  }
+
   /** Forgets the value's tensor; nothing where it has none. */
   void drop(Value value) {
     Ref ref = refs[value.id()];
@@ -79,7 +85,7 @@ final class Slots {
       return;
     }
     refs[value.id()] = null;
-    if (--ref.count == 0) {
+    if (--ref.count == 0 && !ref.lent) {
       scope.release(ref.tensor);
     }
   }
@@ -102,6 +108,7 @@ final class Slots {
   private static final class Ref {
     private final Tensor tensor;
     private int count = 1;
+    private boolean lent;
 
     private Ref(Tensor tensor) {
       this.tensor = tensor;

@@ -29,6 +29,7 @@ final class TangentRules {
   void apply(Op op) {
     switch (op) {
       case Op.Embedding e -> {}
+      case Op.Input i -> {}
       case Op.RmsNorm n -> rmsNorm(n);
       case Op.Linear l -> linear(l);
       case Op.Rope r -> rope(r);

@@ -18,7 +18,8 @@ import java.util.stream.Collectors;
 
 /**
  * One forward pass of a batch, recorded as a list of operations on numbered values; nothing is computed
- * while recording. The methods mirror {@link Op}. A tape ends with {@link #crossEntropy}.
+ * while recording. The methods mirror {@link Op}. A tape ends with {@link #crossEntropy}, or
+ * with {@link #end}.
  *
  * <p>An active value may be read by several operations only where their backward modes add up ({@link
  * Op#accumulates}: linear layers and dropout); record a residual through {@link #rmsNorm}, which passes
@@ -41,6 +42,13 @@ public final class Tape {
   public Value embedding(FrozenEmbedding table, Tensor ids) {
     Value y = activation(ids.elements(), table.width(), false);
     record(new Op.Embedding(table, ids, y));
+    return y;
+  }
+
+  /** x (N,D) in activation format, computed before, alive as long as the tape is used; gives (N,D). */
+  public Value input(Tensor x) {
+    Value y = activation(x.dim(0), x.dim(1), false);
+    record(new Op.Input(x, y));
     return y;
   }
 
@@ -118,6 +126,11 @@ public final class Tape {
     Value loss = statistic(1, x.rows(), x.active());
     Value p = activation(x.rows(), head.out(), x.active());
     record(new Op.CrossEntropy(head, targets, weights, supervised, x, loss, p));
+    end();
+  }
+
+  /** Ends the tape without a loss: its values are all that is wanted. */
+  public void end() {
     lastUse = lastUses();
   }
 
@@ -133,10 +146,10 @@ public final class Tape {
 
   /** The end of the tape. */
   public Op.CrossEntropy loss() {
-    if (lastUse == null) {
+    if (lastUse == null || !(ops.getLast() instanceof Op.CrossEntropy end)) {
       throw new IllegalStateException("the tape has no loss yet; record crossEntropy last");
     }
-    return (Op.CrossEntropy) ops.getLast();
+    return end;
   }
 
   int valueCount() {
@@ -181,7 +194,7 @@ public final class Tape {
 
   private void record(Op op) {
     if (lastUse != null) {
-      throw new IllegalStateException("the tape has ended with crossEntropy; record on a new one");
+      throw new IllegalStateException("the tape has ended; record on a new one");
     }
     for (Value input : op.inputs()) {
       Op other = consumers.get(input.id());

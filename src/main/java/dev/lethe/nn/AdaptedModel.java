@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Tape;
 import dev.lethe.autograd.Value;
 import dev.lethe.backend.Backend;
@@ -26,6 +27,7 @@ public final class AdaptedModel {
   private final LoraAdapter adapter;
   private final ParameterLayout layout;
   private final List<Map<Projection, LoraLinear>> linears = new ArrayList<>();
+  private HiddenStates states;
 
   /**
    * @param adapter null for the bare model
@@ -105,6 +107,32 @@ public final class AdaptedModel {
         .toList();
   }
 
+  /** The lowest layer with an adapter; −1 where there is none. */
+  public int lowestAdaptedLayer() {
+    for (int layer = 0; layer < linears.size(); layer++) {
+      if (linears.get(layer).values().stream().anyMatch(LoraLinear::hasAdapter)) {
+        return layer;
+      }
+    }
+    return -1;
+  }
+
+  /** Makes tapes start from these states; null: at the embedding. */
+  void startAt(HiddenStates kept) {
+    this.states = kept;
+  }
+
+  /**
+   * What enters a layer with nothing adapted below it.
+   *
+   * @param host (N,D) out
+   */
+  void lowerStates(Batch batch, int layer, Tensor host) {
+    requireFits(batch);
+    Recorder lower = new Recorder(batch, 0, 0);
+    Gradients.value(backend(), lower.tape, null, lower.statesOf(layer), host);
+  }
+
   /** A linear layer and the adapter on it. */
   LoraLinear linear(int layer, Projection projection) {
     return linears.get(layer).get(projection);
@@ -160,6 +188,8 @@ public final class AdaptedModel {
     private final long dropoutSeed;
     private final RopeTable rope;
     private final Tape tape;
+    private Value sum;
+    private Value added;
 
     Recorder(Batch batch, double dropout, long dropoutSeed) {
       this.batch = batch;
@@ -170,20 +200,41 @@ public final class AdaptedModel {
     }
 
     Tape record() {
-      Value sum = tape.embedding(model.embedding(), batch.ids()); // (N,D)
-      Value added = null;
-      for (int layer = 0; layer < spec.layers(); layer++) {
+      if (states == null) {
+        embed();
+      } else {
+        sum = tape.input(batch.states(states));
+      }
+      layers(states == null ? 0 : states.layer(), spec.layers());
+      Value last = norm(model.finalNorm(), sum, added).normed();
+      Value supervised = tape.selectRows(batch.rows(), last); // (M,D)
+      tape.crossEntropy(
+          model.head(), supervised, batch.targets(), batch.weights(), batch.supervised());
+      return tape;
+    }
+
+    /** Ends the tape with what enters a layer, (N,D). */
+    Value statesOf(int layer) {
+      embed();
+      layers(0, layer);
+      Value entering = norm(model.layer(layer).attentionNorm(), sum, added).sum();
+      tape.end();
+      return entering;
+    }
+
+    private void embed() {
+      sum = tape.embedding(model.embedding(), batch.ids()); // (N,D)
+    }
+
+    /** Records layers {@code first … end-1}; what enters one is sum + added. */
+    private void layers(int first, int end) {
+      for (int layer = first; layer < end; layer++) {
         Tape.Normed in = norm(model.layer(layer).attentionNorm(), sum, added);
         Tape.Normed middle =
             norm(model.layer(layer).mlpNorm(), in.sum(), attention(layer, in.normed()));
         sum = middle.sum();
         added = gatedUnit(layer, middle.normed());
       }
-      Value last = norm(model.finalNorm(), sum, added).normed();
-      Value supervised = tape.selectRows(batch.rows(), last); // (M,D)
-      tape.crossEntropy(
-          model.head(), supervised, batch.targets(), batch.weights(), batch.supervised());
-      return tape;
     }
 
     private Tape.Normed norm(Tensor weight, Value x, Value added) {

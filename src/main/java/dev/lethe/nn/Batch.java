@@ -30,6 +30,7 @@ public final class Batch implements AutoCloseable {
   private final Tensor weights;
   private final Backend backend;
   private Tensor rowKeys;
+  private Tensor states;
 
   private Batch(List<Sample> samples, Backend backend) {
     this.backend = backend;
@@ -132,6 +133,15 @@ public final class Batch implements AutoCloseable {
   /** (M): 1/(supervised tokens of the sample). */
   Tensor weights() {
     return weights;
+  }
+
+  /** (N,D): what enters the layer that tapes of this batch start at. */
+  Tensor states(HiddenStates kept) {
+    if (states == null) {
+      states = scope.allocate(backend.activationType(), packing.rows(), kept.width());
+      kept.fill(this, states);
+    }
+    return states;
   }
 
   /** I32 (N,2): 64 bits for each row by its sample's id and its position, wherever it stands. */
