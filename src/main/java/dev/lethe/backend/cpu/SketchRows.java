@@ -70,9 +70,15 @@ record SketchRows(Cpu cpu, MemorySegment memory, DType type, int count, long wid
   /**
    * Adds scale·Σᵢ row i·⟨row i, v[j]⟩ to out[j]. A strip of one block is added while the next one's dots are made.
    *
-   * @param block rows of a block
+   * @param block rows of a block; 0: all dots first, then all additions
    */
   void addProduct(MemorySegment v, int k, double scale, MemorySegment out, int block) {
+    if (block == 0) {
+      MemorySegment dots = cpu.pool().callersScratch().floats(Slot.DOTS, (long) k * count);
+      dots(v, k, dots);
+      combine(dots, k, scale, out);
+      return;
+    }
     int strips = strips();
     double[] parts = new double[block * k * strips];
     float[] weights = new float[block * k];
