@@ -153,6 +153,6 @@ class UnlearnMethodsTest {
     assertTrue(loss.path("after").asDouble() > loss.path("before").asDouble(), few::toString);
     Path whole = place.adapter("whole", "--trajectory-dtype", "f32");
     done(whole, place.data, "c", "--method", "averaged", "--forget", "row-3");
-    assertArrayEquals(parameters(place.at("b")), parameters(place.at("c")), 1e-6);
+    assertArrayEquals(parameters(place.at("b")), parameters(place.at("c")), 1e-4);
   }
 }

@@ -13,6 +13,7 @@ import dev.lethe.train.SavedStates;
 import dev.lethe.train.StoredState;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.TrainingPlan;
+import dev.lethe.trajectory.TrainingLog;
 import dev.lethe.unlearn.Certificate.Cost;
 import dev.lethe.unlearn.Certificate.Method;
 import java.util.ArrayList;
@@ -20,6 +21,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 
 /**
  * Unlearning by one step from averages over the training, for adapters that have a few states of it and no trajectory.
@@ -60,11 +62,13 @@ public final class AveragedUnlearner implements Unlearner {
   }
 
   private static void replay(UnlearnTask task, Recording recording, Sink sink) {
-    var log = recording.log();
+    TrainingLog log = recording.log();
     try (OptimizerReplay run =
         new OptimizerReplay(task.model().backend(), log.options(), log.initial())) {
-      for (double part : AveragedStep.WHERE) {
-        while (run.steps() < Math.max(1, Math.round(part * log.steps()))) {
+      TreeSet<Long> where = new TreeSet<>();
+      AveragedStep.WHERE.forEach(part -> where.add(Math.max(1, Math.round(part * log.steps()))));
+      for (long step : where) {
+        while (run.steps() < step) {
           int k = Math.toIntExact(run.steps());
           run.step(log.step(k).rate(), log.gradient(k));
         }
