@@ -6,6 +6,7 @@ import dev.lethe.influence.DatasetLoss;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.train.OptimizerReplay;
 import dev.lethe.train.RowEdits;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -71,6 +72,46 @@ final class StudyRun implements AutoCloseable {
             setting.backend,
             steps)
         .run(request(), null);
+  }
+
+  /** θ after one step from averages over the run. */
+  double[] averaged() {
+    List<Sample> target = setting.edits.target(setting.rows);
+    int steps = log.steps();
+    double all = 0;
+    double[] theta = trained.clone();
+    try (AveragedStep step =
+            new AveragedStep(
+                setting.model, target, request().changes().values(), setting.rows.size(), BatchLimits.DEFAULT);
+        OptimizerReplay stream = new OptimizerReplay(setting.backend, log.options(), log.initial())) {
+      int count = AveragedStep.WHERE.size();
+      int from = 0;
+      for (int j = 0; j < count; j++) {
+        int at = (int) Math.max(1, Math.round(AveragedStep.WHERE.get(j) * steps));
+        double next = j + 1 < count ? AveragedStep.WHERE.get(j + 1) * steps : 2 * steps - at;
+        int end = (int) Math.round((at + next) / 2);
+        double rates = 0;
+        for (int k = from; k < end; k++) {
+          rates += log.step(k).rate();
+        }
+        while (stream.steps() < at) {
+          int k = (int) stream.steps();
+          stream.step(log.step(k).rate(), log.gradient(k));
+        }
+        double[] root = setting.host(stream.state().get("exp_avg_sq")).toDoubles();
+        for (int i = 0; i < root.length; i++) {
+          root[i] = Math.sqrt(root[i] / (1 - Math.pow(log.options().beta2(), at))) + 1e-8;
+        }
+        step.add(stream.theta(), root, (double) (end - from) / steps, rates, done -> {});
+        all += rates;
+        from = end;
+      }
+      double[] delta = step.solve(all);
+      for (int i = 0; i < theta.length; i++) {
+        theta[i] += delta[i];
+      }
+    }
+    return theta;
   }
 
   /** θ with a replay's difference. */

@@ -118,7 +118,7 @@ final class MethodOptions {
       chosen = recorded || following ? Method.RECORDED : Method.INFLUENCE;
     }
     boolean influence = chosen == Method.INFLUENCE;
-    if (influence && following || chosen != Method.INFLUENCE && chosen != Method.AVERAGED && system) {
+    if (influence ? following : system) {
       throw command.usage(
           "--method %s goes without %s"
               .formatted(label(chosen), String.join(", ", influence ? FOLLOWING : SYSTEM)));

@@ -10,9 +10,12 @@ import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Machine;
 import dev.lethe.run.Progress;
 import dev.lethe.run.RunFolder;
+import dev.lethe.train.SavedStates;
+import dev.lethe.train.TrainingRecord;
 import dev.lethe.trajectory.Trajectory;
 import dev.lethe.trajectory.TrajectoryFiles;
 import dev.lethe.trajectory.TrajectoryWriter;
+import dev.lethe.unlearn.AveragedUnlearner;
 import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.ExactUnlearner;
 import dev.lethe.unlearn.RecordedUnlearner;
@@ -36,6 +39,7 @@ final class TrainingFollower implements AutoCloseable {
   private final RunFolder folder;
   private final Trajectory trajectory;
 
+  /** The trajectory may be missing where the method is satisfied with states of the training. */
   TrainingFollower(
       LetheCommand command,
       MethodOptions options,
@@ -47,12 +51,14 @@ final class TrainingFollower implements AutoCloseable {
     this.adapterDir = adapterDir;
     this.model = model;
     this.folder = folder;
-    this.trajectory = Trajectory.open(adapterDir, model);
+    this.trajectory = Trajectory.exists(adapterDir) ? Trajectory.open(adapterDir, model) : null;
   }
 
   /** Refuses ids that an earlier request removed. */
   void requireNotRemoved(List<String> ids) {
-    trajectory.requireNotRemoved(ids);
+    if (trajectory != null) {
+      trajectory.requireNotRemoved(ids);
+    }
   }
 
   /** Recorded replay; prepares the operators where that was not done. */
@@ -83,6 +89,29 @@ final class TrainingFollower implements AutoCloseable {
       unlearner.continued(writer());
     }
     return unlearner.run(monitor);
+  }
+
+  /** One step from averages over the training. */
+  UnlearnResult averaged(UnlearnTask task, String promptForm, EraserMonitor monitor) {
+    if (trajectory != null) {
+      Recording recording = Recording.of(trajectory, task.data(), promptForm);
+      return AveragedUnlearner.of(task, recording).run(monitor);
+    }
+    TrainingRecord record =
+        TrainingRecord.read(adapterDir)
+            .filter(r -> r.dataSha256().equals(TrainingRecord.dataSha256(task.data())))
+            .filter(r -> r.edits().equals(TrainingRecord.Edits.NONE))
+            .orElseThrow(
+                () ->
+                    new LetheException(
+                        adapterDir.resolve(TrainingRecord.FILE).toString(),
+                        "the record does not belong to these rows",
+                        "the record of a training on all of them, in this order",
+                        "none, or another",
+                        "Give the data file that this adapter was trained on."));
+    try (SavedStates.Reader states = SavedStates.open(adapterDir)) {
+      return AveragedUnlearner.of(task, record.options(), states).run(monitor);
+    }
   }
 
   private TrajectoryWriter writer() {
@@ -157,6 +186,8 @@ final class TrainingFollower implements AutoCloseable {
 
   @Override
   public void close() {
-    trajectory.close();
+    if (trajectory != null) {
+      trajectory.close();
+    }
   }
 }

@@ -175,9 +175,11 @@ final class UnlearnCommand extends LetheCommand {
       String form = dataOptions.reading().promptForm();
       unlearn(
           watch ->
-              method == MethodOptions.Method.EXACT
-                  ? follower.exact(task, form, resume, watch)
-                  : follower.recorded(task, form, watch),
+              switch (method) {
+                case EXACT -> follower.exact(task, form, resume, watch);
+                case AVERAGED -> follower.averaged(task, form, watch);
+                default -> follower.recorded(task, form, watch);
+              },
           folder);
     }
   }

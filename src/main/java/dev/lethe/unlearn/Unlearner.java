@@ -2,7 +2,7 @@ package dev.lethe.unlearn;
 
 /** A method of unlearning, given a request and all it needs. */
 public sealed interface Unlearner
-    permits Eraser, ExactUnlearner, RecordedUnlearner {
+    permits Eraser, ExactUnlearner, RecordedUnlearner, AveragedUnlearner {
   /**
    * Does it. The model's own adapter is not changed; the caller closes the result.
    *
