@@ -55,6 +55,9 @@ DEVICE float fast_exp(float x) { return __expf(x); }
 // 1/x, to the last bit or the one before, for x up to 2^126.
 DEVICE float fast_reciprocal(float x) { return __fdividef(1.f, x); }
 
+// a b, rounded before anything is added to it.
+DEVICE float rounded_product(float a, float b) { return __fmul_rn(a, b); }
+
 // Two numbers as bfloat16 in one register, lo in the low half.
 DEVICE uint32_t pack_bf16(float lo, float hi) {
   uint32_t packed;

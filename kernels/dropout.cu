@@ -2,20 +2,13 @@
 // seed is SplitMix64 of the layer's and the row's key; a thread makes a piece of the mask and uses it in each of k
 // directions.
 #include "elements.cuh"
-
-// dev.lethe.tensor.SplitMix64.bits
-DEVICE uint64_t split_mix(uint64_t seed, uint64_t index) {
-  uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
+#include "random.cuh"
 
 // keys (n,2): low and high halves.
 DEVICE uint64_t row_seed(int64_t seed, const int32_t* keys, int64_t row) {
   uint64_t low = static_cast<uint32_t>(keys[2 * row]);
   uint64_t high = static_cast<uint32_t>(keys[2 * row + 1]);
-  return split_mix(seed, low | high << 32);
+  return split_mix_bits(seed, low | high << 32);
 }
 
 // x, y (k,n,width); added to y where accumulate is not 0. threshold: the least of a number's upper 53 bits, as an
@@ -29,9 +22,7 @@ DEVICE void dropout_apply(const T* x, T* y, const int32_t* keys, int64_t seed, i
     int64_t row = p / width;
     int64_t column = p - row * width;
     uint64_t of_row = row_seed(seed, keys, row);
-    Piece<W> mask = each<W>([&](int e) {
-      return static_cast<int64_t>(split_mix(of_row, column + e) >> 11) >= threshold ? gain : 0.f;
-    });
+    Piece<W> mask = each<W>([&](int e) { return uniform_bits(of_row, column + e) >= threshold ? gain : 0.f; });
     for (int64_t i = p; i < k * all; i += all) {
       Piece<W> in = load<W>(x + i);
       Piece<W> start = load_or_zero<W>(accumulate != 0 ? y : nullptr, i);

@@ -1,6 +1,6 @@
 // Arithmetic on flat float32 vectors of n elements. Sums are made in double: each block leaves one, in an order that
 // n and the grid fix, and the caller adds those up.
-#include "elements.cuh"
+#include "optimizer.cuh"
 #include "reduce.cuh"
 
 // x = value
@@ -21,9 +21,7 @@ DEVICE void vector_scale(float a, float* x, int64_t n) {
 DEVICE void vector_axpby(float a, const float* x, float b, float* y, int64_t n) {
   each_piece<float>(n, aligned_16(x, y), [=](auto width, int64_t i) {
     constexpr int W = width.value;
-    Piece<W> u = load<W>(x + i);
-    Piece<W> v = load<W>(y + i);
-    store(y + i, each<W>([&](int e) { return a * u.v[e] + b * v.v[e]; }));
+    store(y + i, axpby(a, load<W>(x + i), b, load<W>(y + i)));
   });
 }
 

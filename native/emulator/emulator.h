@@ -207,6 +207,7 @@ DEVICE void require_aligned_16(const void* address) {
 DEVICE uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
 DEVICE float rsqrtf(float x) { return 1.f / std::sqrt(x); }
+DEVICE float rounded_product(float a, float b) { return a * b; }
 DEVICE float fast_exp(float x) { return std::exp(x); }
 DEVICE float fast_reciprocal(float x) { return 1.f / x; }
 using std::max;

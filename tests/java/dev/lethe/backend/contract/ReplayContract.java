@@ -131,7 +131,7 @@ public final class ReplayContract {
     Slot difference = c.vectorOutput("difference", s.k, s.n);
     c.run(
         on -> {
-          fill(on, on.of(start), on.of(theta), on.of(thetas), moments, others);
+          fill(on, on.of(start), on.of(theta), on.of(thetas), 0, moments, others);
           AdamWState recorded = new AdamWState(on.of(theta), on.of(moments[0]), on.of(moments[1]));
           AdamWState runs = new AdamWState(on.of(thetas), on.of(others[0]), on.of(others[1]));
           for (int number = 1; number <= 3; number++) {
@@ -145,6 +145,7 @@ public final class ReplayContract {
         });
   }
 
+  /** A buffer below zero times no momentum is -0, so that the sign of a zero gradient shows. */
   private static void unchangedSgd(KernelCase c, Sizes s) {
     Slot start = c.vectorOf("start", zerosAmong(c, s.n));
     Slot theta = c.vectorOutput("theta", s.n);
@@ -155,7 +156,7 @@ public final class ReplayContract {
     Slot difference = c.vectorOutput("difference", s.k, s.n);
     c.run(
         on -> {
-          fill(on, on.of(start), on.of(theta), on.of(thetas), buffer, buffers);
+          fill(on, on.of(start), on.of(theta), on.of(thetas), -1, buffer, buffers);
           SgdState recorded = new SgdState(on.of(theta), on.of(buffer[0]));
           SgdState runs = new SgdState(on.of(thetas), on.of(buffers[0]));
           for (int number = 1; number <= 3; number++) {
@@ -169,14 +170,20 @@ public final class ReplayContract {
   }
 
   private static void fill(
-      Side on, Tensor start, Tensor theta, Tensor thetas, Slot[] moments, Slot[] others) {
+      Side on,
+      Tensor start,
+      Tensor theta,
+      Tensor thetas,
+      double moment,
+      Slot[] moments,
+      Slot[] others) {
     on.backend().vectors().copy(start, theta);
     for (int j = 0; j < thetas.dim(0); j++) {
       on.backend().vectors().copy(start, thetas.row(j));
     }
     for (int i = 0; i < moments.length; i++) {
-      on.backend().vectors().fill(on.of(moments[i]), 0);
-      on.backend().vectors().fill(on.of(others[i]), 0);
+      on.backend().vectors().fill(on.of(moments[i]), moment);
+      on.backend().vectors().fill(on.of(others[i]), moment);
     }
   }
 

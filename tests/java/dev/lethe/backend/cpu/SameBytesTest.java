@@ -10,6 +10,8 @@ import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.Packing;
+import dev.lethe.backend.ReplayKernels;
+import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -38,6 +40,16 @@ final class SameBytesTest {
   @Test
   void lora() {
     same(Work::lora);
+  }
+
+  @Test
+  void sketch() {
+    same(Work::sketch);
+  }
+
+  @Test
+  void replay() {
+    same(Work::replay);
   }
 
   private static void same(Function<Work, List<Tensor>> computation) {
@@ -150,6 +162,53 @@ final class SameBytesTest {
           .lora()
           .perSampleDot(slot, PACKING, input(2, 700), x, u, h.row(0), gy.row(0), dots);
       return List.of(u, y, h, gx, g, weighted, dots);
+    }
+
+    /** Rows of which some blocks fit the cache, and rows that are longer. */
+    List<Tensor> sketch() {
+      List<Tensor> results = new ArrayList<>();
+      for (int[] size : new int[][] {{13, 9001}, {7, 140_000}}) {
+        for (DType type : List.of(DType.BF16, DType.F32)) {
+          Tensor rows = scope.allocate(type, size[0], size[1]);
+          rows.copyFrom(input(size[0], size[1]));
+          Tensor v = input(3, size[1]);
+          Tensor dots = output(3, size[0]);
+          Tensor out = input(3, size[1]);
+          backend.sketch().dots(rows, v, dots);
+          backend.sketch().addCombination(dots, .01, rows, out);
+          backend.sketch().addProduct(rows, v, -.01, out);
+          results.addAll(List.of(dots, out));
+        }
+      }
+      return results;
+    }
+
+    List<Tensor> replay() {
+      int n = 20_011;
+      Tensor g = scope.allocate(DType.BF16, n);
+      g.copyFrom(input(n));
+      ReplayKernels.Step step =
+          new ReplayKernels.Step(
+              .01, g, .5, 4, input(3, n), new double[] {.3, 1, .7}, new long[] {4, 0, 2});
+      ReplayKernels.AdamWState one = new ReplayKernels.AdamWState(input(n), input(n), squares(n));
+      ReplayKernels.AdamWState runs =
+          new ReplayKernels.AdamWState(input(3, n), input(3, n), squares(3, n));
+      Tensor difference = output(3, n);
+      VectorKernels.AdamW options = new VectorKernels.AdamW(.9, .999, 1e-8, .1);
+      backend.replay().adamW(options, step, one, runs, difference);
+      double[] norms = new double[4];
+      backend.replay().squaredNorms(g, step.change(), norms);
+      return List.of(
+          one.theta(), one.m(), one.v(), runs.theta(), runs.m(), runs.v(), difference,
+          Tensor.of(Shape.of(4), norms));
+    }
+
+    private Tensor squares(long... dims) {
+      Tensor squares = input(dims);
+      for (long i = 0; i < squares.elements(); i++) {
+        squares.set(i, squares.get(i) * squares.get(i));
+      }
+      return squares;
     }
 
     private FrozenLinear frozen(long out, long in) {

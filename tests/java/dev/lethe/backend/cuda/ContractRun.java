@@ -8,9 +8,11 @@ import dev.lethe.backend.contract.KernelBench;
 import dev.lethe.backend.contract.LoraContract;
 import dev.lethe.backend.contract.LoraGradientContract;
 import dev.lethe.backend.contract.LossContract;
+import dev.lethe.backend.contract.ReplayContract;
 import dev.lethe.backend.contract.RmsNormContract;
 import dev.lethe.backend.contract.RopeContract;
 import dev.lethe.backend.contract.RowContract;
+import dev.lethe.backend.contract.SketchContract;
 import dev.lethe.backend.contract.SwiGluContract;
 import dev.lethe.backend.contract.VectorContract;
 import dev.lethe.tensor.DType;
@@ -50,9 +52,11 @@ final class ContractRun {
           Map.entry("lora", LoraContract::tests),
           Map.entry("loraGradients", LoraGradientContract::tests),
           Map.entry("loss", LossContract::tests),
+          Map.entry("replay", ReplayContract::tests),
           Map.entry("rmsNorm", RmsNormContract::tests),
           Map.entry("rope", RopeContract::tests),
           Map.entry("rows", RowContract::tests),
+          Map.entry("sketch", SketchContract::tests),
           Map.entry("swiGlu", SwiGluContract::tests),
           Map.entry("vectors", VectorContract::tests));
 

@@ -58,7 +58,7 @@ final class ScalarRows implements RowPrimitives {
       int lane = i % LANES;
       lanes[lane] = fma(get(x, xo, i), get(y, yo, i), lanes[lane]);
     }
-    return fold(lanes);
+    return fold(lanes, 0);
   }
 
   @Override
@@ -69,7 +69,7 @@ final class ScalarRows implements RowPrimitives {
       int lane = i % LANES;
       lanes[lane] = fma(get(x, xo, i) * get(y, yo, i), get(z, zo, i), lanes[lane]);
     }
-    return fold(lanes);
+    return fold(lanes, 0);
   }
 
   @Override
@@ -109,7 +109,7 @@ final class ScalarRows implements RowPrimitives {
       set(x, xo, i, e);
       lanes[i % LANES] += e;
     }
-    return fold(lanes);
+    return fold(lanes, 0);
   }
 
   @Override
@@ -332,13 +332,13 @@ final class ScalarRows implements RowPrimitives {
     }
   }
 
-  private static float fold(float[] lanes) {
+  static float fold(float[] lanes, int first) {
     for (int half = LANES / 2; half > 0; half /= 2) {
-      for (int j = 0; j < half; j++) {
+      for (int j = first; j < first + half; j++) {
         lanes[j] += lanes[j + half];
       }
     }
-    return lanes[0];
+    return lanes[first];
   }
 
   private static float get(MemorySegment s, long offset, int i) {

@@ -161,7 +161,22 @@ final class CudaLoss implements LossKernels {
       long seed,
       Tensor labels,
       Tensor out) {
-    throw new UnsupportedOperationException("loss.drawn: not yet on cuda");
+    CudaLinear w = CudaLinear.of(head);
+    Require.rank("loss.drawn: out", out, 3);
+    long q = out.dim(0);
+    long m = out.dim(1);
+    Require.tensor("loss.drawn: out", out, cuda.type(), q, m, w.in());
+    Require.tensor("loss.drawn: p", p, cuda.type(), m, w.out());
+    Require.tensor("loss.drawn: targets", targets, DType.I32, m);
+    Require.tensor("loss.drawn: weights", weights, F32, m);
+    Require.tensor("loss.drawn: gx", gx, cuda.type(), m, w.in());
+    Require.tensor("loss.drawn: labels", labels, DType.I32, q, m);
+    if (out.elements() > 0) {
+      cuda.kernel("drawn_labels")
+          .with(w.weight()).with(p).with(targets).with(weights).with(gx).with(seed)
+          .with(labels).with(out).with(q).with(m).with(w.in()).with(w.out())
+          .run(cuda.blocks(m, w.out(), Cuda.THREADS));
+    }
   }
 
   /** ż = ẋWᵀ for all rows of all directions, chunk by chunk. */

@@ -1,24 +1,141 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.VectorKernels;
-import dev.lethe.tensor.Tensor;
+import static dev.lethe.tensor.DType.BF16;
+import static dev.lethe.tensor.DType.F32;
 
-/** Not yet. */
-record CudaReplay(Cuda cuda) implements ReplayKernels {
+import dev.lethe.backend.ReplayKernels;
+import dev.lethe.backend.Require;
+import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+
+/** Steps of all runs by kernels/replay.cu, one launch a step. */
+final class CudaReplay implements ReplayKernels {
+  /** Numbers that a run has for its own. */
+  private static final int SETTINGS = 4;
+
+  /** Runs whose norms a block sums together. */
+  private static final int TOGETHER = 4;
+
+  private final Cuda cuda;
+
+  CudaReplay(Cuda cuda) {
+    this.cuda = cuda;
+  }
+
   @Override
   public void adamW(
-      VectorKernels.AdamW options, Step step, AdamWState recorded, AdamWState runs, Tensor difference) {
-    throw new UnsupportedOperationException("replay.adamW: not yet on cuda");
+      VectorKernels.AdamW options,
+      Step step,
+      AdamWState recorded,
+      AdamWState runs,
+      Tensor difference) {
+    requireStep("replay.adamW", step, difference);
+    requireState("replay.adamW: theta", step, recorded.theta(), runs.theta());
+    requireState("replay.adamW: m", step, recorded.m(), runs.m());
+    requireState("replay.adamW: v", step, recorded.v(), runs.v());
+    AdamWNumbers first = AdamWNumbers.of(options, step.learningRate(), step.number());
+    try (Scope scratch = cuda.scratch("replay")) {
+      Tensor settings = settings(step, options, scratch);
+      Kernel kernel = kernel("replay_adamw", step, settings);
+      kernel
+          .with(recorded.theta()).with(recorded.m()).with(recorded.v())
+          .with(runs.theta()).with(runs.m()).with(runs.v())
+          .with(difference).with(step.g().dim(0)).with((long) step.clips().length);
+      first.to(kernel).run(cuda.elements(step.g().dim(0)));
+    }
   }
 
   @Override
   public void sgd(Sgd options, Step step, SgdState recorded, SgdState runs, Tensor difference) {
-    throw new UnsupportedOperationException("replay.sgd: not yet on cuda");
+    requireStep("replay.sgd", step, difference);
+    requireState("replay.sgd: theta", step, recorded.theta(), runs.theta());
+    requireState("replay.sgd: buffer", step, recorded.buffer(), runs.buffer());
+    try (Scope scratch = cuda.scratch("replay")) {
+      Tensor settings = settings(step, null, scratch);
+      kernel("replay_sgd", step, settings)
+          .with(recorded.theta()).with(recorded.buffer())
+          .with(runs.theta()).with(runs.buffer())
+          .with(difference).with(step.g().dim(0)).with((long) step.clips().length)
+          .with((float) step.learningRate()).with((float) options.momentum())
+          .with((float) options.weightDecay())
+          .run(cuda.elements(step.g().dim(0)));
+    }
+  }
+
+  private Kernel kernel(String name, Step step, Tensor settings) {
+    return cuda.kernel(name, step.g().dtype())
+        .with(step.g()).with((float) step.clip()).with(step.change()).with(settings);
+  }
+
+  /** What differs between runs, (k,4): factor, rate, root of AdamW, and whether there is a step. */
+  private Tensor settings(Step step, VectorKernels.AdamW options, Scope scratch) {
+    int k = step.clips().length;
+    if (k == 0) {
+      return null;
+    }
+    float[] rows = new float[k * SETTINGS];
+    for (int j = 0; j < k; j++) {
+      long number = step.numbers()[j];
+      rows[j * SETTINGS] = (float) step.clips()[j];
+      if (options != null && number > 0) {
+        AdamWNumbers own = AdamWNumbers.of(options, step.learningRate(), number);
+        rows[j * SETTINGS + 1] = own.rate();
+        rows[j * SETTINGS + 2] = own.root();
+      }
+      rows[j * SETTINGS + 3] = number > 0 ? 1 : 0;
+    }
+    Tensor settings = scratch.allocate(F32, k, SETTINGS);
+    cuda.device().upload(MemorySegment.ofArray(rows), Cuda.address(settings));
+    return settings;
   }
 
   @Override
   public void squaredNorms(Tensor g, Tensor change, double[] norms) {
-    throw new UnsupportedOperationException("replay.squaredNorms: not yet on cuda");
+    requireGradient("replay.squaredNorms: g", g);
+    int k = norms.length - 1;
+    long n = g.dim(0);
+    Require.tensor("replay.squaredNorms: change", change, F32, k, n);
+    int blocks = CudaVectors.sumBlocks(n);
+    double[] sums = new double[norms.length * blocks];
+    try (Scope scratch = cuda.scratch("norms")) {
+      Tensor ofBlocks = scratch.allocate(DType.F64, norms.length, blocks);
+      int groups = Math.max(1, Math.ceilDiv(k, TOGETHER));
+      cuda.kernel("replay_norms", g.dtype())
+          .with(g).with(change).with(ofBlocks).with(n).with((long) k)
+          .run(new Grid(blocks, groups, 1, Cuda.THREADS, 0));
+      cuda.device().download(Cuda.address(ofBlocks), MemorySegment.ofArray(sums));
+    }
+    for (int i = 0; i < norms.length; i++) {
+      norms[i] = 0;
+      for (int block = 0; block < blocks; block++) {
+        norms[i] += sums[i * blocks + block];
+      }
+    }
+  }
+
+  private static void requireStep(String operation, Step step, Tensor difference) {
+    requireGradient(operation + ": g", step.g());
+    int k = step.clips().length;
+    Require.tensor(operation + ": change", step.change(), F32, k, step.g().dim(0));
+    Require.tensor(operation + ": difference", difference, F32, k, step.g().dim(0));
+    Require.that(step.number() >= 1, operation + ": number", "1 for the first", step.number());
+    Require.that(step.numbers().length == k, operation + ": numbers", k, step.numbers().length);
+    for (long number : step.numbers()) {
+      Require.that(number >= 0, operation + ": numbers", "0 for no step, or a step", number);
+    }
+  }
+
+  private static void requireGradient(String what, Tensor g) {
+    Require.rank(what, g, 1);
+    Require.that(g.dtype() == BF16 || g.dtype() == F32, what, "BF16 or F32", g);
+  }
+
+  private static void requireState(String what, Step step, Tensor recorded, Tensor runs) {
+    Require.tensor(what + " of the recorded run", recorded, F32, step.g().dim(0));
+    Require.tensor(what + " of runs", runs, F32, step.clips().length, step.g().dim(0));
   }
 }

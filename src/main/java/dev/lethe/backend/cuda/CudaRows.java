@@ -2,10 +2,12 @@ package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.Require;
 import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.cuda.blas.Operand;
+import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
-/** Selection of rows by kernels/rows.cu; an index beyond the rows gathers NaN, and scatters nothing. */
+/** Rows by kernels/rows.cu, and their products; an index beyond them gathers NaN and scatters nothing. */
 final class CudaRows implements RowKernels {
   private final Cuda cuda;
 
@@ -27,7 +29,20 @@ final class CudaRows implements RowKernels {
 
   @Override
   public void addOuter(Tensor a, Tensor b, double scale, Tensor out) {
-    throw new UnsupportedOperationException("rows.addOuter: not yet on cuda");
+    Require.rank("rows.addOuter: a", a, 2);
+    Require.rank("rows.addOuter: b", b, 2);
+    long n = a.dim(0);
+    long p = a.dim(1);
+    long q = b.dim(1);
+    Require.tensor("rows.addOuter: a", a, cuda.type(), n, p);
+    Require.tensor("rows.addOuter: b", b, cuda.type(), n, q);
+    Require.tensor("rows.addOuter: out", out, DType.F32, p, q);
+    if (n > 0) {
+      Operand columns = Cuda.matrix(a).transpose(); // (p,N)
+      Product product =
+          Product.of(p, q, n, scale, columns, Cuda.matrix(b), Cuda.matrix(out)).added();
+      cuda.products().multiply(product);
+    }
   }
 
   /** With a warp for each row of one direction's result. */

@@ -79,22 +79,15 @@ final class CudaVectors implements VectorKernels {
     requireAlike("vectors.adamW: g", theta, g);
     requireAlike("vectors.adamW: m", theta, m);
     requireAlike("vectors.adamW: v", theta, v);
-    cuda.plainKernel("adamw_step")
-        .with(theta).with(g).with(m).with(v).with(theta.elements())
-        .with((float) (1 - learningRate * options.weightDecay()))
-        .with((float) (1 - options.beta1()))
-        .with((float) options.beta2())
-        .with((float) (1 - options.beta2()))
-        .with((float) (learningRate / (1 - Math.pow(options.beta1(), step))))
-        .with((float) (1 / Math.sqrt(1 - Math.pow(options.beta2(), step))))
-        .with((float) options.epsilon())
-        .run(cuda.elements(theta.elements()));
+    Kernel kernel =
+        cuda.plainKernel("adamw_step").with(theta).with(g).with(m).with(v).with(theta.elements());
+    AdamWNumbers.of(options, learningRate, step).to(kernel).run(cuda.elements(theta.elements()));
   }
 
   /** Runs a kernel that leaves a sum for each block, waits, and adds them up in their order. */
   private double sum(Kernel kernel, long elements) {
-    long blocks = Math.clamp(Math.ceilDiv(elements, SUM_ELEMENTS), 1, SUM_BLOCKS);
-    double[] sums = new double[(int) blocks];
+    int blocks = sumBlocks(elements);
+    double[] sums = new double[blocks];
     try (Scope scratch = cuda.scratch("sum")) {
       Tensor ofBlocks = scratch.allocate(DType.F64, blocks);
       kernel.with(ofBlocks).with(elements).run(Grid.of(blocks, Cuda.THREADS));
@@ -105,6 +98,11 @@ final class CudaVectors implements VectorKernels {
       sum += s;
     }
     return sum;
+  }
+
+  /** Blocks of a sum over so many elements. */
+  static int sumBlocks(long elements) {
+    return Math.clamp(Math.ceilDiv(elements, SUM_ELEMENTS), 1, SUM_BLOCKS);
   }
 
   private static void require(String what, Tensor x) {
