@@ -13,6 +13,7 @@ import dev.lethe.replay.Replayed;
 import dev.lethe.train.RowEdits;
 import dev.lethe.trajectory.Trajectory;
 import dev.lethe.trajectory.TrajectoryWriter;
+import dev.lethe.unlearn.Certificate.Closure;
 import dev.lethe.unlearn.Certificate.Cost;
 import dev.lethe.unlearn.Certificate.Method;
 import java.util.ArrayList;
@@ -167,7 +168,10 @@ public final class RecordedUnlearner implements Unlearner {
     }
     ReplayPage page = page();
     page.replay(describe(head, replayed.firstTouched()));
-    page.closure(ClosureEstimate.of(outcome.measurements(), options.force()));
+    ClosureEstimate estimate = new ClosureEstimate(task);
+    Closure closure = watch.evaluation(() -> estimate.of(outcome));
+    ClosureEstimate.requireUseful(closure, options.force());
+    page.closure(closure);
     page.cost(cost(taken, replayed, edits, watch));
     List<FolderPart> all = new ArrayList<>(parts);
     if (successor != null) {
