@@ -71,7 +71,9 @@ final class TrajectoryOptions {
     Mode mode = mode(command);
     DType format = TrajectoryFiles.dtype(dtype, "--trajectory-dtype");
     if (toMinimum) {
-      say(command, "no trajectory is kept, because --to-minimum moves the adapter off its end");
+      if (mode == Mode.AUTO) {
+        say(command, "no trajectory is kept, because --to-minimum moves the adapter off its end");
+      }
       return TrainingTrace.none();
     }
     Path work = folder.state().resolve(TrajectoryFiles.FOLDER);
