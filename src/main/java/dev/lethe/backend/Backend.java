@@ -104,6 +104,11 @@ public interface Backend extends AutoCloseable {
     return Recording.none(work);
   }
 
+  /** Whether a row's numbers, to the bit, do not depend on what else is in a batch. */
+  default boolean rowsIndependent() {
+    return false;
+  }
+
   /** Whether {@link #record} is worth fixed buffers. */
   default boolean records() {
     return false;

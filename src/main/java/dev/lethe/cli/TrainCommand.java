@@ -41,6 +41,7 @@ final class TrainCommand extends LetheCommand {
   @Mixin private EditOptions editing;
   @Mixin private TrajectoryOptions trajectory;
   @Mixin private MinimumOptions minimum;
+  @Mixin private HiddenStateOptions hiddenStates;
   @Mixin private CommonOptions common;
 
   @Option(names = "--data", required = true, paramLabel = "FILE", description = "training rows")
@@ -63,7 +64,8 @@ final class TrainCommand extends LetheCommand {
     minimum.check(this);
     trajectory.check(this, minimum.asked());
     TrainOptions options = training.options(common.seed);
-    try (Session session = Session.open(model.model, common.openBackend(this))) {
+    try (Session session =
+        hiddenStates.in(Session.open(model.model, common.openBackend(this)))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);
@@ -90,6 +92,7 @@ final class TrainCommand extends LetheCommand {
             folder, adapted, result, watch, reached,
             (dir, record) -> trace.finish(dir, adapted, plan, edits, record, promptForm));
         report(result, watch, reached);
+        hiddenStates.report(this, session);
         return ExitCode.DONE;
       } catch (RuntimeException | Error e) {
         if (!watch.hasCheckpoint() && folder.hasState()) {

@@ -42,6 +42,7 @@ final class UnlearnCommand extends LetheCommand {
   @Mixin private MethodOptions methods;
   @Mixin private SolveOptions solve;
   @Mixin private SweepOptions sweep;
+  @Mixin private HiddenStateOptions hiddenStates;
   @Mixin private CommonOptions common;
 
   @Option(
@@ -118,7 +119,8 @@ final class UnlearnCommand extends LetheCommand {
     sweep.check(this, solve, outerSteps, resume);
     final MethodOptions.Method method = methods.choose(this, adapter.adapter);
     int measured = certificateRows(method);
-    try (Session session = Session.open(model.model, common.openBackend(this))) {
+    try (Session session =
+        hiddenStates.in(Session.open(model.model, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       if (method != MethodOptions.Method.INFLUENCE) {

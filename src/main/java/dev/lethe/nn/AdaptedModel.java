@@ -117,6 +117,15 @@ public final class AdaptedModel {
     return -1;
   }
 
+  /** The same model with another adapter, on the same kept hidden states where it has the same lowest layer. */
+  public AdaptedModel with(LoraAdapter other) {
+    AdaptedModel result = new AdaptedModel(model, other);
+    if (states != null && result.lowestAdaptedLayer() == states.layer()) {
+      result.startAt(states);
+    }
+    return result;
+  }
+
   /** Makes tapes start from these states; null: at the embedding. */
   void startAt(HiddenStates kept) {
     this.states = kept;

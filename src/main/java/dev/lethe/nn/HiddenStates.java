@@ -10,11 +10,13 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * What enters the lowest adapted layer, computed once per row and kept: nothing below it depends on the adapter or on
  * dropout, so training, replay and products start there. Rows are told apart by their tokens. A tape that starts here
- * gives the same bytes as a whole one wherever a row's bytes do not depend on its batch, as on the CPU backends.
+ * gives the same bytes as a whole one wherever a row's bytes do not depend on its batch ({@link
+ * Backend#rowsIndependent}); elsewhere each row is computed by itself, so that bytes do not depend on when that was.
  *
  * <p>Kept in memory, or in a folder, from where the next process takes them; up to a budget, past which rows are computed
  * each time. The states reveal the rows.
@@ -118,23 +120,31 @@ public final class HiddenStates implements AutoCloseable {
   /** Runs the layers below on the missing rows, keeps what fits and fills in all of them. */
   private void compute(
       Batch batch, String[] keys, Map<String, Integer> missing, Tensor states) {
+    List<String> wanted = List.copyOf(missing.keySet());
     List<Sample> samples = missing.values().stream().map(batch.samples()::get).toList();
-    computed += samples.size();
     Map<String, Tensor> made = new LinkedHashMap<>();
-    try (Batch part = Batch.of(samples, model.backend())) {
-      Tensor all = host(part.packing().rows());
-      model.lowerStates(part, layer, all);
-      int next = 0;
-      for (String key : missing.keySet()) {
-        Tensor of = of(all, part, next++);
-        store.write(key, of);
-        made.put(key, of);
+    int together = model.backend().rowsIndependent() ? samples.size() : 1;
+    for (int first = 0; first < samples.size(); first += together) {
+      List<Tensor> part = compute(samples.subList(first, first + together));
+      for (int i = 0; i < together; i++) {
+        store.write(wanted.get(first + i), part.get(i));
+        made.put(wanted.get(first + i), part.get(i));
       }
     }
+    computed += samples.size();
     for (int i = 0; i < keys.length; i++) {
       if (made.containsKey(keys[i])) {
         of(states, batch, i).copyFrom(made.get(keys[i]));
       }
+    }
+  }
+
+  /** The states of samples that are run together. */
+  private List<Tensor> compute(List<Sample> samples) {
+    try (Batch batch = Batch.of(samples, model.backend())) {
+      Tensor all = host(batch.packing().rows());
+      model.lowerStates(batch, layer, all);
+      return IntStream.range(0, samples.size()).mapToObj(i -> of(all, batch, i)).toList();
     }
   }
 

@@ -11,6 +11,7 @@ import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.PeftFolder;
 import dev.lethe.format.Row;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HiddenStates;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.ModelFamily;
@@ -18,6 +19,8 @@ import dev.lethe.nn.TransformerSpec;
 import dev.lethe.text.HfTokenizer;
 import dev.lethe.text.PromptTemplate;
 import dev.lethe.text.Tokenizer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -35,6 +38,9 @@ public final class Session implements AutoCloseable {
   private final HfModelFolder folder;
   private LanguageModel model;
   private Tokenizer tokenizer;
+  private boolean keepsStates = true;
+  private Path statesFolder;
+  private HiddenStates states;
 
   private Session(HfModelFolder folder, Backend backend) {
     this.folder = folder;
@@ -86,6 +92,24 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /** Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. */
+  public Session withHiddenStates(Path folder) {
+    keepsStates = true;
+    statesFolder = folder;
+    return this;
+  }
+
+  /** Keeps no hidden states of the adapters that are opened from now on. */
+  public Session withoutHiddenStates() {
+    keepsStates = false;
+    return this;
+  }
+
+  /** One line for people about the hidden states that are kept; null where none are. */
+  public String hiddenStates() {
+    return states == null ? null : states.report();
+  }
+
   public Backend backend() {
     return backend;
   }
@@ -116,7 +140,25 @@ public final class Session implements AutoCloseable {
   /** The model with an adapter, which this session takes over. */
   public AdaptedModel adapted(LoraAdapter adapter) {
     open.push(adapter);
-    return new AdaptedModel(model(), adapter);
+    AdaptedModel adapted = new AdaptedModel(model(), adapter);
+    if (keepsStates && states == null) {
+      states = HiddenStates.keep(adapted, statesFolder, statesBudget());
+      if (states != null) {
+        open.push(states);
+      }
+    }
+    return adapted;
+  }
+
+  private long statesBudget() {
+    if (statesFolder == null) {
+      return Machine.current().availableMemory() / 8;
+    }
+    try {
+      return Files.createDirectories(statesFolder).toFile().getUsableSpace() / 4;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** The model's tokenizer; null where it has none. */

@@ -71,7 +71,7 @@ public final class Baselines {
       AdaptedModel model, LoraAdapter adapter, DataSplit split, TrainOptions options) {
     try {
       new Trainer(
-              new AdaptedModel(model.model(), adapter),
+              model.with(adapter),
               split.target(),
               options,
               TrainListener.NONE)

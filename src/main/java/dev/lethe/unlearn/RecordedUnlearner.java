@@ -5,7 +5,6 @@ import dev.lethe.backend.Backend;
 import dev.lethe.replay.MeasuredReplay;
 import dev.lethe.replay.ModelGradients;
 import dev.lethe.replay.RecordedReplay;
-import dev.lethe.replay.RefreshedOperator;
 import dev.lethe.replay.ReplayOperator;
 import dev.lethe.replay.ReplayRequest;
 import dev.lethe.replay.ReplayStart;
@@ -91,17 +90,14 @@ public final class RecordedUnlearner implements Unlearner {
       Stopwatch watch) {
     int measured =
         options.measuredSteps(recording.log().steps(), recording.retraining(edits));
-    try (RefreshedOperator refreshed =
-        new RefreshedOperator(operator, options.operatorEvery(), backend)) {
-      MeasuredReplay replay =
-          new MeasuredReplay(
-                  recording.log(), recording.rows(), gradients(), refreshed, backend, measured)
-              .from(start)
-              .watched(done -> Outcomes.done(monitor, done));
-      Outcomes.stopIfAsked(monitor);
-      monitor.onSteps("replay of the training", replay.steps());
-      return watch.products(() -> replay.run(recording.request(edits), successor));
-    }
+    MeasuredReplay replay =
+        new MeasuredReplay(
+                recording.log(), recording.rows(), gradients(), operator, backend, measured)
+            .from(start)
+            .watched(done -> Outcomes.done(monitor, done));
+    Outcomes.stopIfAsked(monitor);
+    monitor.onSteps("replay of the training", replay.steps());
+    return watch.products(() -> replay.run(recording.request(edits), successor));
   }
 
   private ModelGradients gradients() {

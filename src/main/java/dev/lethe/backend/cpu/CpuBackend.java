@@ -172,6 +172,11 @@ final class CpuBackend implements Backend {
   }
 
   @Override
+  public boolean rowsIndependent() {
+    return true;
+  }
+
+  @Override
   public LossKernels loss() {
     return loss;
   }

@@ -126,6 +126,11 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public boolean rowsIndependent() {
+    return true;
+  }
+
+  @Override
   public LossKernels loss() {
     return loss;
   }

@@ -38,7 +38,7 @@ final class LayerChecks {
         of("rows", "addOuter", (s, i) -> s.backend.rows().addOuter(
             s.in(ROWS[i], 11), s.in(ROWS[i], WIDTHS[i]), 0.3, s.sum(11, WIDTHS[i]))),
         of("dropout", "all modes", (s, i) -> s.backend.dropout().apply(
-            42, 0.3, s.indices(2 * ROWS[i], Integer.MAX_VALUE).reshape(ROWS[i], 2),
+            42, 0.3, s.randomIndices(2 * ROWS[i], Integer.MAX_VALUE).reshape(ROWS[i], 2),
             s.in(K, ROWS[i], WIDTHS[i]), s.out(K, ROWS[i], WIDTHS[i]), false)),
         of("loss", "logits", (s, i) -> s.backend.loss().logits(
             s.frozen(29, WIDTHS[i]), s.in(ROWS[i], WIDTHS[i]), s.out(ROWS[i], 29))),
