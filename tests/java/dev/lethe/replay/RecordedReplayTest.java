@@ -273,8 +273,8 @@ class RecordedReplayTest {
     ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
     ReplayRequest request = removal(Divisor.KEEP, 3, 11);
     double[] each = replay(trained.log(), hessian, request).differences().toDoubles();
-    try (RefreshedOperator every = new RefreshedOperator(hessian, 1, backend);
-        RefreshedOperator third = new RefreshedOperator(hessian, 3, backend)) {
+    try (RefreshedOperator every = new RefreshedOperator(hessian, null, 1, backend);
+        RefreshedOperator third = new RefreshedOperator(hessian, null, 3, backend)) {
       assertArrayEquals(each, replay(trained.log(), every, request).differences().toDoubles());
       double[] kept = replay(trained.log(), third, request).differences().toDoubles();
       double[] end = trained.end();

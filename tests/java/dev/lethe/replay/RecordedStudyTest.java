@@ -33,9 +33,13 @@ class RecordedStudyTest {
       String name = "n120-rate3e-3-seed" + seed;
       try (StudyRun run = new StudyRun(name, "cpu");
           PreparedOperators operators = run.prepare(dir.resolve(name), null)) {
-        StudyRun.Verdict verdict =
-            run.judge(run.moved(run.measured(operators.operator(), MEASURED).replayed()));
-        System.out.println(name + ": " + verdict);
+        MeasuredReplay.Outcome outcome = run.measured(operators.operator(), MEASURED);
+        StudyRun.Verdict verdict = run.judge(run.moved(outcome.replayed()));
+        System.out.printf(
+            "%s: %s; estimated %.3f/%.3f%n",
+            name, verdict,
+            run.estimated(outcome, run.setting.forgotten),
+            run.estimated(outcome, run.setting.retained));
         assertTrue(verdict.forgotten() >= .72 && verdict.retained() >= .58, name + ": " + verdict);
         assertTrue(verdict.cosine() >= .85 && verdict.residual() <= .08, name + ": " + verdict);
         forgotten += verdict.forgotten() / 3;

@@ -74,6 +74,26 @@ final class StudyRun implements AutoCloseable {
         .run(request(), null);
   }
 
+  /** What a certificate would say is closed, of rows. */
+  double estimated(MeasuredReplay.Outcome outcome, List<Sample> rows) {
+    try (Scope scope = setting.backend.openScope("estimate")) {
+      Tensor old = upload(trained, scope);
+      Tensor corrected = upload(moved(outcome.replayed().differences()), scope);
+      Tensor first = upload(moved(outcome.uncorrected()), scope);
+      double[] d =
+          Predictions.divergences(
+              setting.model, rows, BatchLimits.DEFAULT, corrected, List.of(first, old));
+      double left = (1 - outcome.share()) / outcome.share();
+      return 1 - left * left * d[0] / d[1];
+    }
+  }
+
+  private Tensor upload(double[] theta, Scope scope) {
+    Tensor at = scope.allocate(setting.backend.vectorType(), theta.length);
+    setting.backend.upload(Tensor.of(Shape.of(theta.length), theta), at);
+    return at;
+  }
+
   /** θ after one step from averages over the run. */
   double[] averaged() {
     List<Sample> target = setting.edits.target(setting.rows);
@@ -116,9 +136,13 @@ final class StudyRun implements AutoCloseable {
 
   /** θ with a replay's difference. */
   double[] moved(Replayed replayed) {
+    return moved(replayed.differences());
+  }
+
+  private double[] moved(Tensor difference) {
     double[] theta = trained.clone();
     for (int i = 0; i < theta.length; i++) {
-      theta[i] += replayed.differences().get(i);
+      theta[i] += difference.get(i);
     }
     return theta;
   }

@@ -12,11 +12,6 @@ import picocli.CommandLine.Option;
 
 /** Which way an adapter is made to forget, and what belongs to the ways that follow its training. */
 final class MethodOptions {
-  /** Steps between products where vectors times sketch rows are more than this. */
-  private static final long LARGE_PRODUCT = 1L << 32;
-
-  private static final int SELDOM = 4;
-
   /** The methods. */
   enum Method {
     RECORDED,
@@ -72,8 +67,8 @@ final class MethodOptions {
       names = "--operator-every",
       paramLabel = "J",
       description =
-          "apply the operator in every J-th step and keep its product in between (recorded; default: 1, and 4 where a"
-              + " product is large)")
+          "multiply by the operator's curvature in every J-th step and keep the product in between (recorded; default:"
+              + " 1, and up to 16 where products would take more than a small part of a retraining)")
   private Integer operatorEvery;
 
   @Option(
@@ -179,10 +174,9 @@ final class MethodOptions {
   /**
    * The choices of the replay.
    *
-   * @param product parameters times rows of the operator's sketch
+   * @param every steps from one product to the next where nothing is asked for
    */
-  ReplayOptions replay(long product) {
-    int every = product > LARGE_PRODUCT ? SELDOM : 1;
+  ReplayOptions replay(int every) {
     return new ReplayOptions(
         exactHead == null ? 0 : exactHead,
         budget == null ? Double.NaN : budget,

@@ -3,6 +3,7 @@ package dev.lethe.replay;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.TrainingLog;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -71,7 +72,7 @@ public final class MeasuredReplay {
   public Outcome run(ReplayRequest request, ChangedLog changed) {
     if (measuredSteps == 0) {
       Replayed plain = replay(gradients, stepsDone).run(List.of(request), changed);
-      return new Outcome(plain, List.of());
+      return new Outcome(plain, plain.differences(), 0, List.of());
     }
     try (KeptChanges kept = new KeptChanges(gradients, backend);
         Scope scope = backend.openScope("measured steps")) {
@@ -83,7 +84,11 @@ public final class MeasuredReplay {
       Replayed second = pass(1, kept, residuals, residuals).run(List.of(request), null);
       residuals.fit(scope);
       Replayed third = pass(2, kept, residuals, ReplayProbe.NONE).run(List.of(request), changed);
-      return new Outcome(total(List.of(first, second, third), residuals), residuals.measurements());
+      return new Outcome(
+          total(List.of(first, second, third), residuals),
+          first.differences(),
+          residuals.share(),
+          residuals.measurements());
     }
   }
 
@@ -119,9 +124,12 @@ public final class MeasuredReplay {
    * What a measured replay came to.
    *
    * @param replayed of one request
+   * @param uncorrected the first replay's differences, host (1,P)
+   * @param share part of a steady error of the operator that the correction takes away; 0 where nothing was measured
    * @param measurements of the operator, in the order of the steps
    */
-  public record Outcome(Replayed replayed, List<Measurement> measurements) {
+  public record Outcome(
+      Replayed replayed, Tensor uncorrected, double share, List<Measurement> measurements) {
     public Outcome {
       measurements = List.copyOf(measurements);
     }

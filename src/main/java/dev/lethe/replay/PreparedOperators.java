@@ -1,6 +1,7 @@
 package dev.lethe.replay;
 
 import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.trajectory.TrainingLog;
@@ -16,14 +17,20 @@ public final class PreparedOperators implements AutoCloseable {
   public static final String FOLDER = "lethe_operators";
 
   private final PreparedParts.Sketch sketch;
+  private final WeightedSum curvature;
   private final BilinearTerm bilinear;
   private final WeightedSum operator;
+  private final Backend backend;
 
   private PreparedOperators(
-      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum operator) {
+      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum curvature, Backend backend) {
     this.sketch = sketch;
+    this.curvature = curvature;
     this.bilinear = bilinear;
-    this.operator = operator;
+    this.backend = backend;
+    this.operator =
+        new WeightedSum(
+            List.of(new WeightedSum.Term(1, curvature), new WeightedSum.Term(1, bilinear)));
   }
 
   /** Where an adapter's operators lie. */
@@ -45,7 +52,7 @@ public final class PreparedOperators implements AutoCloseable {
     BilinearTerm bilinear = new BilinearTerm(model.backend(), layers);
     try {
       MeanWeights.load(files, parts.plan(), layers.size(), bilinear);
-      return new PreparedOperators(sketch, bilinear, operator(files, sketch, bilinear, model));
+      return new PreparedOperators(sketch, bilinear, curvature(files, sketch, model), model.backend());
     } catch (RuntimeException | Error e) {
       bilinear.close();
       sketch.close();
@@ -66,18 +73,14 @@ public final class PreparedOperators implements AutoCloseable {
     return parts;
   }
 
-  private static WeightedSum operator(
-      OperatorFiles files,
-      PreparedParts.Sketch sketch,
-      BilinearTerm bilinear,
-      AdaptedModel model) {
+  private static WeightedSum curvature(
+      OperatorFiles files, PreparedParts.Sketch sketch, AdaptedModel model) {
     SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts());
     double rho = shrinkage(ggn.rows(), model.layout().size());
     return new WeightedSum(
         List.of(
             new WeightedSum.Term(1 - rho, ggn),
-            new WeightedSum.Term(rho, new EkfacOperator(EkfacParts.read(model, files.ekfac()))),
-            new WeightedSum.Term(1, bilinear)));
+            new WeightedSum.Term(rho, new EkfacOperator(EkfacParts.read(model, files.ekfac())))));
   }
 
   /**
@@ -102,6 +105,11 @@ public final class PreparedOperators implements AutoCloseable {
   /** The operator, which lives as long as this. */
   public ReplayOperator operator() {
     return operator;
+  }
+
+  /** The operator with the curvature's product made every so many steps; the caller closes it before this. */
+  public ReplayOperator operator(int every) {
+    return new RefreshedOperator(curvature, bilinear, every, backend);
   }
 
   /**

@@ -5,11 +5,13 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
 /**
- * An operator whose product is made anew every so many steps and kept in between: cheaper where the operator is
- * large, and nearly as good where the streams part slowly. For one replay, with always the same number of directions.
+ * A sum of two operators: a costly one whose product is made anew every so many steps and kept in between, which is
+ * nearly as good where the streams part slowly, and one that is applied in every step. With always the same number of
+ * directions, for one request at a time.
  */
 public final class RefreshedOperator implements ReplayOperator {
   private final ReplayOperator operator;
+  private final ReplayOperator always;
   private final int every;
   private final Backend backend;
   private final Scope scope;
@@ -17,14 +19,19 @@ public final class RefreshedOperator implements ReplayOperator {
   private int made;
 
   /**
-   * @param operator stays its owner's
-   * @param every steps from one product to the next, at least 1
+   * Both stay their owners'.
+   *
+   * @param operator the costly one
+   * @param always null for none
+   * @param every steps from one product of the costly one to the next, at least 1
    */
-  public RefreshedOperator(ReplayOperator operator, int every, Backend backend) {
+  public RefreshedOperator(
+      ReplayOperator operator, ReplayOperator always, int every, Backend backend) {
     if (every < 1) {
       throw new IllegalArgumentException("a product every " + every + " steps");
     }
     this.operator = operator;
+    this.always = always;
     this.every = every;
     this.backend = backend;
     this.scope = backend.openScope("kept product");
@@ -32,11 +39,15 @@ public final class RefreshedOperator implements ReplayOperator {
 
   @Override
   public String name() {
-    return operator.name() + (every == 1 ? "" : " every %d steps".formatted(every));
+    String costly = operator.name() + (every == 1 ? "" : " every %d steps".formatted(every));
+    return always == null ? costly : costly + " + " + always.name();
   }
 
   @Override
   public void addProduct(int step, Tensor d, double scale, Tensor out) {
+    if (always != null) {
+      always.addProduct(step, d, scale, out);
+    }
     if (every == 1) {
       operator.addProduct(step, d, scale, out);
       return;

@@ -188,6 +188,11 @@ final class Residuals implements ReplayProbe, StepCorrection {
     }
   }
 
+  /** The part of a steady error that the correction takes away; 0 without measurements. */
+  double share() {
+    return smoother == null ? 0 : smoother.share();
+  }
+
   long rowGradients() {
     return rowGradients;
   }

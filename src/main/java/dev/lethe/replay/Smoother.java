@@ -37,6 +37,17 @@ final class Smoother {
     return weights;
   }
 
+  /** How much of something that is the same at all times comes through, averaged over time. */
+  double share() {
+    double sum = 0;
+    for (double time : times) {
+      for (double weight : weights(time)) {
+        sum += weight / times.length;
+      }
+    }
+    return sum;
+  }
+
   private static double kernel(double s, double t) {
     double x = (s - t) / LENGTH;
     return Math.exp(-x * x / 2);

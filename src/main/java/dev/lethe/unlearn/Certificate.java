@@ -134,10 +134,11 @@ public record Certificate(
   /**
    * How well the operator described the change of the retained rows' gradient, and what follows from it.
    *
-   * @param estimate part of the distance to retraining that is closed, 1 for all of it: of the mean KL
-   *     divergence on the forgotten rows, estimated from the points
+   * @param forgotten part of the distance to retraining that is closed on the requested rows, in mean KL divergence
+   *     of the predictions, 1 for all of it; an estimate
+   * @param retained the same on a few retained rows
    */
-  public record Closure(Double estimate, List<Point> points) {
+  public record Closure(Double forgotten, Double retained, List<Point> points) {
     public Closure {
       points = List.copyOf(points);
     }

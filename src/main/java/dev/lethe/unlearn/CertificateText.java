@@ -88,13 +88,16 @@ final class CertificateText {
     if (c == null) {
       return;
     }
-    if (c.estimate() != null) {
-      line("closed", "%.0f %% of the distance to retraining, estimated", 100 * c.estimate());
-    }
+    line("closed", "of the distance to retraining, estimated: %s on the requested rows, %s on retained ones",
+        part(c.forgotten()), part(c.retained()));
     for (Certificate.Point p : c.points()) {
       line("", "step %,d, %,d retained rows: the operator's error is %.2f, cosine %.2f; corrected %.2f",
           p.step(), p.rows(), p.error(), p.cosine(), p.corrected());
     }
+  }
+
+  private static String part(Double estimate) {
+    return estimate == null ? "unknown" : String.format(Locale.ROOT, "%.0f %%", 100 * estimate);
   }
 
   private void cost(Cost c) {

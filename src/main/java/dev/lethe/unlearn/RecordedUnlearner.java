@@ -5,7 +5,6 @@ import dev.lethe.backend.Backend;
 import dev.lethe.replay.MeasuredReplay;
 import dev.lethe.replay.ModelGradients;
 import dev.lethe.replay.RecordedReplay;
-import dev.lethe.replay.RefreshedOperator;
 import dev.lethe.replay.ReplayOperator;
 import dev.lethe.replay.ReplayRequest;
 import dev.lethe.replay.ReplayStart;
@@ -13,6 +12,7 @@ import dev.lethe.replay.Replayed;
 import dev.lethe.train.RowEdits;
 import dev.lethe.trajectory.Trajectory;
 import dev.lethe.trajectory.TrajectoryWriter;
+import dev.lethe.unlearn.Certificate.Closure;
 import dev.lethe.unlearn.Certificate.Cost;
 import dev.lethe.unlearn.Certificate.Method;
 import java.util.ArrayList;
@@ -90,17 +90,14 @@ public final class RecordedUnlearner implements Unlearner {
       Stopwatch watch) {
     int measured =
         options.measuredSteps(recording.log().steps(), recording.retraining(edits));
-    try (RefreshedOperator refreshed =
-        new RefreshedOperator(operator, options.operatorEvery(), backend)) {
-      MeasuredReplay replay =
-          new MeasuredReplay(
-                  recording.log(), recording.rows(), gradients(), refreshed, backend, measured)
-              .from(start)
-              .watched(done -> Outcomes.done(monitor, done));
-      Outcomes.stopIfAsked(monitor);
-      monitor.onSteps("replay of the training", replay.steps());
-      return watch.products(() -> replay.run(recording.request(edits), successor));
-    }
+    MeasuredReplay replay =
+        new MeasuredReplay(
+                recording.log(), recording.rows(), gradients(), operator, backend, measured)
+            .from(start)
+            .watched(done -> Outcomes.done(monitor, done));
+    Outcomes.stopIfAsked(monitor);
+    monitor.onSteps("replay of the training", replay.steps());
+    return watch.products(() -> replay.run(recording.request(edits), successor));
   }
 
   private ModelGradients gradients() {
@@ -167,7 +164,10 @@ public final class RecordedUnlearner implements Unlearner {
     }
     ReplayPage page = page();
     page.replay(describe(head, replayed.firstTouched()));
-    page.closure(ClosureEstimate.of(outcome.measurements(), options.force()));
+    ClosureEstimate estimate = new ClosureEstimate(task);
+    Closure closure = watch.evaluation(() -> estimate.of(outcome));
+    ClosureEstimate.requireUseful(closure, options.force());
+    page.closure(closure);
     page.cost(cost(taken, replayed, edits, watch));
     List<FolderPart> all = new ArrayList<>(parts);
     if (successor != null) {
