@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * An orthonormal basis of parameter space that is a Kronecker product for every matrix of θ. Vectors keep their
- * layout: the coordinates of a matrix lie where the matrix did.
+ * An orthonormal basis of parameter space that is a Kronecker product for every matrix of θ. Vectors keep
+ * their layout: the coordinates of a matrix lie where the matrix did.
  */
 public final class EkfacBasis implements AutoCloseable {
   private final Backend backend;
