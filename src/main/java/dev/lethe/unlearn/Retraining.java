@@ -59,7 +59,7 @@ final class Retraining {
   /** A trainer that follows the recorded plan. */
   Trainer trainer(LoraAdapter adapter, TrainListener listener) {
     return new Trainer(
-        new AdaptedModel(model.model(), adapter),
+        model.with(adapter),
         recording.plan(),
         recording.log().options(),
         edits,
