@@ -16,8 +16,8 @@ import dev.lethe.tensor.Tensor;
 import java.util.SplittableRandom;
 
 /**
- * One linear layer with an adapter, and softmax cross-entropy straight on it: logits = (W + s·BA)x. The head is the
- * identity. 24 tokens in four samples, seven inputs, five classes, rank 2.
+ * One linear layer with an adapter, and softmax cross-entropy straight on it: logits = (W + s·BA)x. The
+ * head is the identity. 24 tokens in four samples, seven inputs, five classes, rank 2.
  */
 final class SoftmaxLayer implements AutoCloseable {
   static final int IN = 7;

@@ -46,7 +46,8 @@ final class PrepareCommand extends LetheCommand {
   @Option(
       names = "--sketch-rows",
       paramLabel = "N",
-      description = "sampled gradients in all: more cost more and tell more (default: 2400, and more in a long run)")
+      description =
+          "sampled gradients in all: more cost more and tell more (default: 2400, and more in a long run)")
   private Integer sketchRows;
 
   PrepareCommand(Console console) {

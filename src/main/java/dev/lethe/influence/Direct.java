@@ -7,13 +7,14 @@ import dev.lethe.tensor.Tensor;
 import java.util.function.UnaryOperator;
 
 /**
- * A direct solve: with the curvature's own inverse where it has one, otherwise by factorising a matrix of at most
- * {@link SolverOptions#directLimit} rows: the Gram matrix of the curvature's factor where it has one with fewer
- * rows than parameters (Woodbury: x = (b − Gᵀ(λ/c I + GGᵀ)⁻¹Gb)/λ for C = cGᵀG), else C+λI itself from products
- * with unit vectors. The matrix is float64; products in another format are made up for by iterative refinement.
+ * A direct solve: with the curvature's own inverse where it has one, otherwise by factorising a matrix of
+ * at most {@link SolverOptions#directLimit} rows: the Gram matrix of the curvature's factor where it has
+ * one with fewer rows than parameters (Woodbury: x = (b − Gᵀ(λ/c I + GGᵀ)⁻¹Gb)/λ for C = cGᵀG), else C+λI
+ * itself from products with unit vectors. The matrix is float64; products in another format are made up
+ * for by iterative refinement.
  *
- * <p>While the matrix is built, the monitor's iteration counts its rows and the residual is NaN. A
- * direct solve keeps no state to resume from.
+ * <p>While the matrix is built, the monitor's iteration counts its rows and the residual is NaN. A direct
+ * solve keeps no state to resume from.
  */
 public final class Direct implements Solver {
   private static final int CHUNK = 16;

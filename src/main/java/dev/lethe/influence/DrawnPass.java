@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * One batch linearized, and gradients at it of losses whose labels are drawn from the model: the mean of their outer
- * products is the Gauss-Newton matrix of the sample.
+ * One batch linearized, and gradients at it of losses whose labels are drawn from the model: the mean of
+ * their outer products is the Gauss-Newton matrix of the sample.
  */
 public final class DrawnPass implements AutoCloseable {
   private final Backend backend;
@@ -57,8 +57,8 @@ public final class DrawnPass implements AutoCloseable {
    * Gradients with drawn labels, and what they add to the statistics.
    *
    * @param statistics added to; null for none
-   * @param sink takes rows (draws·n,P) in the vector type, row j·n+i of sample i under draw j; valid during the call;
-   *     null: only statistics are wanted
+   * @param sink takes rows (draws·n,P) in the vector type, row j·n+i of sample i under draw j; valid
+   *     during the call; null: only statistics are wanted
    */
   public void draw(int draws, long seed, FactorStatistics statistics, Consumer<Tensor> sink) {
     try (Scope scope = backend.openScope("drawn gradients")) {

@@ -7,9 +7,10 @@ import dev.lethe.tensor.Tensor;
 import java.util.function.DoubleUnaryOperator;
 
 /**
- * EK-FAC of the Gauss-Newton curvature: for each LoRA matrix, the eigenvectors of the Kronecker factors of its
- * curvature, and in this basis the true second moments of sampled gradients in place of products of eigenvalues.
- * George et al., arXiv 1806.03884. Positive semi-definite, and its inverse with any damping costs one product.
+ * EK-FAC of the Gauss-Newton curvature: for each LoRA matrix, the eigenvectors of the Kronecker factors
+ * of its curvature, and in this basis the true second moments of sampled gradients in place of products
+ * of eigenvalues. George et al., arXiv 1806.03884. Positive semi-definite, and its inverse with any
+ * damping costs one product.
  */
 public final class Ekfac implements InvertibleCurvature {
   /** Elements that pass through the Java heap at a time. */

@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * An orthonormal basis of parameter space that is a Kronecker product for every matrix of θ. Vectors keep their
- * layout: the coordinates of a matrix lie where the matrix did.
+ * An orthonormal basis of parameter space that is a Kronecker product for every matrix of θ. Vectors keep
+ * their layout: the coordinates of a matrix lie where the matrix did.
  */
 public final class EkfacBasis implements AutoCloseable {
   private final Backend backend;
@@ -92,8 +92,8 @@ public final class EkfacBasis implements AutoCloseable {
   }
 
   private void turn(Tensor from, Tensor to, double scale, boolean into) {
-    for (int i = 0; i < blocks.size(); i++) {
-      try (Scope pass = backend.openScope("ekfac turn")) {
+    try (Scope pass = backend.openScope("ekfac turn")) {
+      for (int i = 0; i < blocks.size(); i++) {
         turn(blocks.get(i), frozen.get(i), new Turn(from, to, scale, into), pass);
       }
     }
@@ -116,6 +116,10 @@ public final class EkfacBasis implements AutoCloseable {
       } else {
         backend.rows().addOuter(t.into ? f.left : f.back, turned.row(j), t.scale, out);
       }
+    }
+    pass.release(x);
+    if (turned != x) {
+      pass.release(turned);
     }
   }
 

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Fits EK-FAC to the losses of a data set at fixed θ, in two passes over it: one for the bases, one for the second
- * moments in them. Labels are drawn from the model as a function of the seed.
+ * Fits EK-FAC to the losses of a data set at fixed θ, in two passes over it: one for the bases, one for
+ * the second moments in them. Labels are drawn from the model as a function of the seed.
  */
 public final class EkfacFit {
   /** Sampled gradients that are wanted at least; few samples get several draws each. */

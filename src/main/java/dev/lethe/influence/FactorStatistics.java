@@ -16,9 +16,9 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Sums over tokens of the outer products that EK-FAC's bases come from: of x and h for A (r,in), of ȳ and u for B
- * (out,r), with labels drawn from the model. Only the eigenvectors matter, so the sums are not divided. A side
- * longer than {@link #LONGEST_SIDE} gets no statistics and keeps the standard basis.
+ * Sums over tokens of the outer products that EK-FAC's bases come from: of x and h for A (r,in), of ȳ and
+ * u for B (out,r), with labels drawn from the model. Only the eigenvectors matter, so the sums are not
+ * divided. A side longer than {@link #LONGEST_SIDE} gets no statistics and keeps the standard basis.
  */
 public final class FactorStatistics implements AutoCloseable {
   /** The longest side with a basis of its own: beyond it a basis costs more than it brings. */

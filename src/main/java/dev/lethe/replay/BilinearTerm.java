@@ -13,13 +13,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The part of a LoRA pair's Hessian that Gauss-Newton curvature lacks. The loss sees A and B through W = W₀ + s·BA,
- * which is bilinear in them, so with G = ∂ℓ/∂W (out,in)
+ * The part of a LoRA pair's Hessian that Gauss-Newton curvature lacks. The loss sees A and B through W =
+ * W₀ + s·BA, which is bilinear in them, so with G = ∂ℓ/∂W (out,in)
  *
  * <pre>{@code Ā += s·ḂᵀG,  B̄ += s·GȦᵀ}</pre>
  *
- * G is known as a product of thin matrices G ≈ Σₜ ȳₜxₜᵀ: at visited steps their own, elsewhere a mean over some
- * steps, linear in between. Such a sum is what ρ tokens with fixed x and ȳ would give, so the derivative of the adapter's gradient along (Ȧ,Ḃ) is the term.
+ * G is known as a product of thin matrices G ≈ Σₜ ȳₜxₜᵀ: at visited steps their own, elsewhere a mean
+ * over some steps, linear in between. Such a sum is what ρ tokens with fixed x and ȳ would give, so the
+ * derivative of the adapter's gradient along (Ȧ,Ḃ) is the term.
  */
 public final class BilinearTerm implements ReplayOperator {
   private final Backend backend;

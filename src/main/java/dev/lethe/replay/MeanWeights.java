@@ -8,7 +8,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 
-/** Means of the full weights' gradients over the visited steps of each group, for the steps that are not visited. */
+/**
+ * Means of the full weights' gradients over the visited steps of each group, for the steps that are not
+ * visited.
+ */
 final class MeanWeights {
   private MeanWeights() {}
 

@@ -19,8 +19,8 @@ import java.util.stream.IntStream;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The files of prepared operators. The header says what they belong to and how they are fitted; every part is a file
- * of its own, which appears whole or not at all and names the rows that it was made from.
+ * The files of prepared operators. The header says what they belong to and how they are fitted; every
+ * part is a file of its own, which appears whole or not at all and names the rows that it was made from.
  */
 record OperatorFiles(Path dir) {
   /** Tensor of the places of a part's rows, in all parts. */

@@ -12,10 +12,13 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.PreparationPlan.Group;
 import dev.lethe.replay.PreparationPlan.Visit;
 import dev.lethe.replay.PreparedParts.Missing;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerReplay;
 import dev.lethe.trajectory.TrainingLog;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -25,9 +28,10 @@ import java.util.Map;
 import java.util.function.Consumer;
 
 /**
- * Fits the operators of recorded replay to a run, once for all requests: replays the optimiser, visits steps and
- * samples gradients of their own rows there. What is finished is kept, so that an interrupted preparation goes on where it stopped and
- * one whose rows were removed makes only what those rows were part of. Same run, settings and backend: same bytes.
+ * Fits the operators of recorded replay to a run, once for all requests: replays the optimiser, visits
+ * steps and samples gradients of their own rows there. What is finished is kept, so that an interrupted
+ * preparation goes on where it stopped and one whose rows were removed makes only what those rows were
+ * part of. Same run, settings and backend: same bytes.
  */
 public final class Preparation {
   private final TrainingLog log;
@@ -110,6 +114,7 @@ public final class Preparation {
    */
   public boolean run(PreparationMonitor monitor) {
     List<Missing> missing = parts().missing();
+    requireRoom(missing);
     Watch watch = new Watch(monitor, missing.stream().mapToLong(m -> m.group().count()).sum());
     if (!missing.isEmpty()) {
       EkfacParts.delete(files.ekfac());
@@ -131,6 +136,24 @@ public final class Preparation {
       MeanWeights.fit(files, plan, model.adapted().size(), settings.rank());
     }
     return true;
+  }
+
+  /** The sketch takes nearly all of the room, and its last part lies there twice for a moment. */
+  private void requireRoom(List<Missing> missing) {
+    long rows = missing.stream().filter(Missing::sketch).mapToLong(m -> m.group().count()).sum();
+    long bytes = rows * plan.draws() * log.initial().elements() * DType.BF16.bytes();
+    long needed = missing.size() == 1 ? 2 * bytes : bytes;
+    try {
+      long free = Files.getFileStore(files.dir()).getUsableSpace();
+      if (free < needed) {
+        throw new LetheException(
+            files.dir().toString(), "there is no room for the operators",
+            "%,d bytes".formatted(needed), "%,d bytes free".formatted(free),
+            "Make room, name another folder with --operators, or ask for fewer --sketch-rows.");
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** Visits the steps of a group; false where interrupted. */

@@ -9,8 +9,8 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /**
- * Which steps of a run are visited: all where that is what the sketch takes, otherwise the first few, when the
- * curvature changes most, and others evenly spread. A visited step is sampled on its own rows.
+ * Which steps of a run are visited: all where that is what the sketch takes, otherwise the first few,
+ * when the curvature changes most, and others evenly spread. A visited step is sampled on its own rows.
  */
 final class PreparationPlan {
   private static final int FIRST = 8;

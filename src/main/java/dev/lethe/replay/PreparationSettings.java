@@ -11,15 +11,17 @@ import tools.jackson.databind.node.ObjectNode;
  * @param sketchRows sampled gradients in all, at least
  * @param draws sampled gradients of a row in a visited step; more where the run has too few steps
  * @param visitedShare part of the run's rows that visited steps hold, at least
- * @param groupVisits visited steps that make a part of the result, and over which weight gradients are averaged
+ * @param groupVisits visited steps that make a part of the result, and over which weight gradients are
+ *     averaged
  * @param rank at which gradients of full weights are kept
  * @param seed of labels
  */
 public record PreparationSettings(
     int sketchRows, int draws, double visitedShare, int groupVisits, int rank, long seed) {
   /**
-   * 2,400 sampled gradients, two of a row, 15 % of the run's rows, groups of 15 steps, rank 16. A preparation costs
-   * 7/3 sample gradients for each visited row: 2.3 trainings of 400 rows for three epochs, 0.35 of one of 4,000.
+   * 2,400 sampled gradients, two of a row, 15 % of the run's rows, groups of 15 steps, rank 16. A
+   * preparation costs 7/3 sample gradients for each visited row: 2.3 trainings of 400 rows for three
+   * epochs, 0.35 of one of 4,000.
    */
   public static final PreparationSettings DEFAULT =
       new PreparationSettings(2400, 2, 0.15, 15, 16, 0);

@@ -9,8 +9,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The operators that a preparation left, ready for replay: a sketch of the Gauss-Newton curvature, shrunk towards
- * EK-FAC, and the bilinear term.
+ * The operators that a preparation left, ready for replay: a sketch of the Gauss-Newton curvature, shrunk
+ * towards EK-FAC, and the bilinear term.
  */
 public final class PreparedOperators implements AutoCloseable {
   /** The folder inside the adapter's. */
@@ -113,8 +113,9 @@ public final class PreparedOperators implements AutoCloseable {
   }
 
   /**
-   * Writes to a new folder what does not come from removed rows: the sketch without their gradients, and the other
-   * parts that they had no share in. The rest is missing there, and the next preparation makes it.
+   * Writes to a new folder what does not come from removed rows: the sketch without their gradients, and
+   * the other parts that they had no share in. The rest is missing there, and the next preparation makes
+   * it.
    *
    * @param from a preparation, complete or not
    * @param to a folder that does not exist

@@ -20,8 +20,9 @@ record PreparedParts(OperatorFiles files, PreparationPlan plan) {
   }
 
   /**
-   * What is still to be made of a group. Statistics for bases are written before the sketch, so that they are missing
-   * beside one only where a removal took them; bases hardly change while half of them are left.
+   * What is still to be made of a group. Statistics for bases are written before the sketch, so that they
+   * are missing beside one only where a removal took them; bases hardly change while half of them are
+   * left.
    */
   Missing missing(Group group) {
     int index = group.index();

@@ -3,8 +3,8 @@ package dev.lethe.replay;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Cₖ: how a retained batch's mean gradient changes with the parameters at step k of a training run. Replay adds
- * Cₖ(θ′ₖ − θₖ) to the recorded gradient in place of a model evaluation at θ′ₖ.
+ * Cₖ: how a retained batch's mean gradient changes with the parameters at step k of a training run.
+ * Replay adds Cₖ(θ′ₖ − θₖ) to the recorded gradient in place of a model evaluation at θ′ₖ.
  */
 public interface ReplayOperator extends AutoCloseable {
   /** Short name for reports. */

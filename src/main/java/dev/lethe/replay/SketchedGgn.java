@@ -9,9 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The run's mean Gauss-Newton curvature from sampled gradients: Σ weight·FᵀF over parts F (N,P). Its rows are read
- * where they lie: from mapped files where the backend computes in host memory, from the device's memory where they
- * fit into half of what is free there, and otherwise block by block in every product.
+ * The run's mean Gauss-Newton curvature from sampled gradients: Σ weight·FᵀF over parts F (N,P). Its rows
+ * are read where they lie: from mapped files where the backend computes in host memory, from the device's
+ * memory where they fit into half of what is free there, and otherwise block by block in every product.
  */
 public final class SketchedGgn implements ReplayOperator {
   /** Rows that are copied to a device at a time. */
