@@ -99,21 +99,27 @@ DEVICE void draw_row(const T* p, int32_t* labels, int64_t seed, int64_t row, int
   __syncthreads();
 }
 
+// Elements i on of the row of a class of head (v,d); NaN for a class that is not there.
+template <int W, class T>
+DEVICE Piece<W> load_class(const T* head, int label, int i, int d, int v) {
+  bool known = label >= 0 && label < v;
+  return known ? load<W>(head + static_cast<int64_t>(label) * d + i) : filled<W>(not_a_number());
+}
+
 // out (d), for each of q labels: sqrt(w) (gx / w + W[target] - W[label]).
 template <int W, class T>
 DEVICE void adjoints_of_row(const T* head, const T* gx, const int32_t* labels, T* out, int target, float weight,
                             int64_t row, int64_t q, int64_t m, int d, int v) {
-  bool known = target >= 0 && target < v;
   float root = sqrtf(weight);
   float inverse = 1.f / weight;
   each_in_row<W>(d, [&](int i) {
     Piece<W> g = load<W>(gx + row * d + i);
-    Piece<W> w = known ? load<W>(head + static_cast<int64_t>(target) * d + i) : filled<W>(not_a_number());
+    Piece<W> w = load_class<W>(head, target, i, d, v);
     Piece<W> mean = each<W>([&](int e) { return g.v[e] * inverse + w.v[e]; });
 #pragma unroll 2
     for (int64_t draw = 0; draw < q; draw++) {
       int64_t at = draw * m + row;
-      Piece<W> drawn = load<W>(head + static_cast<int64_t>(labels[at]) * d + i);
+      Piece<W> drawn = load_class<W>(head, labels[at], i, d, v);
       store(out + at * d + i,
             each<W>([&](int e) { return weight == 0.f ? 0.f : root * (mean.v[e] - drawn.v[e]); }));
     }

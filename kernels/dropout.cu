@@ -22,9 +22,7 @@ DEVICE void dropout_apply(const T* x, T* y, const int32_t* keys, int64_t seed, i
     int64_t row = p / width;
     int64_t column = p - row * width;
     uint64_t of_row = row_seed(seed, keys, row);
-    Piece<W> mask = each<W>([&](int e) {
-      return uniform_bits(of_row, column + e) >= threshold ? gain : 0.f;
-    });
+    Piece<W> mask = each<W>([&](int e) { return uniform_bits(of_row, column + e) >= threshold ? gain : 0.f; });
     for (int64_t i = p; i < k * all; i += all) {
       Piece<W> in = load<W>(x + i);
       Piece<W> start = load_or_zero<W>(accumulate != 0 ? y : nullptr, i);

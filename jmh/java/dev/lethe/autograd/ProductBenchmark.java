@@ -6,8 +6,8 @@ import java.util.function.Consumer;
 import org.openjdk.jmh.annotations.Benchmark;
 
 /**
- * Claim: a Hessian product costs about two gradients from nothing, a Gauss-Newton product about a fifth less, and each
- * about one where the linearization is kept.
+ * Claim: a Hessian product costs about two gradients from nothing, a Gauss-Newton product at least a fifth
+ * less, and each about one where the linearization is kept.
  */
 public class ProductBenchmark extends ModelBenchmark {
   private Tape tape;

@@ -76,10 +76,11 @@ public interface LossKernels {
   void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx);
 
   /**
-   * Adjoints of x for labels drawn from the model itself: out[j][t] = √w·(p − onehot(y))·W, y ~ p[t]. Their outer
-   * products have the Gauss-Newton middle factor w·Wᵀ(diag(p) − ppᵀ)W as their mean. From the primal adjoint they
-   * follow without a product, as √w·(x̄/w + W[target] − W[y]); they are zero where w is. The label is the first
-   * class at which the running sum of p, in double, exceeds {@link #uniform} times the sum of all.
+   * Adjoints of x for labels drawn from the model itself: out[j][t] = √w·(p − onehot(y))·W, y ~ p[t]. Their
+   * outer products have the Gauss-Newton middle factor w·Wᵀ(diag(p) − ppᵀ)W as their mean. From the primal
+   * adjoint they follow without a product, as √w·(x̄/w + W[target] − W[y]); they are zero where w is. The
+   * label is the first class at which the running sum of p, in double, exceeds {@link #uniform} times the sum
+   * of all.
    *
    * @param p kept softmax (M,V)
    * @param targets I32 (M)

@@ -3,10 +3,11 @@ package dev.lethe.backend;
 import dev.lethe.tensor.Tensor;
 
 /**
- * One optimizer step of a recorded run together with k runs that differ from it by a change of the gradient, in
- * one pass over memory. All vectors are in {@link Backend#vectorType}, except that the recorded gradient may also
- * be BF16. The recorded run takes exactly the step that training takes. A run whose change is zero and whose
- * factor and step are the recorded run's, and which equals it before, equals it afterwards to the bit.
+ * One optimizer step of a recorded run together with k runs that differ from it by a change of the gradient,
+ * in one pass over memory. All vectors are in {@link Backend#vectorType}, except that the recorded gradient
+ * may also be BF16. The recorded run takes exactly the step that training takes. A run whose change is zero
+ * and whose factor and step are the recorded run's, and which equals it before, equals it afterwards to the
+ * bit.
  */
 public interface ReplayKernels {
   /**
@@ -29,8 +30,9 @@ public interface ReplayKernels {
   void sgd(Sgd options, Step step, SgdState recorded, SgdState runs, Tensor difference);
 
   /**
-   * Squared norms before clipping, accumulated in double: ‖g‖² in the first place and ‖g + change[j]‖² in place
-   * 1+j. Equal vectors have equal norms to the bit.
+   * Squared norms before clipping, accumulated in double: ‖g‖² in the first place and ‖g + change[j]‖² in
+   * place 1+j. Equal vectors have equal norms to the bit, and where g is in the vector type, the first is what
+   * {@link VectorKernels#dot} gives.
    *
    * @param g (P), BF16 or vector type
    * @param change (k,P)

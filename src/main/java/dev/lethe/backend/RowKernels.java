@@ -3,8 +3,8 @@ package dev.lethe.backend;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Selection of rows, and sums over them. {@link #gather} is both forward and tangent, {@link #scatter} both backward and
- * backward tangent.
+ * Selection of rows, and sums over them. {@link #gather} is both forward and tangent, {@link #scatter} both
+ * backward and backward tangent.
  */
 public interface RowKernels {
   /**

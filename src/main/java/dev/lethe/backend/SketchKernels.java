@@ -3,10 +3,10 @@ package dev.lethe.backend;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Products with a sketch F of a curvature, C ≈ FᵀF: N rows of P numbers each, one a sampled gradient. Rows are
- * BF16 or in {@link Backend#vectorType}; everything else is in the vector type. Each call reads F from memory
- * once where the backend can, for all k directions together; F may be a mapped file on backends in host memory.
- * What several parts of F give adds up, so that a long sketch can pass in parts.
+ * Products with a sketch F of a curvature, C ≈ FᵀF: N rows of P numbers each, one a sampled gradient. Rows
+ * are BF16 or in {@link Backend#vectorType}; everything else is in the vector type. Each call reads F from
+ * memory once where the backend can, for all k directions together; F may be a mapped file on backends in
+ * host memory. What several parts of F give adds up, so that a long sketch can pass in parts.
  */
 public interface SketchKernels {
   /**

@@ -14,9 +14,9 @@ final class HiddenStateOptions {
       paramLabel = "WHERE",
       defaultValue = MEMORY,
       description =
-          "where what enters the lowest adapted layer is kept, if that is not the first: memory (an eighth of what is"
-              + " free), off, or a folder, from which the next command takes it. It reveals the rows. Default:"
-              + " ${DEFAULT-VALUE}")
+          "where what enters the lowest adapted layer is kept, if that is not the first: memory (an eighth"
+              + " of what is free), off, or a folder, from which the next command takes it. It reveals the"
+              + " rows (default: ${DEFAULT-VALUE})")
   private String where;
 
   /** The session, told so. */

@@ -55,8 +55,8 @@ public final class AdaptedModel {
   }
 
   /**
-   * The forward pass of a batch with the adapter's dropout. A mask is a function of the seed, the module, the sample's
-   * id, the token's position and the feature, and of nothing else that is in the batch.
+   * The forward pass of a batch with the adapter's dropout. A mask is a function of the seed, the module,
+   * the sample's id, the token's position and the feature, and of nothing else that is in the batch.
    *
    * @param dropoutSeed of this step of training
    */

@@ -22,9 +22,9 @@ import java.util.zip.CRC32C;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Hidden states in a folder: {@code states.json} says of which model, layer and device, {@code states.bin} holds one
- * record a row: the 32 bytes of its key, the bytes of its states as an int, CRC-32C of key and states, the states. What a
- * killed process left unfinished at the end is overwritten.
+ * Hidden states in a folder: {@code states.json} says of which model, layer and device, {@code states.bin}
+ * holds one record a row: the 32 bytes of its key, the bytes of its states as an int, CRC-32C of key and
+ * states, the states. What a killed process left unfinished at the end is overwritten.
  */
 final class HiddenStateFile implements HiddenStateStore {
   private static final int KEY = 32;

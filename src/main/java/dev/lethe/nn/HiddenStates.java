@@ -13,13 +13,14 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * What enters the lowest adapted layer, computed once per row and kept: nothing below it depends on the adapter or on
- * dropout, so training, replay and products start there. Rows are told apart by their tokens. A tape that starts here
- * gives the same bytes as a whole one wherever a row's bytes do not depend on its batch ({@link
- * Backend#rowsIndependent}); elsewhere each row is computed by itself, so that bytes do not depend on when that was.
+ * What enters the lowest adapted layer, computed once per row and kept: nothing below it depends on the
+ * adapter or on dropout, so training, replay and products start there. Rows are told apart by their tokens.
+ * A tape that starts here gives the same bytes as a whole one wherever a row's bytes do not depend on its
+ * batch ({@link Backend#rowsIndependent}); elsewhere each row is computed by itself, so that bytes do not
+ * depend on when that was.
  *
- * <p>Kept in memory, or in a folder, from where the next process takes them; up to a budget, past which rows are computed
- * each time. The states reveal the rows.
+ * <p>Kept in memory, or in a folder, from where the next process takes them; up to a budget, past which
+ * rows are computed each time. The states reveal the rows.
  */
 public final class HiddenStates implements AutoCloseable {
   private final AdaptedModel model;

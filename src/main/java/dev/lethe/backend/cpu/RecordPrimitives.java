@@ -19,7 +19,8 @@ interface RecordPrimitives {
       float a, MemorySegment x, long xo, MemorySegment d, long dOffset, MemorySegment y, long yo, int n);
 
   /**
-   * Products of {@value #ROWS} rows of BF16 with one run of floats, with the bytes of {@link RowPrimitives#dot}.
+   * Products of {@value #ROWS} rows of BF16 with one run of floats, with the bytes of {@link
+   * RowPrimitives#dot}.
    *
    * @param row bytes from one row to the next
    * @param lanes the product with row r is left at 16·r; the other places are for the work

@@ -332,7 +332,6 @@ final class ScalarRows implements RowPrimitives {
     }
   }
 
-  /** Adds 16 lanes up in halves, in place. */
   static float fold(float[] lanes, int first) {
     for (int half = LANES / 2; half > 0; half /= 2) {
       for (int j = first; j < first + half; j++) {

@@ -8,9 +8,9 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * The rows of a sketch, which pass in strips of columns. A dot is a float sum for each strip, and those are added
- * in double in their order; rows are added to a result in their order. So results depend neither on threads nor
- * on how rows are cut into blocks.
+ * The rows of a sketch, which pass in strips of columns. A dot is a float sum for each strip, and those are
+ * added in double in their order; rows are added to a result in their order. So results depend neither on
+ * threads nor on how rows are cut into blocks.
  *
  * @param memory (count,width) of BF16 or F32
  */
@@ -68,7 +68,8 @@ record SketchRows(Cpu cpu, MemorySegment memory, DType type, int count, long wid
   }
 
   /**
-   * Adds scale·Σᵢ row i·⟨row i, v[j]⟩ to out[j]. A strip of one block is added while the next one's dots are made.
+   * Adds scale·Σᵢ row i·⟨row i, v[j]⟩ to out[j]. A strip of one block is added while the next one's dots are
+   * made.
    *
    * @param block rows of a block; 0: all dots first, then all additions
    */
@@ -125,7 +126,7 @@ record SketchRows(Cpu cpu, MemorySegment memory, DType type, int count, long wid
     return (int) Math.min(STRIP, width - (long) strip * STRIP);
   }
 
-  /** What one task does on a strip for all directions, four rows of BF16 at a time where there are as many. */
+  /** What a task does on a strip for all directions, four rows of BF16 at a time where there are as many. */
   private final class Worker {
     private final MemorySegment copy;
     private final int k;

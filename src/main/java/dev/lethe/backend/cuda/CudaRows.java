@@ -7,7 +7,7 @@ import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
-/** Rows by kernels/rows.cu, and products of them; an index beyond the rows gathers NaN, and scatters nothing. */
+/** Rows by kernels/rows.cu, and their products; an index beyond them gathers NaN and scatters nothing. */
 final class CudaRows implements RowKernels {
   private final Cuda cuda;
 

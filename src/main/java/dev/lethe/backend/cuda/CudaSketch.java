@@ -11,8 +11,8 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Products with a sketch by kernels/sketch.cu. How rows and columns are cut follows from the shapes alone, so that
- * sums do not depend on the device.
+ * Products with a sketch by kernels/sketch.cu. How rows and columns are cut follows from the shapes alone, so
+ * that sums do not depend on the device.
  */
 final class CudaSketch implements SketchKernels {
   /** Rows, and directions, that go through a block together. */

@@ -102,7 +102,7 @@ final class CudaVectors implements VectorKernels {
 
   /** Blocks of a sum over so many elements. */
   static int sumBlocks(long elements) {
-    return (int) Math.clamp(Math.ceilDiv(elements, SUM_ELEMENTS), 1, SUM_BLOCKS);
+    return Math.clamp(Math.ceilDiv(elements, SUM_ELEMENTS), 1, SUM_BLOCKS);
   }
 
   private static void require(String what, Tensor x) {
