@@ -17,6 +17,9 @@ final class CpuSketch implements SketchKernels {
 
   private static final int MOST_ROWS = 32;
 
+  /** More directions than this, and their results, would drive a block out of the cache. */
+  private static final int MOST_DIRECTIONS = 4;
+
   private final Cpu cpu;
   private final long blockBytes;
 
@@ -60,6 +63,9 @@ final class CpuSketch implements SketchKernels {
     Require.tensor("sketch.addProduct: out", out, F32, k, rows.dim(1));
     long fitting = blockBytes / Math.max(1, rows.dim(1) * rows.dtype().bytes());
     int block = (int) Math.min(MOST_ROWS, fitting / RecordPrimitives.ROWS * RecordPrimitives.ROWS);
+    if (k > MOST_DIRECTIONS) {
+      block = 0;
+    }
     sketch.addProduct(Cpu.memory(v), k, scale, Cpu.memory(out), block);
   }
 
