@@ -61,7 +61,9 @@ class RecordedStudyTest {
     assertTrue(plain.forgotten() >= .72 && plain.retained() >= .58, "plain: " + plain);
     assertTrue(Math.abs(plain.forgotten() - narrow.forgotten()) <= .005, "bf16: " + narrow);
     assertTrue(flat.forgotten() < 0, "no curvature: " + flat);
-    assertTrue(coarse.forgotten() < .3, "gradients at 8 checkpoints: " + coarse);
+    assertTrue(
+        coarse.forgotten() < plain.forgotten() - .2 && coarse.retained() < plain.retained() - .2,
+        "gradients at 8 checkpoints: " + coarse + ", at every step: " + plain);
   }
 
   /** A replay whose changed rows' gradients are taken at the nearest of a few checkpoints. */

@@ -122,7 +122,8 @@ final class StudyRun implements AutoCloseable {
         for (int i = 0; i < root.length; i++) {
           root[i] = Math.sqrt(root[i] / (1 - Math.pow(log.options().beta2(), at))) + 1e-8;
         }
-        step.add(stream.theta(), root, (double) (end - from) / steps, rates, done -> {});
+        step.addRequest(stream.theta(), (double) (end - from) / steps);
+        step.addCurvature(stream.theta(), root, (double) (end - from) / steps, rates, done -> {});
         all += rates;
         from = end;
       }

@@ -161,6 +161,7 @@ final class UnlearnCommand extends LetheCommand {
       AdaptedModel adapted,
       int measured,
       RunFolder folder) {
+    boolean done = false;
     try (TrainingFollower follower =
         new TrainingFollower(this, methods, adapter.adapter, adapted, folder)) {
       follower.requireNotRemoved(requests.ids());
@@ -181,6 +182,11 @@ final class UnlearnCommand extends LetheCommand {
                 default -> follower.recorded(task, form, watch);
               },
           folder);
+      done = true;
+    } finally {
+      if (!done && method == MethodOptions.Method.RECORDED) {
+        folder.finish(); // a replay starts anew
+      }
     }
   }
 

@@ -32,8 +32,11 @@ public final class AveragedStep implements AutoCloseable {
   /** Where in a run the averages are taken, as parts of its steps. */
   public static final List<Double> WHERE = List.of(.03, .12, .3, .5, .7, .9);
 
-  /** Drawn gradients in all. */
-  private static final int SKETCH_ROWS = 1200;
+  /** Drawn gradients in all; fewer leave directions without curvature. */
+  private static final int SKETCH_ROWS = 2400;
+
+  /** Of a row at a state; more where there are few rows. */
+  private static final int DRAWS = 2;
 
   private final AdaptedModel model;
   private final List<Sample> target;
@@ -70,16 +73,13 @@ public final class AveragedStep implements AutoCloseable {
   }
 
   /**
-   * Adds a state of the run.
+   * Adds the request's gradients at a state of the run.
    *
    * @param theta (P)
-   * @param root √v̂ + ε (P), host; ones without AdamW
-   * @param share its part of the averages over steps; they sum to 1
-   * @param rates sum of the learning rates over the steps it stands for
-   * @param done told after every batch how many rows are done
+   * @param share its part of the average over steps; they sum to 1
    */
-  public void add(Tensor theta, double[] root, double share, double rates, IntConsumer done) {
-    try (Scope scope = backend.openScope("state of the run")) {
+  public void addRequest(Tensor theta, double share) {
+    try (Scope scope = backend.openScope("request")) {
       Tensor c = scope.allocate(backend.vectorType(), theta.elements());
       backend.vectors().fill(c, 0);
       List<Sample> old = changes.stream().map(RowChange::original).toList();
@@ -91,14 +91,31 @@ public final class AveragedStep implements AutoCloseable {
       double[] values = download(c);
       for (int i = 0; i < values.length; i++) {
         request[i] += values[i];
-        diagonal[i] += rates * root[i];
       }
+    }
+  }
+
+  /**
+   * Adds curvature and damping at a state of the run.
+   *
+   * @param theta (P)
+   * @param root √v̂ + ε (P), host; ones without AdamW
+   * @param share its part of the average over steps; they sum to 1
+   * @param rates sum of the learning rates over the steps it stands for
+   * @param done told after every batch how many rows are done
+   */
+  public void addCurvature(
+      Tensor theta, double[] root, double share, double rates, IntConsumer done) {
+    for (int i = 0; i < root.length; i++) {
+      diagonal[i] += rates * root[i];
     }
     draw(theta, share, done);
   }
 
   private void draw(Tensor theta, double share, IntConsumer done) {
-    int count = Math.min(target.size(), Math.ceilDiv(SKETCH_ROWS, WHERE.size()));
+    int wanted = Math.ceilDiv(SKETCH_ROWS, WHERE.size());
+    int count = Math.min(target.size(), Math.ceilDiv(wanted, DRAWS));
+    int draws = Math.ceilDiv(wanted, count);
     long seed = SplitMix64.bits(sketch.size(), 0);
     List<Sample> drawn =
         IntStream.range(0, target.size())
@@ -108,11 +125,11 @@ public final class AveragedStep implements AutoCloseable {
             .map(target::get)
             .toList();
     int at = 0;
-    double weight = share * target.size() / rows / count;
+    double weight = share * target.size() / rows / count / draws;
     for (List<Sample> batch : Batches.split(drawn, limits.maxSamples(), limits.maxTokens())) {
       try (DrawnPass pass = new DrawnPass(model, batch, theta)) {
         pass.draw(
-            1,
+            draws,
             SplitMix64.bits(seed, batch.getFirst().id().hashCode()),
             null,
             gradients -> {
@@ -124,7 +141,7 @@ public final class AveragedStep implements AutoCloseable {
       at += batch.size();
       done.accept(at);
     }
-    rowGradients += count;
+    rowGradients += Math.ceilDiv(count * (1L + 2L * draws), 3);
   }
 
   /**

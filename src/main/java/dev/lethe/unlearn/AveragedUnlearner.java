@@ -142,7 +142,9 @@ public final class AveragedUnlearner implements Unlearner {
           () -> {
             try (Scope scope = backend.openScope("state")) {
               Tensor theta = vector(state, FIRST, scope);
-              step.add(theta, root(state, scope), share, rate, done -> Outcomes.stopIfAsked(monitor));
+              step.addRequest(theta, share);
+              step.addCurvature(
+                  theta, root(state, scope), share, rate, done -> Outcomes.stopIfAsked(monitor));
             }
             return null;
           });
