@@ -133,7 +133,8 @@ final class Residuals implements ReplayProbe, StepCorrection {
     if (points.isEmpty()) {
       return;
     }
-    smoother = new Smoother(points.stream().mapToDouble(p -> time(p.step)).toArray());
+    smoother =
+        new Smoother(points.stream().mapToDouble(p -> time(p.step)).toArray(), log.steps());
     long size = points.getFirst().residual.elements();
     if (stacked != null) {
       scope.release(stacked);
@@ -174,7 +175,8 @@ final class Residuals implements ReplayProbe, StepCorrection {
   private double leftOut(int j) {
     int[] others = IntStream.range(0, points.size()).filter(i -> i != j).toArray();
     Smoother without =
-        new Smoother(IntStream.of(others).mapToDouble(i -> time(points.get(i).step)).toArray());
+        new Smoother(
+            IntStream.of(others).mapToDouble(i -> time(points.get(i).step)).toArray(), log.steps());
     double[] weights = without.weights(time(points.get(j).step));
     VectorKernels vectors = backend.vectors();
     try (Scope scope = backend.openScope("left-out measurement")) {

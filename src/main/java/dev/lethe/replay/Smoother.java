@@ -11,15 +11,24 @@ final class Smoother {
   private static final double LENGTH = 0.25;
   private static final double NOISE = 4;
 
+  /** Steps up to which the noise stays. */
+  private static final double SHORT_RUN = 75;
+
   private final double[] times;
   private final double[][] inverse;
 
-  Smoother(double[] times) {
+  /**
+   * @param times of the measurements
+   * @param steps of the run. What a measured batch has of its own is added to all of them alike, while it averages out
+   *     in a training; so the longer the run, the less a measurement is trusted
+   */
+  Smoother(double[] times, int steps) {
     this.times = times.clone();
+    double noise = NOISE * Math.max(1, steps / SHORT_RUN);
     double[][] matrix = new double[times.length][times.length];
     for (int i = 0; i < times.length; i++) {
       for (int j = 0; j < times.length; j++) {
-        matrix[i][j] = kernel(times[i], times[j]) + (i == j ? NOISE : 0);
+        matrix[i][j] = kernel(times[i], times[j]) + (i == j ? noise : 0);
       }
     }
     this.inverse = inverse(matrix);
