@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.LetheException;
+import dev.lethe.replay.RefreshedOperator;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.SavedStates;
 import dev.lethe.trajectory.Trajectory;
@@ -67,8 +68,8 @@ final class MethodOptions {
       names = "--operator-every",
       paramLabel = "J",
       description =
-          "multiply by the operator's curvature in every J-th step and keep the product in between (recorded; default:"
-              + " 1, and up to 16 where products would take more than a small part of a retraining)")
+          "multiply by the operator's curvature in every J-th step at least, and whenever the direction has turned; 1: in"
+              + " every step (recorded; default: when the direction has turned)")
   private Integer operatorEvery;
 
   @Option(
@@ -171,16 +172,12 @@ final class MethodOptions {
     };
   }
 
-  /**
-   * The choices of the replay.
-   *
-   * @param every steps from one product to the next where nothing is asked for
-   */
-  ReplayOptions replay(int every) {
+  /** The choices of the replay. */
+  ReplayOptions replay() {
     return new ReplayOptions(
         exactHead == null ? 0 : exactHead,
         budget == null ? Double.NaN : budget,
-        operatorEvery == null ? every : operatorEvery,
+        operatorEvery == null ? RefreshedOperator.BY_TURN : operatorEvery,
         measuredSteps == null ? ReplayOptions.BY_COST : measuredSteps,
         force);
   }

@@ -33,12 +33,6 @@ import java.util.List;
 
 /** Opens what the methods that follow the training need, and runs them. */
 final class TrainingFollower implements AutoCloseable {
-  /** Part of a retraining that products may take; operations that never matter; the most steps between products. */
-  private static final double PRODUCTS = 0.04;
-
-  private static final double SMALL = 2e10;
-  private static final int SELDOM = 16;
-
   private final LetheCommand command;
   private final MethodOptions options;
   private final Path adapterDir;
@@ -75,7 +69,7 @@ final class TrainingFollower implements AutoCloseable {
         options.operators == null ? PreparedOperators.folder(adapterDir) : options.operators;
     prepare(dir, recording.rows(), task);
     try (PreparedOperators prepared = PreparedOperators.open(dir, trajectory, model)) {
-      ReplayOptions replay = options.replay(every(recording, prepared.rows()));
+      ReplayOptions replay = options.replay();
       try (ReplayOperator operator = prepared.operator(replay.operatorEvery())) {
         RecordedUnlearner unlearner = new RecordedUnlearner(task, recording, operator, replay);
         if (options.continued(command)) {
@@ -85,25 +79,6 @@ final class TrainingFollower implements AutoCloseable {
         return unlearner.run(monitor);
       }
     }
-  }
-
-  /** Steps between products at which the products of three replays take a small part of a retraining's work. */
-  private int every(Recording recording, long sketchRows) {
-    double tokens = 0;
-    long rows = 0;
-    for (Sample row : recording.rows()) {
-      tokens += row == null ? 0 : row.length();
-      rows += row == null ? 0 : 1;
-    }
-    double gradients = 0;
-    for (int k = 0; k < trajectory.steps(); k++) {
-      gradients += trajectory.step(k).rows().length;
-    }
-    double retraining = 6.0 * model.model().spec().parameters() * tokens / rows * gradients;
-    double products = 3.0 * trajectory.steps() * 4 * sketchRows * model.layout().size();
-    return products < SMALL
-        ? 1
-        : (int) Math.clamp(Math.ceil(products / (PRODUCTS * retraining)), 1, SELDOM);
   }
 
   /** Training again. */

@@ -3,19 +3,27 @@ package dev.lethe.replay;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 
 /**
- * A sum of two operators: a costly one whose product is made anew every so many steps and kept in between, which is
- * nearly as good where the streams part slowly, and one that is applied in every step. With always the same number of
- * directions, for one request at a time.
+ * A sum of two operators: a costly one whose product is kept while the direction only grows or shrinks, and one that is
+ * applied in every step. The kept product is scaled by the part of the direction that lies along the one that it was
+ * made for; it is made anew when the direction has turned. With always the same number of directions.
  */
 public final class RefreshedOperator implements ReplayOperator {
+  /** Made anew as the turn demands. */
+  public static final int BY_TURN = 0;
+
+  /** The sine of the angle that calls for a new product. */
+  private static final double TURN = 0.1;
+
   private final ReplayOperator operator;
   private final ReplayOperator always;
   private final int every;
   private final Backend backend;
   private final Scope scope;
   private Tensor product;
+  private Tensor direction;
   private int made;
 
   /**
@@ -23,11 +31,11 @@ public final class RefreshedOperator implements ReplayOperator {
    *
    * @param operator the costly one
    * @param always null for none
-   * @param every steps from one product of the costly one to the next, at least 1
+   * @param every the most steps from one product of the costly one to the next; {@link #BY_TURN} for no bound
    */
   public RefreshedOperator(
       ReplayOperator operator, ReplayOperator always, int every, Backend backend) {
-    if (every < 1) {
+    if (every < 0) {
       throw new IllegalArgumentException("a product every " + every + " steps");
     }
     this.operator = operator;
@@ -39,7 +47,10 @@ public final class RefreshedOperator implements ReplayOperator {
 
   @Override
   public String name() {
-    String costly = operator.name() + (every == 1 ? "" : " every %d steps".formatted(every));
+    String costly = operator.name();
+    if (every != 1) {
+      costly += every == BY_TURN ? " where it turns" : " where it turns, at least every %d steps".formatted(every);
+    }
     return always == null ? costly : costly + " + " + always.name();
   }
 
@@ -52,15 +63,44 @@ public final class RefreshedOperator implements ReplayOperator {
       operator.addProduct(step, d, scale, out);
       return;
     }
-    if (product == null || step - made >= every || step < made) {
-      if (product == null) {
-        product = scope.allocate(backend.vectorType(), d.shape());
-      }
-      backend.vectors().fill(product, 0);
-      operator.addProduct(step, d, 1, product);
-      made = step;
+    double[] along = step < made || product == null ? null : along(step, d);
+    if (along == null) {
+      make(step, d);
+      along = new double[Math.toIntExact(d.dim(0))];
+      Arrays.fill(along, 1);
     }
-    backend.vectors().axpy(scale, product, out);
+    for (int j = 0; j < along.length; j++) {
+      backend.vectors().axpy(scale * along[j], product.row(j), out.row(j));
+    }
+  }
+
+  private void make(int step, Tensor d) {
+    if (product == null) {
+      product = scope.allocate(backend.vectorType(), d.shape());
+      direction = scope.allocate(backend.vectorType(), d.shape());
+    }
+    backend.vectors().copy(d, direction);
+    backend.vectors().fill(product, 0);
+    operator.addProduct(step, d, 1, product);
+    made = step;
+  }
+
+  /** What part of the kept directions the new ones have; null where one has turned away. */
+  private double[] along(int step, Tensor d) {
+    if (every != BY_TURN && step - made >= every) {
+      return null;
+    }
+    double[] along = new double[Math.toIntExact(d.dim(0))];
+    for (int j = 0; j < along.length; j++) {
+      double inner = backend.vectors().dot(direction.row(j), d.row(j));
+      double kept = backend.vectors().dot(direction.row(j), direction.row(j));
+      double now = backend.vectors().dot(d.row(j), d.row(j));
+      if (now > 0 && !(inner * inner > (1 - TURN * TURN) * kept * now)) {
+        return null;
+      }
+      along[j] = now == 0 ? 0 : inner / kept;
+    }
+    return along;
   }
 
   @Override

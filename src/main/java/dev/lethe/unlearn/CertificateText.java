@@ -80,8 +80,7 @@ final class CertificateText {
         r.steps(), r.firstTouchedStep(),
         r.exactHeadSteps() == 0 ? "" : ", the first %,d retrained".formatted(r.exactHeadSteps()),
         r.gradients());
-    line("operator", "%s%s", r.operator(),
-        r.operatorEvery() == 1 ? "" : ", every %,d steps".formatted(r.operatorEvery()));
+    line("operator", "%s", r.operator());
   }
 
   private void closure(Closure c) {

@@ -8,7 +8,8 @@ import dev.lethe.LetheException;
  * @param exactHead part of the steps that is really retrained first, from 0 to 1
  * @param budget the most that the request may cost, in retrainings: what the changed rows leave of it goes into the
  *     exact head; NaN for no bound. One of the two.
- * @param operatorEvery steps from one product of the operator's curvature to the next, as it was opened
+ * @param operatorEvery the most steps from one product of the operator's curvature to the next, as it was opened; {@link
+ *     dev.lethe.replay.RefreshedOperator#BY_TURN} for no bound
  * @param measuredSteps at how many steps the operator is measured and corrected; {@link #BY_COST} for as many as cost
  *     about a twentieth of a retraining, 0 for a plain replay without an estimate of its error
  * @param force whether to go on where the certificate's measurements say that the result is no good
@@ -34,7 +35,7 @@ public record ReplayOptions(
     require(
         measuredSteps >= 0 || measuredSteps == BY_COST,
         "number of measured steps", "0 or more", measuredSteps);
-    require(operatorEvery >= 1, "number of steps between products", "1 or more", operatorEvery);
+    require(operatorEvery >= 0, "number of steps between products", "0 or more", operatorEvery);
   }
 
   /** How many steps to measure in a training of so many steps and row gradients. */
