@@ -6,8 +6,8 @@ import dev.lethe.LetheException;
  * How a recorded training is replayed.
  *
  * @param exactHead part of the steps that is really retrained first, from 0 to 1
- * @param budget the most that the request may cost, in retrainings: what the changed rows leave of it goes into the
- *     exact head; NaN for no bound. One of the two.
+ * @param budget the most that the request may cost, in retrainings: what the changed rows leave of it goes into
+ *     measured steps, and the rest into the exact head; NaN for no bound. One of the two.
  * @param operatorEvery steps from one product of the operator's curvature to the next, as it was opened
  * @param measuredSteps at how many steps the operator is measured and corrected; {@link #BY_COST} for as many as cost
  *     about a twentieth of a retraining, 0 for a plain replay without an estimate of its error
@@ -37,7 +37,7 @@ public record ReplayOptions(
     require(operatorEvery >= 1, "number of steps between products", "1 or more", operatorEvery);
   }
 
-  /** How many steps to measure in a training of so many steps and row gradients. */
+  /** How many steps to measure at most in a training of so many steps and row gradients. */
   int measuredSteps(int steps, long retraining) {
     if (measuredSteps != BY_COST) {
       return Math.min(measuredSteps, steps);
