@@ -32,7 +32,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Recorded replay of one AdamW run with one set of prepared operators: emulated CUDA kernels against float64. */
+/** Recorded replay of one AdamW run with one set of operators: emulated CUDA kernels against float64. */
 class EmulatedReplayTest {
   private static final long SEED = 47;
   private static final int ROWS = 12;

@@ -12,7 +12,6 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.function.Function;
 
 /**
  * One batch linearized, and gradients at it of losses whose labels are drawn from the model: the mean of
@@ -24,23 +23,13 @@ public final class DrawnPass implements AutoCloseable {
   private final Packing packing;
   private final Linearization linearization;
 
-  /** Linearizes the samples at θ (P), without dropout. */
+  /** Linearizes the samples at θ (P). */
   public DrawnPass(AdaptedModel model, List<Sample> samples, Tensor theta) {
-    this(model, samples, theta, model::tape);
-  }
-
-  /** Linearizes the samples at θ (P), with the masks of a step of training. */
-  public DrawnPass(AdaptedModel model, List<Sample> samples, Tensor theta, long dropoutSeed) {
-    this(model, samples, theta, batch -> model.trainingTape(batch, dropoutSeed));
-  }
-
-  private DrawnPass(
-      AdaptedModel model, List<Sample> samples, Tensor theta, Function<Batch, Tape> forward) {
     this.backend = model.backend();
     this.batch = Batch.of(samples, backend);
     Linearization at = null;
     try {
-      Tape tape = forward.apply(batch);
+      Tape tape = model.tape(batch);
       this.packing = tape.packing();
       at = BatchMemory.named(samples, () -> new Linearization(backend, tape, theta));
       DatasetLoss.requireFinite(samples, at.losses());

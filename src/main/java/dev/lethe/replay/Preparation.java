@@ -29,9 +29,9 @@ import java.util.function.Consumer;
 
 /**
  * Fits the operators of recorded replay to a run, once for all requests: replays the optimiser, visits
- * steps and samples gradients of their own rows there, with the training's dropout masks. What is
- * finished is kept, so that an interrupted preparation goes on where it stopped and one whose rows were
- * removed makes only what those rows were part of. Same run, settings and backend: same bytes.
+ * steps and samples gradients of their own rows there. What is finished is kept, so that an interrupted
+ * preparation goes on where it stopped and one whose rows were removed makes only what those rows were
+ * part of. Same run, settings and backend: same bytes.
  */
 public final class Preparation {
   private final TrainingLog log;
@@ -189,7 +189,6 @@ public final class Preparation {
     if (work.weights != null) {
       work.weights.clear();
     }
-    long masks = log.options().dropoutSeed(visit.step());
     int batch = 0;
     for (Map.Entry<Double, int[]> entry : visit.rows().entrySet()) {
       int[] places = entry.getValue();
@@ -198,7 +197,7 @@ public final class Preparation {
       for (List<Sample> part : Batches.split(rows, limits.maxSamples(), limits.maxTokens())) {
         int[] of = Arrays.copyOfRange(places, first, first + part.size());
         long seed = SplitMix64.bits(settings.seed() ^ visit.step(), batch++);
-        try (DrawnPass pass = new DrawnPass(model, part, theta, masks)) {
+        try (DrawnPass pass = new DrawnPass(model, part, theta)) {
           FactorStatistics factors = visit.factors() ? work.factors : null;
           if (work.sketch != null || factors != null) {
             Consumer<Tensor> sink = work.sketch == null ? null : g -> keep(work.sketch, of, g);
