@@ -22,7 +22,12 @@ final class StudyRun implements AutoCloseable {
   final double[] retrained;
 
   StudyRun(String name, String device) {
-    setting = new StudySetting(name, device);
+    this(new StudySetting(name, device));
+  }
+
+  /** Runs a setting, which is closed with this. */
+  StudyRun(StudySetting of) {
+    setting = of;
     setting.train(setting.edits);
     retrained = setting.theta();
     log = setting.train(RowEdits.NONE);
@@ -140,7 +145,7 @@ final class StudyRun implements AutoCloseable {
     return moved(replayed.differences());
   }
 
-  private double[] moved(Tensor difference) {
+  double[] moved(Tensor difference) {
     double[] theta = trained.clone();
     for (int i = 0; i < theta.length; i++) {
       theta[i] += difference.get(i);

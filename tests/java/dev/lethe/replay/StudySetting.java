@@ -55,6 +55,16 @@ final class StudySetting implements AutoCloseable {
   private final SafeTensors initialFile;
 
   StudySetting(String name, String device) {
+    this(name, device, 0);
+  }
+
+  /**
+   * A variant of a setting.
+   *
+   * @param dropout of the adapter's inputs in training
+   * @param removed places of rows to remove, in place of the setting's own request; none for that
+   */
+  StudySetting(String name, String device, double dropout, int... removed) {
     JsonNode json =
         JsonMapper.shared().readTree(HOME.resolve(name).resolve("setting.json").toFile());
     backend = Backends.select(device, new BackendOptions(1));
@@ -63,7 +73,7 @@ final class StudySetting implements AutoCloseable {
     List<String> modules = strings(json.path("modules"));
     PeftAdapterConfig config =
         PeftAdapterConfig.create(
-            json.path("rank").asInt(), json.path("alpha").asDouble(), 0, modules, "stories260K");
+            json.path("rank").asInt(), json.path("alpha").asDouble(), dropout, modules, "stories260K");
     LoraAdapter adapter = LoraAdapter.create(config, base, 1);
     model = new AdaptedModel(base, adapter);
     initialFile = SafeTensors.open(HOME.resolve(name).resolve("theta0.safetensors"));
@@ -78,11 +88,14 @@ final class StudySetting implements AutoCloseable {
             .build();
     rows = samples("rows.jsonl").subList(0, json.path("rows").asInt());
     plan = plan(json, rows, options);
-    int[] asked = integers(json.path("request_rows"));
-    edits = edits(json.path("request").asString(), asked);
+    int[] asked = removed.length == 0 ? integers(json.path("request_rows")) : removed;
+    edits = edits(removed.length == 0 ? json.path("request").asString() : "remove", asked);
     forgotten = IntStream.of(asked).mapToObj(rows::get).toList();
     retained =
-        IntStream.of(integers(json.path("judged_retained_rows"))).mapToObj(rows::get).toList();
+        IntStream.of(integers(json.path("judged_retained_rows")))
+            .mapToObj(rows::get)
+            .filter(row -> !forgotten.contains(row))
+            .toList();
   }
 
   private RowEdits edits(String request, int[] asked) {

@@ -60,8 +60,8 @@ final class MethodOptions {
       names = "--budget",
       paramLabel = "X",
       description =
-          "spend at most X retrainings on the request: what the removed rows' gradients leave of it retrains the"
-              + " first steps (recorded)")
+          "spend at most X retrainings on the request: first the changed rows' gradients, then measured steps, and"
+              + " the rest retrains the first steps (recorded)")
   private Double budget;
 
   @Option(

@@ -6,6 +6,9 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.TrainingLog;
 import java.util.List;
+import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.function.IntConsumer;
 
 /**
@@ -77,19 +80,53 @@ public final class MeasuredReplay {
     try (KeptChanges kept = new KeptChanges(gradients, backend);
         Scope scope = backend.openScope("measured steps")) {
       Residuals residuals = new Residuals(log, rows, request, gradients, backend, kept);
-      residuals.measure((measuredSteps + 1) / 2, MIDDLE);
-      Replayed first = pass(0, kept, residuals, residuals).run(List.of(request), null);
+      residuals.measure(firstSteps(log.steps(), measuredSteps));
+      Replayed uncorrected = pass(0, kept, residuals, residuals).run(List.of(request), null);
       residuals.fit(scope);
-      residuals.measure(measuredSteps / 2, BEGINNING);
+      residuals.measure(secondSteps(log.steps(), measuredSteps));
       Replayed second = pass(1, kept, residuals, residuals).run(List.of(request), null);
       residuals.fit(scope);
       Replayed third = pass(2, kept, residuals, ReplayProbe.NONE).run(List.of(request), changed);
       return new Outcome(
-          total(List.of(first, second, third), residuals),
-          first.differences(),
+          total(List.of(uncorrected, second, third), residuals),
+          uncorrected.differences(),
           residuals.share(),
           residuals.measurements());
     }
+  }
+
+  /**
+   * Where a replay measures that is to measure so many of so many steps; it leaves out those before which nothing has
+   * changed.
+   */
+  public static SortedSet<Integer> stepsToMeasure(int steps, int measured) {
+    SortedSet<Integer> all = firstSteps(steps, measured);
+    all.addAll(secondSteps(steps, measured));
+    return all;
+  }
+
+  private static SortedSet<Integer> firstSteps(int steps, int measured) {
+    return spread(steps, (measured + 1) / 2, MIDDLE, Set.of());
+  }
+
+  private static SortedSet<Integer> secondSteps(int steps, int measured) {
+    return spread(steps, measured / 2, BEGINNING, firstSteps(steps, measured));
+  }
+
+  /** So many steps evenly over the run, at a phase of their intervals; a taken one gives way to the next. */
+  private static SortedSet<Integer> spread(
+      int steps, int count, double phase, Set<Integer> taken) {
+    SortedSet<Integer> chosen = new TreeSet<>();
+    for (int j = 0; j < count; j++) {
+      int step = Math.max(1, (int) ((j + phase) * steps / count));
+      while (step < steps && (taken.contains(step) || chosen.contains(step))) {
+        step++;
+      }
+      if (step < steps) {
+        chosen.add(step);
+      }
+    }
+    return chosen;
   }
 
   private RecordedReplay pass(

@@ -107,6 +107,11 @@ public final class PreparedOperators implements AutoCloseable {
     return operator;
   }
 
+  /** The curvature alone, without the bilinear term. */
+  ReplayOperator curvature() {
+    return curvature;
+  }
+
   /** The operator with the curvature's product made every so many steps; the caller closes it before this. */
   public ReplayOperator operator(int every) {
     return new RefreshedOperator(curvature, bilinear, every, backend);

@@ -9,7 +9,7 @@ import dev.lethe.trajectory.LoggedStep;
 import dev.lethe.trajectory.TrainingLog;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.TreeSet;
+import java.util.Set;
 import java.util.stream.IntStream;
 
 /**
@@ -24,8 +24,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
   private final RowGradients gradients;
   private final Backend backend;
   private final KeptChanges memory;
-  private final TreeSet<Integer> measured = new TreeSet<>();
-  private final TreeSet<Integer> due = new TreeSet<>();
+  private Set<Integer> due = Set.of();
   private double[] distances;
   private double[] seen;
   private final List<Point> points = new ArrayList<>();
@@ -53,24 +52,10 @@ final class Residuals implements ReplayProbe, StepCorrection {
     this.memory = memory;
   }
 
-  /**
-   * The next replay measures.
-   *
-   * @param steps how many, evenly over the run; a step that was measured before gives way to the next
-   * @param phase from 0 to 1, where in their intervals
-   */
-  void measure(int steps, double phase) {
+  /** The next replay measures at these steps. */
+  void measure(Set<Integer> steps) {
     seen = new double[log.steps()];
-    due.clear();
-    for (int j = 0; j < steps; j++) {
-      int step = Math.max(1, (int) ((j + phase) * log.steps() / steps));
-      while (step < log.steps() && measured.contains(step)) {
-        step++;
-      }
-      if (step < log.steps() && measured.add(step)) {
-        due.add(step);
-      }
-    }
+    due = steps;
   }
 
   @Override

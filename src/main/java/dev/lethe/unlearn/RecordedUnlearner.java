@@ -67,7 +67,8 @@ public final class RecordedUnlearner implements Unlearner {
     if (edits.isEmpty()) {
       return Outcomes.unchanged(page(), task.model(), watch);
     }
-    int head = HeadSteps.of(recording, edits, options);
+    ReplaySteps steps = ReplaySteps.of(recording, edits, options);
+    int head = steps.head();
     if (head >= recording.log().steps()) {
       throw new LetheException(
           "exact head", "it is the whole training", "a part of it", "1", "Use --method exact.");
@@ -77,19 +78,18 @@ public final class RecordedUnlearner implements Unlearner {
       if (successor != null && start == null) {
         successor.begin(0, backend);
       }
-      MeasuredReplay.Outcome outcome = replay(edits, start, successor, monitor, watch);
+      MeasuredReplay.Outcome outcome = replay(edits, steps.measured(), start, successor, monitor, watch);
       return finish(edits, head, outcome, successor, monitor, watch);
     }
   }
 
   private MeasuredReplay.Outcome replay(
       RowEdits edits,
+      int measured,
       ReplayStart start,
       SuccessorTrajectory successor,
       EraserMonitor monitor,
       Stopwatch watch) {
-    int measured =
-        options.measuredSteps(recording.log().steps(), recording.retraining(edits));
     MeasuredReplay replay =
         new MeasuredReplay(
                 recording.log(), recording.rows(), gradients(), operator, backend, measured)

@@ -6,8 +6,8 @@ import dev.lethe.LetheException;
  * How a recorded training is replayed.
  *
  * @param exactHead part of the steps that is really retrained first, from 0 to 1
- * @param budget the most that the request may cost, in retrainings: what the changed rows leave of it goes into the
- *     exact head; NaN for no bound. One of the two.
+ * @param budget the most that the request may cost, in retrainings: what the changed rows leave of it goes into
+ *     measured steps, and the rest into the exact head; NaN for no bound. One of the two.
  * @param operatorEvery the most steps from one product of the operator's curvature to the next, as it was opened; {@link
  *     dev.lethe.replay.RefreshedOperator#BY_TURN} for no bound
  * @param measuredSteps at how many steps the operator is measured and corrected; {@link #BY_COST} for as many as cost
@@ -38,7 +38,7 @@ public record ReplayOptions(
     require(operatorEvery >= 0, "number of steps between products", "0 or more", operatorEvery);
   }
 
-  /** How many steps to measure in a training of so many steps and row gradients. */
+  /** How many steps to measure at most in a training of so many steps and row gradients. */
   int measuredSteps(int steps, long retraining) {
     if (measuredSteps != BY_COST) {
       return Math.min(measuredSteps, steps);
