@@ -87,7 +87,7 @@ final class TrainingFollower implements AutoCloseable {
     }
   }
 
-  /** Steps between products at which the products of three replays take a small part of a retraining's work. */
+  /** Steps between products at which the products of four replays take a small part of a retraining's work. */
   private int every(Recording recording, long sketchRows) {
     double tokens = 0;
     long rows = 0;
@@ -100,7 +100,7 @@ final class TrainingFollower implements AutoCloseable {
       gradients += trajectory.step(k).rows().length;
     }
     double retraining = 6.0 * model.model().spec().parameters() * tokens / rows * gradients;
-    double products = 3.0 * trajectory.steps() * 4 * sketchRows * model.layout().size();
+    double products = 4.0 * trajectory.steps() * 4 * sketchRows * model.layout().size();
     return products < SMALL
         ? 1
         : (int) Math.clamp(Math.ceil(products / (PRODUCTS * retraining)), 1, SELDOM);
