@@ -25,7 +25,7 @@ class ChainStudyTest {
   @Test
   void oneAfterAnotherAndAtOnce() {
     assumeTrue(Boolean.getBoolean("lethe.study"), "skipped: the study takes minutes; mvn -Pstudy");
-    try (StudyRun run = new StudyRun(new StudySetting(SETTING, "cpu", 0, REMOVED))) {
+    try (StudyRun run = new StudyRun(new StudySetting(SETTING, "cpu", null, 0, REMOVED))) {
       StudyRun.Verdict together;
       try (PreparedOperators operators = run.prepare(dir.resolve("0"), null)) {
         together = run.judge(run.moved(run.measured(operators.operator(), MEASURED).replayed()));

@@ -133,7 +133,7 @@ class RecordedStudyTest {
     double retained = 0;
     for (int seed = 1; seed <= 3; seed++) {
       String name = "n120-rate3e-3-seed" + seed;
-      try (StudyRun run = new StudyRun(new StudySetting(name, "cpu", .1));
+      try (StudyRun run = new StudyRun(new StudySetting(name, "cpu", null, .1));
           PreparedOperators operators = run.prepare(dir.resolve("dropout-" + seed), null)) {
         StudyRun.Verdict plain = run.judge(run.replay(run.log, operators.operator()));
         StudyRun.Verdict verdict =

@@ -6,6 +6,7 @@ import dev.lethe.influence.DatasetLoss;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.train.Divisor;
 import dev.lethe.train.OptimizerReplay;
 import dev.lethe.train.RowEdits;
 import java.nio.file.Path;
@@ -17,6 +18,9 @@ import java.util.Map;
 /** Trains a setting, trains it again without its request, and judges what a replay comes to against that. */
 final class StudyRun implements AutoCloseable {
   final StudySetting setting;
+  final RowEdits edits;
+  final List<Sample> forgotten;
+  final List<Sample> retained;
   final MemoryLog log;
   final double[] trained;
   final double[] retrained;
@@ -26,12 +30,38 @@ final class StudyRun implements AutoCloseable {
   }
 
   /** Runs a setting, which is closed with this. */
-  StudyRun(StudySetting of) {
-    setting = of;
-    setting.train(setting.edits);
+  StudyRun(StudySetting setting) {
+    this.setting = setting;
+    edits = setting.edits;
+    forgotten = setting.forgotten;
+    retained = setting.retained;
+    setting.train(edits);
     retrained = setting.theta();
     log = setting.train(RowEdits.NONE);
     trained = setting.theta();
+  }
+
+  /** A variant of a setting, with the setting's own request. */
+  static StudyRun of(String name, String device, StudySetting.Variant variant) {
+    return new StudyRun(new StudySetting(name, device, variant, 0));
+  }
+
+  private StudyRun(StudyRun training, List<Integer> places) {
+    setting = training.setting;
+    log = training.log;
+    trained = training.trained;
+    forgotten = places.stream().map(setting.rows::get).toList();
+    List<String> ids = forgotten.stream().map(Sample::id).toList();
+    edits = RowEdits.of(setting.rows, ids, List.of(), Divisor.KEEP);
+    retained = setting.retained.stream().filter(row -> !forgotten.contains(row)).toList();
+    setting.train(edits);
+    retrained = setting.theta();
+    setting.reset(trained);
+  }
+
+  /** Another request to the same training: the removal of other rows. The first run's to close. */
+  StudyRun removing(List<Integer> places) {
+    return new StudyRun(this, places);
   }
 
   /** The request by the places of its rows. */
@@ -39,12 +69,12 @@ final class StudyRun implements AutoCloseable {
     Map<Integer, RowChange> changes = new HashMap<>();
     for (int i = 0; i < setting.rows.size(); i++) {
       Sample row = setting.rows.get(i);
-      Sample read = setting.edits.apply(row);
+      Sample read = edits.apply(row);
       if (read != row) {
         changes.put(i, RowChange.of(row, read));
       }
     }
-    return new ReplayRequest(changes, setting.edits.divisor());
+    return new ReplayRequest(changes, edits.divisor());
   }
 
   /** Prepares operators in a folder. */
@@ -81,16 +111,7 @@ final class StudyRun implements AutoCloseable {
 
   /** What a certificate would say is closed, of rows. */
   double estimated(MeasuredReplay.Outcome outcome, List<Sample> rows) {
-    try (Scope scope = setting.backend.openScope("estimate")) {
-      Tensor old = upload(trained, scope);
-      Tensor corrected = upload(moved(outcome.replayed().differences()), scope);
-      Tensor first = upload(moved(outcome.uncorrected()), scope);
-      double[] d =
-          Predictions.divergences(
-              setting.model, rows, BatchLimits.DEFAULT, corrected, List.of(first, old));
-      double left = (1 - outcome.share()) / outcome.share();
-      return 1 - left * left * d[0] / d[1];
-    }
+    return new ReplayError(setting.model, BatchLimits.DEFAULT, outcome).closed(rows);
   }
 
   private Tensor upload(double[] theta, Scope scope) {
@@ -101,7 +122,7 @@ final class StudyRun implements AutoCloseable {
 
   /** θ after one step from averages over the run. */
   double[] averaged() {
-    List<Sample> target = setting.edits.target(setting.rows);
+    List<Sample> target = edits.target(setting.rows);
     int steps = log.steps();
     double all = 0;
     double[] theta = trained.clone();
@@ -173,8 +194,8 @@ final class StudyRun implements AutoCloseable {
 
   Verdict judge(double[] theta) {
     return new Verdict(
-        closed(setting.forgotten, theta),
-        closed(setting.retained, theta),
+        closed(forgotten, theta),
+        closed(retained, theta),
         cosine(theta),
         residual(theta));
   }
@@ -217,7 +238,7 @@ final class StudyRun implements AutoCloseable {
     try (Scope scope = setting.backend.openScope("judge")) {
       Tensor at = scope.allocate(setting.backend.vectorType(), theta.length);
       setting.backend.upload(Tensor.of(Shape.of(theta.length), theta), at);
-      return new DatasetLoss(setting.model, setting.forgotten, BatchLimits.DEFAULT).losses(at);
+      return new DatasetLoss(setting.model, forgotten, BatchLimits.DEFAULT).losses(at);
     }
   }
 

@@ -30,10 +30,12 @@ import dev.lethe.trajectory.LoggedRow;
 import dev.lethe.trajectory.LoggedStep;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.StreamSupport;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -54,17 +56,24 @@ final class StudySetting implements AutoCloseable {
   private final Map<String, Tensor> initial = new HashMap<>();
   private final SafeTensors initialFile;
 
+  /**
+   * Another training with a setting's model and order.
+   *
+   * @param rows the first of the setting's
+   * @param rate at the beginning
+   */
+  record Variant(int rows, int epochs, int batchSize, double rate) {}
+
   StudySetting(String name, String device) {
-    this(name, device, 0);
+    this(name, device, null, 0);
   }
 
   /**
-   * A variant of a setting.
-   *
+   * @param variant null for the setting's own training
    * @param dropout of the adapter's inputs in training
    * @param removed places of rows to remove, in place of the setting's own request; none for that
    */
-  StudySetting(String name, String device, double dropout, int... removed) {
+  StudySetting(String name, String device, Variant variant, double dropout, int... removed) {
     JsonNode json =
         JsonMapper.shared().readTree(HOME.resolve(name).resolve("setting.json").toFile());
     backend = Backends.select(device, new BackendOptions(1));
@@ -78,21 +87,30 @@ final class StudySetting implements AutoCloseable {
     model = new AdaptedModel(base, adapter);
     initialFile = SafeTensors.open(HOME.resolve(name).resolve("theta0.safetensors"));
     initialFile.names().forEach(tensor -> initial.put(tensor, initialFile.get(tensor)));
+    Variant as =
+        variant != null
+            ? variant
+            : new Variant(
+                json.path("rows").asInt(),
+                json.path("epochs").asInt(),
+                json.path("batch_size").asInt(),
+                json.path("rate").asDouble());
     options =
         TrainOptions.builder()
-            .learningRate(json.path("rate").asDouble())
+            .learningRate(as.rate())
             .schedule(Schedule.LINEAR)
-            .epochs(json.path("epochs").asInt())
-            .batchSize(json.path("batch_size").asInt())
+            .epochs(as.epochs())
+            .batchSize(as.batchSize())
             .clip(0)
             .build();
-    rows = samples("rows.jsonl").subList(0, json.path("rows").asInt());
+    rows = samples("rows.jsonl").subList(0, as.rows());
     plan = plan(json, rows, options);
     int[] asked = removed.length == 0 ? integers(json.path("request_rows")) : removed;
     edits = edits(removed.length == 0 ? json.path("request").asString() : "remove", asked);
     forgotten = IntStream.of(asked).mapToObj(rows::get).toList();
     retained =
         IntStream.of(integers(json.path("judged_retained_rows")))
+            .filter(i -> i < rows.size())
             .mapToObj(rows::get)
             .filter(row -> !forgotten.contains(row))
             .toList();
@@ -115,14 +133,21 @@ final class StudySetting implements AutoCloseable {
   }
 
   private static TrainingPlan plan(JsonNode json, List<Sample> rows, TrainOptions options) {
-    JsonNode order = json.path("order");
+    int[] order =
+        StreamSupport.stream(json.path("order").spliterator(), false)
+            .flatMapToInt(step -> IntStream.of(integers(step)))
+            .filter(place -> place < rows.size())
+            .limit((long) rows.size() * options.epochs())
+            .toArray();
+    int batch = options.batchSize();
+    int count = order.length / batch;
     List<TrainingPlan.Step> steps = new ArrayList<>();
-    for (int k = 0; k < order.size(); k++) {
-      int[] places = integers(order.get(k));
+    for (int k = 0; k < count; k++) {
+      int[] places = Arrays.copyOfRange(order, k * batch, (k + 1) * batch);
       double[] weights = new double[places.length];
-      java.util.Arrays.fill(weights, 1.0 / places.length);
-      double rate = options.learningRate() * (1 - (double) k / order.size());
-      double epoch = (double) (k + 1) * options.epochs() / order.size();
+      Arrays.fill(weights, 1.0 / places.length);
+      double rate = options.learningRate() * (1 - (double) k / count);
+      double epoch = (double) (k + 1) * options.epochs() / count;
       steps.add(
           new TrainingPlan.Step(
               rate, epoch, places, weights, new int[] {places.length}));
@@ -153,6 +178,12 @@ final class StudySetting implements AutoCloseable {
   /** The adapter's present θ. */
   double[] theta() {
     return host(model.adapter().theta()).toDoubles();
+  }
+
+  /** The adapter gets this θ. */
+  void reset(double[] theta) {
+    backend.upload(
+        Tensor.of(model.adapter().theta().shape(), theta), model.adapter().theta());
   }
 
   Tensor host(Tensor vector) {

@@ -12,10 +12,11 @@ import java.util.TreeSet;
 import java.util.function.IntConsumer;
 
 /**
- * A recorded replay of one request that corrects itself. A first replay by the operator alone measures the true change
- * of the retained rows' gradient at a few steps. A second one adds what the operator missed there to every step,
- * smoothed over time and shrunk, and measures at other steps, along its own way. A third one, which is the result, adds
- * what both have found. The changed rows' gradients are made once.
+ * A recorded replay of one request that corrects itself. A first replay by the operator alone measures the true
+ * change of the retained rows' gradient at a few steps. A second one adds what the operator missed there to every
+ * step, smoothed over time and shrunk, and measures at other steps, along its own way. The last one, which is the
+ * result, adds what both have found. Before it another one adds the same hardly shrunk, for {@link ReplayError}.
+ * The changed rows' gradients are made once.
  */
 public final class MeasuredReplay {
   private static final double MIDDLE = 0.5;
@@ -50,7 +51,7 @@ public final class MeasuredReplay {
     this.measuredSteps = measuredSteps;
   }
 
-  /** Told after every step of both replays how many are done; what it throws ends the work. */
+  /** Told after every step of all replays how many are done; what it throws ends the work. */
   public MeasuredReplay watched(IntConsumer value) {
     this.stepsDone = value;
     return this;
@@ -64,7 +65,7 @@ public final class MeasuredReplay {
 
   /** Steps of all replays together. */
   public int steps() {
-    return (measuredSteps == 0 ? 1 : 3) * log.steps();
+    return (measuredSteps == 0 ? 1 : 4) * log.steps();
   }
 
   /**
@@ -75,7 +76,7 @@ public final class MeasuredReplay {
   public Outcome run(ReplayRequest request, ChangedLog changed) {
     if (measuredSteps == 0) {
       Replayed plain = replay(gradients, stepsDone).run(List.of(request), changed);
-      return new Outcome(plain, plain.differences(), 0, List.of());
+      return new Outcome(plain, null, null, List.of());
     }
     try (KeptChanges kept = new KeptChanges(gradients, backend);
         Scope scope = backend.openScope("measured steps")) {
@@ -86,11 +87,13 @@ public final class MeasuredReplay {
       residuals.measure(secondSteps(log.steps(), measuredSteps));
       Replayed second = pass(1, kept, residuals, residuals).run(List.of(request), null);
       residuals.fit(scope);
-      Replayed third = pass(2, kept, residuals, ReplayProbe.NONE).run(List.of(request), changed);
+      Replayed bold =
+          pass(2, kept, residuals.bold(), ReplayProbe.NONE).run(List.of(request), null);
+      Replayed last = pass(3, kept, residuals, ReplayProbe.NONE).run(List.of(request), changed);
       return new Outcome(
-          total(List.of(uncorrected, second, third), residuals),
-          uncorrected.differences(),
-          residuals.share(),
+          total(List.of(uncorrected, second, bold, last), residuals),
+          second.differences(),
+          bold.differences(),
           residuals.measurements());
     }
   }
@@ -161,12 +164,13 @@ public final class MeasuredReplay {
    * What a measured replay came to.
    *
    * @param replayed of one request
-   * @param uncorrected the first replay's differences, host (1,P)
-   * @param share part of a steady error of the operator that the correction takes away; 0 where nothing was measured
+   * @param second the second replay's differences, host (1,P); null where nothing was measured
+   * @param bold the differences with a correction that is hardly shrunk, host (1,P); null where nothing was
+   *     measured
    * @param measurements of the operator, in the order of the steps
    */
   public record Outcome(
-      Replayed replayed, Tensor uncorrected, double share, List<Measurement> measurements) {
+      Replayed replayed, Tensor second, Tensor bold, List<Measurement> measurements) {
     public Outcome {
       measurements = List.copyOf(measurements);
     }

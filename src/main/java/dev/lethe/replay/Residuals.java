@@ -28,7 +28,8 @@ final class Residuals implements ReplayProbe, StepCorrection {
   private double[] distances;
   private double[] seen;
   private final List<Point> points = new ArrayList<>();
-  private Smoother smoother;
+  private Smoother careful;
+  private Smoother bold;
   private Tensor stacked;
   private long rowGradients;
   private double seconds;
@@ -118,8 +119,9 @@ final class Residuals implements ReplayProbe, StepCorrection {
     if (points.isEmpty()) {
       return;
     }
-    smoother =
-        new Smoother(points.stream().mapToDouble(p -> time(p.step)).toArray(), log.steps());
+    double[] times = points.stream().mapToDouble(p -> time(p.step)).toArray();
+    careful = Smoother.careful(times, log.steps());
+    bold = Smoother.bold(times, log.steps());
     long size = points.getFirst().residual.elements();
     if (stacked != null) {
       scope.release(stacked);
@@ -136,6 +138,15 @@ final class Residuals implements ReplayProbe, StepCorrection {
 
   @Override
   public void add(int step, Tensor difference, Tensor estimate) {
+    add(careful, step, estimate);
+  }
+
+  /** The same correction, hardly shrunk. */
+  StepCorrection bold() {
+    return (step, difference, estimate) -> add(bold, step, estimate);
+  }
+
+  private void add(Smoother smoother, int step, Tensor estimate) {
     if (smoother == null || distances[step] == 0) {
       return;
     }
@@ -160,7 +171,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
   private double leftOut(int j) {
     int[] others = IntStream.range(0, points.size()).filter(i -> i != j).toArray();
     Smoother without =
-        new Smoother(
+        Smoother.careful(
             IntStream.of(others).mapToDouble(i -> time(points.get(i).step)).toArray(), log.steps());
     double[] weights = without.weights(time(points.get(j).step));
     VectorKernels vectors = backend.vectors();
@@ -173,11 +184,6 @@ final class Residuals implements ReplayProbe, StepCorrection {
       }
       return vectors.norm(error);
     }
-  }
-
-  /** The part of a steady error that the correction takes away; 0 without measurements. */
-  double share() {
-    return smoother == null ? 0 : smoother.share();
   }
 
   long rowGradients() {

@@ -9,6 +9,8 @@ import java.util.Arrays;
  */
 final class Smoother {
   private static final double LENGTH = 0.25;
+
+  /** ν: from eight measurements about half of a steady error comes through. */
   private static final double NOISE = 4;
 
   /** Steps up to which the noise stays. */
@@ -18,13 +20,25 @@ final class Smoother {
   private final double[][] inverse;
 
   /**
-   * @param times of the measurements
-   * @param steps of the run. What a measured batch has of its own is added to all of them alike, while it averages out
-   *     in a training; so the longer the run, the less a measurement is trusted
+   * One that shrinks much. What a measured batch has of its own is added to all steps alike, while it averages out in
+   * a training; so the longer the run, the less a measurement is trusted.
+   *
+   * @param steps of the run
    */
-  Smoother(double[] times, int steps) {
+  static Smoother careful(double[] times, int steps) {
+    return new Smoother(times, NOISE * Math.max(1, steps / SHORT_RUN));
+  }
+
+  /** One that shrinks by an eighth of that. */
+  static Smoother bold(double[] times, int steps) {
+    return new Smoother(times, NOISE / 8 * Math.max(1, steps / SHORT_RUN));
+  }
+
+  /**
+   * @param noise ν, the variance of a measurement over that of what is measured
+   */
+  private Smoother(double[] times, double noise) {
     this.times = times.clone();
-    double noise = NOISE * Math.max(1, steps / SHORT_RUN);
     double[][] matrix = new double[times.length][times.length];
     for (int i = 0; i < times.length; i++) {
       for (int j = 0; j < times.length; j++) {
@@ -44,17 +58,6 @@ final class Smoother {
       }
     }
     return weights;
-  }
-
-  /** How much of something that is the same at all times comes through, averaged over time. */
-  double share() {
-    double sum = 0;
-    for (double time : times) {
-      for (double weight : weights(time)) {
-        sum += weight / times.length;
-      }
-    }
-    return sum;
   }
 
   private static double kernel(double s, double t) {
