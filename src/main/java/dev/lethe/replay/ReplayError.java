@@ -21,7 +21,7 @@ import java.util.List;
  */
 public final class ReplayError {
   /** An estimate below this is no proof that the result is better than the old parameters. */
-  public static final double LEAST = 0.4;
+  public static final double LEAST = 0.2;
 
   private final AdaptedModel model;
   private final BatchLimits limits;
