@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
@@ -284,6 +285,42 @@ class RecordedReplayTest {
       }
       double error = error(Tensor.of(dev.lethe.tensor.Shape.of(kept.length), kept), end, expected);
       assertTrue(error > 1e-6 && error < 0.5, "seed %d: %s".formatted(SEED, error));
+    }
+  }
+
+  @Test
+  void aTurnOfTheDirectionCallsForANewProduct() {
+    PlainTraining training = training(options(OptimizerKind.ADAMW, 1, 0));
+    PlainTraining.Run trained = training.run();
+    ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
+    ReplayRequest request = removal(Divisor.KEEP, 3, 11);
+    AtomicInteger products = new AtomicInteger();
+    ReplayOperator counted =
+        new ReplayOperator() {
+          @Override
+          public String name() {
+            return "counted";
+          }
+
+          @Override
+          public void addProduct(int step, Tensor d, double scale, Tensor out) {
+            products.incrementAndGet();
+            hessian.addProduct(0, d, scale, out);
+          }
+
+          @Override
+          public void close() {}
+        };
+    double[] each = replay(trained.log(), counted, request).differences().toDoubles();
+    int all = products.getAndSet(0);
+    try (RefreshedOperator turned =
+        new RefreshedOperator(counted, null, RefreshedOperator.BY_TURN, backend)) {
+      double[] kept = replay(trained.log(), turned, request).differences().toDoubles();
+      double[] start = new double[each.length];
+      double error = error(Tensor.of(dev.lethe.tensor.Shape.of(kept.length), kept), start, each);
+      assertTrue(
+          products.get() > 1 && products.get() < all && error < 0.1,
+          "seed %d: %d of %d products, error %s".formatted(SEED, products.get(), all, error));
     }
   }
 

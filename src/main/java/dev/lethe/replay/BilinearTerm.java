@@ -63,11 +63,6 @@ public final class BilinearTerm implements ReplayOperator {
     own.put(step, point(step, weights));
   }
 
-  /** The steps that have their own G, ascending. */
-  public List<Integer> ownSteps() {
-    return own.keySet().stream().sorted().toList();
-  }
-
   private Point point(int step, List<Weight> weights) {
     if (weights.size() != layers.size()) {
       throw new IllegalArgumentException(

@@ -92,16 +92,6 @@ public final class PreparedOperators implements AutoCloseable {
     return Math.clamp(0.3 + 0.1 * (ratio - 2), 0.3, 0.5);
   }
 
-  /** Rows of the sketch. */
-  public long rows() {
-    return sketch.parts().stream().mapToLong(part -> part.rows().dim(0)).sum();
-  }
-
-  /** Steps of the run whose own rows the operator knows, ascending; elsewhere it is a mean. */
-  public List<Integer> visitedSteps() {
-    return bilinear.ownSteps();
-  }
-
   /** The operator, which lives as long as this. */
   public ReplayOperator operator() {
     return operator;
@@ -112,7 +102,11 @@ public final class PreparedOperators implements AutoCloseable {
     return curvature;
   }
 
-  /** The operator with the curvature's product made every so many steps; the caller closes it before this. */
+  /**
+   * The operator with the curvature's product kept while the direction has not turned; the caller closes it before this.
+   *
+   * @param every the most steps from one product to the next, see {@link RefreshedOperator}
+   */
   public ReplayOperator operator(int every) {
     return new RefreshedOperator(curvature, bilinear, every, backend);
   }

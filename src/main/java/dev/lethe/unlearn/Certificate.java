@@ -111,7 +111,8 @@ public record Certificate(
    * @param exactHeadSteps how many were retrained before the replay
    * @param gradients number format of the recorded gradients
    * @param operator what stands for the change of the retained rows' gradient
-   * @param operatorEvery steps from one product to the next
+   * @param operatorEvery the most steps from one product of its curvature to the next; 0 where only a turn of the
+   *     direction calls for one
    */
   public record Replay(
       long steps,

@@ -1,8 +1,8 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.BF16;
 import static dev.lethe.tensor.DType.F32;
 
+import dev.lethe.backend.ReplayChecks;
 import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.Require;
 import dev.lethe.backend.VectorKernels;
@@ -34,10 +34,10 @@ final class CpuReplay implements ReplayKernels {
       AdamWState recorded,
       AdamWState runs,
       Tensor difference) {
-    requireStep("replay.adamW", step, difference);
-    requireState("replay.adamW: theta", step, recorded.theta(), runs.theta());
-    requireState("replay.adamW: m", step, recorded.m(), runs.m());
-    requireState("replay.adamW: v", step, recorded.v(), runs.v());
+    ReplayChecks.step("replay.adamW", step, difference, F32);
+    ReplayChecks.state("replay.adamW: theta", step, recorded.theta(), runs.theta(), F32);
+    ReplayChecks.state("replay.adamW: m", step, recorded.m(), runs.m(), F32);
+    ReplayChecks.state("replay.adamW: v", step, recorded.v(), runs.v(), F32);
     double rate = step.learningRate();
     AdamWStep first = CpuVectors.adamWStep(options, rate, step.number());
     AdamWStep[] others = new AdamWStep[step.numbers().length];
@@ -63,9 +63,9 @@ final class CpuReplay implements ReplayKernels {
 
   @Override
   public void sgd(Sgd options, Step step, SgdState recorded, SgdState runs, Tensor difference) {
-    requireStep("replay.sgd", step, difference);
-    requireState("replay.sgd: theta", step, recorded.theta(), runs.theta());
-    requireState("replay.sgd: buffer", step, recorded.buffer(), runs.buffer());
+    ReplayChecks.step("replay.sgd", step, difference, F32);
+    ReplayChecks.state("replay.sgd: theta", step, recorded.theta(), runs.theta(), F32);
+    ReplayChecks.state("replay.sgd: buffer", step, recorded.buffer(), runs.buffer(), F32);
     MemorySegment[] state = memories(recorded.theta(), recorded.buffer());
     MemorySegment[] states = memories(runs.theta(), runs.buffer());
     float decay = (float) options.weightDecay();
@@ -121,7 +121,7 @@ final class CpuReplay implements ReplayKernels {
 
   @Override
   public void squaredNorms(Tensor g, Tensor change, double[] norms) {
-    requireGradient("replay.squaredNorms: g", g);
+    ReplayChecks.gradient("replay.squaredNorms: g", g, F32);
     int k = norms.length - 1;
     long width = g.dim(0);
     Require.tensor("replay.squaredNorms: change", change, F32, k, width);
@@ -172,28 +172,6 @@ final class CpuReplay implements ReplayKernels {
       memories[i] = Cpu.memory(tensors[i]);
     }
     return memories;
-  }
-
-  private static void requireStep(String operation, Step step, Tensor difference) {
-    requireGradient(operation + ": g", step.g());
-    int k = step.clips().length;
-    Require.tensor(operation + ": change", step.change(), F32, k, step.g().dim(0));
-    Require.tensor(operation + ": difference", difference, F32, k, step.g().dim(0));
-    Require.that(step.number() >= 1, operation + ": number", "1 for the first", step.number());
-    Require.that(step.numbers().length == k, operation + ": numbers", k, step.numbers().length);
-    for (long number : step.numbers()) {
-      Require.that(number >= 0, operation + ": numbers", "0 for no step, or a step", number);
-    }
-  }
-
-  private static void requireGradient(String what, Tensor g) {
-    Require.rank(what, g, 1);
-    Require.that(g.dtype() == BF16 || g.dtype() == F32, what, "BF16 or F32", g);
-  }
-
-  private static void requireState(String what, Step step, Tensor recorded, Tensor runs) {
-    Require.tensor(what + " of the recorded run", recorded, F32, step.g().dim(0));
-    Require.tensor(what + " of runs", runs, F32, step.clips().length, step.g().dim(0));
   }
 
   /** Piece number {@code piece}: n elements from {@code first} on. */

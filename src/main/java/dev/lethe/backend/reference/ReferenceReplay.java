@@ -1,8 +1,8 @@
 package dev.lethe.backend.reference;
 
-import static dev.lethe.tensor.DType.BF16;
 import static dev.lethe.tensor.DType.F64;
 
+import dev.lethe.backend.ReplayChecks;
 import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.Require;
 import dev.lethe.backend.VectorKernels;
@@ -21,11 +21,10 @@ final class ReferenceReplay implements ReplayKernels {
       AdamWState runs,
       Tensor difference) {
     String what = "replay.adamW";
-    requireStep(what, step);
-    requireState(what, step, "theta", recorded.theta(), runs.theta());
-    requireState(what, step, "m", recorded.m(), runs.m());
-    requireState(what, step, "v", recorded.v(), runs.v());
-    requireChange(what + ": difference", step.g(), difference, runs.theta().dim(0));
+    ReplayChecks.step(what, step, difference, F64);
+    ReplayChecks.state(what + ": theta", step, recorded.theta(), runs.theta(), F64);
+    ReplayChecks.state(what + ": m", step, recorded.m(), runs.m(), F64);
+    ReplayChecks.state(what + ": v", step, recorded.v(), runs.v(), F64);
     vectors.adamW(
         options, step.learningRate(), step.number(), recorded.theta(), recordedGradient(step),
         recorded.m(), recorded.v());
@@ -42,10 +41,9 @@ final class ReferenceReplay implements ReplayKernels {
   @Override
   public void sgd(Sgd options, Step step, SgdState recorded, SgdState runs, Tensor difference) {
     String what = "replay.sgd";
-    requireStep(what, step);
-    requireState(what, step, "theta", recorded.theta(), runs.theta());
-    requireState(what, step, "buffer", recorded.buffer(), runs.buffer());
-    requireChange(what + ": difference", step.g(), difference, runs.theta().dim(0));
+    ReplayChecks.step(what, step, difference, F64);
+    ReplayChecks.state(what + ": theta", step, recorded.theta(), runs.theta(), F64);
+    ReplayChecks.state(what + ": buffer", step, recorded.buffer(), runs.buffer(), F64);
     descend(options, step.learningRate(), recorded, recordedGradient(step));
     for (int j = 0; j < step.clips().length; j++) {
       SgdState run = new SgdState(runs.theta().row(j), runs.buffer().row(j));
@@ -66,8 +64,8 @@ final class ReferenceReplay implements ReplayKernels {
 
   @Override
   public void squaredNorms(Tensor g, Tensor change, double[] norms) {
-    requireGradient("replay.squaredNorms: g", g);
-    requireChange("replay.squaredNorms: change", g, change, norms.length - 1);
+    ReplayChecks.gradient("replay.squaredNorms: g", g, F64);
+    Require.tensor("replay.squaredNorms: change", change, F64, norms.length - 1, g.dim(0));
     double[] recorded = g.toDoubles();
     norms[0] = Slices.dot(recorded, 0, recorded, 0, recorded.length);
     for (int j = 1; j < norms.length; j++) {
@@ -101,31 +99,5 @@ final class ReferenceReplay implements ReplayKernels {
 
   private static void subtract(Tensor theta, Tensor from, Tensor difference) {
     Matrix.of(theta).plus(Matrix.of(from).scaled(-1)).store(difference);
-  }
-
-  private static void requireStep(String operation, Step step) {
-    requireGradient(operation + ": g", step.g());
-    int k = step.clips().length;
-    requireChange(operation + ": change", step.g(), step.change(), k);
-    Require.that(step.number() >= 1, operation + ": number", "1 for the first", step.number());
-    Require.that(step.numbers().length == k, operation + ": numbers", k, step.numbers().length);
-    for (long number : step.numbers()) {
-      Require.that(number >= 0, operation + ": numbers", "0 for no step, or a step", number);
-    }
-  }
-
-  private static void requireGradient(String what, Tensor g) {
-    Require.rank(what, g, 1);
-    Require.that(g.dtype() == BF16 || g.dtype() == F64, what, "BF16 or F64", g);
-  }
-
-  private static void requireChange(String what, Tensor g, Tensor change, long k) {
-    Require.tensor(what, change, F64, k, g.dim(0));
-  }
-
-  private static void requireState(
-      String operation, Step step, String name, Tensor recorded, Tensor runs) {
-    Require.tensor(operation + ": recorded " + name, recorded, F64, step.g().dim(0));
-    requireChange(operation + ": " + name, step.g(), runs, step.clips().length);
   }
 }
