@@ -179,6 +179,51 @@ class PreparationTest {
     assertEquals(20 * (1 + 2 * (1 + 1)) / 3.0, preparation(dir.resolve("share"), share).cost(), 1e-12);
   }
 
+  /** From 500 steps on: no gradients of full weights are made, and the curvature alone counts twice. */
+  @Test
+  void aLongRunGoesWithoutTheBilinearTerm() {
+    open("reference");
+    MemoryLog shortRun = repeated(499);
+    MemoryLog longRun = repeated(500);
+    PreparationSettings few = new PreparationSettings(16, 2, 0, 2, 3, SEED);
+    assertEquals(8 * (1 + 2 * (1 + 2)) / 3.0, preparation(dir.resolve("short"), shortRun, few).cost(), 1e-12);
+    Path made = dir.resolve("long");
+    Preparation preparation = preparation(made, longRun, few);
+    assertEquals(8 * (1 + 2 * 2) / 3.0, preparation.cost(), 1e-12);
+    assertTrue(preparation.run(PreparationMonitor.NONE));
+    assertTrue(preparation.complete());
+    OperatorFiles files = new OperatorFiles(made);
+    assertFalse(Files.exists(files.means()) || Files.exists(files.weights(0)));
+    Tensor d = scope.allocate(backend.vectorType(), 1, model.layout().size());
+    TinyModels.randomize(backend, d, 1, SEED);
+    Tensor expected = scope.allocate(backend.vectorType(), d.shape());
+    backend.vectors().fill(expected, 0);
+    try (PreparedOperators operators = PreparedOperators.open(made, longRun, model);
+        PreparedParts.Sketch sketch =
+            new PreparedParts(files, new PreparationPlan(longRun, few)).openSketch();
+        SketchedGgn ggn = new SketchedGgn(backend, sketch.parts());
+        EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()))) {
+      double rho = PreparedOperators.shrinkage(ggn.rows(), model.layout().size());
+      ggn.addProduct(0, d, 2 * (1 - rho), expected);
+      ekfac.addProduct(0, d, 2 * rho, expected);
+      Tensor out = product(operators.operator(), 7, d);
+      assertArrayEquals(expected.toDoubles(), out.toDoubles(), 1e-12 * backend.vectors().norm(expected));
+      try (ReplayOperator refreshed = operators.operator(1)) {
+        assertArrayEquals(out.toDoubles(), product(refreshed, 7, d).toDoubles());
+        assertFalse(refreshed.name().contains("bilinear"), refreshed.name());
+      }
+    }
+  }
+
+  /** The log's steps over and over, so many of them. */
+  private MemoryLog repeated(int steps) {
+    MemoryLog all = new MemoryLog(log.options(), log.rows(), log.initial());
+    for (int k = 0; k < steps; k++) {
+      all.add(log.step(k % log.steps()), log.gradient(k % log.steps()).toDoubles());
+    }
+    return all;
+  }
+
   @Test
   void removedRowsLeaveNothingInTheNewFolder() throws IOException {
     open("reference");
@@ -274,7 +319,11 @@ class PreparationTest {
   }
 
   private Preparation preparation(Path to, PreparationSettings settings) {
-    return new Preparation(to, log, model, samples, settings, new BatchLimits(3, 40));
+    return preparation(to, log, settings);
+  }
+
+  private Preparation preparation(Path to, MemoryLog of, PreparationSettings settings) {
+    return new Preparation(to, of, model, samples, settings, new BatchLimits(3, 40));
   }
 
   private Tensor product(ReplayOperator operator, int step, Tensor d) {

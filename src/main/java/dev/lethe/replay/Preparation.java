@@ -132,7 +132,7 @@ public final class Preparation {
         EkfacParts.fit(model, parts().factors(), sketch.parts(), files.ekfac());
       }
     }
-    if (!Files.exists(files.means())) {
+    if (!plan.longRun() && !Files.exists(files.means())) {
       MeanWeights.fit(files, plan, model.adapted().size(), settings.rank());
     }
     return true;

@@ -18,8 +18,12 @@ final class PreparationPlan {
   /** EK-FAC's bases are fitted to one visit in so many. */
   private static final int FACTORS_EVERY = 6;
 
+  /** Steps from which on a run is long. */
+  private static final int LONG_RUN = 500;
+
   private final List<Group> groups = new ArrayList<>();
   private final int draws;
+  private final boolean longRun;
 
   /**
    * A visited step.
@@ -52,6 +56,7 @@ final class PreparationPlan {
   PreparationPlan(TrainingLog log, PreparationSettings settings) {
     List<TreeMap<Double, int[]>> rows =
         IntStream.range(0, log.steps()).mapToObj(k -> rows(log, k)).toList();
+    this.longRun = log.steps() >= LONG_RUN;
     long slots = rows.stream().mapToLong(PreparationPlan::count).sum();
     List<Integer> steps =
         steps(settings, slots, log.steps()).stream().filter(k -> !rows.get(k).isEmpty()).toList();
@@ -115,6 +120,14 @@ final class PreparationPlan {
   /** The visits, in parts and in the order of the run. */
   List<Group> groups() {
     return groups;
+  }
+
+  /**
+   * Whether the run is so long that a replay goes without the bilinear term: errors in its negative directions grow
+   * from step to step.
+   */
+  boolean longRun() {
+    return longRun;
   }
 
   /** Gradients sampled of each visited row. */

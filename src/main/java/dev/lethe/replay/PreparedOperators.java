@@ -10,27 +10,29 @@ import java.util.List;
 
 /**
  * The operators that a preparation left, ready for replay: a sketch of the Gauss-Newton curvature, shrunk
- * towards EK-FAC, and the bilinear term.
+ * towards EK-FAC, and the bilinear term. In a long run the bilinear term is left out and the curvature counts twice:
+ * what an operator misses adds up there, and only curvature holds it back.
  */
 public final class PreparedOperators implements AutoCloseable {
   /** The folder inside the adapter's. */
   public static final String FOLDER = "lethe_operators";
 
+  private static final double LONG_RUN_CURVATURE = 2;
+
   private final PreparedParts.Sketch sketch;
   private final WeightedSum curvature;
   private final BilinearTerm bilinear;
-  private final WeightedSum operator;
   private final Backend backend;
 
+  /**
+   * @param bilinear null for none
+   */
   private PreparedOperators(
       PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum curvature, Backend backend) {
     this.sketch = sketch;
     this.curvature = curvature;
     this.bilinear = bilinear;
     this.backend = backend;
-    this.operator =
-        new WeightedSum(
-            List.of(new WeightedSum.Term(1, curvature), new WeightedSum.Term(1, bilinear)));
   }
 
   /** Where an adapter's operators lie. */
@@ -49,12 +51,18 @@ public final class PreparedOperators implements AutoCloseable {
     PreparedParts parts = complete(files, log, model);
     PreparedParts.Sketch sketch = parts.openSketch();
     List<LoraLinear> layers = model.adapted();
-    BilinearTerm bilinear = new BilinearTerm(model.backend(), layers);
+    boolean longRun = parts.plan().longRun();
+    BilinearTerm bilinear = longRun ? null : new BilinearTerm(model.backend(), layers);
     try {
-      MeanWeights.load(files, parts.plan(), layers.size(), bilinear);
-      return new PreparedOperators(sketch, bilinear, curvature(files, sketch, model), model.backend());
+      if (!longRun) {
+        MeanWeights.load(files, parts.plan(), layers.size(), bilinear);
+      }
+      WeightedSum curvature = curvature(files, sketch, model, longRun ? LONG_RUN_CURVATURE : 1);
+      return new PreparedOperators(sketch, bilinear, curvature, model.backend());
     } catch (RuntimeException | Error e) {
-      bilinear.close();
+      if (!longRun) {
+        bilinear.close();
+      }
       sketch.close();
       throw e;
     }
@@ -74,13 +82,13 @@ public final class PreparedOperators implements AutoCloseable {
   }
 
   private static WeightedSum curvature(
-      OperatorFiles files, PreparedParts.Sketch sketch, AdaptedModel model) {
+      OperatorFiles files, PreparedParts.Sketch sketch, AdaptedModel model, double scale) {
     SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts());
     double rho = shrinkage(ggn.rows(), model.layout().size());
     return new WeightedSum(
         List.of(
-            new WeightedSum.Term(1 - rho, ggn),
-            new WeightedSum.Term(rho, new EkfacOperator(EkfacParts.read(model, files.ekfac())))));
+            new WeightedSum.Term(scale * (1 - rho), ggn),
+            new WeightedSum.Term(scale * rho, new EkfacOperator(EkfacParts.read(model, files.ekfac())))));
   }
 
   /**
@@ -94,7 +102,10 @@ public final class PreparedOperators implements AutoCloseable {
 
   /** The operator, which lives as long as this. */
   public ReplayOperator operator() {
-    return operator;
+    return bilinear == null
+        ? curvature
+        : new WeightedSum(
+            List.of(new WeightedSum.Term(1, curvature), new WeightedSum.Term(1, bilinear)));
   }
 
   /** The curvature alone, without the bilinear term. */
@@ -134,7 +145,10 @@ public final class PreparedOperators implements AutoCloseable {
 
   @Override
   public void close() {
-    operator.close();
+    curvature.close();
+    if (bilinear != null) {
+      bilinear.close();
+    }
     sketch.close();
   }
 }

@@ -29,7 +29,8 @@ record PreparedParts(OperatorFiles files, PreparationPlan plan) {
     boolean sketch = !enough(sketchRows(index), (long) group.count() * plan.draws());
     boolean factors =
         !Files.exists(files.factors(index)) && (sketch || 2 * factors().size() < groups());
-    return new Missing(group, sketch, factors, !enough(weightSteps(index), group.visits().size()));
+    boolean weights = !plan.longRun() && !enough(weightSteps(index), group.visits().size());
+    return new Missing(group, sketch, factors, weights);
   }
 
   private static boolean enough(long there, long wanted) {
@@ -65,7 +66,9 @@ record PreparedParts(OperatorFiles files, PreparationPlan plan) {
 
   /** Whether nothing is missing. */
   boolean complete() {
-    return missing().isEmpty() && Files.exists(files.ekfac()) && Files.exists(files.means());
+    return missing().isEmpty()
+        && Files.exists(files.ekfac())
+        && (plan.longRun() || Files.exists(files.means()));
   }
 
   /** The files of statistics that are there. */
