@@ -9,8 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.LetheException;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
-import dev.lethe.autograd.Op;
 import dev.lethe.autograd.Tape;
+import dev.lethe.autograd.op.Dropout;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Packing;
 import dev.lethe.data.Sample;
@@ -148,10 +148,10 @@ class BatchTest {
     Backend backend = model.backend();
     try (Scope scope = backend.openScope("masks");
         Batch batch = Batch.of(samples, backend)) {
-      Op.Dropout op =
+      Dropout op =
           model.trainingTape(batch, seed).ops().stream()
-              .filter(Op.Dropout.class::isInstance)
-              .map(Op.Dropout.class::cast)
+              .filter(Dropout.class::isInstance)
+              .map(Dropout.class::cast)
               .skip(module)
               .findFirst()
               .orElseThrow();
@@ -173,8 +173,8 @@ class BatchTest {
 
   private static long masks(Tape tape) {
     return tape.ops().stream()
-        .filter(Op.Dropout.class::isInstance)
-        .map(op -> ((Op.Dropout) op).seed())
+        .filter(Dropout.class::isInstance)
+        .map(op -> ((Dropout) op).seed())
         .distinct()
         .count();
   }

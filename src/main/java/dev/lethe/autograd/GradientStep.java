@@ -1,5 +1,6 @@
 package dev.lethe.autograd;
 
+import dev.lethe.autograd.op.CrossEntropy;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Recording;
 import dev.lethe.tensor.Scope;
@@ -11,7 +12,7 @@ import dev.lethe.tensor.Tensor;
  */
 public final class GradientStep implements AutoCloseable {
   private final Backend backend;
-  private final Op.CrossEntropy end;
+  private final CrossEntropy end;
   private final Scope scope;
   private final Tensor rowLosses;
   private final Recording step;

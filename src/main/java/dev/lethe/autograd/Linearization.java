@@ -1,8 +1,14 @@
 package dev.lethe.autograd;
 
 import dev.lethe.autograd.Gradients.AdapterRule;
+import dev.lethe.autograd.op.BackwardTangentPass;
+import dev.lethe.autograd.op.CrossEntropy;
+import dev.lethe.autograd.op.ForwardPass;
+import dev.lethe.autograd.op.Op;
+import dev.lethe.autograd.op.Slots;
+import dev.lethe.autograd.op.TangentPass;
+import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.HashSet;
@@ -62,7 +68,7 @@ public final class Linearization implements AutoCloseable {
     this.tape = tape;
     this.theta = theta;
     this.scope = backend.openScope("linearization");
-    this.primal = new Slots(backend, scope, tape);
+    this.primal = Slots.ofPrimals(backend, scope, tape.valueCount());
     this.adjoints = new LossAdjoints(backend, tape, theta, scope, primal, keepsAdjoints);
     try {
       this.losses = run();
@@ -73,13 +79,12 @@ public final class Linearization implements AutoCloseable {
   }
 
   private double[] run() {
-    Op.CrossEntropy end = tape.loss();
+    CrossEntropy end = tape.loss();
     Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
-    keep.add(end.loss().id());
     keep.add(end.x().id());
-    ForwardRules forward =
-        new ForwardRules(backend, theta, primal, adjoints.ofForward(), true);
-    Passes.forward(tape, false, primal, keep, forward::apply);
+    ForwardPass pass = new ForwardPass(backend, theta, primal);
+    Passes.forward(tape, false, primal, keep, op -> op.forward(pass));
+    end.forward(pass, true, adjoints.ofForward());
     return Gradients.sampleLosses(backend, end, primal.get(end.loss()));
   }
 
@@ -96,8 +101,8 @@ public final class Linearization implements AutoCloseable {
   /** Bytes that a pass of products takes for each of its vectors, and at most. */
   public long bytesPerVector() {
     Set<Value> values = new HashSet<>();
-    for (Op op : tape.ops()) {
-      if (op.active() && !(op instanceof Op.CrossEntropy)) {
+    for (Op op : tape.body()) {
+      if (op.active()) {
         values.addAll(op.inputs());
         values.addAll(op.outputs());
       }
@@ -196,18 +201,16 @@ public final class Linearization implements AutoCloseable {
    * @return ⟨∇ℓᵢ, v⟩, k rows of n
    */
   public double[][] jvp(Tensor v) {
-    Op.CrossEntropy end = tape.loss();
+    CrossEntropy end = tape.loss();
     int k = Math.toIntExact(v.dim(0));
     double[][] result = new double[k][samples()];
-    if (!tape.loss().x().active()) {
+    if (!end.x().active()) {
       return result;
     }
-    try (Scope pass = backend.openScope("jvp")) {
-      Slots tangent = tangents(pass, v, Set.of(end.x().id()));
-      Tensor dLoss = pass.allocate(backend.vectorType(), k, end.x().rows());
-      Tensor p = primal.get(end.p());
-      backend.loss().tangent(end.head(), p, end.targets(), tangent.get(end.x()), dLoss);
-      double[] rows = Gradients.download(backend, dLoss);
+    try (Scope scratch = backend.openScope("jvp")) {
+      TangentPass pass = tangents(scratch, v, Set.of(end.x().id()));
+      end.tangent(pass);
+      double[] rows = Gradients.download(backend, pass.tangent().get(end.loss()));
       double[] weights = Gradients.download(backend, end.weights());
       for (int j = 0; j < k; j++) {
         int first = Math.toIntExact(j * end.x().rows());
@@ -222,19 +225,15 @@ public final class Linearization implements AutoCloseable {
     if (!tape.loss().x().active()) {
       return;
     }
-    Op.CrossEntropy end = tape.loss();
-    try (Scope pass = backend.openScope("ggn")) {
-      Slots tangent = tangents(pass, v, Set.of(end.x().id()));
-      Slots cotangent = new Slots(backend, pass, tape);
-      Tensor gx = cotangent.allocate(end.x(), v.dim(0));
-      Tensor p = primal.get(end.p());
-      backend
-          .loss()
-          .backwardTangent(end.head(), p, end.weights(), tangent.get(end.x()), gx);
-      tangent.drop(end.x());
+    CrossEntropy end = tape.loss();
+    try (Scope scratch = backend.openScope("ggn")) {
+      TangentPass pass = tangents(scratch, v, Set.of(end.x().id()));
+      Slots cotangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+      end.curvature(pass, cotangent);
+      pass.tangent().drop(end.x());
       AdapterRule rule =
           (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, out);
-      adjoints.reverse(cotangent, v.dim(0), rule);
+      adjoints.reverse(cotangent, rule);
     }
   }
 
@@ -243,19 +242,20 @@ public final class Linearization implements AutoCloseable {
     if (!tape.loss().x().active()) {
       return;
     }
-    Op.CrossEntropy end = tape.loss();
+    CrossEntropy end = tape.loss();
     Slots primalAdjoints = adjoints.require(Adjoints.ALL);
-    try (Scope pass = backend.openScope("hvp")) {
+    try (Scope scratch = backend.openScope("hvp")) {
       Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
       keep.add(end.x().id());
-      Slots tangent = tangents(pass, v, keep);
-      Slots adjointTangent = new Slots(backend, pass, tape);
-      BackwardTangentRules.Directions along =
-          new BackwardTangentRules.Directions(v, scale, out);
-      BackwardTangentRules rules =
-          new BackwardTangentRules(
+      Slots tangent = tangents(scratch, v, keep).tangent();
+      Slots adjointTangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+      BackwardTangentPass.Directions along = new BackwardTangentPass.Directions(v, scale, out);
+      BackwardTangentPass pass =
+          new BackwardTangentPass(
               backend, theta, along, primal, primalAdjoints, tangent, adjointTangent);
-      Passes.reverse(tape, adjointTangent, Set.of(), List.of(tangent), rules::apply);
+      end.backwardTangent(pass);
+      Passes.reverse(
+          tape, adjointTangent, Set.of(), List.of(tangent), op -> op.backwardTangent(pass));
     }
   }
 
@@ -315,17 +315,11 @@ public final class Linearization implements AutoCloseable {
     if (!tape.loss().x().active()) {
       return;
     }
-    Op.CrossEntropy end = tape.loss();
-    try (Scope pass = backend.openScope("drawn")) {
-      Slots cotangent = new Slots(backend, pass, tape);
-      Tensor p = primal.get(end.p());
-      Tensor gx = adjoints.ofLoss(new Slots(backend, pass, tape));
-      Tensor labels = pass.allocate(DType.I32, draws, end.x().rows());
-      Tensor drawn = cotangent.allocate(end.x(), draws);
-      backend
-          .loss()
-          .drawn(end.head(), p, end.targets(), end.weights(), gx, seed, labels, drawn);
-      adjoints.reverse(cotangent, draws, rule);
+    try (Scope scratch = backend.openScope("drawn")) {
+      Slots cotangent = Slots.of(backend, scratch, tape.valueCount(), draws);
+      Tensor gx = adjoints.ofLoss(Slots.of(backend, scratch, tape.valueCount(), 1));
+      tape.loss().drawn(adjoints.pass(cotangent), gx, seed, scratch);
+      adjoints.reverse(cotangent, rule);
     }
   }
 
@@ -335,11 +329,11 @@ public final class Linearization implements AutoCloseable {
     scope.close();
   }
 
-  private Slots tangents(Scope pass, Tensor v, Set<Integer> keep) {
-    Slots tangent = new Slots(backend, pass, tape);
-    TangentRules rules = new TangentRules(backend, theta, v, primal, tangent);
-    Passes.forward(tape, true, tangent, keep, rules::apply);
-    return tangent;
+  private TangentPass tangents(Scope scratch, Tensor v, Set<Integer> keep) {
+    Slots tangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+    TangentPass pass = new TangentPass(backend, theta, v, primal, tangent);
+    Passes.forward(tape, true, tangent, keep, op -> op.tangent(pass));
+    return pass;
   }
 
   private Tensor zeros(Scope owner, long k) {

@@ -1,7 +1,7 @@
-package dev.lethe.autograd;
+package dev.lethe.autograd.op;
 
 /**
- * One matrix of a {@link Tape}, by number. In the tangent and adjoint modes it stands for (k,rows,width).
+ * One matrix of a tape, by number. In the tangent and adjoint modes it stands for (k,rows,width).
  *
  * @param active whether it depends on adapter parameters; nothing else has a tangent or an adjoint
  */

@@ -1,4 +1,4 @@
-package dev.lethe.autograd;
+package dev.lethe.autograd.op;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.DType;
@@ -9,53 +9,64 @@ import dev.lethe.tensor.Tensor;
  * The tensors of one mode by value: primals, tangents, adjoints or adjoint tangents. Several values may
  * share a tensor (a residual passes its adjoint to both sides); it is released when the last one drops it.
  */
-final class Slots {
+public final class Slots {
   private final Backend backend;
   private final Scope scope;
   private final Ref[] refs;
+  private final long k;
 
-  /** Slots for the values of a tape, allocating in the given scope. */
-  Slots(Backend backend, Scope scope, Tape tape) {
+  private Slots(Backend backend, Scope scope, int values, long k) {
     this.backend = backend;
     this.scope = scope;
-    this.refs = new Ref[tape.valueCount()];
+    this.refs = new Ref[values];
+    this.k = k;
   }
 
-  boolean has(Value value) {
+  /** Slots for values (rows,width), numbered from 0, allocating in the given scope. */
+  public static Slots ofPrimals(Backend backend, Scope scope, int values) {
+    return new Slots(backend, scope, values, 0);
+  }
+
+  /** Slots for k tangents or adjoints (k,rows,width) of each value. */
+  public static Slots of(Backend backend, Scope scope, int values, long k) {
+    return new Slots(backend, scope, values, k);
+  }
+
+  /** Whether the value has a tensor. */
+  public boolean has(Value value) {
     return refs[value.id()] != null;
   }
 
   /** The value's tensor; null where it has none: a structural zero. */
-  Tensor get(Value value) {
+  public Tensor get(Value value) {
     Ref ref = refs[value.id()];
     return ref == null ? null : ref.tensor;
   }
 
   /** The value's tensor without its leading axis, which has one entry. */
-  Tensor single(Value value) {
+  public Tensor single(Value value) {
     return get(value).row(0);
   }
 
-  /** A new tensor (rows,width) for the value, contents undefined. */
-  Tensor allocate(Value value) {
-    return put(value, scope.allocate(type(value), value.rows(), value.width()));
+  /** A new tensor for the value, contents undefined. */
+  public Tensor allocate(Value value) {
+    Tensor tensor =
+        k == 0
+            ? scope.allocate(type(value), value.rows(), value.width())
+            : scope.allocate(type(value), k, value.rows(), value.width());
+    return put(value, tensor);
   }
 
-  /** Bytes of a tensor (rows,width) for the value. */
-  long bytes(Value value) {
+  /** Bytes of one tensor (rows,width) for the value. */
+  public long bytes(Value value) {
     return value.rows() * value.width() * type(value).bytes();
   }
 
-  /** A new tensor (k,rows,width) for the value, contents undefined. */
-  Tensor allocate(Value value, long k) {
-    return put(value, scope.allocate(type(value), k, value.rows(), value.width()));
-  }
-
-  /** The tensor that several consumers add to: the present one, or a new (k,rows,width). */
-  Tensor accumulated(Value value, long k) {
+  /** The tensor that several consumers add to: the present one, or a new one. */
+  public Tensor accumulated(Value value) {
     Ref ref = refs[value.id()];
     if (ref == null) {
-      return allocate(value, k);
+      return allocate(value);
     }
     if (ref.count != 1) {
       throw new IllegalStateException("the adjoint of value " + value.id() + " is shared");
@@ -64,7 +75,7 @@ final class Slots {
   }
 
   /** Makes {@code to} share the tensor of {@code from}; nothing where that has none. */
-  void share(Value from, Value to) {
+  public void share(Value from, Value to) {
     Ref ref = refs[from.id()];
     if (ref != null) {
       ref.count++;
@@ -73,13 +84,13 @@ final class Slots {
   }
 
   /** Makes the value a tensor that belongs to somebody else and outlives these slots. */
-  void lend(Tensor tensor, Value value) {
+  public void lend(Tensor tensor, Value value) {
     put(value, tensor);
     refs[value.id()].lent = true;
   }
 
   /** Forgets the value's tensor; nothing where it has none. */
-  void drop(Value value) {
+  public void drop(Value value) {
     Ref ref = refs[value.id()];
     if (ref == null) {
       return;

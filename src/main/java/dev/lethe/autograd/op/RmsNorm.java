@@ -1,0 +1,127 @@
+package dev.lethe.autograd.op;
+
+import dev.lethe.tensor.Tensor;
+import java.util.List;
+
+/**
+ * Residual and root-mean-square norm: s = x + f, y = w∘(r s) with r = (mean s² + ε)^-½ for each row; without f (null), s
+ * is x. With g = w∘ȳ and c = mean(s∘g):
+ *
+ * <pre>
+ *   ṡ = ẋ + ḟ,  ṙ = −r³ mean(s∘ṡ),  ẏ = w∘(r ṡ + ṙ s)
+ *   x̄ = f̄ = s̄ + r g − r³ c s
+ *   ċ = mean(ṡ∘g + s∘ġ)
+ *   x̄̇ = s̄̇ + ṙ g + r ġ − (3 r² ṙ c + r³ ċ) s − r³ c ṡ
+ * </pre>
+ *
+ * <p>Zhang and Sennrich, arXiv 1910.07467.
+ *
+ * @param weight w (D), frozen
+ * @param s the sum, for the next residual
+ * @param y the normed sum, for the next layer
+ * @param r a statistic of every row
+ */
+public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, Value y, Value r)
+    implements Op {
+  /** x (N,D), f (N,D) or null; {@link #s} and {@link #y} are (N,D). */
+  public static RmsNorm on(Recorder tape, Tensor weight, double epsilon, Value x, Value f) {
+    boolean active = x.active() || (f != null && f.active());
+    Value s = f == null ? x : tape.activation(x.rows(), x.width(), active);
+    Value y = tape.activation(x.rows(), x.width(), active);
+    Value r = tape.statistic(1, x.rows(), active);
+    return tape.record(new RmsNorm(weight, epsilon, x, f, s, y, r));
+  }
+
+  private boolean hasResidual() {
+    return f != null;
+  }
+
+  @Override
+  public List<Value> inputs() {
+    return hasResidual() ? List.of(x, f) : List.of(x);
+  }
+
+  @Override
+  public List<Value> outputs() {
+    return hasResidual() ? List.of(s, y, r) : List.of(y, r);
+  }
+
+  @Override
+  public List<Value> saved() {
+    return List.of(s, r);
+  }
+
+  @Override
+  public List<Value> savedAdjoints() {
+    return List.of(y);
+  }
+
+  @Override
+  public void forward(ForwardPass pass) {
+    Slots primal = pass.primal();
+    Tensor residual = hasResidual() ? primal.get(f) : null;
+    Tensor sum = hasResidual() ? primal.allocate(s) : null;
+    Tensor normed = primal.allocate(y);
+    Tensor reciprocal = primal.allocate(r).row(0);
+    pass.backend()
+        .rmsNorm()
+        .forward(weight, epsilon, primal.get(x), residual, sum, normed, reciprocal);
+  }
+
+  @Override
+  public void tangent(TangentPass pass) {
+    Slots tangent = pass.tangent();
+    Tensor sum = pass.primal().get(s);
+    Tensor reciprocal = pass.primal().single(r);
+    Tensor dx = tangent.get(x);
+    Tensor df = hasResidual() ? tangent.get(f) : null;
+    Tensor ds = null;
+    if (dx != null && df != null) {
+      ds = tangent.allocate(s);
+    } else if (hasResidual()) {
+      tangent.share(dx == null ? f : x, s);
+    }
+    pass.backend()
+        .rmsNorm()
+        .tangent(weight, sum, reciprocal, dx, df, ds, tangent.allocate(y));
+  }
+
+  @Override
+  public void backward(BackwardPass pass) {
+    Slots adjoint = pass.adjoint();
+    Tensor sum = pass.primal().get(s);
+    Tensor reciprocal = pass.primal().single(r);
+    Tensor gs = hasResidual() ? adjoint.get(s) : null;
+    Tensor gy = adjoint.get(y);
+    Tensor gx = adjoint.allocate(firstActive());
+    pass.backend().rmsNorm().backward(weight, sum, reciprocal, gs, gy, gx);
+    shareAdjoint(adjoint);
+  }
+
+  @Override
+  public void backwardTangent(BackwardTangentPass pass) {
+    Slots adjointTangent = pass.adjointTangent();
+    Tensor sum = pass.primal().get(s);
+    Tensor reciprocal = pass.primal().single(r);
+    Tensor gy = pass.adjoint().single(y);
+    Tensor ds = pass.tangent().get(s);
+    Tensor dgs = hasResidual() ? adjointTangent.get(s) : null;
+    Tensor dgy = adjointTangent.get(y);
+    Tensor dgx = adjointTangent.allocate(firstActive());
+    pass.backend()
+        .rmsNorm()
+        .backwardTangent(weight, sum, reciprocal, gy, ds, dgs, dgy, dgx);
+    shareAdjoint(adjointTangent);
+  }
+
+  private Value firstActive() {
+    return x.active() ? x : f;
+  }
+
+  /** Both sides of an active sum have the same adjoint. */
+  private void shareAdjoint(Slots adjoint) {
+    if (hasResidual() && x.active() && f.active()) {
+      adjoint.share(x, f);
+    }
+  }
+}
