@@ -1,6 +1,7 @@
 package dev.lethe.autograd;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.tensor.Tensor;
 import java.util.function.Consumer;
 
@@ -71,7 +72,13 @@ final class BackwardRules {
     Tensor gx = l.x().active() ? adjoint.accumulated(l.x(), k) : null;
     boolean apart = adapter && !l.sharedInput() && l.xa().active();
     Tensor gxa = apart ? adjoint.allocate(l.xa(), k) : null;
-    backend.lora().backward(l.layer(), adapter ? theta : null, gy, h, gx, gxa, accumulate);
+    backend.run(
+        new LoraKernels.Backward(
+            l.layer(),
+            adapter ? theta : null,
+            gy,
+            h,
+            new LoraKernels.InputAdjoint(gx, gxa, accumulate)));
     if (adapter) {
       adapters.accept(l);
     }

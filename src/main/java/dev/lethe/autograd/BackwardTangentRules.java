@@ -2,6 +2,7 @@ package dev.lethe.autograd;
 
 import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -77,7 +78,9 @@ final class BackwardTangentRules {
       adaptedLinear(l, dgy, dgx, accumulate);
     } else {
       // A frozen map is linear: its backward is its own backward tangent.
-      backend.lora().backward(l.layer(), null, dgy, null, dgx, null, accumulate);
+      backend.run(
+          new LoraKernels.Backward(
+              l.layer(), null, dgy, null, new LoraKernels.InputAdjoint(dgx, null, accumulate)));
     }
   }
 
@@ -87,28 +90,27 @@ final class BackwardTangentRules {
     Tensor dh = adjointTangent.allocate(l.u(), k);
     boolean apart = !l.sharedInput() && l.xa().active();
     Tensor dgxa = apart ? adjointTangent.allocate(l.xa(), k) : null;
-    backend
-        .lora()
-        .backwardTangent(
-            l.layer(), theta, directions.v, gy, h, dgy, dh, dgx, dgxa, accumulate);
+    backend.run(
+        new LoraKernels.BackwardTangent(
+            l.layer(),
+            theta,
+            directions.v,
+            gy,
+            h,
+            dgy,
+            dh,
+            new LoraKernels.InputAdjoint(dgx, dgxa, accumulate)));
     Tensor xa = primal.get(l.xa());
     Tensor u = primal.get(l.u());
     Tensor dxa = tangent.get(l.xa());
     Tensor du = tangent.get(l.u());
-    backend
-        .lora()
-        .gradientTangent(
+    backend.run(
+        new LoraKernels.GradientTangent(
             l.layer().slot(),
-            xa,
-            u,
-            dxa,
-            du,
-            h,
-            gy,
-            dh,
-            dgy,
+            new LoraKernels.Kept(xa, u, h, gy),
+            new LoraKernels.KeptTangent(dxa, du, dh, dgy),
             directions.scale,
-            directions.products);
+            directions.products));
   }
 
   private void rope(Op.Rope r) {

@@ -1,6 +1,7 @@
 package dev.lethe.autograd;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.tensor.Tensor;
 
 /** The forward rule of every operation: outputs from inputs. */
@@ -54,7 +55,9 @@ final class ForwardRules {
     Tensor u = adapter ? primal.allocate(l.u()) : null;
     Tensor x = primal.get(l.x());
     Tensor xa = primal.get(l.xa());
-    backend.lora().forward(l.layer(), adapter ? theta : null, x, xa, u, primal.allocate(l.y()));
+    backend.run(
+        new LoraKernels.Forward(
+            l.layer(), adapter ? theta : null, x, xa, u, primal.allocate(l.y())));
   }
 
   private void rope(Op.Rope r) {

@@ -1,6 +1,7 @@
 package dev.lethe.autograd;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.Recording;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -39,8 +40,7 @@ public final class GradientStep implements AutoCloseable {
                     tape,
                     theta,
                     rowLosses,
-                    (lora, a) ->
-                        lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row)));
+                    a -> backend.run(new LoraKernels.Gradient(a.slot(), a.kept(), scale, row))));
   }
 
   /**

@@ -70,7 +70,7 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) -> lora.gradient(a.slot(), a.xa, a.u, a.h, a.gy, scale, row));
+        a -> backend.run(new LoraKernels.Gradient(a.slot(), a.kept(), scale, row)));
   }
 
   /**
@@ -84,9 +84,10 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) ->
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa, a.u, a.h.row(0), a.gy.row(0), 1, g));
+        a ->
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    a.slot(), tape.packing(), a.kept().row(0), 1, g)));
   }
 
   /**
@@ -102,17 +103,10 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) ->
-            lora.weightedGradient(
-                a.op.layer().slot(),
-                tape.packing(),
-                weights,
-                a.xa,
-                a.u,
-                a.h.row(0),
-                a.gy.row(0),
-                scale,
-                g));
+        a ->
+            backend.run(
+                new LoraKernels.WeightedGradient(
+                    a.slot(), tape.packing(), weights, a.kept().row(0), scale, g)));
   }
 
   private static double[] run(Backend backend, Tape tape, Tensor theta, AdapterRule rule) {
@@ -142,8 +136,7 @@ public final class Gradients {
       Passes.forward(tape, false, primal, keep, forward::apply);
       Tensor losses = primal.get(end.loss());
       backend.vectors().copy(losses.reshape(losses.elements()), rowLosses);
-      Consumer<Op.Linear> adapters =
-          op -> rule.apply(backend.lora(), AdapterState.of(op, primal, adjoint));
+      Consumer<Op.Linear> adapters = op -> rule.apply(AdapterState.of(op, primal, adjoint));
       BackwardRules backward = new BackwardRules(backend, theta, 1, primal, adjoint, adapters);
       Passes.reverse(tape, adjoint, Set.of(), List.of(primal), backward::apply);
     }
@@ -183,6 +176,10 @@ public final class Gradients {
       return op.layer().slot();
     }
 
+    LoraKernels.Kept kept() {
+      return new LoraKernels.Kept(xa, u, h, gy);
+    }
+
     void show(AdapterVisitor visitor) {
       visitor.visit(slot(), xa, u, h, gy);
     }
@@ -191,6 +188,6 @@ public final class Gradients {
   /** What to do with an adapter whose adjoints have just been computed. */
   @FunctionalInterface
   interface AdapterRule {
-    void apply(LoraKernels lora, AdapterState state);
+    void apply(AdapterState state);
   }
 }

@@ -2,6 +2,7 @@ package dev.lethe.autograd;
 
 import dev.lethe.autograd.Gradients.AdapterRule;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -149,23 +150,25 @@ public final class Linearization implements AutoCloseable {
   public void addGradient(double scale, Tensor g) {
     Tensor row = g.reshape(1, g.elements());
     adjoints.forEachAdapter(
-        (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row));
+        a -> backend.run(new LoraKernels.Gradient(a.slot(), a.kept(), scale, row)));
   }
 
   /** Stores ∇ℓᵢ of every sample in g (n,P). */
   public void perSampleGradients(Tensor g) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(0), a.gy().row(0), 1, g));
+        a ->
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    a.slot(), tape.packing(), a.kept().row(0), 1, g)));
   }
 
   /** Adds ‖∇ℓᵢ‖² of every sample to norms (n), from the kept adjoints without keeping a gradient. */
   public void addPerSampleSquaredNorms(Tensor norms) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleSquaredNorm(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(0), a.gy().row(0), norms));
+        a ->
+            backend.run(
+                new LoraKernels.PerSampleSquaredNorm(
+                    a.slot(), tape.packing(), a.kept().row(0), norms)));
   }
 
   /**
@@ -176,17 +179,18 @@ public final class Linearization implements AutoCloseable {
    */
   public void addPerSampleDots(Tensor v, Tensor dots) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleDot(
-                a.slot(), tape.packing(), v, a.xa(), a.u(), a.h().row(0), a.gy().row(0), dots));
+        a ->
+            backend.run(
+                new LoraKernels.PerSampleDot(a.slot(), tape.packing(), v, a.kept().row(0), dots)));
   }
 
   /** Adds scale·Σᵢ cᵢ∇ℓᵢ to each row of g: weights c (k,n), g (k,P). */
   public void addWeightedGradient(Tensor weights, double scale, Tensor g) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.weightedGradient(
-                a.slot(), tape.packing(), weights, a.xa(), a.u(), a.h().row(0), a.gy().row(0), scale, g));
+        a ->
+            backend.run(
+                new LoraKernels.WeightedGradient(
+                    a.slot(), tape.packing(), weights, a.kept().row(0), scale, g)));
   }
 
   /**
@@ -232,8 +236,7 @@ public final class Linearization implements AutoCloseable {
           .loss()
           .backwardTangent(end.head(), p, end.weights(), tangent.get(end.x()), gx);
       tangent.drop(end.x());
-      AdapterRule rule =
-          (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, out);
+      AdapterRule rule = a -> backend.run(new LoraKernels.Gradient(a.slot(), a.kept(), scale, out));
       adjoints.reverse(cotangent, v.dim(0), rule);
     }
   }
@@ -271,7 +274,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Hands out the adjoints of the losses, h (1,N,r) and gy (1,N,out), the last adapter first. */
   public void forEachAdapter(AdapterVisitor visitor) {
-    adjoints.forEachAdapter((lora, a) -> a.show(visitor));
+    adjoints.forEachAdapter(a -> a.show(visitor));
   }
 
   /**
@@ -283,7 +286,7 @@ public final class Linearization implements AutoCloseable {
    * @param draws q
    */
   public void drawn(int draws, long seed, AdapterVisitor visitor) {
-    runDrawn(draws, seed, (lora, a) -> a.show(visitor));
+    runDrawn(draws, seed, a -> a.show(visitor));
   }
 
   /**
@@ -302,11 +305,12 @@ public final class Linearization implements AutoCloseable {
     runDrawn(
         draws,
         seed,
-        (lora, a) -> {
+        a -> {
           for (int j = 0; j < draws; j++) {
             Tensor of = rows.slice((long) j * n, n);
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(j), a.gy().row(j), 1, of);
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    a.slot(), tape.packing(), a.kept().row(j), 1, of));
           }
         });
   }

@@ -53,7 +53,7 @@ final class LossAdjoints {
       }
       Set<Integer> keep = wanted == Adjoints.ALL ? tape.savedAdjoints() : ofAdapters();
       keep.add(last.id());
-      reverse(kept, 1, keep, (lora, state) -> {});
+      reverse(kept, 1, keep, state -> {});
       made = wanted;
     }
     return kept;
@@ -65,7 +65,7 @@ final class LossAdjoints {
       Slots adjoints = require(Adjoints.ADAPTERS);
       for (Op op : tape.ops().reversed()) {
         if (op instanceof Op.Linear l && l.layer().hasAdapter()) {
-          rule.apply(backend.lora(), AdapterState.of(l, primal, adjoints));
+          rule.apply(AdapterState.of(l, primal, adjoints));
         }
       }
     } else if (tape.loss().x().active()) {
@@ -96,8 +96,7 @@ final class LossAdjoints {
   }
 
   private void reverse(Slots adjoints, long k, Set<Integer> keep, AdapterRule rule) {
-    Consumer<Op.Linear> adapters =
-        op -> rule.apply(backend.lora(), AdapterState.of(op, primal, adjoints));
+    Consumer<Op.Linear> adapters = op -> rule.apply(AdapterState.of(op, primal, adjoints));
     BackwardRules rules = new BackwardRules(backend, theta, k, primal, adjoints, adapters);
     Passes.reverse(tape, adjoints, keep, List.of(), rules::apply);
   }

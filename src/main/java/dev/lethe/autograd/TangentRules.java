@@ -2,6 +2,7 @@ package dev.lethe.autograd;
 
 import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.tensor.Tensor;
 
 /** The tangent rule of every active operation: output tangents from input tangents and directions. */
@@ -60,14 +61,25 @@ final class TangentRules {
     Tensor dx = tangent.get(l.x());
     if (!l.layer().hasAdapter()) {
       Tensor dy = tangent.allocate(l.y(), k);
-      backend.lora().tangent(l.layer(), null, null, null, null, dx, null, null, dy);
+      backend.run(
+          new LoraKernels.Tangent(
+              l.layer(), null, null, null, null, new LoraKernels.InputTangent(dx, null), null, dy));
       return;
     }
     Tensor xa = primal.get(l.xa());
     Tensor u = primal.get(l.u());
     Tensor dxa = l.sharedInput() ? null : tangent.get(l.xa());
     Tensor du = tangent.allocate(l.u(), k);
-    backend.lora().tangent(l.layer(), theta, v, xa, u, dx, dxa, du, tangent.allocate(l.y(), k));
+    backend.run(
+        new LoraKernels.Tangent(
+            l.layer(),
+            theta,
+            v,
+            xa,
+            u,
+            new LoraKernels.InputTangent(dx, dxa),
+            du,
+            tangent.allocate(l.y(), k)));
   }
 
   private void rope(Op.Rope r) {
