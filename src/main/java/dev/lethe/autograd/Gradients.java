@@ -77,7 +77,7 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) -> lora.gradient(a.slot(), a.xa, a.u, a.h, a.gy, scale, row));
+        (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, row)));
   }
 
   /**
@@ -91,9 +91,10 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) ->
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa, a.u, a.h.row(0), a.gy.row(0), 1, g));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(0), 1, g)));
   }
 
   /**
@@ -109,17 +110,10 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) ->
-            lora.weightedGradient(
-                a.slot(),
-                tape.packing(),
-                weights,
-                a.xa,
-                a.u,
-                a.h.row(0),
-                a.gy.row(0),
-                scale,
-                g));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.WeightedGradient(
+                    slot, tape.packing(), weights, kept.row(0), scale, g)));
   }
 
   private static double[] run(Backend backend, Tape tape, Tensor theta, AdapterRule rule) {
@@ -171,8 +165,7 @@ public final class Gradients {
           op.backward(pass);
           Adapter adapter = op.adapter();
           if (adapter != null) {
-            AdapterState state = AdapterState.of(adapter, pass.primal(), pass.adjoint());
-            rule.apply(pass.backend().lora(), state);
+            rule.apply(adapter, pass.primal(), pass.adjoint());
           }
         });
   }
@@ -200,21 +193,19 @@ public final class Gradients {
     return values;
   }
 
-  /** What an adapter's parameter rules read; h (k,N,r) and gy (k,N,out). */
-  record AdapterState(LoraSlot slot, Tensor xa, Tensor u, Tensor h, Tensor gy) {
-    static AdapterState of(Adapter of, Slots primal, Slots adjoint) {
-      return new AdapterState(
-          of.slot(), primal.get(of.xa()), primal.get(of.u()), adjoint.get(of.u()), adjoint.get(of.y()));
-    }
-
-    void show(AdapterVisitor visitor) {
-      visitor.visit(slot, xa, u, h, gy);
-    }
-  }
-
   /** What to do with an adapter whose adjoints have just been computed. */
   @FunctionalInterface
   interface AdapterRule {
-    void apply(LoraKernels lora, AdapterState state);
+    /**
+     * @param kept with h (k,N,r) and gy (k,N,out)
+     */
+    void apply(LoraSlot slot, LoraKernels.Kept kept);
+
+    /** Applies it to an adapter of a tape. */
+    default void apply(Adapter of, Slots primal, Slots adjoint) {
+      Tensor xa = primal.get(of.xa());
+      Tensor u = primal.get(of.u());
+      apply(of.slot(), new LoraKernels.Kept(xa, u, adjoint.get(of.u()), adjoint.get(of.y())));
+    }
   }
 }

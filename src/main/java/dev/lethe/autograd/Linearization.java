@@ -9,6 +9,7 @@ import dev.lethe.autograd.op.Slots;
 import dev.lethe.autograd.op.TangentPass;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.HashSet;
@@ -154,23 +155,25 @@ public final class Linearization implements AutoCloseable {
   public void addGradient(double scale, Tensor g) {
     Tensor row = g.reshape(1, g.elements());
     adjoints.forEachAdapter(
-        (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row));
+        (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, row)));
   }
 
   /** Stores ∇ℓᵢ of every sample in g (n,P). */
   public void perSampleGradients(Tensor g) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(0), a.gy().row(0), 1, g));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(0), 1, g)));
   }
 
   /** Adds ‖∇ℓᵢ‖² of every sample to norms (n), from the kept adjoints without keeping a gradient. */
   public void addPerSampleSquaredNorms(Tensor norms) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleSquaredNorm(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(0), a.gy().row(0), norms));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.PerSampleSquaredNorm(
+                    slot, tape.packing(), kept.row(0), norms)));
   }
 
   /**
@@ -181,17 +184,18 @@ public final class Linearization implements AutoCloseable {
    */
   public void addPerSampleDots(Tensor v, Tensor dots) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleDot(
-                a.slot(), tape.packing(), v, a.xa(), a.u(), a.h().row(0), a.gy().row(0), dots));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.PerSampleDot(slot, tape.packing(), v, kept.row(0), dots)));
   }
 
   /** Adds scale·Σᵢ cᵢ∇ℓᵢ to each row of g: weights c (k,n), g (k,P). */
   public void addWeightedGradient(Tensor weights, double scale, Tensor g) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.weightedGradient(
-                a.slot(), tape.packing(), weights, a.xa(), a.u(), a.h().row(0), a.gy().row(0), scale, g));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.WeightedGradient(
+                    slot, tape.packing(), weights, kept.row(0), scale, g)));
   }
 
   /**
@@ -232,7 +236,7 @@ public final class Linearization implements AutoCloseable {
       end.curvature(pass, cotangent);
       pass.tangent().drop(end.x());
       AdapterRule rule =
-          (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, out);
+          (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, out));
       adjoints.reverse(cotangent, rule);
     }
   }
@@ -271,7 +275,8 @@ public final class Linearization implements AutoCloseable {
 
   /** Hands out the adjoints of the losses, h (1,N,r) and gy (1,N,out), the last adapter first. */
   public void forEachAdapter(AdapterVisitor visitor) {
-    adjoints.forEachAdapter((lora, a) -> a.show(visitor));
+    adjoints.forEachAdapter(
+        (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /**
@@ -283,7 +288,7 @@ public final class Linearization implements AutoCloseable {
    * @param draws q
    */
   public void drawn(int draws, long seed, AdapterVisitor visitor) {
-    runDrawn(draws, seed, (lora, a) -> a.show(visitor));
+    runDrawn(draws, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /**
@@ -302,11 +307,12 @@ public final class Linearization implements AutoCloseable {
     runDrawn(
         draws,
         seed,
-        (lora, a) -> {
+        (slot, kept) -> {
           for (int j = 0; j < draws; j++) {
             Tensor of = rows.slice((long) j * n, n);
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(j), a.gy().row(j), 1, of);
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(j), 1, of));
           }
         });
   }

@@ -1,7 +1,6 @@
 package dev.lethe.autograd;
 
 import dev.lethe.autograd.Gradients.AdapterRule;
-import dev.lethe.autograd.Gradients.AdapterState;
 import dev.lethe.autograd.op.Adapter;
 import dev.lethe.autograd.op.BackwardPass;
 import dev.lethe.autograd.op.Op;
@@ -57,7 +56,7 @@ final class LossAdjoints {
       }
       Set<Integer> keep = wanted == Adjoints.ALL ? tape.savedAdjoints() : ofAdapters();
       keep.add(last.id());
-      Gradients.reverse(tape, pass(kept), keep, List.of(), (lora, state) -> {});
+      Gradients.reverse(tape, pass(kept), keep, List.of(), (slot, kept) -> {});
       made = wanted;
     }
     return kept;
@@ -70,7 +69,7 @@ final class LossAdjoints {
       for (Op op : tape.ops().reversed()) {
         Adapter adapter = op.adapter();
         if (adapter != null) {
-          rule.apply(backend.lora(), AdapterState.of(adapter, primal, adjoints));
+          rule.apply(adapter, primal, adjoints);
         }
       }
     } else if (tape.loss().x().active()) {

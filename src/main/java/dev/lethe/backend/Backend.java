@@ -69,11 +69,22 @@ public interface Backend extends AutoCloseable {
     return copy;
   }
 
+  /** What computes calls; it does not check them, so make calls by {@link #run}. */
+  Kernels kernels();
+
+  /**
+   * Checks a call and computes it.
+   *
+   * @throws IllegalArgumentException where an argument does not fit the others or this backend
+   */
+  default void run(KernelCall call) {
+    call.require(new Arguments(call.name(), activationType(), vectorType()));
+    call.on(kernels());
+  }
+
   EmbeddingKernels embedding();
 
   RmsNormKernels rmsNorm();
-
-  LoraKernels lora();
 
   RopeKernels rope();
 

@@ -33,113 +33,12 @@ public final class KernelCosts {
     Object[] a = arguments == null ? new Object[0] : arguments;
     String[] name = kernel.split("\\.");
     return switch (name[0]) {
-      case "lora" -> lora(name[1], a);
       case "attention" -> new KernelCost(attention(name[1], a), tensorBytes(a));
       case "loss" -> loss(name[1], a);
       case "sketch" -> sketch(name[1], a);
       case "rows" -> new KernelCost(name[1].equals("addOuter") ? outer(a) : 0, tensorBytes(a));
       default -> new KernelCost(0, tensorBytes(a));
     };
-  }
-
-  private KernelCost lora(String mode, Object[] a) {
-    return a[0] instanceof LoraLinear layer
-        ? linear(layer, LinearProducts.of(mode, a), a)
-        : gradients((LoraSlot) a[0], GradientProducts.of(mode, a), a);
-  }
-
-  private KernelCost linear(LoraLinear layer, LinearProducts products, Object[] a) {
-    double weight = (double) layer.weight().in() * layer.weight().out();
-    double flops = products.frozen ? 2 * products.rows * weight : 0;
-    double bytes = products.frozen ? weight * weights.bytes() : 0;
-    if (layer.hasAdapter()) {
-      LoraSlot slot = layer.slot();
-      double width = products.byA * slot.in() + products.byB * slot.out();
-      flops += 2 * products.rows * slot.rank() * width;
-      bytes += (1 + products.directions) * slot.parameters() * tensor(a, 1).dtype().bytes();
-    }
-    int tensors = products.directions == 0 ? 2 : 3; // θ and v count with their part only
-    return new KernelCost(flops, bytes + tensorBytes(Stream.of(a).skip(tensors).toArray()));
-  }
-
-  private static KernelCost gradients(LoraSlot slot, GradientProducts products, Object[] a) {
-    double width = products.ofA * slot.in() + products.ofB * slot.out();
-    double flops = 2 * products.sums * products.rows * slot.rank() * width;
-    double bytes = tensorBytes(a);
-    if (products.vectors != null) { // they count with the layer's part only
-      Tensor vectors = products.vectors;
-      bytes += vectors.dim(0) * slot.parameters() * vectors.dtype().bytes() - vectors.byteSize();
-    }
-    return new KernelCost(flops, bytes);
-  }
-
-  /**
-   * What a mode of a linear layer multiplies.
-   *
-   * @param rows of all directions
-   * @param frozen whether by the frozen weight
-   * @param byA products by A or a matrix of its size
-   * @param byB products by B or a matrix of its size
-   * @param directions v's rows
-   */
-  private record LinearProducts(double rows, boolean frozen, int byA, int byB, double directions) {
-    static LinearProducts of(String mode, Object[] a) {
-      return switch (mode) {
-        case "forward" -> new LinearProducts(rowsOf(tensor(a, 5)), true, 1, 1, 0);
-        case "tangent" ->
-            new LinearProducts(
-                rowsOf(tensor(a, 8)), a[5] != null, either(a, 5, 6) ? 2 : 1, 2, count(a[2]));
-        case "backward" ->
-            new LinearProducts(rowsOf(tensor(a, 2)), a[4] != null, either(a, 4, 5) ? 1 : 0, 1, 0);
-        default ->
-            new LinearProducts(
-                rowsOf(tensor(a, 6)),
-                a[5] != null && a[7] != null,
-                either(a, 7, 8) ? 2 : 0,
-                a[5] != null ? 2 : 1,
-                count(a[2]));
-      };
-    }
-
-    private static boolean either(Object[] a, int one, int other) {
-      return a[one] != null || a[other] != null;
-    }
-
-    private static double count(Object vectors) {
-      return vectors == null ? 0 : ((Tensor) vectors).dim(0);
-    }
-  }
-
-  /**
-   * What makes gradients of A and B, or numbers of them.
-   *
-   * @param sums how many gradients' worth of products
-   * @param rows of the batch
-   * @param ofA products that give a matrix of A's size
-   * @param ofB products that give a matrix of B's size
-   * @param vectors (k,P) that is read or written; null: none
-   */
-  private record GradientProducts(double sums, double rows, int ofA, int ofB, Tensor vectors) {
-    static GradientProducts of(String mode, Object[] a) {
-      return switch (mode) {
-        case "gradient" -> one(tensor(a, 3).dim(0), tensor(a, 1), tensor(a, 6));
-        case "gradientTangent" ->
-            new GradientProducts(
-                tensor(a, 7).dim(0),
-                tensor(a, 1).dim(0),
-                a[3] != null ? 2 : 1,
-                a[8] != null ? 2 : 1,
-                tensor(a, 10));
-        case "perSampleDot" -> one(tensor(a, 2).dim(0), tensor(a, 3), tensor(a, 2));
-        case "weightedGradient" -> one(tensor(a, 2).dim(0), tensor(a, 3), tensor(a, 8));
-        case "perSampleGradient" -> one(1, tensor(a, 2), tensor(a, 7));
-        default -> one(1, tensor(a, 2), null);
-      };
-    }
-
-    private static GradientProducts one(double sums, Tensor xa, Tensor vectors) {
-      return new GradientProducts(sums, xa.dim(0), 1, 1, vectors);
-    }
   }
 
   private static double attention(String mode, Object[] a) {

@@ -37,7 +37,15 @@ public final class TimedBackend {
     if (method.getName().equals("takeKernelTimes")) {
       return clock.take();
     }
-    if (method.getReturnType().getSimpleName().endsWith("Kernels")) {
+    if (method.getName().equals("run")) {
+      KernelCall made = (KernelCall) arguments[0];
+      made.require(new Arguments(made.name(), backend.activationType(), backend.vectorType()));
+      clock.time(
+          made.name(), made.cost(backend.activationType()), () -> made.on(backend.kernels()));
+      return null;
+    }
+    if (method.getReturnType() != Kernels.class
+        && method.getReturnType().getSimpleName().endsWith("Kernels")) {
       return groups.computeIfAbsent(method.getName(), name -> timed(method));
     }
     return call(backend, method, arguments);

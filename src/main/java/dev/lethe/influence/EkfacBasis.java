@@ -2,6 +2,7 @@ package dev.lethe.influence;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -130,10 +131,16 @@ public final class EkfacBasis implements AutoCloseable {
     long rows = x.dim(0) * x.dim(1);
     long q = x.dim(2);
     if (into) {
-      backend.lora().forward(layer, null, x.reshape(rows, q), null, null, y.reshape(rows, q));
+      backend.run(
+          new LoraKernels.Forward(layer, null, x.reshape(rows, q), null, null, y.reshape(rows, q)));
     } else {
-      backend.lora().backward(
-          layer, null, x.reshape(1, rows, q), null, y.reshape(1, rows, q), null, false);
+      backend.run(
+          new LoraKernels.Backward(
+              layer,
+              null,
+              x.reshape(1, rows, q),
+              null,
+              new LoraKernels.InputAdjoint(y.reshape(1, rows, q), null, false)));
     }
     return y;
   }

@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.Packing;
 import dev.lethe.backend.RopeTable;
@@ -180,11 +181,11 @@ final class DecoderPass {
     private void linear(int layer, Projection projection, Tensor x, Tensor y) {
       LoraLinear linear = adapted.linear(layer, projection);
       if (!linear.hasAdapter()) {
-        backend.lora().forward(linear, null, x, x, null, y);
+        backend.run(new LoraKernels.Forward(linear, null, x, x, null, y));
         return;
       }
       Tensor u = activation(linear.slot().rank());
-      backend.lora().forward(linear, adapted.theta(), x, x, u, y);
+      backend.run(new LoraKernels.Forward(linear, adapted.theta(), x, x, u, y));
       scratch.release(u);
     }
 

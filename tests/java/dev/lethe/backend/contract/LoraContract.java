@@ -53,9 +53,14 @@ public final class LoraContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .forward(
-                    layer.on(on), on.of(layer.theta), on.of(x), on.of(xa), on.of(u), on.of(y)));
+                .run(
+                    new LoraKernels.Forward(
+                        layer.on(on),
+                        on.of(layer.theta),
+                        on.of(x),
+                        on.of(xa),
+                        on.of(u),
+                        on.of(y))));
   }
 
   private static void tangent(KernelCase c, LoraSizes z, Adapter adapter, boolean hasDx) {
@@ -77,17 +82,16 @@ public final class LoraContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .tangent(
-                    layer.on(on),
-                    on.of(layer.theta),
-                    on.of(layer.v),
-                    on.of(xa),
-                    on.of(u),
-                    on.of(dx),
-                    on.of(dxa),
-                    on.of(du),
-                    on.of(dy)));
+                .run(
+                    new LoraKernels.Tangent(
+                        layer.on(on),
+                        on.of(layer.theta),
+                        on.of(layer.v),
+                        on.of(xa),
+                        on.of(u),
+                        new LoraKernels.InputTangent(on.of(dx), on.of(dxa)),
+                        on.of(du),
+                        on.of(dy))));
   }
 
   private static void backward(KernelCase c, LoraSizes z, Adapter adapter, Gx mode) {
@@ -100,15 +104,14 @@ public final class LoraContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .backward(
-                    layer.on(on),
-                    on.of(layer.theta),
-                    on.of(gy),
-                    on.of(h),
-                    on.of(gx),
-                    on.of(gxa),
-                    mode == Gx.ACCUMULATE));
+                .run(
+                    new LoraKernels.Backward(
+                        layer.on(on),
+                        on.of(layer.theta),
+                        on.of(gy),
+                        on.of(h),
+                        new LoraKernels.InputAdjoint(
+                            on.of(gx), on.of(gxa), mode == Gx.ACCUMULATE))));
   }
 
   private static void backwardTangent(
@@ -124,18 +127,17 @@ public final class LoraContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .backwardTangent(
-                    layer.on(on),
-                    on.of(layer.theta),
-                    on.of(layer.v),
-                    on.of(gy),
-                    on.of(h),
-                    on.of(dgy),
-                    on.of(dh),
-                    on.of(dgx),
-                    on.of(dgxa),
-                    mode == Gx.ACCUMULATE));
+                .run(
+                    new LoraKernels.BackwardTangent(
+                        layer.on(on),
+                        on.of(layer.theta),
+                        on.of(layer.v),
+                        on.of(gy),
+                        on.of(h),
+                        on.of(dgy),
+                        on.of(dh),
+                        new LoraKernels.InputAdjoint(
+                            on.of(dgx), on.of(dgxa), mode == Gx.ACCUMULATE))));
   }
 
   /** The adapter of a layer: none, one that reads x, one that reads its own copy of x. */

@@ -42,8 +42,12 @@ public final class LoraGradientContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .gradient(z.slot(), on.of(xa), on.of(u), on.of(h), on.of(gy), -0.25, on.of(g)));
+                .run(
+                    new LoraKernels.Gradient(
+                        z.slot(),
+                        new LoraKernels.Kept(on.of(xa), on.of(u), on.of(h), on.of(gy)),
+                        -0.25,
+                        on.of(g))));
   }
 
   private static void gradientTangent(KernelCase c, LoraSizes z, boolean hasDxa, boolean hasDgy) {
@@ -56,19 +60,14 @@ public final class LoraGradientContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .gradientTangent(
-                    z.slot(),
-                    on.of(rows.xa),
-                    on.of(rows.u),
-                    on.of(dxa),
-                    on.of(du),
-                    on.of(rows.h),
-                    on.of(rows.gy),
-                    on.of(dh),
-                    on.of(dgy),
-                    2,
-                    on.of(g)));
+                .run(
+                    new LoraKernels.GradientTangent(
+                        z.slot(),
+                        new LoraKernels.Kept(
+                            on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
+                        new LoraKernels.KeptTangent(on.of(dxa), on.of(du), on.of(dh), on.of(dgy)),
+                        2,
+                        on.of(g))));
   }
 
   private static void perSample(KernelCase c, LoraSizes z, Packing packing) {
@@ -77,16 +76,14 @@ public final class LoraGradientContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .perSampleGradient(
-                    z.slot(),
-                    packing,
-                    on.of(rows.xa),
-                    on.of(rows.u),
-                    on.of(rows.h),
-                    on.of(rows.gy),
-                    0.5,
-                    on.of(g)));
+                .run(
+                    new LoraKernels.PerSampleGradient(
+                        z.slot(),
+                        packing,
+                        new LoraKernels.Kept(
+                            on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
+                        0.5,
+                        on.of(g))));
   }
 
   private static void norms(KernelCase c, LoraSizes z, Packing packing) {
@@ -95,15 +92,13 @@ public final class LoraGradientContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .perSampleSquaredNorm(
-                    z.slot(),
-                    packing,
-                    on.of(rows.xa),
-                    on.of(rows.u),
-                    on.of(rows.h),
-                    on.of(rows.gy),
-                    on.of(norms)));
+                .run(
+                    new LoraKernels.PerSampleSquaredNorm(
+                        z.slot(),
+                        packing,
+                        new LoraKernels.Kept(
+                            on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
+                        on.of(norms))));
   }
 
   private static void dots(KernelCase c, LoraSizes z, Packing packing) {
@@ -114,16 +109,14 @@ public final class LoraGradientContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .perSampleDot(
-                    z.slot(),
-                    packing,
-                    on.of(v),
-                    on.of(rows.xa),
-                    on.of(rows.u),
-                    on.of(rows.h),
-                    on.of(rows.gy),
-                    on.of(dots)));
+                .run(
+                    new LoraKernels.PerSampleDot(
+                        z.slot(),
+                        packing,
+                        on.of(v),
+                        new LoraKernels.Kept(
+                            on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
+                        on.of(dots))));
   }
 
   private static void weighted(KernelCase c, LoraSizes z, Packing packing) {
@@ -133,17 +126,15 @@ public final class LoraGradientContract {
     c.run(
         on ->
             on.backend()
-                .lora()
-                .weightedGradient(
-                    z.slot(),
-                    packing,
-                    on.of(weights),
-                    on.of(rows.xa),
-                    on.of(rows.u),
-                    on.of(rows.h),
-                    on.of(rows.gy),
-                    1.5,
-                    on.of(g)));
+                .run(
+                    new LoraKernels.WeightedGradient(
+                        z.slot(),
+                        packing,
+                        on.of(weights),
+                        new LoraKernels.Kept(
+                            on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
+                        1.5,
+                        on.of(g))));
   }
 
   private static List<Packing> packings(int rows) {

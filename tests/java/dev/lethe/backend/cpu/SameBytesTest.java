@@ -7,6 +7,7 @@ import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.Packing;
@@ -144,23 +145,29 @@ final class SameBytesTest {
       Tensor x = input(ROWS, 72);
       Tensor u = output(ROWS, 5);
       Tensor y = output(ROWS, 45);
-      backend.lora().forward(layer, theta, x, x, u, y);
+      backend.run(new LoraKernels.Forward(layer, theta, x, x, u, y));
       Tensor gy = input(1, ROWS, 45);
       Tensor h = output(1, ROWS, 5);
       Tensor gx = output(1, ROWS, 72);
-      backend.lora().backward(layer, theta, gy, h, gx, null, false);
+      backend.run(
+          new LoraKernels.Backward(
+              layer, theta, gy, h, new LoraKernels.InputAdjoint(gx, null, false)));
       Tensor g = input(1, 700);
-      backend.lora().gradient(slot, x, u, h, gy, .3, g);
+      backend.run(new LoraKernels.Gradient(slot, new LoraKernels.Kept(x, u, h, gy), .3, g));
       Tensor weighted = input(2, 700);
       Tensor weights = input(2, PACKING.count());
-      backend
-          .lora()
-          .weightedGradient(
-              slot, PACKING, weights, x, u, h.row(0), gy.row(0), .7, weighted);
+      backend.run(
+          new LoraKernels.WeightedGradient(
+              slot,
+              PACKING,
+              weights,
+              new LoraKernels.Kept(x, u, h.row(0), gy.row(0)),
+              .7,
+              weighted));
       Tensor dots = input(2, PACKING.count());
-      backend
-          .lora()
-          .perSampleDot(slot, PACKING, input(2, 700), x, u, h.row(0), gy.row(0), dots);
+      backend.run(
+          new LoraKernels.PerSampleDot(
+              slot, PACKING, input(2, 700), new LoraKernels.Kept(x, u, h.row(0), gy.row(0)), dots));
       return List.of(u, y, h, gx, g, weighted, dots);
     }
 

@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.Packing;
 import dev.lethe.backend.RopeTable;
@@ -20,6 +22,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Forward modes against the definitions, written another way or worked out by hand. */
 final class ReferenceForwardTest {
+  private static final Backend BACKEND = new ReferenceBackend();
+
   private static final long SEED = 20_260_722;
 
   private final Random random = new Random(SEED);
@@ -112,7 +116,7 @@ final class ReferenceForwardTest {
     Tensor y = Flat.output(1, 2);
     Tensor x = Tensor.of(Shape.of(1, 3), 1.0, -1.0, 2.0);
     LoraLinear layer = new LoraLinear(new ReferenceLinear(w, bias, false), null);
-    new ReferenceLora().forward(layer, null, x, x, null, y);
+    BACKEND.run(new LoraKernels.Forward(layer, null, x, x, null, y));
     assertArrayEquals(new double[] {15, 31}, y.toDoubles());
   }
 

@@ -1,5 +1,8 @@
 package dev.lethe.autograd.op;
 
+import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.LoraKernels.InputAdjoint;
+import dev.lethe.backend.LoraKernels.InputTangent;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -68,9 +71,14 @@ public record Linear(LoraLinear layer, Value x, Value xa, Value u, Value y) impl
     Slots primal = pass.primal();
     Tensor low = layer.hasAdapter() ? primal.allocate(u) : null;
     pass.backend()
-        .lora()
-        .forward(
-            layer, parameters(pass.theta()), primal.get(x), primal.get(xa), low, primal.allocate(y));
+        .run(
+            new LoraKernels.Forward(
+                layer,
+                parameters(pass.theta()),
+                primal.get(x),
+                primal.get(xa),
+                low,
+                primal.allocate(y)));
   }
 
   @Override
@@ -78,18 +86,18 @@ public record Linear(LoraLinear layer, Value x, Value xa, Value u, Value y) impl
     Slots tangent = pass.tangent();
     Tensor dx = tangent.get(x);
     if (!layer.hasAdapter()) {
+      InputTangent in = new InputTangent(dx, null);
       Tensor dy = tangent.allocate(y);
-      pass.backend().lora().tangent(layer, null, null, null, null, dx, null, null, dy);
+      pass.backend().run(new LoraKernels.Tangent(layer, null, null, null, null, in, null, dy));
       return;
     }
     Tensor ofAdapter = pass.primal().get(xa);
     Tensor low = pass.primal().get(u);
-    Tensor dxa = sharedInput() ? null : tangent.get(xa);
+    InputTangent in = new InputTangent(dx, sharedInput() ? null : tangent.get(xa));
     Tensor du = tangent.allocate(u);
+    Tensor dy = tangent.allocate(y);
     pass.backend()
-        .lora()
-        .tangent(
-            layer, pass.theta(), pass.v(), ofAdapter, low, dx, dxa, du, tangent.allocate(y));
+        .run(new LoraKernels.Tangent(layer, pass.theta(), pass.v(), ofAdapter, low, in, du, dy));
   }
 
   @Override
@@ -97,52 +105,46 @@ public record Linear(LoraLinear layer, Value x, Value xa, Value u, Value y) impl
     Slots adjoint = pass.adjoint();
     Tensor gy = adjoint.get(y);
     Tensor h = layer.hasAdapter() ? adjoint.allocate(u) : null;
-    boolean accumulate = adjoint.has(x);
-    Tensor gx = x.active() ? adjoint.accumulated(x) : null;
-    Tensor gxa = splits() ? adjoint.allocate(xa) : null;
-    pass.backend()
-        .lora()
-        .backward(layer, parameters(pass.theta()), gy, h, gx, gxa, accumulate);
+    InputAdjoint in = inputAdjoint(adjoint);
+    pass.backend().run(new LoraKernels.Backward(layer, parameters(pass.theta()), gy, h, in));
   }
 
   @Override
   public void backwardTangent(BackwardTangentPass pass) {
     Slots adjointTangent = pass.adjointTangent();
     Tensor dgy = adjointTangent.get(y);
-    boolean accumulate = adjointTangent.has(x);
-    Tensor dgx = x.active() ? adjointTangent.accumulated(x) : null;
-    if (layer.hasAdapter()) {
-      adapterTangent(pass, dgy, dgx, accumulate);
-    } else {
+    if (!layer.hasAdapter()) {
       // A frozen map is linear: its backward is its own backward tangent.
-      pass.backend().lora().backward(layer, null, dgy, null, dgx, null, accumulate);
+      InputAdjoint in = inputAdjoint(adjointTangent);
+      pass.backend().run(new LoraKernels.Backward(layer, null, dgy, null, in));
+      return;
     }
-  }
-
-  private void adapterTangent(
-      BackwardTangentPass pass, Tensor dgy, Tensor dgx, boolean accumulate) {
     Tensor gy = pass.adjoint().single(y);
     Tensor h = pass.adjoint().single(u);
-    Tensor dh = pass.adjointTangent().allocate(u);
-    Tensor dgxa = splits() ? pass.adjointTangent().allocate(xa) : null;
+    Tensor dh = adjointTangent.allocate(u);
+    InputAdjoint in = inputAdjoint(adjointTangent);
     BackwardTangentPass.Directions along = pass.along();
     pass.backend()
-        .lora()
-        .backwardTangent(
-            layer, pass.theta(), along.v(), gy, h, dgy, dh, dgx, dgxa, accumulate);
-    Tensor ofAdapter = pass.primal().get(xa);
-    Tensor low = pass.primal().get(u);
-    Tensor dxa = pass.tangent().get(xa);
-    Tensor du = pass.tangent().get(u);
+        .run(
+            new LoraKernels.BackwardTangent(
+                layer, pass.theta(), along.v(), gy, h, dgy, dh, in));
+    Slots tangent = pass.tangent();
     pass.backend()
-        .lora()
-        .gradientTangent(
-            layer.slot(), ofAdapter, low, dxa, du, h, gy, dh, dgy, along.scale(), along.products());
+        .run(
+            new LoraKernels.GradientTangent(
+                layer.slot(),
+                new LoraKernels.Kept(pass.primal().get(xa), pass.primal().get(u), h, gy),
+                new LoraKernels.KeptTangent(tangent.get(xa), tangent.get(u), dh, dgy),
+                along.scale(),
+                along.products()));
   }
 
-  /** Whether the adapter's input has an adjoint of its own. */
-  private boolean splits() {
-    return layer.hasAdapter() && !sharedInput() && xa.active();
+  /** Where the adjoints of the inputs go: x's where something else may have left its own. */
+  private InputAdjoint inputAdjoint(Slots adjoint) {
+    boolean accumulate = adjoint.has(x);
+    Tensor gx = x.active() ? adjoint.accumulated(x) : null;
+    boolean apart = layer.hasAdapter() && !sharedInput() && xa.active();
+    return new InputAdjoint(gx, apart ? adjoint.allocate(xa) : null, accumulate);
   }
 
   private Tensor parameters(Tensor theta) {

@@ -7,7 +7,7 @@ import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.Kernels;
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.RmsNormKernels;
@@ -31,7 +31,7 @@ final class CpuBackend implements Backend {
   private final Cpu cpu;
   private final EmbeddingKernels embedding;
   private final RmsNormKernels rmsNorm;
-  private final LoraKernels lora;
+  private final Kernels kernels;
   private final RopeKernels rope;
   private final AttentionKernels attention;
   private final SwiGluKernels swiGlu;
@@ -59,7 +59,7 @@ final class CpuBackend implements Backend {
     this.cpu = cpu;
     embedding = new CpuEmbedding(cpu);
     rmsNorm = new CpuRmsNorm(cpu);
-    lora = new CpuLora(cpu);
+    kernels = new Kernels(new CpuLora(cpu));
     rope = new CpuRope(cpu);
     attention = new CpuAttention(cpu);
     swiGlu = new CpuSwiGlu(cpu);
@@ -132,6 +132,11 @@ final class CpuBackend implements Backend {
   }
 
   @Override
+  public Kernels kernels() {
+    return kernels;
+  }
+
+  @Override
   public EmbeddingKernels embedding() {
     return embedding;
   }
@@ -139,11 +144,6 @@ final class CpuBackend implements Backend {
   @Override
   public RmsNormKernels rmsNorm() {
     return rmsNorm;
-  }
-
-  @Override
-  public LoraKernels lora() {
-    return lora;
   }
 
   @Override

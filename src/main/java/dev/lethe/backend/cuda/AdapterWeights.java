@@ -1,9 +1,7 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.LoraSlot;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.cuda.blas.Operand;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
@@ -28,8 +26,6 @@ final class AdapterWeights implements AutoCloseable {
     this.cuda = cuda;
     this.slot = slot;
     this.plainA = plainA;
-    requireHeld("lora: theta", slot, theta);
-    requireHeld("lora: v", slot, v);
     own = theta == null ? 0 : 1;
     k = v == null ? 0 : v.dim(0);
     scope = cuda.scratch("adapter weights");
@@ -100,18 +96,6 @@ final class AdapterWeights implements AutoCloseable {
         .with(r)
         .run(cuda.elements(both.elements()));
     return Cuda.matrix(both);
-  }
-
-  /** That vectors (P) or (k,P), if any, are float32 and hold the slot. */
-  static void requireHeld(String what, LoraSlot slot, Tensor vectors) {
-    if (vectors == null) {
-      return;
-    }
-    Require.tensor(what, vectors, DType.F32, vectors.shape().toArray());
-    long endA = slot.aOffset() + slot.rank() * slot.in();
-    long endB = slot.bOffset() + slot.rank() * slot.out();
-    Require.that(
-        Math.max(endA, endB) <= vectors.dim(-1), what, "vectors that hold " + slot, vectors);
   }
 
   private long halves() {

@@ -6,7 +6,7 @@ import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.Kernels;
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Recording;
 import dev.lethe.backend.ReplayKernels;
@@ -30,7 +30,7 @@ final class CudaBackend implements Backend {
   private final Cuda cuda;
   private final EmbeddingKernels embedding;
   private final RmsNormKernels rmsNorm;
-  private final LoraKernels lora;
+  private final Kernels kernels;
   private final RopeKernels rope;
   private final AttentionKernels attention;
   private final SwiGluKernels swiGlu;
@@ -48,7 +48,7 @@ final class CudaBackend implements Backend {
     this.cuda = cuda;
     embedding = new CudaEmbedding(cuda);
     rmsNorm = new CudaRmsNorm(cuda);
-    lora = new CudaLora(cuda);
+    kernels = new Kernels(new CudaLora(cuda));
     rope = new CudaRope(cuda);
     attention = new CudaAttention(cuda);
     swiGlu = new CudaSwiGlu(cuda);
@@ -104,7 +104,10 @@ final class CudaBackend implements Backend {
     Require.rank("freezeLinear: weight", weight, 2);
     if (bias != null) {
       Require.that(
-          bias.elements() == weight.dim(0), "freezeLinear: bias", weight.dim(0) + " elements", bias);
+          bias.elements() == weight.dim(0),
+          "freezeLinear: bias",
+          weight.dim(0) + " elements",
+          bias);
     }
     return new CudaLinear(
         freezeVector(weight, owner), bias == null ? null : freezeVector(bias, owner), transposed);
@@ -117,6 +120,11 @@ final class CudaBackend implements Backend {
   }
 
   @Override
+  public Kernels kernels() {
+    return kernels;
+  }
+
+  @Override
   public EmbeddingKernels embedding() {
     return embedding;
   }
@@ -124,11 +132,6 @@ final class CudaBackend implements Backend {
   @Override
   public RmsNormKernels rmsNorm() {
     return rmsNorm;
-  }
-
-  @Override
-  public LoraKernels lora() {
-    return lora;
   }
 
   @Override

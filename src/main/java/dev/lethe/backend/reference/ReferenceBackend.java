@@ -6,7 +6,7 @@ import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.Kernels;
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.RmsNormKernels;
@@ -29,7 +29,7 @@ public final class ReferenceBackend implements Backend {
   private final HostAllocator allocator = new HostAllocator();
   private final EmbeddingKernels embedding = new ReferenceEmbedding();
   private final RmsNormKernels rmsNorm = new ReferenceRmsNorm();
-  private final LoraKernels lora = new ReferenceLora();
+  private final Kernels kernels = new Kernels(new ReferenceLora());
   private final RopeKernels rope = new ReferenceRope();
   private final AttentionKernels attention = new ReferenceAttention();
   private final SwiGluKernels swiGlu = new ReferenceSwiGlu();
@@ -86,6 +86,11 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public Kernels kernels() {
+    return kernels;
+  }
+
+  @Override
   public EmbeddingKernels embedding() {
     return embedding;
   }
@@ -93,11 +98,6 @@ public final class ReferenceBackend implements Backend {
   @Override
   public RmsNormKernels rmsNorm() {
     return rmsNorm;
-  }
-
-  @Override
-  public LoraKernels lora() {
-    return lora;
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.lethe.backend.selftest;
 
 import static dev.lethe.backend.selftest.KernelCheck.of;
 
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.Packing;
@@ -61,69 +62,104 @@ final class LoraChecks {
 
     void forward() {
       Tensor x = s.in(n, in);
-      s.backend.lora().forward(linear(), theta(), x, x, s.out(n, rank), s.out(n, out));
+      s.backend.run(
+          new LoraKernels.Forward(linear(), theta(), x, x, s.out(n, rank), s.out(n, out)));
     }
 
     void tangent() {
-      s.backend.lora()
-          .tangent(
-              linear(), theta(), s.vector(K, parameters()), s.in(n, in), s.in(n, rank),
-              s.in(K, n, in), null, s.out(K, n, rank), s.out(K, n, out));
+      s.backend.run(
+          new LoraKernels.Tangent(
+              linear(),
+              theta(),
+              s.vector(K, parameters()),
+              s.in(n, in),
+              s.in(n, rank),
+              new LoraKernels.InputTangent(s.in(K, n, in), null),
+              s.out(K, n, rank),
+              s.out(K, n, out)));
     }
 
     void backward() {
-      s.backend.lora()
-          .backward(
-              linear(), theta(), s.in(K, n, out), s.out(K, n, rank), s.out(K, n, in), null, false);
+      s.backend.run(
+          new LoraKernels.Backward(
+              linear(),
+              theta(),
+              s.in(K, n, out),
+              s.out(K, n, rank),
+              new LoraKernels.InputAdjoint(s.out(K, n, in), null, false)));
     }
 
     void backwardTangent() {
-      s.backend.lora()
-          .backwardTangent(
-              linear(), theta(), s.vector(K, parameters()), s.in(n, out), s.in(n, rank),
-              s.in(K, n, out), s.out(K, n, rank), s.out(K, n, in), null, false);
+      s.backend.run(
+          new LoraKernels.BackwardTangent(
+              linear(),
+              theta(),
+              s.vector(K, parameters()),
+              s.in(n, out),
+              s.in(n, rank),
+              s.in(K, n, out),
+              s.out(K, n, rank),
+              new LoraKernels.InputAdjoint(s.out(K, n, in), null, false)));
     }
 
     void gradient() {
-      s.backend.lora()
-          .gradient(
-              slot(), s.in(n, in), s.in(n, rank), s.in(K, n, rank), s.in(K, n, out), 0.5,
-              s.sum(K, parameters()));
+      s.backend.run(
+          new LoraKernels.Gradient(
+              slot(),
+              new LoraKernels.Kept(s.in(n, in), s.in(n, rank), s.in(K, n, rank), s.in(K, n, out)),
+              0.5,
+              s.sum(K, parameters())));
     }
 
     void gradientTangent() {
-      s.backend.lora()
-          .gradientTangent(
-              slot(), s.in(n, in), s.in(n, rank), s.in(K, n, in), s.in(K, n, rank), s.in(n, rank),
-              s.in(n, out), s.in(K, n, rank), s.in(K, n, out), 0.5, s.sum(K, parameters()));
+      s.backend.run(
+          new LoraKernels.GradientTangent(
+              slot(),
+              new LoraKernels.Kept(s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out)),
+              new LoraKernels.KeptTangent(
+                  s.in(K, n, in), s.in(K, n, rank), s.in(K, n, rank), s.in(K, n, out)),
+              0.5,
+              s.sum(K, parameters())));
     }
 
     void perSample() {
-      s.backend.lora()
-          .perSampleGradient(
-              slot(), packing(), s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out), 0.5,
-              s.sum(packing().count(), parameters()));
+      s.backend.run(
+          new LoraKernels.PerSampleGradient(
+              slot(),
+              packing(),
+              new LoraKernels.Kept(s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out)),
+              0.5,
+              s.sum(packing().count(), parameters())));
     }
 
     void perSampleNorm() {
-      s.backend.lora()
-          .perSampleSquaredNorm(
-              slot(), packing(), s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out),
-              s.sum(packing().count()));
+      s.backend.run(
+          new LoraKernels.PerSampleSquaredNorm(
+              slot(),
+              packing(),
+              new LoraKernels.Kept(s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out)),
+              s.sum(packing().count())));
     }
 
     void perSampleDot() {
-      s.backend.lora()
-          .perSampleDot(
-              slot(), packing(), s.vector(K, parameters()), s.in(n, in), s.in(n, rank),
-              s.in(n, rank), s.in(n, out), s.sum(K, packing().count()));
+      s.backend.run(
+          new LoraKernels.PerSampleDot(
+              slot(),
+              packing(),
+              s.vector(K, parameters()),
+              new LoraKernels.Kept(s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out)),
+              s.sum(K, packing().count())));
     }
 
     void weighted() {
-      s.backend.lora()
-          .weightedGradient(
-              slot(), packing(), s.vector(K, packing().count()), s.in(n, in), s.in(n, rank),
-              s.in(n, rank), s.in(n, out), 0.5, s.sum(K, parameters()));
+      s.backend.run(
+          new LoraKernels.WeightedGradient(
+              slot(),
+              packing(),
+              s.vector(K, packing().count()),
+              new LoraKernels.Kept(s.in(n, in), s.in(n, rank), s.in(n, rank), s.in(n, out)),
+              0.5,
+              s.sum(K, parameters())));
     }
   }
 }
