@@ -5,6 +5,7 @@ import dev.lethe.backend.contract.AttentionDerivativeContract;
 import dev.lethe.backend.contract.DropoutContract;
 import dev.lethe.backend.contract.EmbeddingContract;
 import dev.lethe.backend.contract.KernelBench;
+import dev.lethe.backend.contract.LayerNormContract;
 import dev.lethe.backend.contract.LoraContract;
 import dev.lethe.backend.contract.LoraGradientContract;
 import dev.lethe.backend.contract.LossContract;
@@ -67,6 +68,11 @@ public abstract class BackendContractTest {
   @TestFactory
   final Stream<DynamicTest> rmsNorm() {
     return RmsNormContract.tests(bench);
+  }
+
+  @TestFactory
+  final Stream<DynamicTest> layerNorm() {
+    return LayerNormContract.tests(bench);
   }
 
   @TestFactory

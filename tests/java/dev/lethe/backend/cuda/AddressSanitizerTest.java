@@ -35,6 +35,8 @@ final class AddressSanitizerTest {
           new Suite("dropout", F32, 13, ""),
           new Suite("embedding", BF16, 13, ""),
           new Suite("embedding", F32, 64, ""),
+          new Suite("layerNorm", BF16, 64, ""),
+          new Suite("layerNorm", F32, 13, ""),
           new Suite("lora", BF16, 64, "LoraSizes[n=33"),
           new Suite("lora", BF16, 13, "LoraSizes[n=5,"),
           new Suite("lora", F32, 64, "LoraSizes[n=7,"),

@@ -5,6 +5,7 @@ import dev.lethe.backend.contract.AttentionDerivativeContract;
 import dev.lethe.backend.contract.DropoutContract;
 import dev.lethe.backend.contract.EmbeddingContract;
 import dev.lethe.backend.contract.KernelBench;
+import dev.lethe.backend.contract.LayerNormContract;
 import dev.lethe.backend.contract.LoraContract;
 import dev.lethe.backend.contract.LoraGradientContract;
 import dev.lethe.backend.contract.LossContract;
@@ -49,6 +50,7 @@ final class ContractRun {
           Map.entry("attentionDerivatives", AttentionDerivativeContract::tests),
           Map.entry("dropout", DropoutContract::tests),
           Map.entry("embedding", EmbeddingContract::tests),
+          Map.entry("layerNorm", LayerNormContract::tests),
           Map.entry("lora", LoraContract::tests),
           Map.entry("loraGradients", LoraGradientContract::tests),
           Map.entry("loss", LossContract::tests),

@@ -22,7 +22,7 @@ import java.util.List;
  * @param r a statistic of every row
  */
 public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, Value y, Value r)
-    implements Op {
+    implements ResidualNorm {
   /** x (N,D), f (N,D) or null; {@link #s} and {@link #y} are (N,D). */
   public static RmsNorm on(Recorder tape, Tensor weight, double epsilon, Value x, Value f) {
     boolean active = x.active() || (f != null && f.active());
@@ -30,15 +30,6 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
     Value y = tape.activation(x.rows(), x.width(), active);
     Value r = tape.statistic(1, x.rows(), active);
     return tape.record(new RmsNorm(weight, epsilon, x, f, s, y, r));
-  }
-
-  private boolean hasResidual() {
-    return f != null;
-  }
-
-  @Override
-  public List<Value> inputs() {
-    return hasResidual() ? List.of(x, f) : List.of(x);
   }
 
   @Override
@@ -59,7 +50,7 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
   @Override
   public void forward(ForwardPass pass) {
     Slots primal = pass.primal();
-    Tensor residual = hasResidual() ? primal.get(f) : null;
+    Tensor residual = ResidualNorm.orNull(primal, f);
     Tensor sum = hasResidual() ? primal.allocate(s) : null;
     Tensor normed = primal.allocate(y);
     Tensor reciprocal = primal.allocate(r).row(0);
@@ -74,13 +65,8 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
     Tensor sum = pass.primal().get(s);
     Tensor reciprocal = pass.primal().single(r);
     Tensor dx = tangent.get(x);
-    Tensor df = hasResidual() ? tangent.get(f) : null;
-    Tensor ds = null;
-    if (dx != null && df != null) {
-      ds = tangent.allocate(s);
-    } else if (hasResidual()) {
-      tangent.share(dx == null ? f : x, s);
-    }
+    Tensor df = ResidualNorm.orNull(tangent, f);
+    Tensor ds = sumTangent(tangent);
     pass.backend()
         .rmsNorm()
         .tangent(weight, sum, reciprocal, dx, df, ds, tangent.allocate(y));
@@ -93,9 +79,8 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
     Tensor reciprocal = pass.primal().single(r);
     Tensor gs = hasResidual() ? adjoint.get(s) : null;
     Tensor gy = adjoint.get(y);
-    Tensor gx = adjoint.allocate(firstActive());
+    Tensor gx = inputAdjoint(adjoint);
     pass.backend().rmsNorm().backward(weight, sum, reciprocal, gs, gy, gx);
-    shareAdjoint(adjoint);
   }
 
   @Override
@@ -107,21 +92,9 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
     Tensor ds = pass.tangent().get(s);
     Tensor dgs = hasResidual() ? adjointTangent.get(s) : null;
     Tensor dgy = adjointTangent.get(y);
-    Tensor dgx = adjointTangent.allocate(firstActive());
+    Tensor dgx = inputAdjoint(adjointTangent);
     pass.backend()
         .rmsNorm()
         .backwardTangent(weight, sum, reciprocal, gy, ds, dgs, dgy, dgx);
-    shareAdjoint(adjointTangent);
-  }
-
-  private Value firstActive() {
-    return x.active() ? x : f;
-  }
-
-  /** Both sides of an active sum have the same adjoint. */
-  private void shareAdjoint(Slots adjoint) {
-    if (hasResidual() && x.active() && f.active()) {
-      adjoint.share(x, f);
-    }
   }
 }

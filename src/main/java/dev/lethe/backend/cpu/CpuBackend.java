@@ -59,7 +59,7 @@ final class CpuBackend implements Backend {
     this.cpu = cpu;
     embedding = new CpuEmbedding(cpu);
     rmsNorm = new CpuRmsNorm(cpu);
-    kernels = new Kernels(new CpuLora(cpu));
+    kernels = new Kernels(new CpuLora(cpu), new CpuLayerNorm(cpu));
     rope = new CpuRope(cpu);
     attention = new CpuAttention(cpu);
     swiGlu = new CpuSwiGlu(cpu);

@@ -48,7 +48,7 @@ final class CudaBackend implements Backend {
     this.cuda = cuda;
     embedding = new CudaEmbedding(cuda);
     rmsNorm = new CudaRmsNorm(cuda);
-    kernels = new Kernels(new CudaLora(cuda));
+    kernels = new Kernels(new CudaLora(cuda), new CudaLayerNorm(cuda));
     rope = new CudaRope(cuda);
     attention = new CudaAttention(cuda);
     swiGlu = new CudaSwiGlu(cuda);

@@ -29,7 +29,7 @@ public final class ReferenceBackend implements Backend {
   private final HostAllocator allocator = new HostAllocator();
   private final EmbeddingKernels embedding = new ReferenceEmbedding();
   private final RmsNormKernels rmsNorm = new ReferenceRmsNorm();
-  private final Kernels kernels = new Kernels(new ReferenceLora());
+  private final Kernels kernels = new Kernels(new ReferenceLora(), new ReferenceLayerNorm());
   private final RopeKernels rope = new ReferenceRope();
   private final AttentionKernels attention = new ReferenceAttention();
   private final SwiGluKernels swiGlu = new ReferenceSwiGlu();
