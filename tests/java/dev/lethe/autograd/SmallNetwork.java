@@ -3,6 +3,7 @@ package dev.lethe.autograd;
 import dev.lethe.autograd.op.Attention;
 import dev.lethe.autograd.op.Dropout;
 import dev.lethe.autograd.op.Embedding;
+import dev.lethe.autograd.op.LayerNorm;
 import dev.lethe.autograd.op.Linear;
 import dev.lethe.autograd.op.RmsNorm;
 import dev.lethe.autograd.op.Rope;
@@ -39,6 +40,7 @@ final class SmallNetwork {
   private final SplittableRandom random;
   private final double dropout;
   private final Tensor theta;
+  private boolean layerNorms;
   private long nextOffset;
 
   SmallNetwork(Backend backend, Scope scope, long seed, double dropout) {
@@ -47,6 +49,12 @@ final class SmallNetwork {
     this.random = new SplittableRandom(seed);
     this.dropout = dropout;
     this.theta = random(4L * RANK * (HIDDEN + HEADS.queryWidth()) + 2L * RANK * (HIDDEN + FFN));
+  }
+
+  /** The same with layer norms in place of root-mean-square norms. */
+  SmallNetwork withLayerNorms() {
+    layerNorms = true;
+    return this;
   }
 
   Tensor theta() {
@@ -80,21 +88,30 @@ final class SmallNetwork {
     nextOffset = 0;
     Tape tape = new Tape(PACKING);
     Value hidden = Embedding.on(tape, embedding(), ids(PACKING.rows()));
-    RmsNorm normed = RmsNorm.on(tape, norm(), 1e-5, hidden, null);
+    Normed normed = normed(tape, hidden, null);
     for (int layer = 0; layer < 2; layer++) {
       boolean upper = adapters && layer == 1;
-      Value q = rotated(tape, linear(tape, normed.y(), HEADS.queryWidth(), upper));
-      Value k = rotated(tape, linear(tape, normed.y(), HEADS.keyWidth(), false));
-      Value v = linear(tape, normed.y(), HEADS.keyWidth(), adapters && layer == 0);
+      Value q = rotated(tape, linear(tape, normed.out, HEADS.queryWidth(), upper));
+      Value k = rotated(tape, linear(tape, normed.out, HEADS.keyWidth(), false));
+      Value v = linear(tape, normed.out, HEADS.keyWidth(), adapters && layer == 0);
       Value o = linear(tape, Attention.on(tape, HEADS, q, k, v), HIDDEN, upper);
-      normed = RmsNorm.on(tape, norm(), 1e-5, normed.s(), o);
-      Value gate = linear(tape, normed.y(), FFN, upper);
-      Value up = linear(tape, normed.y(), FFN, upper);
+      normed = normed(tape, normed.sum, o);
+      Value gate = linear(tape, normed.out, FFN, upper);
+      Value up = linear(tape, normed.out, FFN, upper);
       Value down = linear(tape, SwiGlu.on(tape, gate, up), HIDDEN, false);
-      normed = RmsNorm.on(tape, norm(), 1e-5, normed.s(), down);
+      normed = normed(tape, normed.sum, down);
     }
-    finish(tape, normed.y());
+    finish(tape, normed.out);
     return tape;
+  }
+
+  private Normed normed(Tape tape, Value x, Value f) {
+    if (layerNorms) {
+      LayerNorm norm = LayerNorm.on(tape, norm(), norm(), 1e-5, x, f);
+      return new Normed(norm.s(), norm.y());
+    }
+    RmsNorm norm = RmsNorm.on(tape, norm(), 1e-5, x, f);
+    return new Normed(norm.s(), norm.y());
   }
 
   private void finish(Tape tape, Value hidden) {
@@ -178,4 +195,7 @@ final class SmallNetwork {
   private Tensor host(Shape shape, double size) {
     return Tensor.of(shape, random.doubles(shape.elements(), -size, size).toArray());
   }
+
+  /** The sum for the next residual, and the input of the next layer. */
+  private record Normed(Value sum, Value out) {}
 }

@@ -23,6 +23,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -63,6 +65,11 @@ final class ContractRun {
           Map.entry("vectors", VectorContract::tests));
 
   private ContractRun() {}
+
+  /** The contracts that suites name, but for products. */
+  static SortedSet<String> contracts() {
+    return new TreeSet<>(CONTRACTS.keySet());
+  }
 
   /**
    * Some cases of a contract.
