@@ -1,7 +1,13 @@
 package dev.lethe.autograd;
 
+import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.RopeKernels;
+import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.tensor.Tensor;
 import java.util.function.Consumer;
 
@@ -47,7 +53,7 @@ final class BackwardRules {
       case Op.SwiGlu s -> swiGlu(s);
       case Op.Dropout d -> dropout(d);
       case Op.SelectRows s ->
-          backend.rows().scatter(s.rows(), adjoint.get(s.y()), adjoint.allocate(s.x(), k));
+          backend.run(new RowKernels.Scatter(s.rows(), adjoint.get(s.y()), adjoint.allocate(s.x(), k)));
       case Op.CrossEntropy c -> {}
     }
   }
@@ -58,7 +64,7 @@ final class BackwardRules {
     Tensor gs = n.hasResidual() ? adjoint.get(n.s()) : null;
     Tensor gy = adjoint.get(n.y());
     Value first = n.x().active() ? n.x() : n.f();
-    backend.rmsNorm().backward(n.weight(), s, r, gs, gy, adjoint.allocate(first, k));
+    backend.run(new RmsNormKernels.Backward(new RmsNormKernels.Primal(n.weight(), s, r), gs, gy, adjoint.allocate(first, k)));
     if (n.hasResidual() && n.x().active() && n.f().active()) {
       adjoint.share(n.x(), n.f());
     }
@@ -87,7 +93,7 @@ final class BackwardRules {
   private void rope(Op.Rope r) {
     adjoint.share(r.y(), r.x());
     Tensor gx = adjoint.get(r.x());
-    backend.rope().rotateBack(r.table(), r.positions(), gx, gx);
+    backend.run(new RopeKernels.Rotate(r.table(), r.positions(), gx, gx, true));
   }
 
   private void attention(Op.Attention a) {
@@ -96,22 +102,19 @@ final class BackwardRules {
     Tensor gq = adjoint.allocate(a.q(), k);
     Tensor gk = adjoint.allocate(a.k(), k);
     Tensor gv = adjoint.allocate(a.v(), k);
-    backend
-        .attention()
-        .backward(
-            a.shape(), a.packing(), TangentRules.primal(primal, a), gO, delta, gq, gk, gv);
+    backend.run(new AttentionKernels.Backward(a.shape(), a.packing(), TangentRules.primal(primal, a), gO, delta, new AttentionKernels.InputAdjoints(gq, gk, gv)));
   }
 
   private void swiGlu(Op.SwiGlu s) {
     Tensor ga = adjoint.allocate(s.a(), k);
     Tensor gb = adjoint.allocate(s.b(), k);
-    backend.swiGlu().backward(primal.get(s.a()), primal.get(s.b()), adjoint.get(s.h()), ga, gb);
+    backend.run(new SwiGluKernels.Backward(primal.get(s.a()), primal.get(s.b()), adjoint.get(s.h()), ga, gb));
   }
 
   private void dropout(Op.Dropout d) {
     boolean accumulate = adjoint.has(d.x());
     Tensor gy = adjoint.get(d.y());
     Tensor gx = adjoint.accumulated(d.x(), k);
-    backend.dropout().apply(d.seed(), d.probability(), d.keys(), gy, gx, accumulate);
+    backend.run(new DropoutKernels.Apply(d.seed(), d.probability(), d.keys(), gy, gx, accumulate));
   }
 }

@@ -2,7 +2,13 @@ package dev.lethe.autograd;
 
 import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.RopeKernels;
+import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -64,7 +70,7 @@ final class BackwardTangentRules {
     Tensor dgy = adjointTangent.get(n.y());
     Value first = n.x().active() ? n.x() : n.f();
     Tensor dgx = adjointTangent.allocate(first, k);
-    backend.rmsNorm().backwardTangent(n.weight(), s, r, gy, ds, dgs, dgy, dgx);
+    backend.run(new RmsNormKernels.BackwardTangent(new RmsNormKernels.Primal(n.weight(), s, r), gy, ds, dgs, dgy, dgx));
     if (n.hasResidual() && n.x().active() && n.f().active()) {
       adjointTangent.share(n.x(), n.f());
     }
@@ -116,30 +122,18 @@ final class BackwardTangentRules {
   private void rope(Op.Rope r) {
     adjointTangent.share(r.y(), r.x());
     Tensor dgx = adjointTangent.get(r.x());
-    backend.rope().rotateBack(r.table(), r.positions(), dgx, dgx);
+    backend.run(new RopeKernels.Rotate(r.table(), r.positions(), dgx, dgx, true));
   }
 
   private void attention(Op.Attention a) {
-    AttentionKernels.Tangent t =
-        new AttentionKernels.Tangent(
+    AttentionKernels.Tangents t =
+        new AttentionKernels.Tangents(
             tangent.get(a.q()),
             tangent.get(a.k()),
             tangent.get(a.v()),
             tangent.get(a.o()),
             tangent.get(a.lse()));
-    backend
-        .attention()
-        .backwardTangent(
-            a.shape(),
-            a.packing(),
-            TangentRules.primal(primal, a),
-            adjoint.single(a.o()),
-            adjoint.single(a.lse()),
-            t,
-            adjointTangent.get(a.o()),
-            adjointTangent.allocate(a.q(), k),
-            adjointTangent.allocate(a.k(), k),
-            adjointTangent.allocate(a.v(), k));
+    backend.run(new AttentionKernels.BackwardTangent(a.shape(), a.packing(), TangentRules.primal(primal, a), adjoint.single(a.o()), adjoint.single(a.lse()), t, adjointTangent.get(a.o()), new AttentionKernels.InputAdjoints(adjointTangent.allocate(a.q(), k), adjointTangent.allocate(a.k(), k), adjointTangent.allocate(a.v(), k))));
   }
 
   private void swiGlu(Op.SwiGlu s) {
@@ -149,28 +143,26 @@ final class BackwardTangentRules {
     Tensor dgh = adjointTangent.get(s.h());
     Tensor dga = adjointTangent.allocate(s.a(), k);
     Tensor dgb = adjointTangent.allocate(s.b(), k);
-    backend
-        .swiGlu()
-        .backwardTangent(primal.get(s.a()), primal.get(s.b()), gh, da, db, dgh, dga, dgb);
+    backend.run(new SwiGluKernels.BackwardTangent(primal.get(s.a()), primal.get(s.b()), gh, da, db, dgh, dga, dgb));
   }
 
   private void dropout(Op.Dropout d) {
     boolean accumulate = adjointTangent.has(d.x());
     Tensor dgy = adjointTangent.get(d.y());
     Tensor dgx = adjointTangent.accumulated(d.x(), k);
-    backend.dropout().apply(d.seed(), d.probability(), d.keys(), dgy, dgx, accumulate);
+    backend.run(new DropoutKernels.Apply(d.seed(), d.probability(), d.keys(), dgy, dgx, accumulate));
   }
 
   private void selectRows(Op.SelectRows s) {
     Tensor dgy = adjointTangent.get(s.y());
-    backend.rows().scatter(s.rows(), dgy, adjointTangent.allocate(s.x(), k));
+    backend.run(new RowKernels.Scatter(s.rows(), dgy, adjointTangent.allocate(s.x(), k)));
   }
 
   private void crossEntropy(Op.CrossEntropy c) {
     Tensor p = primal.get(c.p());
     Tensor dx = tangent.get(c.x());
     Tensor dgx = adjointTangent.allocate(c.x(), k);
-    backend.loss().backwardTangent(c.head(), p, c.weights(), dx, dgx);
+    backend.run(new LossKernels.BackwardTangent(c.head(), p, c.weights(), dx, dgx));
   }
 
   /**

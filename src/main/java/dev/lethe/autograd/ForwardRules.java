@@ -1,7 +1,15 @@
 package dev.lethe.autograd;
 
+import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.DropoutKernels;
+import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.RopeKernels;
+import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.tensor.Tensor;
 
 /** The forward rule of every operation: outputs from inputs. */
@@ -27,17 +35,17 @@ final class ForwardRules {
 
   void apply(Op op) {
     switch (op) {
-      case Op.Embedding e -> backend.embedding().forward(e.table(), e.ids(), primal.allocate(e.y()));
+      case Op.Embedding e -> backend.run(new EmbeddingKernels.Forward(e.table(), e.ids(), primal.allocate(e.y())));
       case Op.Input i -> primal.lend(i.x(), i.y());
       case Op.RmsNorm n -> rmsNorm(n);
       case Op.Linear l -> linear(l);
       case Op.Rope r -> rope(r);
       case Op.Attention a -> attention(a);
       case Op.SwiGlu s ->
-          backend.swiGlu().forward(primal.get(s.a()), primal.get(s.b()), primal.allocate(s.h()));
+          backend.run(new SwiGluKernels.Forward(primal.get(s.a()), primal.get(s.b()), primal.allocate(s.h())));
       case Op.Dropout d -> dropout(d);
       case Op.SelectRows s ->
-          backend.rows().gather(s.rows(), primal.get(s.x()), primal.allocate(s.y()));
+          backend.run(new RowKernels.Gather(s.rows(), primal.get(s.x()), primal.allocate(s.y())));
       case Op.CrossEntropy c -> crossEntropy(c);
     }
   }
@@ -47,7 +55,7 @@ final class ForwardRules {
     Tensor s = n.hasResidual() ? primal.allocate(n.s()) : null;
     Tensor y = primal.allocate(n.y());
     Tensor r = primal.allocate(n.r()).row(0);
-    backend.rmsNorm().forward(n.weight(), n.epsilon(), primal.get(n.x()), f, s, y, r);
+    backend.run(new RmsNormKernels.Forward(n.weight(), n.epsilon(), primal.get(n.x()), f, s, y, r));
   }
 
   private void linear(Op.Linear l) {
@@ -63,7 +71,7 @@ final class ForwardRules {
   private void rope(Op.Rope r) {
     primal.share(r.x(), r.y());
     Tensor y = primal.get(r.y());
-    backend.rope().rotate(r.table(), r.positions(), y, y);
+    backend.run(new RopeKernels.Rotate(r.table(), r.positions(), y, y, false));
   }
 
   private void attention(Op.Attention a) {
@@ -72,13 +80,13 @@ final class ForwardRules {
     Tensor v = primal.get(a.v());
     Tensor o = primal.allocate(a.o());
     Tensor lse = primal.allocate(a.lse());
-    backend.attention().forward(a.shape(), a.packing(), a.packing(), q, k, v, o, lse);
+    backend.run(new AttentionKernels.Forward(a.shape(), a.packing(), a.packing(), new AttentionKernels.Primal(q, k, v, o, lse)));
   }
 
   private void dropout(Op.Dropout d) {
     Tensor x = primal.get(d.x());
     Tensor y = primal.allocate(d.y());
-    backend.dropout().apply(d.seed(), d.probability(), d.keys(), x, y, false);
+    backend.run(new DropoutKernels.Apply(d.seed(), d.probability(), d.keys(), x, y, false));
   }
 
   private void crossEntropy(Op.CrossEntropy c) {
@@ -86,6 +94,6 @@ final class ForwardRules {
     Tensor p = keepSoftmax ? primal.allocate(c.p()) : null;
     boolean wantsAdjoint = adjoint != null && c.x().active();
     Tensor gx = wantsAdjoint ? adjoint.allocate(c.x(), 1).row(0) : null;
-    backend.loss().forward(c.head(), primal.get(c.x()), c.targets(), c.weights(), loss, p, gx);
+    backend.run(new LossKernels.Forward(c.head(), primal.get(c.x()), c.targets(), c.weights(), loss, p, gx));
   }
 }

@@ -3,6 +3,7 @@ package dev.lethe.autograd;
 import dev.lethe.autograd.Gradients.AdapterRule;
 import dev.lethe.autograd.Gradients.AdapterState;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LossKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -107,10 +108,7 @@ final class LossAdjoints {
     Tensor gx = adjoints.allocate(end.x(), 1).row(0);
     try (Scope scratch = backend.openScope("loss")) {
       Tensor losses = scratch.allocate(backend.vectorType(), end.x().rows());
-      backend
-          .loss()
-          .forward(
-              end.head(), primal.get(end.x()), end.targets(), end.weights(), losses, null, gx);
+      backend.run(new LossKernels.Forward(end.head(), primal.get(end.x()), end.targets(), end.weights(), losses, null, gx));
     }
   }
 

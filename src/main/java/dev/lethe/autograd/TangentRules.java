@@ -2,7 +2,12 @@ package dev.lethe.autograd;
 
 import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.RopeKernels;
+import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.tensor.Tensor;
 
 /** The tangent rule of every active operation: output tangents from input tangents and directions. */
@@ -38,7 +43,7 @@ final class TangentRules {
       case Op.SwiGlu s -> swiGlu(s);
       case Op.Dropout d -> dropout(d);
       case Op.SelectRows s ->
-          backend.rows().gather(s.rows(), tangent.get(s.x()), tangent.allocate(s.y(), k));
+          backend.run(new RowKernels.Gather(s.rows(), tangent.get(s.x()), tangent.allocate(s.y(), k)));
       case Op.CrossEntropy c -> {}
     }
   }
@@ -54,7 +59,7 @@ final class TangentRules {
     } else if (n.hasResidual()) {
       tangent.share(dx == null ? n.f() : n.x(), n.s());
     }
-    backend.rmsNorm().tangent(n.weight(), s, r, dx, df, ds, tangent.allocate(n.y(), k));
+    backend.run(new RmsNormKernels.Tangent(new RmsNormKernels.Primal(n.weight(), s, r), dx, df, ds, tangent.allocate(n.y(), k)));
   }
 
   private void linear(Op.Linear l) {
@@ -85,7 +90,7 @@ final class TangentRules {
   private void rope(Op.Rope r) {
     tangent.share(r.x(), r.y());
     Tensor y = tangent.get(r.y());
-    backend.rope().rotate(r.table(), r.positions(), y, y);
+    backend.run(new RopeKernels.Rotate(r.table(), r.positions(), y, y, false));
   }
 
   private void attention(Op.Attention a) {
@@ -94,20 +99,20 @@ final class TangentRules {
     Tensor dv = tangent.get(a.v());
     Tensor dO = tangent.allocate(a.o(), k);
     Tensor mu = tangent.allocate(a.lse(), k);
-    backend.attention().tangent(a.shape(), a.packing(), primal(primal, a), dq, dk, dv, dO, mu);
+    backend.run(new AttentionKernels.Tangent(a.shape(), a.packing(), primal(primal, a), new AttentionKernels.Tangents(dq, dk, dv, dO, mu)));
   }
 
   private void swiGlu(Op.SwiGlu s) {
     Tensor da = tangent.get(s.a());
     Tensor db = tangent.get(s.b());
     Tensor dh = tangent.allocate(s.h(), k);
-    backend.swiGlu().tangent(primal.get(s.a()), primal.get(s.b()), da, db, dh);
+    backend.run(new SwiGluKernels.Tangent(primal.get(s.a()), primal.get(s.b()), da, db, dh));
   }
 
   private void dropout(Op.Dropout d) {
     Tensor dx = tangent.get(d.x());
     Tensor dy = tangent.allocate(d.y(), k);
-    backend.dropout().apply(d.seed(), d.probability(), d.keys(), dx, dy, false);
+    backend.run(new DropoutKernels.Apply(d.seed(), d.probability(), d.keys(), dx, dy, false));
   }
 
   /** What the later modes of attention read of the forward. */

@@ -1,4 +1,16 @@
 package dev.lethe.backend;
 
 /** All kernels of a backend, a component for each group. They compute calls that have been checked. */
-public record Kernels(LoraKernels lora) {}
+public record Kernels(
+    EmbeddingKernels embedding,
+    RmsNormKernels rmsNorm,
+    LoraKernels lora,
+    RopeKernels rope,
+    AttentionKernels attention,
+    SwiGluKernels swiGlu,
+    RowKernels rows,
+    DropoutKernels dropout,
+    LossKernels loss,
+    VectorKernels vectors,
+    SketchKernels sketch,
+    ReplayKernels replay) {}

@@ -52,17 +52,7 @@ public final class AttentionDerivativeContract {
     Slot mu = c.vectorOutput("mu", s.k, s.heads(), s.n());
     c.run(
         on ->
-            on.backend()
-                .attention()
-                .tangent(
-                    s.shape,
-                    s.packing,
-                    in.primal(on),
-                    on.of(d[0]),
-                    on.of(d[1]),
-                    on.of(d[2]),
-                    on.of(dO),
-                    on.of(mu)));
+            on.backend().run(new AttentionKernels.Tangent(s.shape, s.packing, in.primal(on), new AttentionKernels.Tangents(on.of(d[0]), on.of(d[1]), on.of(d[2]), on.of(dO), on.of(mu)))));
   }
 
   private static void backward(KernelCase c, Setting s) {
@@ -73,17 +63,7 @@ public final class AttentionDerivativeContract {
     c.floor(1); // with one key in sight P̄ − D cancels to rounding errors
     c.run(
         on ->
-            on.backend()
-                .attention()
-                .backward(
-                    s.shape,
-                    s.packing,
-                    in.primal(on),
-                    on.of(gO),
-                    on.of(delta),
-                    on.of(g[0]),
-                    on.of(g[1]),
-                    on.of(g[2])));
+            on.backend().run(new AttentionKernels.Backward(s.shape, s.packing, in.primal(on), on.of(gO), on.of(delta), new AttentionKernels.InputAdjoints(on.of(g[0]), on.of(g[1]), on.of(g[2])))));
   }
 
   private static void backwardTangent(KernelCase c, Setting s, int present) {
@@ -96,24 +76,7 @@ public final class AttentionDerivativeContract {
     c.floor(1);
     c.run(
         on ->
-            on.backend()
-                .attention()
-                .backwardTangent(
-                    s.shape,
-                    s.packing,
-                    in.primal(on),
-                    on.of(gO),
-                    on.of(derived.delta),
-                    new Tangent(
-                        on.of(d[0]),
-                        on.of(d[1]),
-                        on.of(d[2]),
-                        on.of(derived.dO),
-                        on.of(derived.mu)),
-                    on.of(dgO),
-                    on.of(dg[0]),
-                    on.of(dg[1]),
-                    on.of(dg[2])));
+            on.backend().run(new AttentionKernels.BackwardTangent(s.shape, s.packing, in.primal(on), on.of(gO), on.of(derived.delta), new Tangent( on.of(d[0]), on.of(d[1]), on.of(d[2]), on.of(derived.dO), on.of(derived.mu)), on.of(dgO), new AttentionKernels.InputAdjoints(on.of(dg[0]), on.of(dg[1]), on.of(dg[2])))));
   }
 
   /** q̇, k̇, v̇ where bits 0, 1, 2 say so. */
@@ -165,17 +128,7 @@ public final class AttentionDerivativeContract {
       Tensor o = zeros(s.n(), s.queryWidth());
       Tensor lse = zeros(s.heads(), s.n());
       c.bench()
-          .reference()
-          .attention()
-          .forward(
-              s.shape,
-              s.packing,
-              s.packing,
-              q.onReference(),
-              k.onReference(),
-              v.onReference(),
-              o,
-              lse);
+          .reference().run(new AttentionKernels.Forward(s.shape, s.packing, s.packing, new AttentionKernels.Primal(q.onReference(), k.onReference(), v.onReference(), o, lse)));
       return new Inputs(q, k, v, c.activationOf("o", o), c.vectorOf("lse", lse));
     }
 

@@ -40,7 +40,7 @@ public final class SketchContract {
     Slot rows = c.input(s.type, "rows", s.n, s.width);
     Slot v = c.vector("v", s.k, s.width);
     Slot dots = c.vectorOutput("dots", s.k, s.n);
-    c.run(on -> on.backend().sketch().dots(on.of(rows), on.of(v), on.of(dots)));
+    c.run(on -> on.backend().run(new SketchKernels.Dots(on.of(rows), on.of(v), on.of(dots))));
   }
 
   private static void combination(KernelCase c, Sizes s) {
@@ -49,9 +49,7 @@ public final class SketchContract {
     Slot out = c.vectorInOut("out", s.k, s.width);
     c.run(
         on ->
-            on.backend()
-                .sketch()
-                .addCombination(on.of(weights), SCALE, on.of(rows), on.of(out)));
+            on.backend().run(new SketchKernels.AddCombination(on.of(weights), SCALE, on.of(rows), on.of(out))));
   }
 
   private static void product(KernelCase c, Sizes s) {
@@ -62,7 +60,7 @@ public final class SketchContract {
     c.run(
         on -> {
           on.backend().vectors().copy(on.of(start), on.of(out));
-          on.backend().sketch().addProduct(on.of(rows), on.of(v), SCALE, on.of(out));
+          on.backend().run(new SketchKernels.AddProduct(on.of(rows), on.of(v), SCALE, on.of(out)));
           inTwoCalls(on, on.of(rows), on.of(v), on.of(start), on.of(out));
         });
   }

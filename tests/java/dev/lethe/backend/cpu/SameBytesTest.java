@@ -10,8 +10,10 @@ import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Packing;
 import dev.lethe.backend.ReplayKernels;
+import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -129,12 +131,12 @@ final class SameBytesTest {
       Tensor losses = output(ROWS);
       Tensor p = output(ROWS, 333);
       Tensor gx = output(ROWS, 40);
-      backend.loss().forward(head, x, targets, weights, losses, p, gx);
+      backend.run(new LossKernels.Forward(head, x, targets, weights, losses, p, gx));
       Tensor dx = input(2, ROWS, 40);
       Tensor dLoss = output(2, ROWS);
       Tensor dgx = output(2, ROWS, 40);
-      backend.loss().tangent(head, p, targets, dx, dLoss);
-      backend.loss().backwardTangent(head, p, weights, dx, dgx);
+      backend.run(new LossKernels.Tangent(head, p, targets, dx, dLoss));
+      backend.run(new LossKernels.BackwardTangent(head, p, weights, dx, dgx));
       return List.of(losses, p, gx, dLoss, dgx);
     }
 
@@ -181,9 +183,9 @@ final class SameBytesTest {
           Tensor v = input(3, size[1]);
           Tensor dots = output(3, size[0]);
           Tensor out = input(3, size[1]);
-          backend.sketch().dots(rows, v, dots);
-          backend.sketch().addCombination(dots, .01, rows, out);
-          backend.sketch().addProduct(rows, v, -.01, out);
+          backend.run(new SketchKernels.Dots(rows, v, dots));
+          backend.run(new SketchKernels.AddCombination(dots, .01, rows, out));
+          backend.run(new SketchKernels.AddProduct(rows, v, -.01, out));
           results.addAll(List.of(dots, out));
         }
       }
@@ -202,9 +204,9 @@ final class SameBytesTest {
           new ReplayKernels.AdamWState(input(3, n), input(3, n), squares(3, n));
       Tensor difference = output(3, n);
       VectorKernels.AdamW options = new VectorKernels.AdamW(.9, .999, 1e-8, .1);
-      backend.replay().adamW(options, step, one, runs, difference);
+      backend.run(new ReplayKernels.StepAdamW(options, step, one, runs, difference));
       double[] norms = new double[4];
-      backend.replay().squaredNorms(g, step.change(), norms);
+      backend.run(new ReplayKernels.SquaredNorms(g, step.change(), norms));
       return List.of(
           one.theta(), one.m(), one.v(), runs.theta(), runs.m(), runs.v(), difference,
           Tensor.of(Shape.of(4), norms));

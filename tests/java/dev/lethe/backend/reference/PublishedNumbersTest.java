@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.RealData;
+import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.Packing;
+import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RopeTable;
 import dev.lethe.backend.VectorKernels.AdamW;
 import dev.lethe.tensor.DType;
@@ -49,7 +51,7 @@ final class PublishedNumbersTest {
     }
     Tensor y = Flat.zeros(48, 64);
     RopeTable table = new RopeTable(cos, sin);
-    new ReferenceRope().rotate(table, Tensor.of(Shape.of(48), positions), input, y);
+    BACKEND.run(new RopeKernels.Rotate(table, Tensor.of(Shape.of(48), positions), input, y, false));
     assertArrayEquals(expected.toDoubles(), y.toDoubles(), tolerance);
   }
 
@@ -74,7 +76,7 @@ final class PublishedNumbersTest {
       Tensor o = Flat.zeros(1, 64);
       Packing one = Packing.ofLengths(1);
       Packing keys = Packing.ofLengths(seen.length);
-      new ReferenceAttention().forward(shape, one, keys, q.slice(query, 1), seenK, seenV, o, null);
+      BACKEND.run(new AttentionKernels.Forward(shape, one, keys, new AttentionKernels.Primal(q.slice(query, 1), seenK, seenV, o, null)));
       String what = "query " + query;
       assertArrayEquals(expected.row(query).toDoubles(), o.toDoubles(), tolerance, what);
     }
