@@ -74,7 +74,16 @@ public class AttentionBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void backwardTangent(Counters.Flops work) {
-    backend.run(new AttentionKernels.BackwardTangent(shape, packing, primal, gO.row(0), delta.row(0), tangent, dgO, new AttentionKernels.InputAdjoints(outQ, outK, outV)));
+    backend.run(
+        new AttentionKernels.BackwardTangent(
+            shape,
+            packing,
+            primal,
+            gO.row(0),
+            delta.row(0),
+            tangent,
+            dgO,
+            new AttentionKernels.InputAdjoints(outQ, outK, outV)));
     work.flops += 12 * PRODUCT;
   }
 
@@ -87,6 +96,13 @@ public class AttentionBenchmark extends KernelBenchmark {
   }
 
   private void runBackward() {
-    backend.run(new AttentionKernels.Backward(shape, packing, primal, gO, delta, new AttentionKernels.InputAdjoints(outQ, outK, outV)));
+    backend.run(
+        new AttentionKernels.Backward(
+            shape,
+            packing,
+            primal,
+            gO,
+            delta,
+            new AttentionKernels.InputAdjoints(outQ, outK, outV)));
   }
 }

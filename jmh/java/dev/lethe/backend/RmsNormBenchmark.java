@@ -63,7 +63,9 @@ public class RmsNormBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void backwardTangent(Counters.Bytes work) {
-    backend.run(new RmsNormKernels.BackwardTangent(new RmsNormKernels.Primal(w, s, r), gy.row(0), ds, gs, dgy, out));
+    backend.run(
+        new RmsNormKernels.BackwardTangent(
+            new RmsNormKernels.Primal(w, s, r), gy.row(0), ds, gs, dgy, out));
     work.bytes += bytes(s, gy, ds, gs, dgy, out);
   }
 }

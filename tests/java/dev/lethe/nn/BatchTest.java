@@ -160,7 +160,8 @@ class BatchTest {
       double[] values = new double[Math.toIntExact(ones.elements())];
       Arrays.fill(values, 1);
       backend.upload(Tensor.of(ones.shape(), values), ones);
-      backend.run(new DropoutKernels.Apply(op.seed(), op.probability(), op.keys(), ones, ones, false));
+      backend.run(
+          new DropoutKernels.Apply(op.seed(), op.probability(), op.keys(), ones, ones, false));
       backend.download(ones, Tensor.of(ones.shape(), values));
       int width = (int) op.x().width();
       return IntStream.range(0, samples.size())

@@ -53,7 +53,8 @@ final class BackwardRules {
       case Op.SwiGlu s -> swiGlu(s);
       case Op.Dropout d -> dropout(d);
       case Op.SelectRows s ->
-          backend.run(new RowKernels.Scatter(s.rows(), adjoint.get(s.y()), adjoint.allocate(s.x(), k)));
+          backend.run(
+              new RowKernels.Scatter(s.rows(), adjoint.get(s.y()), adjoint.allocate(s.x(), k)));
       case Op.CrossEntropy c -> {}
     }
   }
@@ -64,7 +65,9 @@ final class BackwardRules {
     Tensor gs = n.hasResidual() ? adjoint.get(n.s()) : null;
     Tensor gy = adjoint.get(n.y());
     Value first = n.x().active() ? n.x() : n.f();
-    backend.run(new RmsNormKernels.Backward(new RmsNormKernels.Primal(n.weight(), s, r), gs, gy, adjoint.allocate(first, k)));
+    backend.run(
+        new RmsNormKernels.Backward(
+            new RmsNormKernels.Primal(n.weight(), s, r), gs, gy, adjoint.allocate(first, k)));
     if (n.hasResidual() && n.x().active() && n.f().active()) {
       adjoint.share(n.x(), n.f());
     }
@@ -102,13 +105,22 @@ final class BackwardRules {
     Tensor gq = adjoint.allocate(a.q(), k);
     Tensor gk = adjoint.allocate(a.k(), k);
     Tensor gv = adjoint.allocate(a.v(), k);
-    backend.run(new AttentionKernels.Backward(a.shape(), a.packing(), TangentRules.primal(primal, a), gO, delta, new AttentionKernels.InputAdjoints(gq, gk, gv)));
+    backend.run(
+        new AttentionKernels.Backward(
+            a.shape(),
+            a.packing(),
+            TangentRules.primal(primal, a),
+            gO,
+            delta,
+            new AttentionKernels.InputAdjoints(gq, gk, gv)));
   }
 
   private void swiGlu(Op.SwiGlu s) {
     Tensor ga = adjoint.allocate(s.a(), k);
     Tensor gb = adjoint.allocate(s.b(), k);
-    backend.run(new SwiGluKernels.Backward(primal.get(s.a()), primal.get(s.b()), adjoint.get(s.h()), ga, gb));
+    backend.run(
+        new SwiGluKernels.Backward(
+            primal.get(s.a()), primal.get(s.b()), adjoint.get(s.h()), ga, gb));
   }
 
   private void dropout(Op.Dropout d) {

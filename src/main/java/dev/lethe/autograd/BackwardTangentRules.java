@@ -70,7 +70,9 @@ final class BackwardTangentRules {
     Tensor dgy = adjointTangent.get(n.y());
     Value first = n.x().active() ? n.x() : n.f();
     Tensor dgx = adjointTangent.allocate(first, k);
-    backend.run(new RmsNormKernels.BackwardTangent(new RmsNormKernels.Primal(n.weight(), s, r), gy, ds, dgs, dgy, dgx));
+    backend.run(
+        new RmsNormKernels.BackwardTangent(
+            new RmsNormKernels.Primal(n.weight(), s, r), gy, ds, dgs, dgy, dgx));
     if (n.hasResidual() && n.x().active() && n.f().active()) {
       adjointTangent.share(n.x(), n.f());
     }
@@ -133,7 +135,19 @@ final class BackwardTangentRules {
             tangent.get(a.v()),
             tangent.get(a.o()),
             tangent.get(a.lse()));
-    backend.run(new AttentionKernels.BackwardTangent(a.shape(), a.packing(), TangentRules.primal(primal, a), adjoint.single(a.o()), adjoint.single(a.lse()), t, adjointTangent.get(a.o()), new AttentionKernels.InputAdjoints(adjointTangent.allocate(a.q(), k), adjointTangent.allocate(a.k(), k), adjointTangent.allocate(a.v(), k))));
+    backend.run(
+        new AttentionKernels.BackwardTangent(
+            a.shape(),
+            a.packing(),
+            TangentRules.primal(primal, a),
+            adjoint.single(a.o()),
+            adjoint.single(a.lse()),
+            t,
+            adjointTangent.get(a.o()),
+            new AttentionKernels.InputAdjoints(
+                adjointTangent.allocate(a.q(), k),
+                adjointTangent.allocate(a.k(), k),
+                adjointTangent.allocate(a.v(), k))));
   }
 
   private void swiGlu(Op.SwiGlu s) {
@@ -143,14 +157,17 @@ final class BackwardTangentRules {
     Tensor dgh = adjointTangent.get(s.h());
     Tensor dga = adjointTangent.allocate(s.a(), k);
     Tensor dgb = adjointTangent.allocate(s.b(), k);
-    backend.run(new SwiGluKernels.BackwardTangent(primal.get(s.a()), primal.get(s.b()), gh, da, db, dgh, dga, dgb));
+    backend.run(
+        new SwiGluKernels.BackwardTangent(
+            primal.get(s.a()), primal.get(s.b()), gh, da, db, dgh, dga, dgb));
   }
 
   private void dropout(Op.Dropout d) {
     boolean accumulate = adjointTangent.has(d.x());
     Tensor dgy = adjointTangent.get(d.y());
     Tensor dgx = adjointTangent.accumulated(d.x(), k);
-    backend.run(new DropoutKernels.Apply(d.seed(), d.probability(), d.keys(), dgy, dgx, accumulate));
+    backend.run(
+        new DropoutKernels.Apply(d.seed(), d.probability(), d.keys(), dgy, dgx, accumulate));
   }
 
   private void selectRows(Op.SelectRows s) {

@@ -35,14 +35,17 @@ final class ForwardRules {
 
   void apply(Op op) {
     switch (op) {
-      case Op.Embedding e -> backend.run(new EmbeddingKernels.Forward(e.table(), e.ids(), primal.allocate(e.y())));
+      case Op.Embedding e ->
+          backend.run(new EmbeddingKernels.Forward(e.table(), e.ids(), primal.allocate(e.y())));
       case Op.Input i -> primal.lend(i.x(), i.y());
       case Op.RmsNorm n -> rmsNorm(n);
       case Op.Linear l -> linear(l);
       case Op.Rope r -> rope(r);
       case Op.Attention a -> attention(a);
       case Op.SwiGlu s ->
-          backend.run(new SwiGluKernels.Forward(primal.get(s.a()), primal.get(s.b()), primal.allocate(s.h())));
+          backend.run(
+              new SwiGluKernels.Forward(
+                  primal.get(s.a()), primal.get(s.b()), primal.allocate(s.h())));
       case Op.Dropout d -> dropout(d);
       case Op.SelectRows s ->
           backend.run(new RowKernels.Gather(s.rows(), primal.get(s.x()), primal.allocate(s.y())));
@@ -80,7 +83,9 @@ final class ForwardRules {
     Tensor v = primal.get(a.v());
     Tensor o = primal.allocate(a.o());
     Tensor lse = primal.allocate(a.lse());
-    backend.run(new AttentionKernels.Forward(a.shape(), a.packing(), a.packing(), new AttentionKernels.Primal(q, k, v, o, lse)));
+    backend.run(
+        new AttentionKernels.Forward(
+            a.shape(), a.packing(), a.packing(), new AttentionKernels.Primal(q, k, v, o, lse)));
   }
 
   private void dropout(Op.Dropout d) {
@@ -94,6 +99,8 @@ final class ForwardRules {
     Tensor p = keepSoftmax ? primal.allocate(c.p()) : null;
     boolean wantsAdjoint = adjoint != null && c.x().active();
     Tensor gx = wantsAdjoint ? adjoint.allocate(c.x(), 1).row(0) : null;
-    backend.run(new LossKernels.Forward(c.head(), primal.get(c.x()), c.targets(), c.weights(), loss, p, gx));
+    backend.run(
+        new LossKernels.Forward(
+            c.head(), primal.get(c.x()), c.targets(), c.weights(), loss, p, gx));
   }
 }

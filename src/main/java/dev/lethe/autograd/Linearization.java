@@ -211,7 +211,8 @@ public final class Linearization implements AutoCloseable {
       Slots tangent = tangents(pass, v, Set.of(end.x().id()));
       Tensor dLoss = pass.allocate(backend.vectorType(), k, end.x().rows());
       Tensor p = primal.get(end.p());
-      backend.run(new LossKernels.Tangent(end.head(), p, end.targets(), tangent.get(end.x()), dLoss));
+      backend.run(
+          new LossKernels.Tangent(end.head(), p, end.targets(), tangent.get(end.x()), dLoss));
       double[] rows = Gradients.download(backend, dLoss);
       double[] weights = Gradients.download(backend, end.weights());
       for (int j = 0; j < k; j++) {
@@ -233,7 +234,8 @@ public final class Linearization implements AutoCloseable {
       Slots cotangent = new Slots(backend, pass, tape);
       Tensor gx = cotangent.allocate(end.x(), v.dim(0));
       Tensor p = primal.get(end.p());
-      backend.run(new LossKernels.BackwardTangent(end.head(), p, end.weights(), tangent.get(end.x()), gx));
+      backend.run(
+          new LossKernels.BackwardTangent(end.head(), p, end.weights(), tangent.get(end.x()), gx));
       tangent.drop(end.x());
       AdapterRule rule = a -> backend.run(new LoraKernels.Gradient(a.slot(), a.kept(), scale, out));
       adjoints.reverse(cotangent, v.dim(0), rule);
@@ -325,7 +327,9 @@ public final class Linearization implements AutoCloseable {
       Tensor gx = adjoints.ofLoss(new Slots(backend, pass, tape));
       Tensor labels = pass.allocate(DType.I32, draws, end.x().rows());
       Tensor drawn = cotangent.allocate(end.x(), draws);
-      backend.run(new LossKernels.Drawn(end.head(), p, end.targets(), end.weights(), gx, seed, labels, drawn));
+      backend.run(
+          new LossKernels.Drawn(
+              end.head(), p, end.targets(), end.weights(), gx, seed, labels, drawn));
       adjoints.reverse(cotangent, draws, rule);
     }
   }

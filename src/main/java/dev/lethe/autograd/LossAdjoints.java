@@ -108,7 +108,9 @@ final class LossAdjoints {
     Tensor gx = adjoints.allocate(end.x(), 1).row(0);
     try (Scope scratch = backend.openScope("loss")) {
       Tensor losses = scratch.allocate(backend.vectorType(), end.x().rows());
-      backend.run(new LossKernels.Forward(end.head(), primal.get(end.x()), end.targets(), end.weights(), losses, null, gx));
+      backend.run(
+          new LossKernels.Forward(
+              end.head(), primal.get(end.x()), end.targets(), end.weights(), losses, null, gx));
     }
   }
 

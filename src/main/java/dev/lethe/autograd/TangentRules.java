@@ -43,7 +43,8 @@ final class TangentRules {
       case Op.SwiGlu s -> swiGlu(s);
       case Op.Dropout d -> dropout(d);
       case Op.SelectRows s ->
-          backend.run(new RowKernels.Gather(s.rows(), tangent.get(s.x()), tangent.allocate(s.y(), k)));
+          backend.run(
+              new RowKernels.Gather(s.rows(), tangent.get(s.x()), tangent.allocate(s.y(), k)));
       case Op.CrossEntropy c -> {}
     }
   }
@@ -59,7 +60,9 @@ final class TangentRules {
     } else if (n.hasResidual()) {
       tangent.share(dx == null ? n.f() : n.x(), n.s());
     }
-    backend.run(new RmsNormKernels.Tangent(new RmsNormKernels.Primal(n.weight(), s, r), dx, df, ds, tangent.allocate(n.y(), k)));
+    backend.run(
+        new RmsNormKernels.Tangent(
+            new RmsNormKernels.Primal(n.weight(), s, r), dx, df, ds, tangent.allocate(n.y(), k)));
   }
 
   private void linear(Op.Linear l) {
@@ -99,7 +102,12 @@ final class TangentRules {
     Tensor dv = tangent.get(a.v());
     Tensor dO = tangent.allocate(a.o(), k);
     Tensor mu = tangent.allocate(a.lse(), k);
-    backend.run(new AttentionKernels.Tangent(a.shape(), a.packing(), primal(primal, a), new AttentionKernels.Tangents(dq, dk, dv, dO, mu)));
+    backend.run(
+        new AttentionKernels.Tangent(
+            a.shape(),
+            a.packing(),
+            primal(primal, a),
+            new AttentionKernels.Tangents(dq, dk, dv, dO, mu)));
   }
 
   private void swiGlu(Op.SwiGlu s) {

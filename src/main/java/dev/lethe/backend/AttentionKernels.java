@@ -84,8 +84,7 @@ public interface AttentionKernels {
       check.vectorOrNull("lse", p.lse, shape.heads(), n);
       requireKeys(check, "k", p.k);
       requireKeys(check, "v", p.v);
-      check.that(
-          keys.count() == queries.count(), "keys", queries.count() + " sequences", keys);
+      check.that(keys.count() == queries.count(), "keys", queries.count() + " sequences", keys);
       for (int i = 0; i < queries.count(); i++) {
         if (keys.length(i) < queries.length(i)) {
           check.that(
@@ -135,7 +134,16 @@ public interface AttentionKernels {
       double products = 1 + t.dO.dim(0) * (1 + count(t.dq, 1) + count(t.dk, 1) + count(t.dv, 1));
       return KernelCost.of(
           products * shape.flops(packing, packing),
-          p.q, p.k, p.v, p.o, p.lse, t.dq, t.dk, t.dv, t.dO, t.mu);
+          p.q,
+          p.k,
+          p.v,
+          p.o,
+          p.lse,
+          t.dq,
+          t.dk,
+          t.dv,
+          t.dO,
+          t.mu);
     }
 
     @Override
@@ -172,7 +180,16 @@ public interface AttentionKernels {
       double products = 1 + 4 * (double) gO.dim(0); // QKᵀ; ŌVᵀ, S̄K, S̄ᵀQ, PᵀŌ
       return KernelCost.of(
           products * shape.flops(packing, packing),
-          p.q, p.k, p.v, p.o, p.lse, gO, delta, in.gq, in.gk, in.gv);
+          p.q,
+          p.k,
+          p.v,
+          p.o,
+          p.lse,
+          gO,
+          delta,
+          in.gq,
+          in.gk,
+          in.gv);
     }
 
     @Override
@@ -221,7 +238,21 @@ public interface AttentionKernels {
       double each = 3 + count(t.dq, 2) + count(t.dk, 2) + count(t.dv, 1) + count(dgO, 2);
       return KernelCost.of(
           (2 + in.gq.dim(0) * each) * shape.flops(packing, packing),
-          p.q, p.k, p.v, p.o, p.lse, gO, delta, t.dq, t.dk, t.dv, t.dO, t.mu, dgO, in.gq, in.gk,
+          p.q,
+          p.k,
+          p.v,
+          p.o,
+          p.lse,
+          gO,
+          delta,
+          t.dq,
+          t.dk,
+          t.dv,
+          t.dO,
+          t.mu,
+          dgO,
+          in.gq,
+          in.gk,
           in.gv);
     }
 

@@ -116,7 +116,13 @@ public interface LossKernels {
    * @param gx x̄ (M,D) out, or null; needs a head frozen with its transpose
    */
   record Forward(
-      FrozenLinear head, Tensor x, Tensor targets, Tensor weights, Tensor rowLoss, Tensor p, Tensor gx)
+      FrozenLinear head,
+      Tensor x,
+      Tensor targets,
+      Tensor weights,
+      Tensor rowLoss,
+      Tensor p,
+      Tensor gx)
       implements KernelCall {
     @Override
     public String name() {
@@ -278,7 +284,8 @@ public interface LossKernels {
   }
 
   /** Rows multiplied by the head, which is read once. */
-  private static KernelCost ofHead(FrozenLinear head, DType weights, long rows, KernelCost tensors) {
+  private static KernelCost ofHead(
+      FrozenLinear head, DType weights, long rows, KernelCost tensors) {
     double size = (double) head.in() * head.out();
     return tensors.plus(new KernelCost(2 * rows * size, size * weights.bytes()));
   }

@@ -77,7 +77,11 @@ public interface ReplayKernels {
    * @param difference runs.theta − recorded.theta after the step, (k,P) out
    */
   record StepAdamW(
-      VectorKernels.AdamW options, Step step, AdamWState recorded, AdamWState runs, Tensor difference)
+      VectorKernels.AdamW options,
+      Step step,
+      AdamWState recorded,
+      AdamWState runs,
+      Tensor difference)
       implements KernelCall {
     @Override
     public String name() {
@@ -95,7 +99,15 @@ public interface ReplayKernels {
     @Override
     public KernelCost cost(DType weights) {
       return KernelCost.of(
-          0, step.g, step.change, recorded.theta, recorded.m, recorded.v, runs.theta, runs.m, runs.v,
+          0,
+          step.g,
+          step.change,
+          recorded.theta,
+          recorded.m,
+          recorded.v,
+          runs.theta,
+          runs.m,
+          runs.v,
           difference);
     }
 
@@ -127,7 +139,13 @@ public interface ReplayKernels {
     @Override
     public KernelCost cost(DType weights) {
       return KernelCost.of(
-          0, step.g, step.change, recorded.theta, recorded.buffer, runs.theta, runs.buffer,
+          0,
+          step.g,
+          step.change,
+          recorded.theta,
+          recorded.buffer,
+          runs.theta,
+          runs.buffer,
           difference);
     }
 

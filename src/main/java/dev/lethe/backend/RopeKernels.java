@@ -34,8 +34,7 @@ public interface RopeKernels {
       check.vector("cos", table.cos(), table.positions(), table.headSize() / 2);
       check.vector("sin", table.sin(), table.positions(), table.headSize() / 2);
       if (x.dim(-1) % table.headSize() != 0) {
-        check.that(
-            false, "width of x", "a multiple of the head size " + table.headSize(), x);
+        check.that(false, "width of x", "a multiple of the head size " + table.headSize(), x);
       }
     }
 

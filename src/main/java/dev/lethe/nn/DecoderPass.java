@@ -103,7 +103,9 @@ final class DecoderPass {
       this.r = scratch.allocate(backend.vectorType(), n);
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
-      backend.run(new EmbeddingKernels.Forward(model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum));
+      backend.run(
+          new EmbeddingKernels.Forward(
+              model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum));
     }
 
     void run(Tensor result) {
@@ -147,7 +149,12 @@ final class DecoderPass {
       backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
       backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
       Tensor o = activation(spec.queryWidth());
-      backend.run(new AttentionKernels.Forward(spec.attention(layer), queries, keys, new AttentionKernels.Primal(q, cache.keys(layer), cache.values(layer), o, null)));
+      backend.run(
+          new AttentionKernels.Forward(
+              spec.attention(layer),
+              queries,
+              keys,
+              new AttentionKernels.Primal(q, cache.keys(layer), cache.values(layer), o, null)));
       scratch.release(q);
       Tensor y = activation(spec.hidden());
       linear(layer, Projection.OUTPUT, o, y);

@@ -120,9 +120,21 @@ final class ReplayStreams implements AutoCloseable {
     ReplayKernels.Step step =
         new ReplayKernels.Step(rate, g, clip, trained.steps() + 1, change, clips, numbers);
     if (adamW()) {
-      backend.run(new ReplayKernels.StepAdamW(adamW, step, new ReplayKernels.AdamWState(trained.theta(), trainedFirst(), trainedSecond()), new ReplayKernels.AdamWState(thetas, first, second), difference));
+      backend.run(
+          new ReplayKernels.StepAdamW(
+              adamW,
+              step,
+              new ReplayKernels.AdamWState(trained.theta(), trainedFirst(), trainedSecond()),
+              new ReplayKernels.AdamWState(thetas, first, second),
+              difference));
     } else {
-      backend.run(new ReplayKernels.StepSgd(new ReplayKernels.Sgd(options.momentum(), options.weightDecay()), step, new ReplayKernels.SgdState(trained.theta(), trainedFirst()), new ReplayKernels.SgdState(thetas, first), difference));
+      backend.run(
+          new ReplayKernels.StepSgd(
+              new ReplayKernels.Sgd(options.momentum(), options.weightDecay()),
+              step,
+              new ReplayKernels.SgdState(trained.theta(), trainedFirst()),
+              new ReplayKernels.SgdState(thetas, first),
+              difference));
     }
     trained.stepped();
   }

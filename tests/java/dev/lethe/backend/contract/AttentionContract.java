@@ -62,6 +62,13 @@ public final class AttentionContract {
     }
     c.run(
         on ->
-            on.backend().run(new AttentionKernels.Forward(shape, queries, keys, new AttentionKernels.Primal(on.of(q), on.of(k), on.of(v), on.of(o), on.of(lse)))));
+            on.backend()
+                .run(
+                    new AttentionKernels.Forward(
+                        shape,
+                        queries,
+                        keys,
+                        new AttentionKernels.Primal(
+                            on.of(q), on.of(k), on.of(v), on.of(o), on.of(lse)))));
   }
 }

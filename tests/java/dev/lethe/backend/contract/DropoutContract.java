@@ -38,6 +38,14 @@ public final class DropoutContract {
     Slot y = accumulate ? c.inOut("y", dims) : c.output("y", dims);
     c.run(
         on ->
-            on.backend().run(new DropoutKernels.Apply(seed, probability, on.of(keys).reshape(rows, 2), on.of(x), on.of(y), accumulate)));
+            on.backend()
+                .run(
+                    new DropoutKernels.Apply(
+                        seed,
+                        probability,
+                        on.of(keys).reshape(rows, 2),
+                        on.of(x),
+                        on.of(y),
+                        accumulate)));
   }
 }

@@ -81,7 +81,16 @@ public final class LossContract {
     Slot gx = c.outputOrNull(hasGx, "gx", size.m, size.d);
     c.run(
         on ->
-            on.backend().run(new LossKernels.Forward(on.of(head), on.of(x), on.of(targets), on.of(weights), on.of(rowLoss), on.of(p), on.of(gx))));
+            on.backend()
+                .run(
+                    new LossKernels.Forward(
+                        on.of(head),
+                        on.of(x),
+                        on.of(targets),
+                        on.of(weights),
+                        on.of(rowLoss),
+                        on.of(p),
+                        on.of(gx))));
   }
 
   private static void tangent(KernelCase c, Sizes size, int k) {
@@ -92,7 +101,10 @@ public final class LossContract {
     Slot dLoss = c.vectorOutput("dLoss", k, size.m);
     c.run(
         on ->
-            on.backend().run(new LossKernels.Tangent(on.of(head), on.of(p), on.of(targets), on.of(dx), on.of(dLoss))));
+            on.backend()
+                .run(
+                    new LossKernels.Tangent(
+                        on.of(head), on.of(p), on.of(targets), on.of(dx), on.of(dLoss))));
   }
 
   private static void backwardTangent(KernelCase c, Sizes size, int k) {
@@ -103,7 +115,10 @@ public final class LossContract {
     Slot dgx = c.output("dgx", k, size.m, size.d);
     c.run(
         on ->
-            on.backend().run(new LossKernels.BackwardTangent(on.of(head), on.of(p), on.of(weights), on.of(dx), on.of(dgx))));
+            on.backend()
+                .run(
+                    new LossKernels.BackwardTangent(
+                        on.of(head), on.of(p), on.of(weights), on.of(dx), on.of(dgx))));
   }
 
   /** Labels must be the same ones, and rows of weight zero have no adjoint. */
@@ -120,7 +135,17 @@ public final class LossContract {
     double[][] drawn = new double[2][];
     c.run(
         on -> {
-          on.backend().run(new LossKernels.Drawn(on.of(head), on.of(primal.p), on.of(targets), on.of(weights), on.of(primal.gx), 77, on.of(labels), on.of(out)));
+          on.backend()
+              .run(
+                  new LossKernels.Drawn(
+                      on.of(head),
+                      on.of(primal.p),
+                      on.of(targets),
+                      on.of(weights),
+                      on.of(primal.gx),
+                      77,
+                      on.of(labels),
+                      on.of(out)));
           drawn[on.testedSide() ? 0 : 1] = on.indices(on.of(labels));
         });
     assertArrayEquals(drawn[1], drawn[0], "labels");
@@ -134,7 +159,16 @@ public final class LossContract {
     Tensor p = Tensor.of(Shape.of(size.m, size.v), new double[size.m * size.v]);
     Tensor gx = Tensor.of(Shape.of(size.m, size.d), new double[size.m * size.d]);
     c.bench()
-        .reference().run(new LossKernels.Forward(head.reference(), x.onReference(), targets.onReference(), weights.onReference(), rowLoss, p, gx));
+        .reference()
+        .run(
+            new LossKernels.Forward(
+                head.reference(),
+                x.onReference(),
+                targets.onReference(),
+                weights.onReference(),
+                rowLoss,
+                p,
+                gx));
     return new Primal(c.activationOf("p", p), c.activationOf("gx", gx));
   }
 
@@ -144,7 +178,10 @@ public final class LossContract {
     Tensor p = Tensor.of(Shape.of(size.m, size.v), new double[size.m * size.v]);
     Tensor rowLoss = Tensor.of(Shape.of(size.m), new double[size.m]);
     c.bench()
-        .reference().run(new LossKernels.Forward(head.reference(), x.onReference(), targets.onReference(), null, rowLoss, p, null));
+        .reference()
+        .run(
+            new LossKernels.Forward(
+                head.reference(), x.onReference(), targets.onReference(), null, rowLoss, p, null));
     return c.activationOf("p", p);
   }
 

@@ -55,7 +55,10 @@ public final class RmsNormContract {
     Slot r = c.vectorOutput("r", n);
     c.run(
         on ->
-            on.backend().run(new RmsNormKernels.Forward(on.of(w), EPSILON, on.of(x), on.of(f), on.of(s), on.of(y), on.of(r))));
+            on.backend()
+                .run(
+                    new RmsNormKernels.Forward(
+                        on.of(w), EPSILON, on.of(x), on.of(f), on.of(s), on.of(y), on.of(r))));
   }
 
   private static void tangent(
@@ -67,7 +70,14 @@ public final class RmsNormContract {
     Slot dy = c.output("dy", k, n, d);
     c.run(
         on ->
-            on.backend().run(new RmsNormKernels.Tangent(new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)), on.of(dx), on.of(df), on.of(ds), on.of(dy))));
+            on.backend()
+                .run(
+                    new RmsNormKernels.Tangent(
+                        new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)),
+                        on.of(dx),
+                        on.of(df),
+                        on.of(ds),
+                        on.of(dy))));
   }
 
   private static void backward(KernelCase c, long k, long n, long d, Residual residual) {
@@ -77,7 +87,13 @@ public final class RmsNormContract {
     Slot gs = residual.slot(c, gx, "gs", k, n, d);
     c.run(
         on ->
-            on.backend().run(new RmsNormKernels.Backward(new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)), on.of(gs), on.of(gy), on.of(gx))));
+            on.backend()
+                .run(
+                    new RmsNormKernels.Backward(
+                        new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)),
+                        on.of(gs),
+                        on.of(gy),
+                        on.of(gx))));
   }
 
   private static void backwardTangent(KernelCase c, long k, long n, long d, Residual residual) {
@@ -90,7 +106,15 @@ public final class RmsNormContract {
     c.floor(1); // along a row of one element the norm is flat, and all terms cancel
     c.run(
         on ->
-            on.backend().run(new RmsNormKernels.BackwardTangent(new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)), on.of(gy), on.of(ds), on.of(dgs), on.of(dgy), on.of(dgx))));
+            on.backend()
+                .run(
+                    new RmsNormKernels.BackwardTangent(
+                        new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)),
+                        on.of(gy),
+                        on.of(ds),
+                        on.of(dgs),
+                        on.of(dgy),
+                        on.of(dgx))));
   }
 
   /** How the residual's adjoint comes in. */
@@ -116,7 +140,10 @@ public final class RmsNormContract {
       Tensor y = Tensor.of(Shape.of(n, d), new double[(int) (n * d)]);
       Tensor r = Tensor.of(Shape.of(n), new double[(int) n]);
       c.bench()
-          .reference().run(new RmsNormKernels.Forward(w.onReference(), EPSILON, s.onReference(), null, null, y, r));
+          .reference()
+          .run(
+              new RmsNormKernels.Forward(
+                  w.onReference(), EPSILON, s.onReference(), null, null, y, r));
       return new Primal(w, s, c.vectorOf("r", r));
     }
   }

@@ -49,7 +49,10 @@ public final class SketchContract {
     Slot out = c.vectorInOut("out", s.k, s.width);
     c.run(
         on ->
-            on.backend().run(new SketchKernels.AddCombination(on.of(weights), SCALE, on.of(rows), on.of(out))));
+            on.backend()
+                .run(
+                    new SketchKernels.AddCombination(
+                        on.of(weights), SCALE, on.of(rows), on.of(out))));
   }
 
   private static void product(KernelCase c, Sizes s) {
@@ -67,13 +70,12 @@ public final class SketchContract {
 
   /** The product has the bytes of its two halves. */
   private static void inTwoCalls(Side on, Tensor rows, Tensor v, Tensor start, Tensor product) {
-    SketchKernels sketch = on.backend().sketch();
     try (Scope scope = on.backend().openScope("two calls")) {
       Tensor dots = scope.allocate(v.dtype(), v.dim(0), rows.dim(0));
       Tensor out = scope.allocate(v.dtype(), v.shape());
       on.backend().vectors().copy(start, out);
-      sketch.dots(rows, v, dots);
-      sketch.addCombination(dots, SCALE, rows, out);
+      on.backend().run(new SketchKernels.Dots(rows, v, dots));
+      on.backend().run(new SketchKernels.AddCombination(dots, SCALE, rows, out));
       assertArrayEquals(on.numbers(out), on.numbers(product), "dots, then combination");
     }
   }

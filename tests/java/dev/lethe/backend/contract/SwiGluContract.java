@@ -53,7 +53,12 @@ public final class SwiGluContract {
     Slot da = c.activationOrNull((present & 1) != 0, "da", k, n, f);
     Slot db = c.activationOrNull((present & 2) != 0, "db", k, n, f);
     Slot dh = c.output("dh", k, n, f);
-    c.run(on -> on.backend().run(new SwiGluKernels.Tangent(on.of(a), on.of(b), on.of(da), on.of(db), on.of(dh))));
+    c.run(
+        on ->
+            on.backend()
+                .run(
+                    new SwiGluKernels.Tangent(
+                        on.of(a), on.of(b), on.of(da), on.of(db), on.of(dh))));
   }
 
   private static void backward(KernelCase c, long k, long n, long f, double deviation) {
@@ -63,7 +68,11 @@ public final class SwiGluContract {
     Slot ga = c.output("ga", k, n, f);
     Slot gb = c.output("gb", k, n, f);
     c.run(
-        on -> on.backend().run(new SwiGluKernels.Backward(on.of(a), on.of(b), on.of(gh), on.of(ga), on.of(gb))));
+        on ->
+            on.backend()
+                .run(
+                    new SwiGluKernels.Backward(
+                        on.of(a), on.of(b), on.of(gh), on.of(ga), on.of(gb))));
   }
 
   private static void backwardTangent(
@@ -78,6 +87,16 @@ public final class SwiGluContract {
     Slot dgb = c.output("dgb", k, n, f);
     c.run(
         on ->
-            on.backend().run(new SwiGluKernels.BackwardTangent(on.of(a), on.of(b), on.of(gh), on.of(da), on.of(db), on.of(dgh), on.of(dga), on.of(dgb))));
+            on.backend()
+                .run(
+                    new SwiGluKernels.BackwardTangent(
+                        on.of(a),
+                        on.of(b),
+                        on.of(gh),
+                        on.of(da),
+                        on.of(db),
+                        on.of(dgh),
+                        on.of(dga),
+                        on.of(dgb))));
   }
 }

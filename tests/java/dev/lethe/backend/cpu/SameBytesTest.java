@@ -85,37 +85,46 @@ final class SameBytesTest {
   private record Work(Backend backend, Scope scope, Random random) {
     List<Tensor> attention() {
       AttentionShape shape = new AttentionShape(4, 2, 20, 0);
-      AttentionKernels kernels = backend.attention();
       Tensor q = input(ROWS, 80);
       Tensor k = input(ROWS, 40);
       Tensor v = input(ROWS, 40);
       Tensor o = output(ROWS, 80);
       Tensor lse = output(4, ROWS);
-      kernels.forward(shape, PACKING, PACKING, q, k, v, o, lse);
+      backend.run(
+          new AttentionKernels.Forward(
+              shape, PACKING, PACKING, new AttentionKernels.Primal(q, k, v, o, lse)));
       AttentionKernels.Primal primal = new AttentionKernels.Primal(q, k, v, o, lse);
       Tensor dq = input(2, ROWS, 80);
       Tensor dk = input(2, ROWS, 40);
       Tensor dv = input(2, ROWS, 40);
       Tensor dO = output(2, ROWS, 80);
       Tensor mu = output(2, 4, ROWS);
-      kernels.tangent(shape, PACKING, primal, dq, dk, dv, dO, mu);
+      backend.run(
+          new AttentionKernels.Tangent(
+              shape, PACKING, primal, new AttentionKernels.Tangents(dq, dk, dv, dO, mu)));
       List<Tensor> results = new ArrayList<>(List.of(o, lse, dO, mu));
       Tensor gO = input(1, ROWS, 80);
       Tensor delta = output(1, 4, ROWS);
       Tensor[] first = {output(1, ROWS, 80), output(1, ROWS, 40), output(1, ROWS, 40)};
-      kernels.backward(shape, PACKING, primal, gO, delta, first[0], first[1], first[2]);
+      backend.run(
+          new AttentionKernels.Backward(
+              shape,
+              PACKING,
+              primal,
+              gO,
+              delta,
+              new AttentionKernels.InputAdjoints(first[0], first[1], first[2])));
       Tensor[] second = {output(2, ROWS, 80), output(2, ROWS, 40), output(2, ROWS, 40)};
-      kernels.backwardTangent(
-          shape,
-          PACKING,
-          primal,
-          gO.row(0),
-          delta.row(0),
-          new AttentionKernels.Tangent(dq, dk, dv, dO, mu),
-          input(2, ROWS, 80),
-          second[0],
-          second[1],
-          second[2]);
+      backend.run(
+          new AttentionKernels.BackwardTangent(
+              shape,
+              PACKING,
+              primal,
+              gO.row(0),
+              delta.row(0),
+              new AttentionKernels.Tangents(dq, dk, dv, dO, mu),
+              input(2, ROWS, 80),
+              new AttentionKernels.InputAdjoints(second[0], second[1], second[2])));
       results.addAll(List.of(first));
       results.addAll(List.of(second));
       return results;

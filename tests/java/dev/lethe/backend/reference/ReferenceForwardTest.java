@@ -45,7 +45,9 @@ final class ReferenceForwardTest {
     Tensor v = normals(12, shape.keyWidth());
     Tensor o = Flat.zeros(12, shape.queryWidth());
     Tensor lse = Flat.zeros(heads, 12);
-    BACKEND.run(new AttentionKernels.Forward(shape, packing, packing, new AttentionKernels.Primal(q, k, v, o, lse)));
+    BACKEND.run(
+        new AttentionKernels.Forward(
+            shape, packing, packing, new AttentionKernels.Primal(q, k, v, o, lse)));
     for (int i = 0; i < packing.count(); i++) {
       for (int row = packing.start(i); row < packing.end(i); row++) {
         for (int head = 0; head < heads; head++) {
@@ -98,10 +100,16 @@ final class ReferenceForwardTest {
     Tensor k = normals(9, shape.keyWidth());
     Tensor v = normals(9, shape.keyWidth());
     Tensor o = Flat.zeros(9, shape.queryWidth());
-    ReferenceAttention attention = new ReferenceAttention();
-    attention.forward(shape, all, all, q, k, v, o, null);
+    BACKEND.run(
+        new AttentionKernels.Forward(
+            shape, all, all, new AttentionKernels.Primal(q, k, v, o, null)));
     Tensor last = Flat.zeros(2, shape.queryWidth());
-    attention.forward(shape, Packing.ofLengths(2), all, q.slice(7, 2), k, v, last, null);
+    BACKEND.run(
+        new AttentionKernels.Forward(
+            shape,
+            Packing.ofLengths(2),
+            all,
+            new AttentionKernels.Primal(q.slice(7, 2), k, v, last, null)));
     assertArrayEquals(o.slice(7, 2).toDoubles(), last.toDoubles());
   }
 
@@ -109,7 +117,9 @@ final class ReferenceForwardTest {
   void embeddingCopiesRows() {
     Tensor table = normals(5, 3);
     Tensor y = Flat.output(4, 3);
-    BACKEND.run(new EmbeddingKernels.Forward(new ReferenceEmbedding.Table(table), Tensor.of(Shape.of(4), 4, 0, 2, 4), y));
+    BACKEND.run(
+        new EmbeddingKernels.Forward(
+            new ReferenceEmbedding.Table(table), Tensor.of(Shape.of(4), 4, 0, 2, 4), y));
     double[] expected = Flat.join(table.row(4), table.row(0), table.row(2), table.row(4));
     assertArrayEquals(expected, y.toDoubles());
   }
@@ -131,7 +141,8 @@ final class ReferenceForwardTest {
     Tensor r = Flat.zeros(1);
     Tensor w = Tensor.of(Shape.of(2), 1.0, 10.0);
     Tensor x = Tensor.of(Shape.of(1, 2), 1.0, 5.0);
-    BACKEND.run(new RmsNormKernels.Forward(w, 3, x, null, null, y, r)); // mean of squares 13, plus 3
+    BACKEND.run(
+        new RmsNormKernels.Forward(w, 3, x, null, null, y, r)); // mean of squares 13, plus 3
     assertArrayEquals(new double[] {0.25}, r.toDoubles());
     assertArrayEquals(new double[] {0.25, 12.5}, y.toDoubles());
   }
@@ -173,14 +184,15 @@ final class ReferenceForwardTest {
 
   @Test
   void mistakesAreNamed() {
-    ReferenceRmsNorm norm = new ReferenceRmsNorm();
     Tensor w = Flat.zeros(3);
     Tensor x = Flat.zeros(2, 3);
     Tensor r = Flat.zeros(2);
     IllegalArgumentException wrong =
         assertThrows(
             IllegalArgumentException.class,
-            () -> norm.forward(w, 1e-5, x, null, null, Flat.zeros(3, 2), r));
+            () ->
+                BACKEND.run(
+                    new RmsNormKernels.Forward(w, 1e-5, x, null, null, Flat.zeros(3, 2), r)));
     String message = wrong.getMessage();
     assertTrue(message.startsWith("rmsNorm.forward: y: expected F64(2,3), got F64(3,2)"), message);
     ReferenceLinear forwardOnly = new ReferenceLinear(Flat.zeros(3, 3), null, false);
@@ -188,7 +200,15 @@ final class ReferenceForwardTest {
         assertThrows(
             IllegalArgumentException.class,
             () ->
-                BACKEND.run(new LossKernels.Forward(forwardOnly, x, Tensor.of(Shape.of(2), 0, 1), r, Flat.zeros(2), null, Flat.zeros(2, 3))));
+                BACKEND.run(
+                    new LossKernels.Forward(
+                        forwardOnly,
+                        x,
+                        Tensor.of(Shape.of(2), 0, 1),
+                        r,
+                        Flat.zeros(2),
+                        null,
+                        Flat.zeros(2, 3))));
     assertTrue(untransposed.getMessage().contains("transposed = true"), untransposed.getMessage());
   }
 

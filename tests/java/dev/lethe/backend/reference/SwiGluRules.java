@@ -5,8 +5,6 @@ import dev.lethe.tensor.Tensor;
 
 /** (a, b) ↦ h. */
 record SwiGluRules(int n, int f) implements BlockRules {
-  private static final SwiGluKernels KERNELS = new ReferenceSwiGlu();
-
   @Override
   public int[] parts() {
     return new int[] {n * f, n * f};
@@ -39,7 +37,16 @@ record SwiGluRules(int n, int f) implements BlockRules {
   public double[] backwardTangent(double[] x, double[] gy, double[] dx, double[] dgy) {
     Tensor dga = Flat.output(2, n, f);
     Tensor dgb = Flat.output(2, n, f);
-    BACKEND.run(new SwiGluKernels.BackwardTangent(a(x), b(x), Flat.piece(gy, 0, n, f), Flat.pairOrNull(dx, 0, n, f), Flat.pairOrNull(dx, n * f, n, f), Flat.pairOrNull(dgy, 0, n, f), dga, dgb));
+    BACKEND.run(
+        new SwiGluKernels.BackwardTangent(
+            a(x),
+            b(x),
+            Flat.piece(gy, 0, n, f),
+            Flat.pairOrNull(dx, 0, n, f),
+            Flat.pairOrNull(dx, n * f, n, f),
+            Flat.pairOrNull(dgy, 0, n, f),
+            dga,
+            dgb));
     return Flat.second(dga, dgb);
   }
 

@@ -31,7 +31,8 @@ final class CpuDropout implements DropoutKernels {
             Cpu.grain(width),
             (from, to, scratch) -> {
               for (long row = from; row < to; row++) {
-                long rowSeed = DropoutKernels.rowSeed(call.seed(), DropoutKernels.key(keys, row % n));
+                long rowSeed =
+                    DropoutKernels.rowSeed(call.seed(), DropoutKernels.key(keys, row % n));
                 for (long column = 0; column < width; column++) {
                   long at = 4 * (row * width + column);
                   boolean kept = DropoutKernels.keeps(rowSeed, column, probability);

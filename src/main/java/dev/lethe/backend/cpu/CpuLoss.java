@@ -106,8 +106,14 @@ final class CpuLoss implements LossKernels {
     long m = call.dx().dim(1);
     Panels back = w.backward().panels();
     new HeadBlock(
-            cpu, w.forward().panels(), back, Cpu.memory(call.p()), Cpu.memory(call.weights()), m,
-            Cpu.memory(call.dx()), Cpu.memory(call.dgx()))
+            cpu,
+            w.forward().panels(),
+            back,
+            Cpu.memory(call.p()),
+            Cpu.memory(call.weights()),
+            m,
+            Cpu.memory(call.dx()),
+            Cpu.memory(call.dgx()))
         .run(k);
   }
 
@@ -118,9 +124,15 @@ final class CpuLoss implements LossKernels {
     int m = Math.toIntExact(call.out().dim(1));
     MemorySegment ids = targets(call, call.targets(), w.out());
     DrawnAdjoints.Primal primal =
-        new DrawnAdjoints.Primal(Cpu.memory(call.p()), ids, Cpu.memory(call.weights()), Cpu.memory(call.gx()));
+        new DrawnAdjoints.Primal(
+            Cpu.memory(call.p()), ids, Cpu.memory(call.weights()), Cpu.memory(call.gx()));
     new DrawnAdjoints(
-            cpu, w.backward().panels(), primal, call.seed(), Cpu.memory(call.labels()), Cpu.memory(call.out()))
+            cpu,
+            w.backward().panels(),
+            primal,
+            call.seed(),
+            Cpu.memory(call.labels()),
+            Cpu.memory(call.out()))
         .run(q, m);
   }
 

@@ -46,8 +46,13 @@ final class CpuReplay implements ReplayKernels {
           MemorySegment[] of = run < 0 ? state : states;
           long bytes = 4L * n;
           rows.adamW(
-              run < 0 ? first : others[run], of[0].asSlice(at, bytes), x,
-              of[1].asSlice(at, bytes), of[2].asSlice(at, bytes), 0, n);
+              run < 0 ? first : others[run],
+              of[0].asSlice(at, bytes),
+              x,
+              of[1].asSlice(at, bytes),
+              of[2].asSlice(at, bytes),
+              0,
+              n);
         });
   }
 

@@ -35,7 +35,17 @@ final class CpuSwiGlu implements SwiGluKernels {
         call.a().elements(),
         (p, at, n) ->
             rows.swiGluTangent(
-                am, p, bm, p, dam, call.da() == null ? 0 : at, dbm, call.db() == null ? 0 : at, dhm, at, n));
+                am,
+                p,
+                bm,
+                p,
+                dam,
+                call.da() == null ? 0 : at,
+                dbm,
+                call.db() == null ? 0 : at,
+                dhm,
+                at,
+                n));
   }
 
   @Override
@@ -66,8 +76,20 @@ final class CpuSwiGlu implements SwiGluKernels {
         call.a().elements(),
         (p, at, n) ->
             rows.swiGluBackwardTangent(
-                am, bm, ghm, p, dam, call.da() == null ? 0 : at, dbm, call.db() == null ? 0 : at, dghm,
-                call.dgh() == null ? 0 : at, dgam, dgbm, at, n));
+                am,
+                bm,
+                ghm,
+                p,
+                dam,
+                call.da() == null ? 0 : at,
+                dbm,
+                call.db() == null ? 0 : at,
+                dghm,
+                call.dgh() == null ? 0 : at,
+                dgam,
+                dgbm,
+                at,
+                n));
   }
 
   /** Covers k times {@code elements} in runs that do not cross from one direction to the next. */

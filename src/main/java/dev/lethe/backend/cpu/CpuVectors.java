@@ -42,7 +42,9 @@ final class CpuVectors implements VectorKernels {
   public void axpby(Axpby call) {
     MemorySegment xm = Cpu.memory(call.x());
     MemorySegment ym = Cpu.memory(call.y());
-    runs(call.x().elements(), (run, at, n) -> rows.axpby((float) call.a(), xm, at, (float) call.b(), ym, at, n));
+    runs(
+        call.x().elements(),
+        (run, at, n) -> rows.axpby((float) call.a(), xm, at, (float) call.b(), ym, at, n));
   }
 
   @Override

@@ -111,8 +111,7 @@ final class CudaAttention implements AttentionKernels {
       Tensor ddelta = scope.allocate(F32, k, shape.heads(), n);
       delta(shape, n, k, p.o(), call.gO(), t.dO(), call.dgO(), ddelta);
       Gradient gradient =
-          new Gradient(
-              shape, call.packing(), p, call.gO(), call.delta(), t, call.dgO(), ddelta);
+          new Gradient(shape, call.packing(), p, call.gO(), call.delta(), t, call.dgO(), ddelta);
       queryGradient(gradient, call.in().gq());
       keyGradient(gradient, call.in().gk(), call.in().gv());
     }

@@ -16,9 +16,9 @@ final class CudaDropout implements DropoutKernels {
     long width = call.x().dim(-1);
     long k = call.x().shape().rank() == 2 ? 1 : call.x().dim(0);
     cuda.kernel("dropout_apply")
-        .with(call.x()).with(call.y()).with(call.keys()).with(call.seed()).with(threshold(call.probability()))
-        .with((float) (1 / (1 - call.probability()))).with(call.accumulate() ? 1 : 0).with(n)
-        .with(width).with(k)
+        .with(call.x()).with(call.y()).with(call.keys()).with(call.seed())
+        .with(threshold(call.probability())).with((float) (1 / (1 - call.probability())))
+        .with(call.accumulate() ? 1 : 0).with(n).with(width).with(k)
         .run(cuda.elements(n * width));
   }
 

@@ -19,7 +19,8 @@ final class CudaEmbedding implements EmbeddingKernels {
     Tensor rows = CudaTable.of(call.table()).table();
     long n = call.ids().dim(0);
     cuda.kernel("rows_gather")
-        .with(rows).with(call.ids()).with(call.y()).with(call.table().vocabulary()).with(n).with(call.table().width()).with(1)
+        .with(rows).with(call.ids()).with(call.y()).with(call.table().vocabulary()).with(n)
+        .with(call.table().width()).with(1)
         .run(cuda.warps(n));
   }
 }

@@ -52,7 +52,9 @@ final class CudaLoss implements LossKernels {
     }
     Product product = logits(w, call.x(), call.z());
     if (w.bias() != null) {
-      cuda.kernel("rows_repeat").with(w.bias()).with(call.z()).with(m).with(w.out()).run(cuda.warps(m));
+      cuda.kernel("rows_repeat")
+          .with(w.bias()).with(call.z()).with(m).with(w.out())
+          .run(cuda.warps(m));
       product = product.added();
     }
     cuda.products().multiply(product);
@@ -76,14 +78,16 @@ final class CudaLoss implements LossKernels {
       long most = chunkRows(m, w.out());
       Tensor z = scratch.allocate(F32, most, w.out());
       Tensor gz =
-          call.gx() == null ? null : cuda.type() == F32 ? z : scratch.allocate(cuda.type(), most, w.out());
+          call.gx() == null
+              ? null
+              : cuda.type() == F32 ? z : scratch.allocate(cuda.type(), most, w.out());
       for (long first = 0; first < m; first += most) {
         Part part = new Part(first, Math.min(most, m - first));
         cuda.products().multiply(logits(w, part.of(call.x()), z));
         cuda.kernel("cross_entropy_forward")
             .with(z).with(w.bias()).with(part.of(call.targets()))
-            .with(call.gx() == null ? null : part.of(call.weights()))
-            .with(part.of(call.rowLoss())).with(part.of(call.p())).with(gz).with(part.count).with(w.out())
+            .with(call.gx() == null ? null : part.of(call.weights())).with(part.of(call.rowLoss()))
+            .with(part.of(call.p())).with(gz).with(part.count).with(w.out())
             .run(grid(part.count, w.out()));
         if (call.gx() != null) {
           cuda.products().multiply(adjoint(w, gz, part.of(call.gx())));
@@ -101,8 +105,8 @@ final class CudaLoss implements LossKernels {
         call.dx(),
         (part, dz) ->
             cuda.kernel("cross_entropy_tangent")
-                .with(call.p()).with(call.targets()).with(dz).with(call.dLoss())
-                .with(part.first).with(part.count).with(m).with(w.out())
+                .with(call.p()).with(call.targets()).with(dz).with(call.dLoss()).with(part.first)
+                .with(part.count).with(m).with(w.out())
                 .run(grid(part.count, w.out())));
   }
 
@@ -116,8 +120,8 @@ final class CudaLoss implements LossKernels {
         call.dx(),
         (part, dz) -> {
           cuda.kernel("cross_entropy_backward_tangent")
-              .with(call.p()).with(call.weights()).with(dz)
-              .with(part.first).with(part.count).with(m).with(w.out())
+              .with(call.p()).with(call.weights()).with(dz).with(part.first).with(part.count)
+              .with(m).with(w.out())
               .run(grid(part.count, w.out()));
           cuda.products().multiply(adjoint(w, dz, part.of(out)));
         });
@@ -131,8 +135,8 @@ final class CudaLoss implements LossKernels {
     if (call.out().elements() > 0) {
       cuda.kernel("drawn_labels")
           .with(w.weight()).with(call.p()).with(call.targets()).with(call.weights()).with(call.gx())
-          .with(call.seed())
-          .with(call.labels()).with(call.out()).with(q).with(m).with(w.in()).with(w.out())
+          .with(call.seed()).with(call.labels()).with(call.out()).with(q).with(m).with(w.in())
+          .with(w.out())
           .run(cuda.blocks(m, w.out(), Cuda.THREADS));
     }
   }

@@ -34,9 +34,9 @@ final class CudaReplay implements ReplayKernels {
       Tensor settings = settings(step, call.options(), scratch);
       Kernel kernel = kernel("replay_adamw", step, settings);
       kernel
-          .with(recorded.theta()).with(recorded.m()).with(recorded.v())
-          .with(runs.theta()).with(runs.m()).with(runs.v())
-          .with(call.difference()).with(step.g().dim(0)).with((long) step.clips().length);
+          .with(recorded.theta()).with(recorded.m()).with(recorded.v()).with(runs.theta())
+          .with(runs.m()).with(runs.v()).with(call.difference()).with(step.g().dim(0))
+          .with((long) step.clips().length);
       first.to(kernel).run(cuda.elements(step.g().dim(0)));
     }
   }
@@ -49,8 +49,7 @@ final class CudaReplay implements ReplayKernels {
     try (Scope scratch = cuda.scratch("replay")) {
       Tensor settings = settings(step, null, scratch);
       kernel("replay_sgd", step, settings)
-          .with(recorded.theta()).with(recorded.buffer())
-          .with(runs.theta()).with(runs.buffer())
+          .with(recorded.theta()).with(recorded.buffer()).with(runs.theta()).with(runs.buffer())
           .with(call.difference()).with(step.g().dim(0)).with((long) step.clips().length)
           .with((float) step.learningRate()).with((float) call.options().momentum())
           .with((float) call.options().weightDecay())

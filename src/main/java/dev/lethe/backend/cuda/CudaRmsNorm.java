@@ -32,8 +32,8 @@ final class CudaRmsNorm implements RmsNormKernels {
     Rows rows = Rows.of(p, call.dy());
     if (rows.n > 0) {
       cuda.kernel("rms_norm_tangent")
-          .with(p.w()).with(p.s()).with(p.r()).with(call.dx()).with(call.df()).with(call.ds()).with(call.dy())
-          .with(rows.n).with(rows.d).with(rows.k)
+          .with(p.w()).with(p.s()).with(p.r()).with(call.dx()).with(call.df()).with(call.ds())
+          .with(call.dy()).with(rows.n).with(rows.d).with(rows.k)
           .run(grid(rows.n, rows.d));
     }
   }
@@ -57,8 +57,7 @@ final class CudaRmsNorm implements RmsNormKernels {
     if (rows.n > 0) {
       cuda.kernel("rms_norm_backward_tangent")
           .with(p.w()).with(p.s()).with(p.r()).with(call.gy()).with(call.ds()).with(call.dgs())
-          .with(call.dgy()).with(call.dgx())
-          .with(rows.n).with(rows.d).with(rows.k)
+          .with(call.dgy()).with(call.dgx()).with(rows.n).with(rows.d).with(rows.k)
           .run(grid(rows.n, rows.d));
     }
   }

@@ -22,8 +22,8 @@ final class CudaRope implements RopeKernels {
     float sign = call.back() ? -1 : 1;
     if (n > 0) {
       cuda.kernel("rope_rotate")
-          .with(table.cos()).with(table.sin()).with(call.positions()).with(x).with(call.y())
-          .with(n).with(width / table.headSize()).with(half).with(table.positions())
+          .with(table.cos()).with(table.sin()).with(call.positions()).with(x).with(call.y()).with(n)
+          .with(width / table.headSize()).with(half).with(table.positions())
           .with(x.shape().rows() / n).with(sign)
           .run(cuda.blocks(n, width / 2, Cuda.THREADS));
     }

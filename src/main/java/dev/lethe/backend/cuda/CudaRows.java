@@ -31,7 +31,8 @@ final class CudaRows implements RowKernels {
     if (n > 0) {
       Operand columns = Cuda.matrix(call.a()).transpose(); // (p,N)
       Product product =
-          Product.of(p, q, n, call.scale(), columns, Cuda.matrix(call.b()), Cuda.matrix(call.out())).added();
+          Product.of(p, q, n, call.scale(), columns, Cuda.matrix(call.b()), Cuda.matrix(call.out()))
+              .added();
       cuda.products().multiply(product);
     }
   }

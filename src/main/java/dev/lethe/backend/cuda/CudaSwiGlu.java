@@ -13,7 +13,9 @@ final class CudaSwiGlu implements SwiGluKernels {
   @Override
   public void forward(Forward call) {
     long n = call.a().elements();
-    cuda.kernel("swiglu_forward").with(call.a()).with(call.b()).with(call.h()).with(n).run(cuda.elements(n));
+    cuda.kernel("swiglu_forward")
+        .with(call.a()).with(call.b()).with(call.h()).with(n)
+        .run(cuda.elements(n));
   }
 
   @Override
@@ -21,7 +23,8 @@ final class CudaSwiGlu implements SwiGluKernels {
     long k = call.dh().dim(0);
     long n = call.a().elements();
     cuda.kernel("swiglu_tangent")
-        .with(call.a()).with(call.b()).with(call.da()).with(call.db()).with(call.dh()).with(n).with(k)
+        .with(call.a()).with(call.b()).with(call.da()).with(call.db()).with(call.dh()).with(n)
+        .with(k)
         .run(cuda.elements(k * n));
   }
 
@@ -30,7 +33,8 @@ final class CudaSwiGlu implements SwiGluKernels {
     long k = call.gh().dim(0);
     long n = call.a().elements();
     cuda.kernel("swiglu_backward")
-        .with(call.a()).with(call.b()).with(call.gh()).with(call.ga()).with(call.gb()).with(n).with(k)
+        .with(call.a()).with(call.b()).with(call.gh()).with(call.ga()).with(call.gb()).with(n)
+        .with(k)
         .run(cuda.elements(k * n));
   }
 

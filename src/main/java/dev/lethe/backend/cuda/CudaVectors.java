@@ -45,25 +45,32 @@ final class CudaVectors implements VectorKernels {
   @Override
   public void axpby(Axpby call) {
     cuda.plainKernel("vector_axpby")
-        .with((float) call.a()).with(call.x()).with((float) call.b()).with(call.y()).with(call.x().elements())
+        .with((float) call.a()).with(call.x()).with((float) call.b()).with(call.y())
+        .with(call.x().elements())
         .run(cuda.elements(call.x().elements()));
   }
 
   @Override
   public void dot(Dot call) {
-    call.result()[0] = sum(cuda.plainKernel("vector_dot").with(call.x()).with(call.y()), call.x().elements());
+    call.result()[0] =
+        sum(cuda.plainKernel("vector_dot").with(call.x()).with(call.y()), call.x().elements());
   }
 
   @Override
   public void allFinite(AllFinite call) {
-    call.result()[0] = sum(cuda.plainKernel("vector_not_finite").with(call.x()), call.x().elements()) == 0;
+    call.result()[0] =
+        sum(cuda.plainKernel("vector_not_finite").with(call.x()), call.x().elements()) == 0;
   }
 
   @Override
   public void adamW(StepAdamW call) {
     Kernel kernel =
-        cuda.plainKernel("adamw_step").with(call.theta()).with(call.g()).with(call.m()).with(call.v()).with(call.theta().elements());
-    AdamWNumbers.of(call.options(), call.learningRate(), call.step()).to(kernel).run(cuda.elements(call.theta().elements()));
+        cuda.plainKernel("adamw_step")
+            .with(call.theta()).with(call.g()).with(call.m()).with(call.v())
+            .with(call.theta().elements());
+    AdamWNumbers.of(call.options(), call.learningRate(), call.step())
+        .to(kernel)
+        .run(cuda.elements(call.theta().elements()));
   }
 
   /** Runs a kernel that leaves a sum for each block, waits, and adds them up in their order. */

@@ -10,7 +10,8 @@ final class ReferenceDropout implements DropoutKernels {
     Matrix out = Matrix.zeros(in.rows(), in.cols());
     for (int row = 0; row < in.rows(); row++) {
       long rowSeed =
-          DropoutKernels.rowSeed(call.seed(), DropoutKernels.key(call.keys(), row % call.keys().dim(0)));
+          DropoutKernels.rowSeed(
+              call.seed(), DropoutKernels.key(call.keys(), row % call.keys().dim(0)));
       for (int column = 0; column < in.cols(); column++) {
         if (DropoutKernels.keeps(rowSeed, column, call.probability())) {
           int i = row * in.cols() + column;

@@ -14,12 +14,26 @@ final class ReferenceReplay implements ReplayKernels {
     AdamWState recorded = call.recorded();
     AdamWState runs = call.runs();
     Step step = call.step();
-    vectors.adamW(new VectorKernels.StepAdamW(call.options(), step.learningRate(), step.number(), recorded.theta(), recordedGradient(step),
-        recorded.m(), recorded.v()));
+    vectors.adamW(
+        new VectorKernels.StepAdamW(
+            call.options(),
+            step.learningRate(),
+            step.number(),
+            recorded.theta(),
+            recordedGradient(step),
+            recorded.m(),
+            recorded.v()));
     for (int j = 0; j < step.clips().length; j++) {
       if (step.numbers()[j] > 0) {
-        vectors.adamW(new VectorKernels.StepAdamW(call.options(), step.learningRate(), step.numbers()[j], runs.theta().row(j),
-            changedGradient(step, j), runs.m().row(j), runs.v().row(j)));
+        vectors.adamW(
+            new VectorKernels.StepAdamW(
+                call.options(),
+                step.learningRate(),
+                step.numbers()[j],
+                runs.theta().row(j),
+                changedGradient(step, j),
+                runs.m().row(j),
+                runs.v().row(j)));
       }
       subtract(runs.theta().row(j), recorded.theta(), call.difference().row(j));
     }

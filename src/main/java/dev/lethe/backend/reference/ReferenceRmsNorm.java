@@ -9,7 +9,8 @@ final class ReferenceRmsNorm implements RmsNormKernels {
     long n = call.x().dim(0);
     long d = call.x().dim(1);
     Matrix weight = Matrix.of(call.w());
-    Matrix sum = call.f() == null ? Matrix.of(call.x()) : Matrix.of(call.x()).plus(Matrix.of(call.f()));
+    Matrix sum =
+        call.f() == null ? Matrix.of(call.x()) : Matrix.of(call.x()).plus(Matrix.of(call.f()));
     Matrix normed = Matrix.zeros(n, d);
     Matrix reciprocal = Matrix.zeros(1, n);
     for (int row = 0; row < n; row++) {

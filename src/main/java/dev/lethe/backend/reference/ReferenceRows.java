@@ -36,7 +36,11 @@ final class ReferenceRows implements RowKernels {
 
   @Override
   public void addOuter(AddOuter call) {
-    Matrix.of(call.a()).transposed().times(Matrix.of(call.b())).scaled(call.scale()).addTo(call.out());
+    Matrix.of(call.a())
+        .transposed()
+        .times(Matrix.of(call.b()))
+        .scaled(call.scale())
+        .addTo(call.out());
   }
 
   private static void requireAscending(KernelCall call, Tensor rows, long bound) {

@@ -51,8 +51,11 @@ final class ReferenceVectors implements VectorKernels {
     for (int i = 0; i < t.length; i++) {
       t[i] *= 1 - call.learningRate() * call.options().weightDecay();
       mean[i] += (1 - call.options().beta1()) * (gradient[i] - mean[i]);
-      square[i] = call.options().beta2() * square[i] + (1 - call.options().beta2()) * gradient[i] * gradient[i];
-      t[i] -= stepSize * mean[i] / (Math.sqrt(square[i]) / rootCorrection + call.options().epsilon());
+      square[i] =
+          call.options().beta2() * square[i]
+              + (1 - call.options().beta2()) * gradient[i] * gradient[i];
+      t[i] -=
+          stepSize * mean[i] / (Math.sqrt(square[i]) / rootCorrection + call.options().epsilon());
     }
     parameters.store(call.theta());
     first.store(call.m());

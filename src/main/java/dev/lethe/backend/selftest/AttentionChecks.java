@@ -45,7 +45,17 @@ final class AttentionChecks {
   private static void decoding(Stage s, AttentionShape shape) {
     Packing query = Packing.ofLengths(1);
     Packing cache = Packing.ofLengths(19);
-    s.backend.run(new AttentionKernels.Forward(shape, query, cache, new AttentionKernels.Primal(s.in(1, shape.queryWidth()), s.in(19, shape.keyWidth()), s.in(19, shape.keyWidth()), s.out(1, shape.queryWidth()), null)));
+    s.backend.run(
+        new AttentionKernels.Forward(
+            shape,
+            query,
+            cache,
+            new AttentionKernels.Primal(
+                s.in(1, shape.queryWidth()),
+                s.in(19, shape.keyWidth()),
+                s.in(19, shape.keyWidth()),
+                s.out(1, shape.queryWidth()),
+                null)));
   }
 
   /** One shape; later modes take what the earlier ones of the same backend gave. */
@@ -94,7 +104,14 @@ final class AttentionChecks {
 
     private Tensor backward(Primal p, Tensor gO) {
       Tensor delta = s.vectorOut(1, shape.heads(), packing.rows());
-      s.backend.run(new AttentionKernels.Backward(shape, packing, p, gO, delta, new AttentionKernels.InputAdjoints(s.out(q(1)), s.out(key(1)), s.out(key(1)))));
+      s.backend.run(
+          new AttentionKernels.Backward(
+              shape,
+              packing,
+              p,
+              gO,
+              delta,
+              new AttentionKernels.InputAdjoints(s.out(q(1)), s.out(key(1)), s.out(key(1)))));
       return delta;
     }
 
@@ -103,7 +120,16 @@ final class AttentionChecks {
       Tensor gO = s.in(q(1));
       Tensor delta = backward(p, gO);
       Tangents t = tangent(p);
-      s.backend.run(new AttentionKernels.BackwardTangent(shape, packing, p, gO.row(0), delta.row(0), t, s.in(q(K)), new AttentionKernels.InputAdjoints(s.out(q(K)), s.out(key(K)), s.out(key(K)))));
+      s.backend.run(
+          new AttentionKernels.BackwardTangent(
+              shape,
+              packing,
+              p,
+              gO.row(0),
+              delta.row(0),
+              t,
+              s.in(q(K)),
+              new AttentionKernels.InputAdjoints(s.out(q(K)), s.out(key(K)), s.out(key(K)))));
     }
   }
 }
