@@ -48,7 +48,8 @@ class ByteStabilityTest {
     String file = "/bytes/%s-%s.txt".formatted(name, System.getProperty("os.arch"));
     try (InputStream in = ByteStabilityTest.class.getResourceAsStream(file)) {
       assumeTrue(in != null, () -> "skipped: no bytes were recorded for this processor in " + file);
-      List<String> recorded = new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+      List<String> recorded =
+          new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
       Map<String, String> hashes = new TreeMap<>(FixedWork.hashes(dir, backend));
       String got =
           hashes.entrySet().stream()

@@ -120,7 +120,9 @@ final class FixedWork {
           }
         };
     TrainingPlan plan = TrainingPlan.of(rows, OPTIONS);
-    new Trainer(model, plan, OPTIONS, RowEdits.NONE, TrainListener.NONE).keep(sink).run(null, false);
+    new Trainer(model, plan, OPTIONS, RowEdits.NONE, TrainListener.NONE)
+        .keep(sink)
+        .run(null, false);
     put(name, model.adapter().theta());
     return log;
   }
@@ -169,7 +171,8 @@ final class FixedWork {
       at.drawnGradients(SEED, drawn);
       put("drawn-gradients", drawn);
       double[] derivatives = Arrays.stream(at.jvp(v)).flatMapToDouble(Arrays::stream).toArray();
-      hashes.put("directional-derivatives", sha256(Tensor.of(Shape.of(derivatives.length), derivatives)));
+      hashes.put(
+          "directional-derivatives", sha256(Tensor.of(Shape.of(derivatives.length), derivatives)));
     }
   }
 

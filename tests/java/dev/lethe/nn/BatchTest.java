@@ -12,6 +12,7 @@ import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
 import dev.lethe.autograd.op.Dropout;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.Packing;
 import dev.lethe.data.Sample;
 import dev.lethe.format.PeftAdapterConfig;
@@ -159,7 +160,8 @@ class BatchTest {
       double[] values = new double[Math.toIntExact(ones.elements())];
       Arrays.fill(values, 1);
       backend.upload(Tensor.of(ones.shape(), values), ones);
-      backend.dropout().apply(op.seed(), op.probability(), op.keys(), ones, ones, false);
+      backend.run(
+          new DropoutKernels.Apply(op.seed(), op.probability(), op.keys(), ones, ones, false));
       backend.download(ones, Tensor.of(ones.shape(), values));
       int width = (int) op.x().width();
       return IntStream.range(0, samples.size())

@@ -12,6 +12,11 @@ import dev.lethe.tensor.Tensor;
  * @param vectors its format of parameters, gradients and statistics
  */
 public record Arguments(String call, DType activations, DType vectors) {
+  /** Checks a call for a backend. */
+  static void check(KernelCall call, Backend backend) {
+    call.require(new Arguments(call.name(), backend.activationType(), backend.vectorType()));
+  }
+
   /** A tensor in activation format. */
   public void activation(String what, Tensor tensor, long... dims) {
     tensor(what, tensor, activations, dims);
@@ -33,6 +38,20 @@ public record Arguments(String call, DType activations, DType vectors) {
   public void vectorOrNull(String what, Tensor tensor, long... dims) {
     if (tensor != null) {
       tensor(what, tensor, vectors, dims);
+    }
+  }
+
+  /** A tensor in BF16 or vector format. */
+  public void bf16OrVector(String what, Tensor tensor) {
+    if (tensor.dtype() != DType.BF16 && tensor.dtype() != vectors) {
+      that(false, what, "BF16 or " + vectors, tensor);
+    }
+  }
+
+  /** A tensor in vector format, of any shape. */
+  public void anyVector(String what, Tensor tensor) {
+    if (tensor == null || tensor.dtype() != vectors) {
+      that(false, what, "a tensor in " + vectors, tensor);
     }
   }
 
@@ -65,9 +84,8 @@ public record Arguments(String call, DType activations, DType vectors) {
   /** Vectors (P), or (k,P), in vector format that hold a slot. */
   public void holding(String what, LoraSlot slot, Tensor vectors, int rank) {
     rank(what, vectors, rank);
-    that(vectors.dtype() == this.vectors, what, "a tensor in " + this.vectors, vectors);
-    long length = vectors.dim(-1);
-    if (!slot.within(length)) {
+    anyVector(what, vectors);
+    if (!slot.within(vectors.dim(-1))) {
       that(false, what, "vectors that hold " + slot, vectors);
     }
   }

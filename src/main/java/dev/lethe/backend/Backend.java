@@ -78,31 +78,14 @@ public interface Backend extends AutoCloseable {
    * @throws IllegalArgumentException where an argument does not fit the others or this backend
    */
   default void run(KernelCall call) {
-    call.require(new Arguments(call.name(), activationType(), vectorType()));
+    Arguments.check(call, this);
     call.on(kernels());
   }
 
-  EmbeddingKernels embedding();
-
-  RmsNormKernels rmsNorm();
-
-  RopeKernels rope();
-
-  AttentionKernels attention();
-
-  SwiGluKernels swiGlu();
-
-  RowKernels rows();
-
-  DropoutKernels dropout();
-
-  LossKernels loss();
-
-  VectorKernels vectors();
-
-  SketchKernels sketch();
-
-  ReplayKernels replay();
+  /** Arithmetic on vectors of this backend. */
+  default Vectors vectors() {
+    return new Vectors(this);
+  }
 
   /**
    * Prepares work that will be repeated unchanged: the same kernels on the same tensors, whose numbers may

@@ -49,10 +49,27 @@ public final class Require {
     return false;
   }
 
-  /** An integer of a list of indices: at least 0 and below the bound. */
-  public static void index(String what, long position, long index, long bound) {
+  /**
+   * An integer of a list of indices: at least 0 and below the bound. For backends that see the numbers.
+   *
+   * @param what the list
+   */
+  public static void index(KernelCall call, String what, long position, long index, long bound) {
     if (index < 0 || index >= bound) {
-      throw failure(what, "indices 0 to " + (bound - 1), index + " at position " + position);
+      throw failure(
+          call.name() + ": " + what,
+          "indices 0 to " + (bound - 1),
+          index + " at position " + position);
+    }
+  }
+
+  /** An integer of a list of ascending indices without repeats. */
+  public static void ascends(KernelCall call, String what, long position, long before, long index) {
+    if (index <= before) {
+      throw failure(
+          call.name() + ": " + what,
+          "ascending indices without repeats",
+          index + " at position " + position);
     }
   }
 

@@ -4,6 +4,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
+import dev.lethe.backend.RowKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -115,7 +116,7 @@ public final class EkfacBasis implements AutoCloseable {
       if (f.left == null) {
         addTo(turned.row(j), t.scale, out, pass);
       } else {
-        backend.rows().addOuter(t.into ? f.left : f.back, turned.row(j), t.scale, out);
+        backend.run(new RowKernels.AddOuter(t.into ? f.left : f.back, turned.row(j), t.scale, out));
       }
     }
     pass.release(x);

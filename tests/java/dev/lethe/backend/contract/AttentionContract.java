@@ -63,7 +63,12 @@ public final class AttentionContract {
     c.run(
         on ->
             on.backend()
-                .attention()
-                .forward(shape, queries, keys, on.of(q), on.of(k), on.of(v), on.of(o), on.of(lse)));
+                .run(
+                    new AttentionKernels.Forward(
+                        shape,
+                        queries,
+                        keys,
+                        new AttentionKernels.Primal(
+                            on.of(q), on.of(k), on.of(v), on.of(o), on.of(lse)))));
   }
 }

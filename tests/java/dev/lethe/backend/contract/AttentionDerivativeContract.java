@@ -2,8 +2,9 @@ package dev.lethe.backend.contract;
 
 import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.AttentionKernels.Primal;
-import dev.lethe.backend.AttentionKernels.Tangent;
+import dev.lethe.backend.AttentionKernels.Tangents;
 import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.Backend;
 import dev.lethe.backend.Packing;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -53,16 +54,13 @@ public final class AttentionDerivativeContract {
     c.run(
         on ->
             on.backend()
-                .attention()
-                .tangent(
-                    s.shape,
-                    s.packing,
-                    in.primal(on),
-                    on.of(d[0]),
-                    on.of(d[1]),
-                    on.of(d[2]),
-                    on.of(dO),
-                    on.of(mu)));
+                .run(
+                    new AttentionKernels.Tangent(
+                        s.shape,
+                        s.packing,
+                        in.primal(on),
+                        new AttentionKernels.Tangents(
+                            on.of(d[0]), on.of(d[1]), on.of(d[2]), on.of(dO), on.of(mu)))));
   }
 
   private static void backward(KernelCase c, Setting s) {
@@ -74,16 +72,15 @@ public final class AttentionDerivativeContract {
     c.run(
         on ->
             on.backend()
-                .attention()
-                .backward(
-                    s.shape,
-                    s.packing,
-                    in.primal(on),
-                    on.of(gO),
-                    on.of(delta),
-                    on.of(g[0]),
-                    on.of(g[1]),
-                    on.of(g[2])));
+                .run(
+                    new AttentionKernels.Backward(
+                        s.shape,
+                        s.packing,
+                        in.primal(on),
+                        on.of(gO),
+                        on.of(delta),
+                        new AttentionKernels.InputAdjoints(
+                            on.of(g[0]), on.of(g[1]), on.of(g[2])))));
   }
 
   private static void backwardTangent(KernelCase c, Setting s, int present) {
@@ -97,23 +94,22 @@ public final class AttentionDerivativeContract {
     c.run(
         on ->
             on.backend()
-                .attention()
-                .backwardTangent(
-                    s.shape,
-                    s.packing,
-                    in.primal(on),
-                    on.of(gO),
-                    on.of(derived.delta),
-                    new Tangent(
-                        on.of(d[0]),
-                        on.of(d[1]),
-                        on.of(d[2]),
-                        on.of(derived.dO),
-                        on.of(derived.mu)),
-                    on.of(dgO),
-                    on.of(dg[0]),
-                    on.of(dg[1]),
-                    on.of(dg[2])));
+                .run(
+                    new AttentionKernels.BackwardTangent(
+                        s.shape,
+                        s.packing,
+                        in.primal(on),
+                        on.of(gO),
+                        on.of(derived.delta),
+                        new Tangents(
+                            on.of(d[0]),
+                            on.of(d[1]),
+                            on.of(d[2]),
+                            on.of(derived.dO),
+                            on.of(derived.mu)),
+                        on.of(dgO),
+                        new AttentionKernels.InputAdjoints(
+                            on.of(dg[0]), on.of(dg[1]), on.of(dg[2])))));
   }
 
   /** q̇, k̇, v̇ where bits 0, 1, 2 say so. */
@@ -166,16 +162,13 @@ public final class AttentionDerivativeContract {
       Tensor lse = zeros(s.heads(), s.n());
       c.bench()
           .reference()
-          .attention()
-          .forward(
-              s.shape,
-              s.packing,
-              s.packing,
-              q.onReference(),
-              k.onReference(),
-              v.onReference(),
-              o,
-              lse);
+          .run(
+              new AttentionKernels.Forward(
+                  s.shape,
+                  s.packing,
+                  s.packing,
+                  new AttentionKernels.Primal(
+                      q.onReference(), k.onReference(), v.onReference(), o, lse)));
       return new Inputs(q, k, v, c.activationOf("o", o), c.vectorOf("lse", lse));
     }
 
@@ -192,28 +185,28 @@ public final class AttentionDerivativeContract {
   /** What the reference's tangent and backward give to the backward tangent. */
   private record Derived(Slot delta, Slot dO, Slot mu) {
     static Derived of(KernelCase c, Setting s, Inputs in, Slot gO, Slot[] d) {
-      AttentionKernels reference = c.bench().reference().attention();
+      Backend reference = c.bench().reference();
       Tensor delta = zeros(1, s.heads(), s.n());
-      reference.backward(
-          s.shape,
-          s.packing,
-          in.onReference(),
-          gO.onReference().reshape(1, s.n(), s.queryWidth()),
-          delta,
-          zeros(1, s.n(), s.queryWidth()),
-          zeros(1, s.n(), s.keyWidth()),
-          zeros(1, s.n(), s.keyWidth()));
+      reference.run(
+          new AttentionKernels.Backward(
+              s.shape,
+              s.packing,
+              in.onReference(),
+              gO.onReference().reshape(1, s.n(), s.queryWidth()),
+              delta,
+              new AttentionKernels.InputAdjoints(
+                  zeros(1, s.n(), s.queryWidth()),
+                  zeros(1, s.n(), s.keyWidth()),
+                  zeros(1, s.n(), s.keyWidth()))));
       Tensor dO = zeros(s.k, s.n(), s.queryWidth());
       Tensor mu = zeros(s.k, s.heads(), s.n());
-      reference.tangent(
-          s.shape,
-          s.packing,
-          in.onReference(),
-          onReference(d[0]),
-          onReference(d[1]),
-          onReference(d[2]),
-          dO,
-          mu);
+      reference.run(
+          new AttentionKernels.Tangent(
+              s.shape,
+              s.packing,
+              in.onReference(),
+              new AttentionKernels.Tangents(
+                  onReference(d[0]), onReference(d[1]), onReference(d[2]), dO, mu)));
       return new Derived(
           c.vectorOf("delta", delta.reshape(s.heads(), s.n())),
           c.activationOf("dO", dO),

@@ -39,9 +39,13 @@ public final class DropoutContract {
     c.run(
         on ->
             on.backend()
-                .dropout()
-                .apply(
-                    seed, probability, on.of(keys).reshape(rows, 2), on.of(x), on.of(y),
-                    accumulate));
+                .run(
+                    new DropoutKernels.Apply(
+                        seed,
+                        probability,
+                        on.of(keys).reshape(rows, 2),
+                        on.of(x),
+                        on.of(y),
+                        accumulate)));
   }
 }

@@ -46,6 +46,6 @@ public final class EmbeddingContract {
 
   private static void forward(Side on, FrozenEmbedding table, Slot ids, Slot y) {
     Backend backend = on.backend();
-    backend.embedding().forward(table, on.of(ids), on.of(y));
+    backend.run(new EmbeddingKernels.Forward(table, on.of(ids), on.of(y)));
   }
 }

@@ -59,7 +59,7 @@ public final class LossContract {
     Frozen head = c.frozen(size.v, size.d, bias, false);
     Slot x = c.activation(size.deviation, "x", size.m, size.d);
     Slot z = c.output("z", size.m, size.v);
-    c.run(on -> on.backend().loss().logits(on.of(head), on.of(x), on.of(z)));
+    c.run(on -> on.backend().run(new LossKernels.Logits(on.of(head), on.of(x), on.of(z))));
   }
 
   /** Rows of few different numbers: the greatest is there more than once, and the first of them counts. */
@@ -68,7 +68,7 @@ public final class LossContract {
     Arrays.setAll(values, i -> size.deviation * (c.random().nextInt(7) - 3) + 0.0);
     Slot z = c.activationOf("z", Tensor.of(Shape.of(size.m, size.v), values));
     Slot ids = c.indexOutput("ids", size.m);
-    c.run(on -> on.backend().loss().likeliest(on.of(z), on.of(ids)));
+    c.run(on -> on.backend().run(new LossKernels.Likeliest(on.of(z), on.of(ids))));
   }
 
   private static void forward(KernelCase c, Sizes size, boolean hasP, boolean hasGx) {
@@ -82,15 +82,15 @@ public final class LossContract {
     c.run(
         on ->
             on.backend()
-                .loss()
-                .forward(
-                    on.of(head),
-                    on.of(x),
-                    on.of(targets),
-                    on.of(weights),
-                    on.of(rowLoss),
-                    on.of(p),
-                    on.of(gx)));
+                .run(
+                    new LossKernels.Forward(
+                        on.of(head),
+                        on.of(x),
+                        on.of(targets),
+                        on.of(weights),
+                        on.of(rowLoss),
+                        on.of(p),
+                        on.of(gx))));
   }
 
   private static void tangent(KernelCase c, Sizes size, int k) {
@@ -102,8 +102,9 @@ public final class LossContract {
     c.run(
         on ->
             on.backend()
-                .loss()
-                .tangent(on.of(head), on.of(p), on.of(targets), on.of(dx), on.of(dLoss)));
+                .run(
+                    new LossKernels.Tangent(
+                        on.of(head), on.of(p), on.of(targets), on.of(dx), on.of(dLoss))));
   }
 
   private static void backwardTangent(KernelCase c, Sizes size, int k) {
@@ -115,8 +116,9 @@ public final class LossContract {
     c.run(
         on ->
             on.backend()
-                .loss()
-                .backwardTangent(on.of(head), on.of(p), on.of(weights), on.of(dx), on.of(dgx)));
+                .run(
+                    new LossKernels.BackwardTangent(
+                        on.of(head), on.of(p), on.of(weights), on.of(dx), on.of(dgx))));
   }
 
   /** Labels must be the same ones, and rows of weight zero have no adjoint. */
@@ -134,10 +136,16 @@ public final class LossContract {
     c.run(
         on -> {
           on.backend()
-              .loss()
-              .drawn(
-                  on.of(head), on.of(primal.p), on.of(targets), on.of(weights), on.of(primal.gx),
-                  77, on.of(labels), on.of(out));
+              .run(
+                  new LossKernels.Drawn(
+                      on.of(head),
+                      on.of(primal.p),
+                      on.of(targets),
+                      on.of(weights),
+                      on.of(primal.gx),
+                      77,
+                      on.of(labels),
+                      on.of(out)));
           drawn[on.testedSide() ? 0 : 1] = on.indices(on.of(labels));
         });
     assertArrayEquals(drawn[1], drawn[0], "labels");
@@ -152,15 +160,15 @@ public final class LossContract {
     Tensor gx = Tensor.of(Shape.of(size.m, size.d), new double[size.m * size.d]);
     c.bench()
         .reference()
-        .loss()
-        .forward(
-            head.reference(),
-            x.onReference(),
-            targets.onReference(),
-            weights.onReference(),
-            rowLoss,
-            p,
-            gx);
+        .run(
+            new LossKernels.Forward(
+                head.reference(),
+                x.onReference(),
+                targets.onReference(),
+                weights.onReference(),
+                rowLoss,
+                p,
+                gx));
     return new Primal(c.activationOf("p", p), c.activationOf("gx", gx));
   }
 
@@ -171,8 +179,9 @@ public final class LossContract {
     Tensor rowLoss = Tensor.of(Shape.of(size.m), new double[size.m]);
     c.bench()
         .reference()
-        .loss()
-        .forward(head.reference(), x.onReference(), targets.onReference(), null, rowLoss, p, null);
+        .run(
+            new LossKernels.Forward(
+                head.reference(), x.onReference(), targets.onReference(), null, rowLoss, p, null));
     return c.activationOf("p", p);
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.tensor.DType;
@@ -77,7 +78,7 @@ public final class MemoryContract {
       Frozen both = new Frozen(onTested, onReference);
       Slot x = c.activation("x", 7, 3);
       Slot z = c.output("z", 7, 5);
-      c.run(on -> on.backend().loss().logits(on.of(both), on.of(x), on.of(z)));
+      c.run(on -> on.backend().run(new LossKernels.Logits(on.of(both), on.of(x), on.of(z))));
     }
   }
 

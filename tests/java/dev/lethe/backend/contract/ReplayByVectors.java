@@ -6,7 +6,7 @@ import dev.lethe.backend.ReplayKernels.AdamWState;
 import dev.lethe.backend.ReplayKernels.Sgd;
 import dev.lethe.backend.ReplayKernels.SgdState;
 import dev.lethe.backend.ReplayKernels.Step;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.backend.VectorKernels.AdamW;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.tensor.Scope;
@@ -52,7 +52,7 @@ final class ReplayByVectors implements AutoCloseable {
   }
 
   void adamW(AdamW options, Step step) {
-    VectorKernels vectors = on.backend().vectors();
+    Vectors vectors = on.backend().vectors();
     vectors.adamW(
         options, step.learningRate(), step.number(), recorded[0], gradient(step, -1), recorded[1],
         recorded[2]);
@@ -76,7 +76,7 @@ final class ReplayByVectors implements AutoCloseable {
   }
 
   private void descend(Sgd options, double learningRate, Tensor theta, Tensor buffer, Tensor g) {
-    VectorKernels vectors = on.backend().vectors();
+    Vectors vectors = on.backend().vectors();
     if (options.weightDecay() != 0) {
       vectors.axpy(options.weightDecay(), theta, g);
     }

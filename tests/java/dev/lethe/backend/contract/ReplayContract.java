@@ -67,7 +67,8 @@ public final class ReplayContract {
             Step step = in.step(on, number);
             try (ReplayByVectors byVectors = ReplayByVectors.copyOf(on, recorded, runs)) {
               byVectors.adamW(ADAMW, step);
-              on.backend().replay().adamW(ADAMW, step, recorded, runs, on.of(difference));
+              on.backend()
+                  .run(new ReplayKernels.StepAdamW(ADAMW, step, recorded, runs, on.of(difference)));
               byVectors.assertSame(recorded, runs, on.of(difference));
             }
           }
@@ -89,7 +90,8 @@ public final class ReplayContract {
             Step step = in.step(on, number);
             try (ReplayByVectors byVectors = ReplayByVectors.copyOf(on, recorded, runs)) {
               byVectors.sgd(options, step);
-              on.backend().replay().sgd(options, step, recorded, runs, on.of(difference));
+              on.backend()
+                  .run(new ReplayKernels.StepSgd(options, step, recorded, runs, on.of(difference)));
               byVectors.assertSame(recorded, runs, on.of(difference));
             }
           }
@@ -103,10 +105,10 @@ public final class ReplayContract {
     c.run(
         on -> {
           double[] all = new double[1 + s.k];
-          on.backend().replay().squaredNorms(on.of(in.g), on.of(in.change), all);
+          on.backend().run(new ReplayKernels.SquaredNorms(on.of(in.g), on.of(in.change), all));
           norms[on.testedSide() ? 0 : 1] = all;
           double[] same = new double[1 + s.k];
-          on.backend().replay().squaredNorms(on.of(in.g), on.of(none), same);
+          on.backend().run(new ReplayKernels.SquaredNorms(on.of(in.g), on.of(none), same));
           for (double norm : same) {
             assertEquals(all[0], norm, "without a change");
           }
@@ -136,7 +138,8 @@ public final class ReplayContract {
           AdamWState runs = new AdamWState(on.of(thetas), on.of(others[0]), on.of(others[1]));
           for (int number = 1; number <= 3; number++) {
             Step step = in.same(on, number);
-            on.backend().replay().adamW(ADAMW, step, recorded, runs, on.of(difference));
+            on.backend()
+                .run(new ReplayKernels.StepAdamW(ADAMW, step, recorded, runs, on.of(difference)));
           }
           assertRuns(on, recorded.theta(), runs.theta());
           assertRuns(on, recorded.m(), runs.m());
@@ -161,7 +164,8 @@ public final class ReplayContract {
           SgdState runs = new SgdState(on.of(thetas), on.of(buffers[0]));
           for (int number = 1; number <= 3; number++) {
             Step step = in.same(on, number);
-            on.backend().replay().sgd(PLAIN, step, recorded, runs, on.of(difference));
+            on.backend()
+                .run(new ReplayKernels.StepSgd(PLAIN, step, recorded, runs, on.of(difference)));
           }
           assertRuns(on, recorded.theta(), runs.theta());
           assertRuns(on, recorded.buffer(), runs.buffer());

@@ -56,8 +56,9 @@ public final class RmsNormContract {
     c.run(
         on ->
             on.backend()
-                .rmsNorm()
-                .forward(on.of(w), EPSILON, on.of(x), on.of(f), on.of(s), on.of(y), on.of(r)));
+                .run(
+                    new RmsNormKernels.Forward(
+                        on.of(w), EPSILON, on.of(x), on.of(f), on.of(s), on.of(y), on.of(r))));
   }
 
   private static void tangent(
@@ -70,15 +71,13 @@ public final class RmsNormContract {
     c.run(
         on ->
             on.backend()
-                .rmsNorm()
-                .tangent(
-                    on.of(p.w),
-                    on.of(p.s),
-                    on.of(p.r),
-                    on.of(dx),
-                    on.of(df),
-                    on.of(ds),
-                    on.of(dy)));
+                .run(
+                    new RmsNormKernels.Tangent(
+                        new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)),
+                        on.of(dx),
+                        on.of(df),
+                        on.of(ds),
+                        on.of(dy))));
   }
 
   private static void backward(KernelCase c, long k, long n, long d, Residual residual) {
@@ -89,8 +88,12 @@ public final class RmsNormContract {
     c.run(
         on ->
             on.backend()
-                .rmsNorm()
-                .backward(on.of(p.w), on.of(p.s), on.of(p.r), on.of(gs), on.of(gy), on.of(gx)));
+                .run(
+                    new RmsNormKernels.Backward(
+                        new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)),
+                        on.of(gs),
+                        on.of(gy),
+                        on.of(gx))));
   }
 
   private static void backwardTangent(KernelCase c, long k, long n, long d, Residual residual) {
@@ -104,16 +107,14 @@ public final class RmsNormContract {
     c.run(
         on ->
             on.backend()
-                .rmsNorm()
-                .backwardTangent(
-                    on.of(p.w),
-                    on.of(p.s),
-                    on.of(p.r),
-                    on.of(gy),
-                    on.of(ds),
-                    on.of(dgs),
-                    on.of(dgy),
-                    on.of(dgx)));
+                .run(
+                    new RmsNormKernels.BackwardTangent(
+                        new RmsNormKernels.Primal(on.of(p.w), on.of(p.s), on.of(p.r)),
+                        on.of(gy),
+                        on.of(ds),
+                        on.of(dgs),
+                        on.of(dgy),
+                        on.of(dgx))));
   }
 
   /** How the residual's adjoint comes in. */
@@ -140,8 +141,9 @@ public final class RmsNormContract {
       Tensor r = Tensor.of(Shape.of(n), new double[(int) n]);
       c.bench()
           .reference()
-          .rmsNorm()
-          .forward(w.onReference(), EPSILON, s.onReference(), null, null, y, r);
+          .run(
+              new RmsNormKernels.Forward(
+                  w.onReference(), EPSILON, s.onReference(), null, null, y, r));
       return new Primal(w, s, c.vectorOf("r", r));
     }
   }

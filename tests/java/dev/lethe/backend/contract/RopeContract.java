@@ -55,9 +55,11 @@ public final class RopeContract {
         on -> {
           RopeTable table = new RopeTable(on.of(cos), on.of(sin));
           if (back) {
-            on.backend().rope().rotateBack(table, on.of(positions), on.of(x), on.of(y));
+            on.backend()
+                .run(new RopeKernels.Rotate(table, on.of(positions), on.of(x), on.of(y), true));
           } else {
-            on.backend().rope().rotate(table, on.of(positions), on.of(x), on.of(y));
+            on.backend()
+                .run(new RopeKernels.Rotate(table, on.of(positions), on.of(x), on.of(y), false));
           }
         });
   }

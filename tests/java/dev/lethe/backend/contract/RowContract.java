@@ -45,21 +45,21 @@ public final class RowContract {
     Slot indices = c.indices("rows", rows);
     Slot x = c.activation("x", all);
     Slot y = c.output("y", some);
-    c.run(on -> on.backend().rows().gather(on.of(indices), on.of(x), on.of(y)));
+    c.run(on -> on.backend().run(new RowKernels.Gather(on.of(indices), on.of(x), on.of(y))));
   }
 
   private static void scatter(KernelCase c, int[] rows, long[] all, long[] some) {
     Slot indices = c.indices("rows", rows);
     Slot gy = c.activation("gy", some);
     Slot gx = c.output("gx", all);
-    c.run(on -> on.backend().rows().scatter(on.of(indices), on.of(gy), on.of(gx)));
+    c.run(on -> on.backend().run(new RowKernels.Scatter(on.of(indices), on.of(gy), on.of(gx))));
   }
 
   private static void addOuter(KernelCase c, int n, int p, int q) {
     Slot a = c.activation("a", n, p);
     Slot b = c.activation("b", n, q);
     Slot out = c.vectorInOut("out", p, q);
-    c.run(on -> on.backend().rows().addOuter(on.of(a), on.of(b), -0.3, on.of(out)));
+    c.run(on -> on.backend().run(new RowKernels.AddOuter(on.of(a), on.of(b), -0.3, on.of(out))));
   }
 
   private static int[] everySecond(int n) {

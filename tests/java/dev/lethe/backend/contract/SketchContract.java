@@ -40,7 +40,7 @@ public final class SketchContract {
     Slot rows = c.input(s.type, "rows", s.n, s.width);
     Slot v = c.vector("v", s.k, s.width);
     Slot dots = c.vectorOutput("dots", s.k, s.n);
-    c.run(on -> on.backend().sketch().dots(on.of(rows), on.of(v), on.of(dots)));
+    c.run(on -> on.backend().run(new SketchKernels.Dots(on.of(rows), on.of(v), on.of(dots))));
   }
 
   private static void combination(KernelCase c, Sizes s) {
@@ -50,8 +50,9 @@ public final class SketchContract {
     c.run(
         on ->
             on.backend()
-                .sketch()
-                .addCombination(on.of(weights), SCALE, on.of(rows), on.of(out)));
+                .run(
+                    new SketchKernels.AddCombination(
+                        on.of(weights), SCALE, on.of(rows), on.of(out))));
   }
 
   private static void product(KernelCase c, Sizes s) {
@@ -62,20 +63,19 @@ public final class SketchContract {
     c.run(
         on -> {
           on.backend().vectors().copy(on.of(start), on.of(out));
-          on.backend().sketch().addProduct(on.of(rows), on.of(v), SCALE, on.of(out));
+          on.backend().run(new SketchKernels.AddProduct(on.of(rows), on.of(v), SCALE, on.of(out)));
           inTwoCalls(on, on.of(rows), on.of(v), on.of(start), on.of(out));
         });
   }
 
   /** The product has the bytes of its two halves. */
   private static void inTwoCalls(Side on, Tensor rows, Tensor v, Tensor start, Tensor product) {
-    SketchKernels sketch = on.backend().sketch();
     try (Scope scope = on.backend().openScope("two calls")) {
       Tensor dots = scope.allocate(v.dtype(), v.dim(0), rows.dim(0));
       Tensor out = scope.allocate(v.dtype(), v.shape());
       on.backend().vectors().copy(start, out);
-      sketch.dots(rows, v, dots);
-      sketch.addCombination(dots, SCALE, rows, out);
+      on.backend().run(new SketchKernels.Dots(rows, v, dots));
+      on.backend().run(new SketchKernels.AddCombination(dots, SCALE, rows, out));
       assertArrayEquals(on.numbers(out), on.numbers(product), "dots, then combination");
     }
   }

@@ -44,7 +44,7 @@ public final class SwiGluContract {
     Slot a = c.activation(deviation, "a", n, f);
     Slot b = c.activation("b", n, f);
     Slot h = c.output("h", n, f);
-    c.run(on -> on.backend().swiGlu().forward(on.of(a), on.of(b), on.of(h)));
+    c.run(on -> on.backend().run(new SwiGluKernels.Forward(on.of(a), on.of(b), on.of(h))));
   }
 
   private static void tangent(KernelCase c, long k, long n, long f, double deviation, int present) {
@@ -53,7 +53,12 @@ public final class SwiGluContract {
     Slot da = c.activationOrNull((present & 1) != 0, "da", k, n, f);
     Slot db = c.activationOrNull((present & 2) != 0, "db", k, n, f);
     Slot dh = c.output("dh", k, n, f);
-    c.run(on -> on.backend().swiGlu().tangent(on.of(a), on.of(b), on.of(da), on.of(db), on.of(dh)));
+    c.run(
+        on ->
+            on.backend()
+                .run(
+                    new SwiGluKernels.Tangent(
+                        on.of(a), on.of(b), on.of(da), on.of(db), on.of(dh))));
   }
 
   private static void backward(KernelCase c, long k, long n, long f, double deviation) {
@@ -63,7 +68,11 @@ public final class SwiGluContract {
     Slot ga = c.output("ga", k, n, f);
     Slot gb = c.output("gb", k, n, f);
     c.run(
-        on -> on.backend().swiGlu().backward(on.of(a), on.of(b), on.of(gh), on.of(ga), on.of(gb)));
+        on ->
+            on.backend()
+                .run(
+                    new SwiGluKernels.Backward(
+                        on.of(a), on.of(b), on.of(gh), on.of(ga), on.of(gb))));
   }
 
   private static void backwardTangent(
@@ -79,15 +88,15 @@ public final class SwiGluContract {
     c.run(
         on ->
             on.backend()
-                .swiGlu()
-                .backwardTangent(
-                    on.of(a),
-                    on.of(b),
-                    on.of(gh),
-                    on.of(da),
-                    on.of(db),
-                    on.of(dgh),
-                    on.of(dga),
-                    on.of(dgb)));
+                .run(
+                    new SwiGluKernels.BackwardTangent(
+                        on.of(a),
+                        on.of(b),
+                        on.of(gh),
+                        on.of(da),
+                        on.of(db),
+                        on.of(dgh),
+                        on.of(dga),
+                        on.of(dgb))));
   }
 }

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.backend.VectorKernels.AdamW;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -117,7 +117,7 @@ public final class VectorContract {
     Slot g = c.vector("g", n);
     c.run(
         on -> {
-          VectorKernels vectors = on.backend().vectors();
+          Vectors vectors = on.backend().vectors();
           vectors.copy(on.of(square), on.of(v));
           for (int step = 1; step <= 5; step++) {
             adamW(on, options, step, theta, g, m, v);

@@ -1,6 +1,5 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
@@ -8,7 +7,6 @@ import dev.lethe.tensor.Tensor;
 
 /** (A, B, x) ↦ y, or (A, B, x, xₐ) ↦ y where the adapter has an input of its own. */
 record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements BlockRules {
-  private static final Backend BACKEND = new ReferenceBackend();
   private static final double SCALE = 0.7;
   private static final double GRADIENT_SCALE = 1;
 

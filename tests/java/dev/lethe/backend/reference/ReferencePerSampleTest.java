@@ -83,13 +83,13 @@ final class ReferencePerSampleTest {
   void dotsAreThoseWithTheGradients() {
     Tensor v = normals(3, PARAMETERS);
     Tensor dots = Flat.zeros(3, PACKING.count());
-    new ReferenceVectors().fill(dots, 100);
+    BACKEND.vectors().fill(dots, 100);
     BACKEND.run(
         new LoraKernels.PerSampleDot(SLOT, PACKING, v, new LoraKernels.Kept(xa, u, h, gy), dots));
     Tensor samples = perSample(1);
     for (int j = 0; j < 3; j++) {
       for (int i = 0; i < PACKING.count(); i++) {
-        double dot = new ReferenceVectors().dot(samples.row(i), v.row(j));
+        double dot = BACKEND.vectors().dot(samples.row(i), v.row(j));
         assertEquals(100 + dot, dots.row(j).get(i), 1e-12, "direction " + j + ", sample " + i);
       }
     }

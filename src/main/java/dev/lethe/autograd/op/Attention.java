@@ -54,26 +54,20 @@ public record Attention(
 
   @Override
   public void forward(ForwardPass pass) {
-    Slots primal = pass.primal();
-    Tensor out = primal.allocate(o);
-    Tensor sums = primal.allocate(lse);
+    pass.primal().allocate(o);
+    pass.primal().allocate(lse);
     pass.backend()
-        .attention()
-        .forward(
-            shape, packing, packing, primal.get(q), primal.get(k), primal.get(v), out, sums);
+        .run(new AttentionKernels.Forward(shape, packing, packing, kept(pass.primal())));
   }
 
   @Override
   public void tangent(TangentPass pass) {
-    Slots tangent = pass.tangent();
-    Tensor dq = tangent.get(q);
-    Tensor dk = tangent.get(k);
-    Tensor dv = tangent.get(v);
-    Tensor out = tangent.allocate(o);
-    Tensor mu = tangent.allocate(lse);
+    pass.tangent().allocate(o);
+    pass.tangent().allocate(lse);
     pass.backend()
-        .attention()
-        .tangent(shape, packing, primal(pass.primal()), dq, dk, dv, out, mu);
+        .run(
+            new AttentionKernels.Tangent(
+                shape, packing, kept(pass.primal()), tangents(pass.tangent())));
   }
 
   @Override
@@ -81,39 +75,40 @@ public record Attention(
     Slots adjoint = pass.adjoint();
     Tensor gO = adjoint.get(o);
     Tensor delta = adjoint.allocate(lse);
-    Tensor gq = adjoint.allocate(q);
-    Tensor gk = adjoint.allocate(k);
-    Tensor gv = adjoint.allocate(v);
     pass.backend()
-        .attention()
-        .backward(shape, packing, primal(pass.primal()), gO, delta, gq, gk, gv);
+        .run(
+            new AttentionKernels.Backward(
+                shape, packing, kept(pass.primal()), gO, delta, inputAdjoints(adjoint)));
   }
 
   @Override
   public void backwardTangent(BackwardTangentPass pass) {
-    Slots tangent = pass.tangent();
-    Slots adjoint = pass.adjoint();
     Slots adjointTangent = pass.adjointTangent();
-    AttentionKernels.Tangent tangents =
-        new AttentionKernels.Tangent(
-            tangent.get(q), tangent.get(k), tangent.get(v), tangent.get(o), tangent.get(lse));
     pass.backend()
-        .attention()
-        .backwardTangent(
-            shape,
-            packing,
-            primal(pass.primal()),
-            adjoint.single(o),
-            adjoint.single(lse),
-            tangents,
-            adjointTangent.get(o),
-            adjointTangent.allocate(q),
-            adjointTangent.allocate(k),
-            adjointTangent.allocate(v));
+        .run(
+            new AttentionKernels.BackwardTangent(
+                shape,
+                packing,
+                kept(pass.primal()),
+                pass.adjoint().single(o),
+                pass.adjoint().single(lse),
+                tangents(pass.tangent()),
+                adjointTangent.get(o),
+                inputAdjoints(adjointTangent)));
   }
 
-  private AttentionKernels.Primal primal(Slots slots) {
+  private AttentionKernels.Primal kept(Slots primal) {
     return new AttentionKernels.Primal(
-        slots.get(q), slots.get(k), slots.get(v), slots.get(o), slots.get(lse));
+        primal.get(q), primal.get(k), primal.get(v), primal.get(o), primal.get(lse));
+  }
+
+  private AttentionKernels.Tangents tangents(Slots tangent) {
+    return new AttentionKernels.Tangents(
+        tangent.get(q), tangent.get(k), tangent.get(v), tangent.get(o), tangent.get(lse));
+  }
+
+  private AttentionKernels.InputAdjoints inputAdjoints(Slots adjoint) {
+    return new AttentionKernels.InputAdjoints(
+        adjoint.allocate(q), adjoint.allocate(k), adjoint.allocate(v));
   }
 }

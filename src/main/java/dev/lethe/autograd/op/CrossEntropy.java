@@ -1,6 +1,7 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Packing;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -87,8 +88,9 @@ public record CrossEntropy(
     boolean wantsAdjoint = adjoint != null && x.active();
     Tensor gx = wantsAdjoint ? adjoint.allocate(x).row(0) : null;
     pass.backend()
-        .loss()
-        .forward(head, primal.get(x), targets, weights, losses, softmax, gx);
+        .run(
+            new LossKernels.Forward(
+                head, primal.get(x), targets, weights, losses, softmax, gx));
   }
 
   /** Row loss tangents (k,1,M). */
@@ -96,9 +98,9 @@ public record CrossEntropy(
   public void tangent(TangentPass pass) {
     Tensor dLoss = pass.tangent().allocate(loss);
     Tensor rows = dLoss.reshape(dLoss.dim(0), x.rows());
+    Tensor dx = pass.tangent().get(x);
     pass.backend()
-        .loss()
-        .tangent(head, pass.primal().get(p), targets, pass.tangent().get(x), rows);
+        .run(new LossKernels.Tangent(head, pass.primal().get(p), targets, dx, rows));
   }
 
   /** The adjoint of x, by running the losses again: for who did not ask the first run for it. */
@@ -108,8 +110,9 @@ public record CrossEntropy(
     try (Scope scratch = pass.backend().openScope("loss")) {
       Tensor losses = scratch.allocate(pass.backend().vectorType(), x.rows());
       pass.backend()
-          .loss()
-          .forward(head, pass.primal().get(x), targets, weights, losses, null, gx);
+          .run(
+              new LossKernels.Forward(
+                  head, pass.primal().get(x), targets, weights, losses, null, gx));
     }
   }
 
@@ -125,7 +128,8 @@ public record CrossEntropy(
   public void curvature(TangentPass pass, Slots adjoint) {
     Tensor dx = pass.tangent().get(x);
     Tensor gx = adjoint.allocate(x);
-    pass.backend().loss().backwardTangent(head, pass.primal().get(p), weights, dx, gx);
+    pass.backend()
+        .run(new LossKernels.BackwardTangent(head, pass.primal().get(p), weights, dx, gx));
   }
 
   /**
@@ -139,7 +143,8 @@ public record CrossEntropy(
     Tensor drawn = pass.adjoint().allocate(x);
     Tensor labels = scratch.allocate(DType.I32, drawn.dim(0), x.rows());
     pass.backend()
-        .loss()
-        .drawn(head, pass.primal().get(p), targets, weights, gx, seed, labels, drawn);
+        .run(
+            new LossKernels.Drawn(
+                head, pass.primal().get(p), targets, weights, gx, seed, labels, drawn));
   }
 }

@@ -1,6 +1,7 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.DropoutKernels;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -23,14 +24,16 @@ public record Dropout(double probability, long seed, Tensor keys, Value x, Value
 
   @Override
   public void map(Backend backend, Slots slots) {
-    backend.dropout().apply(seed, probability, keys, slots.get(x), slots.allocate(y), false);
+    Tensor in = slots.get(x);
+    backend.run(
+        new DropoutKernels.Apply(seed, probability, keys, in, slots.allocate(y), false));
   }
 
   @Override
   public void transposed(Backend backend, Slots slots) {
     boolean accumulate = slots.has(x);
-    backend
-        .dropout()
-        .apply(seed, probability, keys, slots.get(y), slots.accumulated(x), accumulate);
+    Tensor gy = slots.get(y);
+    Tensor gx = slots.accumulated(x);
+    backend.run(new DropoutKernels.Apply(seed, probability, keys, gy, gx, accumulate));
   }
 }

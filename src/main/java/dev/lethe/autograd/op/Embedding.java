@@ -1,5 +1,6 @@
 package dev.lethe.autograd.op;
 
+import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -19,6 +20,6 @@ public record Embedding(FrozenEmbedding table, Tensor ids, Value y) implements S
 
   @Override
   public void forward(ForwardPass pass) {
-    pass.backend().embedding().forward(table, ids, pass.primal().allocate(y));
+    pass.backend().run(new EmbeddingKernels.Forward(table, ids, pass.primal().allocate(y)));
   }
 }

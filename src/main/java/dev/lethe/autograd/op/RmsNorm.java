@@ -1,5 +1,6 @@
 package dev.lethe.autograd.op;
 
+import dev.lethe.backend.RmsNormKernels;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 
@@ -55,46 +56,44 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
     Tensor normed = primal.allocate(y);
     Tensor reciprocal = primal.allocate(r).row(0);
     pass.backend()
-        .rmsNorm()
-        .forward(weight, epsilon, primal.get(x), residual, sum, normed, reciprocal);
+        .run(
+            new RmsNormKernels.Forward(
+                weight, epsilon, primal.get(x), residual, sum, normed, reciprocal));
   }
 
   @Override
   public void tangent(TangentPass pass) {
     Slots tangent = pass.tangent();
-    Tensor sum = pass.primal().get(s);
-    Tensor reciprocal = pass.primal().single(r);
     Tensor dx = tangent.get(x);
     Tensor df = ResidualNorm.orNull(tangent, f);
     Tensor ds = sumTangent(tangent);
-    pass.backend()
-        .rmsNorm()
-        .tangent(weight, sum, reciprocal, dx, df, ds, tangent.allocate(y));
+    Tensor dy = tangent.allocate(y);
+    pass.backend().run(new RmsNormKernels.Tangent(kept(pass.primal()), dx, df, ds, dy));
   }
 
   @Override
   public void backward(BackwardPass pass) {
     Slots adjoint = pass.adjoint();
-    Tensor sum = pass.primal().get(s);
-    Tensor reciprocal = pass.primal().single(r);
     Tensor gs = hasResidual() ? adjoint.get(s) : null;
-    Tensor gy = adjoint.get(y);
     Tensor gx = inputAdjoint(adjoint);
-    pass.backend().rmsNorm().backward(weight, sum, reciprocal, gs, gy, gx);
+    pass.backend()
+        .run(new RmsNormKernels.Backward(kept(pass.primal()), gs, adjoint.get(y), gx));
   }
 
   @Override
   public void backwardTangent(BackwardTangentPass pass) {
     Slots adjointTangent = pass.adjointTangent();
-    Tensor sum = pass.primal().get(s);
-    Tensor reciprocal = pass.primal().single(r);
     Tensor gy = pass.adjoint().single(y);
     Tensor ds = pass.tangent().get(s);
     Tensor dgs = hasResidual() ? adjointTangent.get(s) : null;
-    Tensor dgy = adjointTangent.get(y);
     Tensor dgx = inputAdjoint(adjointTangent);
     pass.backend()
-        .rmsNorm()
-        .backwardTangent(weight, sum, reciprocal, gy, ds, dgs, dgy, dgx);
+        .run(
+            new RmsNormKernels.BackwardTangent(
+                kept(pass.primal()), gy, ds, dgs, adjointTangent.get(y), dgx));
+  }
+
+  private RmsNormKernels.Primal kept(Slots primal) {
+    return new RmsNormKernels.Primal(weight, primal.get(s), primal.single(r));
   }
 }

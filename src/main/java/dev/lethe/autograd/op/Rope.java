@@ -1,6 +1,7 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RopeTable;
 import dev.lethe.tensor.Tensor;
 
@@ -19,12 +20,16 @@ public record Rope(RopeTable table, Tensor positions, Value x, Value y) implemen
   @Override
   public void map(Backend backend, Slots slots) {
     slots.share(x, y);
-    backend.rope().rotate(table, positions, slots.get(y), slots.get(y));
+    rotate(backend, slots.get(y), false);
   }
 
   @Override
   public void transposed(Backend backend, Slots slots) {
     slots.share(y, x);
-    backend.rope().rotateBack(table, positions, slots.get(x), slots.get(x));
+    rotate(backend, slots.get(x), true);
+  }
+
+  private void rotate(Backend backend, Tensor inPlace, boolean back) {
+    backend.run(new RopeKernels.Rotate(table, positions, inPlace, inPlace, back));
   }
 }

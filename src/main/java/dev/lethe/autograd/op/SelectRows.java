@@ -1,6 +1,7 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.RowKernels;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -17,11 +18,11 @@ public record SelectRows(Tensor rows, Value x, Value y) implements LinearMap {
 
   @Override
   public void map(Backend backend, Slots slots) {
-    backend.rows().gather(rows, slots.get(x), slots.allocate(y));
+    backend.run(new RowKernels.Gather(rows, slots.get(x), slots.allocate(y)));
   }
 
   @Override
   public void transposed(Backend backend, Slots slots) {
-    backend.rows().scatter(rows, slots.get(y), slots.allocate(x));
+    backend.run(new RowKernels.Scatter(rows, slots.get(y), slots.allocate(x)));
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.autograd.op;
 
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 
@@ -42,7 +43,8 @@ public record SwiGlu(Value a, Value b, Value h) implements Op {
   @Override
   public void forward(ForwardPass pass) {
     Slots primal = pass.primal();
-    pass.backend().swiGlu().forward(primal.get(a), primal.get(b), primal.allocate(h));
+    pass.backend()
+        .run(new SwiGluKernels.Forward(primal.get(a), primal.get(b), primal.allocate(h)));
   }
 
   @Override
@@ -52,8 +54,8 @@ public record SwiGlu(Value a, Value b, Value h) implements Op {
     Tensor da = tangent.get(a);
     Tensor db = tangent.get(b);
     pass.backend()
-        .swiGlu()
-        .tangent(primal.get(a), primal.get(b), da, db, tangent.allocate(h));
+        .run(
+            new SwiGluKernels.Tangent(primal.get(a), primal.get(b), da, db, tangent.allocate(h)));
   }
 
   @Override
@@ -62,7 +64,8 @@ public record SwiGlu(Value a, Value b, Value h) implements Op {
     Slots adjoint = pass.adjoint();
     Tensor ga = adjoint.allocate(a);
     Tensor gb = adjoint.allocate(b);
-    pass.backend().swiGlu().backward(primal.get(a), primal.get(b), adjoint.get(h), ga, gb);
+    pass.backend()
+        .run(new SwiGluKernels.Backward(primal.get(a), primal.get(b), adjoint.get(h), ga, gb));
   }
 
   @Override
@@ -75,8 +78,8 @@ public record SwiGlu(Value a, Value b, Value h) implements Op {
     Tensor dga = adjointTangent.allocate(a);
     Tensor dgb = adjointTangent.allocate(b);
     pass.backend()
-        .swiGlu()
-        .backwardTangent(
-            primal.get(a), primal.get(b), gh, tangent.get(a), tangent.get(b), dgh, dga, dgb);
+        .run(
+            new SwiGluKernels.BackwardTangent(
+                primal.get(a), primal.get(b), gh, tangent.get(a), tangent.get(b), dgh, dga, dgb));
   }
 }

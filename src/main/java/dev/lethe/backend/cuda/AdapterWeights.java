@@ -34,20 +34,11 @@ final class AdapterWeights implements AutoCloseable {
     plain = scope.allocate(cuda.type(), own + k, plainA ? sizeA : sizeB);
     scaled = scope.allocate(cuda.type(), Math.max(1, k), halves() * (plainA ? sizeB : sizeA));
     cuda.kernel("lora_adapter")
-        .with(theta)
-        .with(v)
-        .with(v == null ? 0 : v.dim(1))
-        .with(k)
-        .with(plain)
-        .with(plainA ? slot.aOffset() : slot.bOffset())
-        .with(plain.dim(1))
-        .with(scaled)
-        .with(plainA ? slot.bOffset() : slot.aOffset())
-        .with(plainA ? slot.out() : slot.rank())
-        .with(plainA ? slot.rank() : slot.in())
-        .with(scaledStride())
-        .with(plainA ? slot.rank() : sizeA)
-        .with((float) factor)
+        .with(theta).with(v).with(v == null ? 0 : v.dim(1)).with(k).with(plain)
+        .with(plainA ? slot.aOffset() : slot.bOffset()).with(plain.dim(1)).with(scaled)
+        .with(plainA ? slot.bOffset() : slot.aOffset()).with(plainA ? slot.out() : slot.rank())
+        .with(plainA ? slot.rank() : slot.in()).with(scaledStride())
+        .with(plainA ? slot.rank() : sizeA).with((float) factor)
         .run(cuda.elements(plain.elements() + scaled.elements()));
   }
 
@@ -88,12 +79,7 @@ final class AdapterWeights implements AutoCloseable {
     long r = first.dim(2);
     Tensor both = scope.allocate(cuda.type(), directions, n, 2 * r);
     cuda.kernel("lora_join")
-        .with(first)
-        .with(second)
-        .with(both)
-        .with(directions * n)
-        .with(n)
-        .with(r)
+        .with(first).with(second).with(both).with(directions * n).with(n).with(r)
         .run(cuda.elements(both.elements()));
     return Cuda.matrix(both);
   }

@@ -3,7 +3,8 @@ package dev.lethe.backend.selftest;
 import static dev.lethe.backend.selftest.KernelCheck.of;
 
 import dev.lethe.backend.AttentionKernels.Primal;
-import dev.lethe.backend.AttentionKernels.Tangent;
+import dev.lethe.backend.AttentionKernels.Tangents;
+import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.Packing;
 import dev.lethe.tensor.Tensor;
@@ -44,16 +45,17 @@ final class AttentionChecks {
   private static void decoding(Stage s, AttentionShape shape) {
     Packing query = Packing.ofLengths(1);
     Packing cache = Packing.ofLengths(19);
-    s.backend.attention()
-        .forward(
+    s.backend.run(
+        new AttentionKernels.Forward(
             shape,
             query,
             cache,
-            s.in(1, shape.queryWidth()),
-            s.in(19, shape.keyWidth()),
-            s.in(19, shape.keyWidth()),
-            s.out(1, shape.queryWidth()),
-            null);
+            new AttentionKernels.Primal(
+                s.in(1, shape.queryWidth()),
+                s.in(19, shape.keyWidth()),
+                s.in(19, shape.keyWidth()),
+                s.out(1, shape.queryWidth()),
+                null)));
   }
 
   /** One shape; later modes take what the earlier ones of the same backend gave. */
@@ -76,7 +78,7 @@ final class AttentionChecks {
       Tensor o = s.out(q());
       Tensor lse = s.vectorOut(shape.heads(), packing.rows());
       Primal p = new Primal(s.in(q()), s.in(key()), s.in(key()), o, lse);
-      s.backend.attention().forward(shape, packing, packing, p.q(), p.k(), p.v(), o, lse);
+      s.backend.run(new AttentionKernels.Forward(shape, packing, packing, p));
       return p;
     }
 
@@ -84,16 +86,15 @@ final class AttentionChecks {
       tangent(forward());
     }
 
-    private Tangent tangent(Primal p) {
-      Tangent t =
-          new Tangent(
+    private Tangents tangent(Primal p) {
+      Tangents t =
+          new Tangents(
               s.in(q(K)),
               s.in(key(K)),
               s.in(key(K)),
               s.out(q(K)),
               s.vectorOut(K, shape.heads(), packing.rows()));
-      s.backend.attention()
-          .tangent(shape, packing, p, t.dq(), t.dk(), t.dv(), t.dO(), t.mu());
+      s.backend.run(new AttentionKernels.Tangent(shape, packing, p, t));
       return t;
     }
 
@@ -103,9 +104,14 @@ final class AttentionChecks {
 
     private Tensor backward(Primal p, Tensor gO) {
       Tensor delta = s.vectorOut(1, shape.heads(), packing.rows());
-      s.backend.attention()
-          .backward(
-              shape, packing, p, gO, delta, s.out(q(1)), s.out(key(1)), s.out(key(1)));
+      s.backend.run(
+          new AttentionKernels.Backward(
+              shape,
+              packing,
+              p,
+              gO,
+              delta,
+              new AttentionKernels.InputAdjoints(s.out(q(1)), s.out(key(1)), s.out(key(1)))));
       return delta;
     }
 
@@ -113,9 +119,9 @@ final class AttentionChecks {
       Primal p = forward();
       Tensor gO = s.in(q(1));
       Tensor delta = backward(p, gO);
-      Tangent t = tangent(p);
-      s.backend.attention()
-          .backwardTangent(
+      Tangents t = tangent(p);
+      s.backend.run(
+          new AttentionKernels.BackwardTangent(
               shape,
               packing,
               p,
@@ -123,9 +129,7 @@ final class AttentionChecks {
               delta.row(0),
               t,
               s.in(q(K)),
-              s.out(q(K)),
-              s.out(key(K)),
-              s.out(key(K)));
+              new AttentionKernels.InputAdjoints(s.out(q(K)), s.out(key(K)), s.out(key(K)))));
     }
   }
 }

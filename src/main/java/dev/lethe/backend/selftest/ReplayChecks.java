@@ -6,6 +6,8 @@ import dev.lethe.backend.ReplayKernels.AdamWState;
 import dev.lethe.backend.ReplayKernels.Sgd;
 import dev.lethe.backend.ReplayKernels.SgdState;
 import dev.lethe.backend.ReplayKernels.Step;
+import dev.lethe.backend.ReplayKernels;
+import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -24,12 +26,27 @@ final class ReplayChecks {
 
   static List<KernelCheck> all() {
     return List.of(
-        of("sketch", "dots", (s, i) -> s.backend.sketch().dots(
-            sketch(s, i), s.vector(K, LENGTHS[i]), s.vectorOut(K, ROWS[i]))),
-        of("sketch", "addCombination", (s, i) -> s.backend.sketch().addCombination(
-            s.vector(K, ROWS[i]), SCALE, sketch(s, i), s.sum(K, LENGTHS[i]))),
-        of("sketch", "addProduct", (s, i) -> s.backend.sketch().addProduct(
-            sketch(s, i), s.vector(K, LENGTHS[i]), SCALE, s.sum(K, LENGTHS[i]))),
+        of(
+            "sketch",
+            "dots",
+            (s, i) ->
+                s.backend.run(
+                    new SketchKernels.Dots(
+                        sketch(s, i), s.vector(K, LENGTHS[i]), s.vectorOut(K, ROWS[i])))),
+        of(
+            "sketch",
+            "addCombination",
+            (s, i) ->
+                s.backend.run(
+                    new SketchKernels.AddCombination(
+                        s.vector(K, ROWS[i]), SCALE, sketch(s, i), s.sum(K, LENGTHS[i])))),
+        of(
+            "sketch",
+            "addProduct",
+            (s, i) ->
+                s.backend.run(
+                    new SketchKernels.AddProduct(
+                        sketch(s, i), s.vector(K, LENGTHS[i]), SCALE, s.sum(K, LENGTHS[i])))),
         of("replay", "adamW", ReplayChecks::adamW),
         of("replay", "sgd", ReplayChecks::sgd),
         of("replay", "squaredNorms", ReplayChecks::squaredNorms));
@@ -49,19 +66,23 @@ final class ReplayChecks {
     int n = LENGTHS[i];
     AdamWState recorded = new AdamWState(s.sum(n), s.sum(n), s.sum(n));
     AdamWState runs = new AdamWState(s.sum(K, n), s.sum(K, n), s.sum(K, n));
-    s.backend.replay().adamW(options, step(s, n), recorded, runs, s.vectorOut(K, n));
+    s.backend.run(
+        new ReplayKernels.StepAdamW(options, step(s, n), recorded, runs, s.vectorOut(K, n)));
   }
 
   private static void sgd(Stage s, int i) {
     int n = LENGTHS[i];
     SgdState recorded = new SgdState(s.sum(n), s.sum(n));
     SgdState runs = new SgdState(s.sum(K, n), s.sum(K, n));
-    s.backend.replay().sgd(new Sgd(0.9, 0.01), step(s, n), recorded, runs, s.vectorOut(K, n));
+    s.backend.run(
+        new ReplayKernels.StepSgd(
+            new Sgd(0.9, 0.01), step(s, n), recorded, runs, s.vectorOut(K, n)));
   }
 
   private static void squaredNorms(Stage s, int i) {
     double[] norms = new double[1 + K];
-    s.backend.replay().squaredNorms(s.bf16(LENGTHS[i]), s.vector(K, LENGTHS[i]), norms);
+    s.backend.run(
+        new ReplayKernels.SquaredNorms(s.bf16(LENGTHS[i]), s.vector(K, LENGTHS[i]), norms));
     Tensor result = s.vectorOut(1 + K);
     s.backend.upload(Tensor.of(Shape.of(1 + K), norms), result);
   }

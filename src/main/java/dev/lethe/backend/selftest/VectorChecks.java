@@ -3,6 +3,7 @@ package dev.lethe.backend.selftest;
 import static dev.lethe.backend.selftest.KernelCheck.of;
 
 import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -26,7 +27,7 @@ final class VectorChecks {
   }
 
   private static void dot(Stage s, int i) {
-    VectorKernels vectors = s.backend.vectors();
+    Vectors vectors = s.backend.vectors();
     double dot = vectors.dot(s.vector(LENGTHS[i]), s.vector(LENGTHS[i]));
     Tensor result = s.vectorOut(1);
     s.backend.upload(Tensor.of(Shape.of(1), dot), result);
