@@ -23,7 +23,7 @@ public class AttentionBenchmark extends KernelBenchmark {
   private final AttentionShape shape = new AttentionShape(HEADS, HEADS, SIZE, 0);
   private final Packing packing = Packing.ofLengths(T, T, T, T);
   private AttentionKernels.Primal primal;
-  private AttentionKernels.Tangent tangent;
+  private AttentionKernels.Tangents tangent;
   private Tensor gO;
   private Tensor delta;
   private Tensor dgO;
@@ -37,7 +37,7 @@ public class AttentionBenchmark extends KernelBenchmark {
         new AttentionKernels.Primal(
             in(N, WIDTH), in(N, WIDTH), in(N, WIDTH), out(N, WIDTH), vectorOut(HEADS, N));
     tangent =
-        new AttentionKernels.Tangent(
+        new AttentionKernels.Tangents(
             in(1, N, WIDTH),
             in(1, N, WIDTH),
             in(1, N, WIDTH),
