@@ -41,6 +41,7 @@ public final class SelfTest {
     List<KernelCheck> checks =
         Stream.of(
                 LayerChecks.all(),
+                LayerNormChecks.all(),
                 LoraChecks.all(),
                 AttentionChecks.all(),
                 VectorChecks.all(),
