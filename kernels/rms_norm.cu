@@ -3,22 +3,6 @@
 // because later modes see it so.
 #include "row_pieces.cuh"
 
-// x + f at an address, as T holds it; a null f is zero, as is a null x.
-template <class T, int W>
-DEVICE Piece<W> rounded_sum(const T* x, const T* f, int64_t at) {
-  Piece<W> a = load_or_zero<W>(x, at);
-  Piece<W> b = load_or_zero<W>(f, at);
-  return each<W>([&](int e) { return to_float(from_float<T>(a.v[e] + b.v[e])); });
-}
-
-// As keep_row, of the sum of two rows.
-template <class T, int W>
-DEVICE auto keep_sum(int d, const T* x, const T* f, int64_t row) {
-  int first = static_cast<int>(threadIdx.x) * W;
-  Piece<W> kept = first < d ? rounded_sum<T, W>(x, f, row + first) : filled<W>(0.f);
-  return [=](int i) { return i == first ? kept : rounded_sum<T, W>(x, f, row + i); };
-}
-
 template <class T, int W>
 DEVICE void forward_row(const T* w, const T* x, const T* f, T* s, T* y, float* r, int d, float epsilon) {
   int64_t row = static_cast<int64_t>(blockIdx.x) * d;

@@ -48,6 +48,22 @@ DEVICE auto keep_row(int d, const T* row) {
   return [=](int i) { return opened(i == first ? kept : load_raw<W>(row + i)); };
 }
 
+// x + f at an address, as T holds it; a null f is zero, as is a null x.
+template <class T, int W>
+DEVICE Piece<W> rounded_sum(const T* x, const T* f, int64_t at) {
+  Piece<W> a = load_or_zero<W>(x, at);
+  Piece<W> b = load_or_zero<W>(f, at);
+  return each<W>([&](int e) { return to_float(from_float<T>(a.v[e] + b.v[e])); });
+}
+
+// As keep_row, of the sum of two rows.
+template <class T, int W>
+DEVICE auto keep_sum(int d, const T* x, const T* f, int64_t row) {
+  int first = static_cast<int>(threadIdx.x) * W;
+  Piece<W> kept = first < d ? rounded_sum<T, W>(x, f, row + first) : filled<W>(0.f);
+  return [=](int i) { return i == first ? kept : rounded_sum<T, W>(x, f, row + i); };
+}
+
 // The sum of the elements of body(i), over this thread's pieces and then over the block.
 template <int W, class Body>
 DEVICE float row_sum(int d, Body body) {

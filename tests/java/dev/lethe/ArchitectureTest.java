@@ -13,6 +13,8 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
+import dev.lethe.autograd.op.CrossEntropy;
+import dev.lethe.autograd.op.Op;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -86,6 +88,19 @@ class ArchitectureTest {
   @Test
   void packagesHaveNoCycles() {
     check(slices().matching(ROOT + ".(**)").should().beFreeOfCycles());
+  }
+
+  /** What runs passes asks an operation, whichever it is; the loss, the end of each tape, is asked by name. */
+  @Test
+  void passesNameNoOperation() {
+    check(
+        noClasses()
+            .that()
+            .resideInAPackage(ROOT + ".autograd")
+            .should()
+            .dependOnClassesThat(
+                JavaClass.Predicates.implement(Op.class)
+                    .and(DescribedPredicate.not(JavaClass.Predicates.type(CrossEntropy.class)))));
   }
 
   @Test

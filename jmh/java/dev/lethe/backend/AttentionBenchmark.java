@@ -23,7 +23,7 @@ public class AttentionBenchmark extends KernelBenchmark {
   private final AttentionShape shape = new AttentionShape(HEADS, HEADS, SIZE, 0);
   private final Packing packing = Packing.ofLengths(T, T, T, T);
   private AttentionKernels.Primal primal;
-  private AttentionKernels.Tangent tangent;
+  private AttentionKernels.Tangents tangent;
   private Tensor gO;
   private Tensor delta;
   private Tensor dgO;
@@ -37,7 +37,7 @@ public class AttentionBenchmark extends KernelBenchmark {
         new AttentionKernels.Primal(
             in(N, WIDTH), in(N, WIDTH), in(N, WIDTH), out(N, WIDTH), vectorOut(HEADS, N));
     tangent =
-        new AttentionKernels.Tangent(
+        new AttentionKernels.Tangents(
             in(1, N, WIDTH),
             in(1, N, WIDTH),
             in(1, N, WIDTH),
@@ -74,29 +74,35 @@ public class AttentionBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void backwardTangent(Counters.Flops work) {
-    backend
-        .attention()
-        .backwardTangent(
-            shape, packing, primal, gO.row(0), delta.row(0), tangent, dgO, outQ, outK, outV);
+    backend.run(
+        new AttentionKernels.BackwardTangent(
+            shape,
+            packing,
+            primal,
+            gO.row(0),
+            delta.row(0),
+            tangent,
+            dgO,
+            new AttentionKernels.InputAdjoints(outQ, outK, outV)));
     work.flops += 12 * PRODUCT;
   }
 
   private void runForward() {
-    backend
-        .attention()
-        .forward(
-            shape, packing, packing, primal.q(), primal.k(), primal.v(), primal.o(), primal.lse());
+    backend.run(new AttentionKernels.Forward(shape, packing, packing, primal));
   }
 
   private void runTangent() {
-    backend
-        .attention()
-        .tangent(
-            shape, packing, primal, tangent.dq(), tangent.dk(), tangent.dv(), tangent.dO(),
-            tangent.mu());
+    backend.run(new AttentionKernels.Tangent(shape, packing, primal, tangent));
   }
 
   private void runBackward() {
-    backend.attention().backward(shape, packing, primal, gO, delta, outQ, outK, outV);
+    backend.run(
+        new AttentionKernels.Backward(
+            shape,
+            packing,
+            primal,
+            gO,
+            delta,
+            new AttentionKernels.InputAdjoints(outQ, outK, outV)));
   }
 }

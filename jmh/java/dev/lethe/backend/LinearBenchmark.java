@@ -48,7 +48,7 @@ public class LinearBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void forward(Counters.Flops work) {
-    backend.lora().forward(layer, null, x, x, null, y);
+    backend.run(new LoraKernels.Forward(layer, null, x, x, null, y));
     work.flops += flops;
   }
 
@@ -68,7 +68,9 @@ public class LinearBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void backward(Counters.Flops work) {
-    backend.lora().backward(layer, null, gy, null, gx, null, false);
+    backend.run(
+        new LoraKernels.Backward(
+            layer, null, gy, null, new LoraKernels.InputAdjoint(gx, null, false)));
     work.flops += flops;
   }
 }

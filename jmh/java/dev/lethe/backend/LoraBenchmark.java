@@ -58,47 +58,64 @@ public class LoraBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void forward(Counters.Flops work) {
-    backend.lora().forward(layer, theta, x, x, u, y.row(0));
+    backend.run(new LoraKernels.Forward(layer, theta, x, x, u, y.row(0)));
     work.flops += FROZEN + PAIR;
   }
 
   @Benchmark
   public void tangent(Counters.Flops work) {
-    backend.lora().tangent(layer, theta, v, x, u, dx, null, du, y);
+    backend.run(
+        new LoraKernels.Tangent(
+            layer, theta, v, x, u, new LoraKernels.InputTangent(dx, null), du, y));
     work.flops += FROZEN + 2 * PAIR;
   }
 
   @Benchmark
   public void backward(Counters.Flops work) {
-    backend.lora().backward(layer, theta, gy, h, gx, null, false);
+    backend.run(
+        new LoraKernels.Backward(
+            layer, theta, gy, h, new LoraKernels.InputAdjoint(gx, null, false)));
     work.flops += FROZEN + PAIR;
   }
 
   @Benchmark
   public void backwardTangent(Counters.Flops work) {
-    backend
-        .lora()
-        .backwardTangent(layer, theta, v, gy.row(0), h.row(0), dgy, dh, gx, null, false);
+    backend.run(
+        new LoraKernels.BackwardTangent(
+            layer,
+            theta,
+            v,
+            gy.row(0),
+            h.row(0),
+            dgy,
+            dh,
+            new LoraKernels.InputAdjoint(gx, null, false)));
     work.flops += FROZEN + 2 * PAIR;
   }
 
   @Benchmark
   public void gradient(Counters.Flops work) {
-    backend.lora().gradient(slot, x, u, h, gy, 1e-3, g);
+    backend.run(new LoraKernels.Gradient(slot, new LoraKernels.Kept(x, u, h, gy), 1e-3, g));
     work.flops += PAIR;
   }
 
   @Benchmark
   public void gradientTangent(Counters.Flops work) {
-    backend
-        .lora()
-        .gradientTangent(slot, x, u, dx, du, h.row(0), gy.row(0), dh, dgy, 1e-3, g);
+    backend.run(
+        new LoraKernels.GradientTangent(
+            slot,
+            new LoraKernels.Kept(x, u, h.row(0), gy.row(0)),
+            new LoraKernels.KeptTangent(dx, du, dh, dgy),
+            1e-3,
+            g));
     work.flops += 2 * PAIR;
   }
 
   @Benchmark
   public void perSampleGradient(Counters.Flops work) {
-    backend.lora().perSampleGradient(slot, packing, x, u, h.row(0), gy.row(0), 1, perSample);
+    backend.run(
+        new LoraKernels.PerSampleGradient(
+            slot, packing, new LoraKernels.Kept(x, u, h.row(0), gy.row(0)), 1, perSample));
     work.flops += PAIR;
   }
 }

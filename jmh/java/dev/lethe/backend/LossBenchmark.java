@@ -36,30 +36,30 @@ public class LossBenchmark extends KernelBenchmark {
     gx = out(1, M, D);
     dx = in(1, M, D);
     dLoss = vectorOut(1, M);
-    backend.loss().forward(head, x, targets, weights, rowLoss, p, gx.row(0));
+    backend.run(new LossKernels.Forward(head, x, targets, weights, rowLoss, p, gx.row(0)));
   }
 
   @Benchmark
   public void forward(Counters.Flops work) {
-    backend.loss().forward(head, x, targets, null, rowLoss, null, null);
+    backend.run(new LossKernels.Forward(head, x, targets, null, rowLoss, null, null));
     work.flops += PRODUCT;
   }
 
   @Benchmark
   public void forwardAndBackward(Counters.Flops work) {
-    backend.loss().forward(head, x, targets, weights, rowLoss, null, gx.row(0));
+    backend.run(new LossKernels.Forward(head, x, targets, weights, rowLoss, null, gx.row(0)));
     work.flops += 2 * PRODUCT;
   }
 
   @Benchmark
   public void tangent(Counters.Flops work) {
-    backend.loss().tangent(head, p, targets, dx, dLoss);
+    backend.run(new LossKernels.Tangent(head, p, targets, dx, dLoss));
     work.flops += PRODUCT;
   }
 
   @Benchmark
   public void backwardTangent(Counters.Flops work) {
-    backend.loss().backwardTangent(head, p, weights, dx, gx);
+    backend.run(new LossKernels.BackwardTangent(head, p, weights, dx, gx));
     work.flops += 2 * PRODUCT;
   }
 }

@@ -39,13 +39,13 @@ public class RopeBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void forth(Counters.Bytes work) {
-    backend.rope().rotate(table, positions, x, x);
+    backend.run(new RopeKernels.Rotate(table, positions, x, x, false));
     work.bytes += bytes(x, x);
   }
 
   @Benchmark
   public void back(Counters.Bytes work) {
-    backend.rope().rotateBack(table, positions, x, x);
+    backend.run(new RopeKernels.Rotate(table, positions, x, x, true));
     work.bytes += bytes(x, x);
   }
 }

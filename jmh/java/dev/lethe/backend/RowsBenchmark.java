@@ -36,25 +36,25 @@ public class RowsBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void gather(Counters.Bytes work) {
-    backend.rows().gather(rows, x, few);
+    backend.run(new RowKernels.Gather(rows, x, few));
     work.bytes += bytes(few, few);
   }
 
   @Benchmark
   public void scatter(Counters.Bytes work) {
-    backend.rows().scatter(rows, few, y);
+    backend.run(new RowKernels.Scatter(rows, few, y));
     work.bytes += bytes(few, y);
   }
 
   @Benchmark
   public void embedding(Counters.Bytes work) {
-    backend.embedding().forward(table, ids, y.row(0));
+    backend.run(new EmbeddingKernels.Forward(table, ids, y.row(0)));
     work.bytes += bytes(y, y);
   }
 
   @Benchmark
   public void dropout(Counters.Bytes work) {
-    backend.dropout().apply(7, 0.1, keys, x, y, false);
+    backend.run(new DropoutKernels.Apply(7, 0.1, keys, x, y, false));
     work.bytes += bytes(x, y);
   }
 }

@@ -35,25 +35,25 @@ public class SwiGluBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void forward(Counters.Bytes work) {
-    backend.swiGlu().forward(a, b, h);
+    backend.run(new SwiGluKernels.Forward(a, b, h));
     work.bytes += bytes(a, b, h);
   }
 
   @Benchmark
   public void tangent(Counters.Bytes work) {
-    backend.swiGlu().tangent(a, b, da, db, one);
+    backend.run(new SwiGluKernels.Tangent(a, b, da, db, one));
     work.bytes += bytes(a, b, da, db, one);
   }
 
   @Benchmark
   public void backward(Counters.Bytes work) {
-    backend.swiGlu().backward(a, b, gh, one, two);
+    backend.run(new SwiGluKernels.Backward(a, b, gh, one, two));
     work.bytes += bytes(a, b, gh, one, two);
   }
 
   @Benchmark
   public void backwardTangent(Counters.Bytes work) {
-    backend.swiGlu().backwardTangent(a, b, gh.row(0), da, db, dgh, one, two);
+    backend.run(new SwiGluKernels.BackwardTangent(a, b, gh.row(0), da, db, dgh, one, two));
     work.bytes += bytes(a, b, gh, da, db, dgh, one, two);
   }
 }

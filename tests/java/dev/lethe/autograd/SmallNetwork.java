@@ -1,5 +1,15 @@
 package dev.lethe.autograd;
 
+import dev.lethe.autograd.op.Attention;
+import dev.lethe.autograd.op.Dropout;
+import dev.lethe.autograd.op.Embedding;
+import dev.lethe.autograd.op.LayerNorm;
+import dev.lethe.autograd.op.Linear;
+import dev.lethe.autograd.op.RmsNorm;
+import dev.lethe.autograd.op.Rope;
+import dev.lethe.autograd.op.SelectRows;
+import dev.lethe.autograd.op.SwiGlu;
+import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenEmbedding;
@@ -30,6 +40,7 @@ final class SmallNetwork {
   private final SplittableRandom random;
   private final double dropout;
   private final Tensor theta;
+  private boolean layerNorms;
   private long nextOffset;
 
   SmallNetwork(Backend backend, Scope scope, long seed, double dropout) {
@@ -38,6 +49,12 @@ final class SmallNetwork {
     this.random = new SplittableRandom(seed);
     this.dropout = dropout;
     this.theta = random(4L * RANK * (HIDDEN + HEADS.queryWidth()) + 2L * RANK * (HIDDEN + FFN));
+  }
+
+  /** The same with layer norms in place of root-mean-square norms. */
+  SmallNetwork withLayerNorms() {
+    layerNorms = true;
+    return this;
   }
 
   Tensor theta() {
@@ -55,9 +72,9 @@ final class SmallNetwork {
 
   void recordWithASharedInput() {
     Tape tape = new Tape(PACKING);
-    Value x = linear(tape, tape.embedding(embedding(), ids(PACKING.rows())), FFN, true);
-    tape.swiGlu(x, x);
-    tape.swiGlu(x, x);
+    Value x = linear(tape, Embedding.on(tape, embedding(), ids(PACKING.rows())), FFN, true);
+    SwiGlu.on(tape, x, x);
+    SwiGlu.on(tape, x, x);
   }
 
   Tensor random(long... dims) {
@@ -70,22 +87,31 @@ final class SmallNetwork {
   private Tape record(boolean adapters) {
     nextOffset = 0;
     Tape tape = new Tape(PACKING);
-    Value hidden = tape.embedding(embedding(), ids(PACKING.rows()));
-    Tape.Normed normed = tape.rmsNorm(norm(), 1e-5, hidden, null);
+    Value hidden = Embedding.on(tape, embedding(), ids(PACKING.rows()));
+    Normed normed = normed(tape, hidden, null);
     for (int layer = 0; layer < 2; layer++) {
       boolean upper = adapters && layer == 1;
-      Value q = rotated(tape, linear(tape, normed.normed(), HEADS.queryWidth(), upper));
-      Value k = rotated(tape, linear(tape, normed.normed(), HEADS.keyWidth(), false));
-      Value v = linear(tape, normed.normed(), HEADS.keyWidth(), adapters && layer == 0);
-      Value o = linear(tape, tape.attention(HEADS, q, k, v), HIDDEN, upper);
-      normed = tape.rmsNorm(norm(), 1e-5, normed.sum(), o);
-      Value gate = linear(tape, normed.normed(), FFN, upper);
-      Value up = linear(tape, normed.normed(), FFN, upper);
-      Value down = linear(tape, tape.swiGlu(gate, up), HIDDEN, false);
-      normed = tape.rmsNorm(norm(), 1e-5, normed.sum(), down);
+      Value q = rotated(tape, linear(tape, normed.out, HEADS.queryWidth(), upper));
+      Value k = rotated(tape, linear(tape, normed.out, HEADS.keyWidth(), false));
+      Value v = linear(tape, normed.out, HEADS.keyWidth(), adapters && layer == 0);
+      Value o = linear(tape, Attention.on(tape, HEADS, q, k, v), HIDDEN, upper);
+      normed = normed(tape, normed.sum, o);
+      Value gate = linear(tape, normed.out, FFN, upper);
+      Value up = linear(tape, normed.out, FFN, upper);
+      Value down = linear(tape, SwiGlu.on(tape, gate, up), HIDDEN, false);
+      normed = normed(tape, normed.sum, down);
     }
-    finish(tape, normed.normed());
+    finish(tape, normed.out);
     return tape;
+  }
+
+  private Normed normed(Tape tape, Value x, Value f) {
+    if (layerNorms) {
+      LayerNorm norm = LayerNorm.on(tape, norm(), norm(), 1e-5, x, f);
+      return new Normed(norm.s(), norm.y());
+    }
+    RmsNorm norm = RmsNorm.on(tape, norm(), 1e-5, x, f);
+    return new Normed(norm.s(), norm.y());
   }
 
   private void finish(Tape tape, Value hidden) {
@@ -98,7 +124,7 @@ final class SmallNetwork {
     }
     Tensor w = scope.allocate(backend.vectorType(), weights.length);
     backend.upload(Tensor.of(w.shape(), weights), w);
-    Value selected = tape.selectRows(rows, hidden);
+    Value selected = SelectRows.on(tape, rows, hidden);
     FrozenLinear head =
         backend.freezeLinear(host(Shape.of(VOCABULARY, HIDDEN), 1), null, true, scope);
     tape.crossEntropy(head, selected, ids(SUPERVISED.length), w, SUPERVISED_PACKING);
@@ -109,13 +135,14 @@ final class SmallNetwork {
         backend.freezeLinear(
             host(Shape.of(out, x.width()), 0.5), host(Shape.of(out), 0.1), true, scope);
     if (!adapter) {
-      return tape.linear(new LoraLinear(weight, null), x, x);
+      return Linear.on(tape, new LoraLinear(weight, null), x, x);
     }
     long a = nextOffset;
     long b = a + RANK * x.width();
     nextOffset = b + RANK * out;
-    Value xa = dropout == 0 ? x : tape.dropout(dropout, random.nextLong(), keys(), x);
-    return tape.linear(
+    Value xa = dropout == 0 ? x : Dropout.on(tape, dropout, random.nextLong(), keys(), x);
+    return Linear.on(
+        tape,
         new LoraLinear(weight, new LoraSlot(x.width(), out, RANK, 1.5, a, b)), x, xa);
   }
 
@@ -144,7 +171,7 @@ final class SmallNetwork {
         position[row] = row - PACKING.start(i);
       }
     }
-    return tape.rope(table, integers(position), x);
+    return Rope.on(tape, table, integers(position), x);
   }
 
   private FrozenEmbedding embedding() {
@@ -168,4 +195,7 @@ final class SmallNetwork {
   private Tensor host(Shape shape, double size) {
     return Tensor.of(shape, random.doubles(shape.elements(), -size, size).toArray());
   }
+
+  /** The sum for the next residual, and the input of the next layer. */
+  private record Normed(Value sum, Value out) {}
 }

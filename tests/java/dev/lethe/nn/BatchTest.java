@@ -9,9 +9,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.LetheException;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
-import dev.lethe.autograd.Op;
 import dev.lethe.autograd.Tape;
+import dev.lethe.autograd.op.Dropout;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.Packing;
 import dev.lethe.data.Sample;
 import dev.lethe.format.PeftAdapterConfig;
@@ -148,10 +149,10 @@ class BatchTest {
     Backend backend = model.backend();
     try (Scope scope = backend.openScope("masks");
         Batch batch = Batch.of(samples, backend)) {
-      Op.Dropout op =
+      Dropout op =
           model.trainingTape(batch, seed).ops().stream()
-              .filter(Op.Dropout.class::isInstance)
-              .map(Op.Dropout.class::cast)
+              .filter(Dropout.class::isInstance)
+              .map(Dropout.class::cast)
               .skip(module)
               .findFirst()
               .orElseThrow();
@@ -159,7 +160,8 @@ class BatchTest {
       double[] values = new double[Math.toIntExact(ones.elements())];
       Arrays.fill(values, 1);
       backend.upload(Tensor.of(ones.shape(), values), ones);
-      backend.dropout().apply(op.seed(), op.probability(), op.keys(), ones, ones, false);
+      backend.run(
+          new DropoutKernels.Apply(op.seed(), op.probability(), op.keys(), ones, ones, false));
       backend.download(ones, Tensor.of(ones.shape(), values));
       int width = (int) op.x().width();
       return IntStream.range(0, samples.size())
@@ -173,8 +175,8 @@ class BatchTest {
 
   private static long masks(Tape tape) {
     return tape.ops().stream()
-        .filter(Op.Dropout.class::isInstance)
-        .map(op -> ((Op.Dropout) op).seed())
+        .filter(Dropout.class::isInstance)
+        .map(op -> ((Dropout) op).seed())
         .distinct()
         .count();
   }

@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
 import dev.lethe.autograd.Linearization;
-import dev.lethe.autograd.Op;
 import dev.lethe.autograd.Tape;
+import dev.lethe.autograd.op.Attention;
+import dev.lethe.autograd.op.Embedding;
+import dev.lethe.autograd.op.Input;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
 import dev.lethe.format.PeftAdapterConfig;
@@ -134,9 +136,9 @@ class HiddenStatesTest {
           Batch batch = Batch.of(samples, backend)) {
         assertEquals(2, states.layer());
         Tape tape = model.tape(batch);
-        assertEquals(1, tape.ops().stream().filter(Op.Input.class::isInstance).count());
-        assertEquals(1, tape.ops().stream().filter(Op.Attention.class::isInstance).count());
-        assertEquals(0, tape.ops().stream().filter(Op.Embedding.class::isInstance).count());
+        assertEquals(1, tape.ops().stream().filter(Input.class::isInstance).count());
+        assertEquals(1, tape.ops().stream().filter(Attention.class::isInstance).count());
+        assertEquals(0, tape.ops().stream().filter(Embedding.class::isInstance).count());
       }
     }
   }

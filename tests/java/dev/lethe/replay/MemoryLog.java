@@ -10,20 +10,20 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A training log on the Java heap. */
-final class MemoryLog implements TrainingLog {
+public final class MemoryLog implements TrainingLog {
   private final TrainOptions options;
   private final List<LoggedRow> rows;
   private final Tensor initial;
   private final List<LoggedStep> steps = new ArrayList<>();
   private final List<Tensor> gradients = new ArrayList<>();
 
-  MemoryLog(TrainOptions options, List<LoggedRow> rows, Tensor initial) {
+  public MemoryLog(TrainOptions options, List<LoggedRow> rows, Tensor initial) {
     this.options = options;
     this.rows = rows;
     this.initial = initial;
   }
 
-  void add(LoggedStep step, double[] gradient) {
+  public void add(LoggedStep step, double[] gradient) {
     steps.add(step);
     gradients.add(Tensor.of(Shape.of(gradient.length), gradient));
   }

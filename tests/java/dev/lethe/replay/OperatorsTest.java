@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -61,7 +62,9 @@ class OperatorsTest {
         net.at.drawn(
             block,
             SEED + at,
-            (slot, xa, u, h, gy) -> net.backend.lora().gradient(slot, xa, u, h, gy, 1, rows));
+            (slot, xa, u, h, gy) ->
+                net.backend.run(
+                    new LoraKernels.Gradient(slot, new LoraKernels.Kept(xa, u, h, gy), 1, rows)));
         try (SketchedGgn part =
             new SketchedGgn(net.backend, List.of(new SketchedGgn.Part(rows, 1.0 / draws)))) {
           part.addProduct(0, unit, 1, estimate);

@@ -2,6 +2,8 @@ package dev.lethe.replay;
 
 import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
+import dev.lethe.autograd.op.Embedding;
+import dev.lethe.autograd.op.Linear;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
@@ -64,8 +66,8 @@ final class SoftmaxLayer implements AutoCloseable {
     }
     FrozenLinear head =
         backend.freezeLinear(Tensor.of(Shape.of(OUT, OUT), one), null, true, scope);
-    var x = tape.embedding(backend.freezeEmbedding(host(1, rows, IN), scope), integers(ids));
-    tape.crossEntropy(head, tape.linear(layer, x, x), integers(targets), w, packing);
+    var x = Embedding.on(tape, backend.freezeEmbedding(host(1, rows, IN), scope), integers(ids));
+    tape.crossEntropy(head, Linear.on(tape, layer, x, x), integers(targets), w, packing);
     return tape;
   }
 

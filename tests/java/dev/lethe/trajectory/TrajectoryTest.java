@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.DType;
@@ -67,7 +68,7 @@ class TrajectoryTest {
   /** θ_K from θ₀ and the logged gradients, by the optimiser's own words. */
   private static double[] replay(Backend backend, TrainingLog log) {
     TrainOptions o = log.options();
-    VectorKernels vectors = backend.vectors();
+    Vectors vectors = backend.vectors();
     try (Scope scope = backend.openScope("replay")) {
       long size = log.initial().elements();
       Tensor theta = scope.allocate(backend.vectorType(), size);

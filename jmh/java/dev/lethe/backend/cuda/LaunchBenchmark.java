@@ -1,6 +1,8 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.backend.cuda.driver.IdleDevice;
@@ -73,11 +75,11 @@ public class LaunchBenchmark {
 
   @Benchmark
   public void swiGluForward() {
-    backend.swiGlu().forward(a, b, h);
+    backend.run(new SwiGluKernels.Forward(a, b, h));
   }
 
   @Benchmark
   public void rmsNormForward() {
-    backend.rmsNorm().forward(w, 1e-5, a, b, s, h, r);
+    backend.run(new RmsNormKernels.Forward(w, 1e-5, a, b, s, h, r));
   }
 }

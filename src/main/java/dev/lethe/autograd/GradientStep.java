@@ -1,6 +1,8 @@
 package dev.lethe.autograd;
 
+import dev.lethe.autograd.op.CrossEntropy;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.Recording;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -11,7 +13,7 @@ import dev.lethe.tensor.Tensor;
  */
 public final class GradientStep implements AutoCloseable {
   private final Backend backend;
-  private final Op.CrossEntropy end;
+  private final CrossEntropy end;
   private final Scope scope;
   private final Tensor rowLosses;
   private final Recording step;
@@ -39,8 +41,7 @@ public final class GradientStep implements AutoCloseable {
                     tape,
                     theta,
                     rowLosses,
-                    (lora, a) ->
-                        lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row)));
+                    (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, row))));
   }
 
   /**

@@ -1,5 +1,11 @@
 package dev.lethe.autograd;
 
+import dev.lethe.autograd.op.Adapter;
+import dev.lethe.autograd.op.BackwardPass;
+import dev.lethe.autograd.op.CrossEntropy;
+import dev.lethe.autograd.op.ForwardPass;
+import dev.lethe.autograd.op.Slots;
+import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraSlot;
@@ -9,7 +15,6 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.Set;
-import java.util.function.Consumer;
 
 /**
  * Losses and first derivatives of a tape, run once and forgotten: memory is freed as the passes go. ℓᵢ is
@@ -21,10 +26,11 @@ public final class Gradients {
   /** ℓᵢ of every sample, one forward. */
   public static double[] losses(Backend backend, Tape tape, Tensor theta) {
     try (Scope scope = backend.openScope("losses")) {
-      Slots primal = new Slots(backend, scope, tape);
-      Op.CrossEntropy end = tape.loss();
-      ForwardRules rules = new ForwardRules(backend, theta, primal, null, false);
-      Passes.forward(tape, false, primal, Set.of(end.loss().id()), rules::apply);
+      CrossEntropy end = tape.loss();
+      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+      ForwardPass pass = new ForwardPass(backend, theta, primal);
+      Passes.forward(tape, false, primal, Set.of(), op -> op.forward(pass));
+      end.forward(pass);
       return sampleLosses(backend, end, primal.get(end.loss()));
     }
   }
@@ -36,10 +42,11 @@ public final class Gradients {
    */
   public static Tensor probabilities(Backend backend, Tape tape, Tensor theta) {
     try (Scope scope = backend.openScope("probabilities")) {
-      Slots primal = new Slots(backend, scope, tape);
-      Op.CrossEntropy end = tape.loss();
-      ForwardRules rules = new ForwardRules(backend, theta, primal, null, true);
-      Passes.forward(tape, false, primal, Set.of(end.p().id()), rules::apply);
+      CrossEntropy end = tape.loss();
+      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+      ForwardPass pass = new ForwardPass(backend, theta, primal);
+      Passes.forward(tape, false, primal, Set.of(), op -> op.forward(pass));
+      end.forward(pass, true, null);
       Tensor p = primal.get(end.p());
       return Tensor.of(p.shape(), download(backend, p));
     }
@@ -49,9 +56,9 @@ public final class Gradients {
   public static void value(
       Backend backend, Tape tape, Tensor theta, Value wanted, Tensor host) {
     try (Scope scope = backend.openScope("value")) {
-      Slots primal = new Slots(backend, scope, tape);
-      ForwardRules rules = new ForwardRules(backend, theta, primal, null, false);
-      Passes.forward(tape, false, primal, Set.of(wanted.id()), rules::apply);
+      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+      ForwardPass pass = new ForwardPass(backend, theta, primal);
+      Passes.forward(tape, false, primal, Set.of(wanted.id()), op -> op.forward(pass));
       backend.download(primal.get(wanted), host);
     }
   }
@@ -70,7 +77,7 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) -> lora.gradient(a.slot(), a.xa, a.u, a.h, a.gy, scale, row));
+        (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, row)));
   }
 
   /**
@@ -84,9 +91,10 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) ->
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa, a.u, a.h.row(0), a.gy.row(0), 1, g));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(0), 1, g)));
   }
 
   /**
@@ -102,21 +110,14 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (lora, a) ->
-            lora.weightedGradient(
-                a.op.layer().slot(),
-                tape.packing(),
-                weights,
-                a.xa,
-                a.u,
-                a.h.row(0),
-                a.gy.row(0),
-                scale,
-                g));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.WeightedGradient(
+                    slot, tape.packing(), weights, kept.row(0), scale, g)));
   }
 
   private static double[] run(Backend backend, Tape tape, Tensor theta, AdapterRule rule) {
-    Op.CrossEntropy end = tape.loss();
+    CrossEntropy end = tape.loss();
     try (Scope scope = backend.openScope("losses")) {
       Tensor rowLosses = scope.allocate(backend.vectorType(), end.weights().elements());
       run(backend, tape, theta, rowLosses, rule);
@@ -133,24 +134,44 @@ public final class Gradients {
   static void run(
       Backend backend, Tape tape, Tensor theta, Tensor rowLosses, AdapterRule rule) {
     try (Scope scope = backend.openScope("gradient")) {
-      Slots primal = new Slots(backend, scope, tape);
-      Slots adjoint = new Slots(backend, scope, tape);
-      Op.CrossEntropy end = tape.loss();
-      ForwardRules forward = new ForwardRules(backend, theta, primal, adjoint, false);
-      Set<Integer> keep = tape.savedPrimals();
-      keep.add(end.loss().id());
-      Passes.forward(tape, false, primal, keep, forward::apply);
+      CrossEntropy end = tape.loss();
+      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+      Slots adjoint = Slots.of(backend, scope, tape.valueCount(), 1);
+      ForwardPass forward = new ForwardPass(backend, theta, primal);
+      Passes.forward(tape, false, primal, tape.savedPrimals(), op -> op.forward(forward));
+      end.forward(forward, false, adjoint);
+      primal.drop(end.x());
       Tensor losses = primal.get(end.loss());
       backend.vectors().copy(losses.reshape(losses.elements()), rowLosses);
-      Consumer<Op.Linear> adapters =
-          op -> rule.apply(backend.lora(), AdapterState.of(op, primal, adjoint));
-      BackwardRules backward = new BackwardRules(backend, theta, 1, primal, adjoint, adapters);
-      Passes.reverse(tape, adjoint, Set.of(), List.of(primal), backward::apply);
+      reverse(tape, new BackwardPass(backend, theta, primal, adjoint), Set.of(), List.of(primal), rule);
     }
   }
 
+  /**
+   * Runs backward from the adjoints of the loss's input, which the pass holds.
+   *
+   * @param keep numbers of the values whose adjoints stay
+   * @param consumed what else is given up on the way
+   * @param rule what to do with each adapter's adjoints
+   */
+  static void reverse(
+      Tape tape, BackwardPass pass, Set<Integer> keep, List<Slots> consumed, AdapterRule rule) {
+    Passes.reverse(
+        tape,
+        pass.adjoint(),
+        keep,
+        consumed,
+        op -> {
+          op.backward(pass);
+          Adapter adapter = op.adapter();
+          if (adapter != null) {
+            rule.apply(adapter, pass.primal(), pass.adjoint());
+          }
+        });
+  }
+
   /** Weighted sums of row losses over each sample's rows. */
-  static double[] sampleLosses(Backend backend, Op.CrossEntropy end, Tensor rowLoss) {
+  static double[] sampleLosses(Backend backend, CrossEntropy end, Tensor rowLoss) {
     double[] rows = download(backend, rowLoss);
     double[] weights = download(backend, end.weights());
     return sampleSums(end.packing(), rows, 0, weights);
@@ -172,25 +193,19 @@ public final class Gradients {
     return values;
   }
 
-  /** What an adapter's parameter rules read; h (k,N,r) and gy (k,N,out). */
-  record AdapterState(Op.Linear op, Tensor xa, Tensor u, Tensor h, Tensor gy) {
-    static AdapterState of(Op.Linear op, Slots primal, Slots adjoint) {
-      return new AdapterState(
-          op, primal.get(op.xa()), primal.get(op.u()), adjoint.get(op.u()), adjoint.get(op.y()));
-    }
-
-    LoraSlot slot() {
-      return op.layer().slot();
-    }
-
-    void show(AdapterVisitor visitor) {
-      visitor.visit(slot(), xa, u, h, gy);
-    }
-  }
-
   /** What to do with an adapter whose adjoints have just been computed. */
   @FunctionalInterface
   interface AdapterRule {
-    void apply(LoraKernels lora, AdapterState state);
+    /**
+     * @param kept with h (k,N,r) and gy (k,N,out)
+     */
+    void apply(LoraSlot slot, LoraKernels.Kept kept);
+
+    /** Applies it to an adapter of a tape. */
+    default void apply(Adapter of, Slots primal, Slots adjoint) {
+      Tensor xa = primal.get(of.xa());
+      Tensor u = primal.get(of.u());
+      apply(of.slot(), new LoraKernels.Kept(xa, u, adjoint.get(of.u()), adjoint.get(of.y())));
+    }
   }
 }

@@ -1,8 +1,15 @@
 package dev.lethe.autograd;
 
 import dev.lethe.autograd.Gradients.AdapterRule;
+import dev.lethe.autograd.op.BackwardTangentPass;
+import dev.lethe.autograd.op.CrossEntropy;
+import dev.lethe.autograd.op.ForwardPass;
+import dev.lethe.autograd.op.Op;
+import dev.lethe.autograd.op.Slots;
+import dev.lethe.autograd.op.TangentPass;
+import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
-import dev.lethe.tensor.DType;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.HashSet;
@@ -62,7 +69,7 @@ public final class Linearization implements AutoCloseable {
     this.tape = tape;
     this.theta = theta;
     this.scope = backend.openScope("linearization");
-    this.primal = new Slots(backend, scope, tape);
+    this.primal = Slots.ofPrimals(backend, scope, tape.valueCount());
     this.adjoints = new LossAdjoints(backend, tape, theta, scope, primal, keepsAdjoints);
     try {
       this.losses = run();
@@ -73,13 +80,12 @@ public final class Linearization implements AutoCloseable {
   }
 
   private double[] run() {
-    Op.CrossEntropy end = tape.loss();
+    CrossEntropy end = tape.loss();
     Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
-    keep.add(end.loss().id());
     keep.add(end.x().id());
-    ForwardRules forward =
-        new ForwardRules(backend, theta, primal, adjoints.ofForward(), true);
-    Passes.forward(tape, false, primal, keep, forward::apply);
+    ForwardPass pass = new ForwardPass(backend, theta, primal);
+    Passes.forward(tape, false, primal, keep, op -> op.forward(pass));
+    end.forward(pass, true, adjoints.ofForward());
     return Gradients.sampleLosses(backend, end, primal.get(end.loss()));
   }
 
@@ -96,8 +102,8 @@ public final class Linearization implements AutoCloseable {
   /** Bytes that a pass of products takes for each of its vectors, and at most. */
   public long bytesPerVector() {
     Set<Value> values = new HashSet<>();
-    for (Op op : tape.ops()) {
-      if (op.active() && !(op instanceof Op.CrossEntropy)) {
+    for (Op op : tape.body()) {
+      if (op.active()) {
         values.addAll(op.inputs());
         values.addAll(op.outputs());
       }
@@ -149,23 +155,25 @@ public final class Linearization implements AutoCloseable {
   public void addGradient(double scale, Tensor g) {
     Tensor row = g.reshape(1, g.elements());
     adjoints.forEachAdapter(
-        (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, row));
+        (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, row)));
   }
 
   /** Stores ∇ℓᵢ of every sample in g (n,P). */
   public void perSampleGradients(Tensor g) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(0), a.gy().row(0), 1, g));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(0), 1, g)));
   }
 
   /** Adds ‖∇ℓᵢ‖² of every sample to norms (n), from the kept adjoints without keeping a gradient. */
   public void addPerSampleSquaredNorms(Tensor norms) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleSquaredNorm(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(0), a.gy().row(0), norms));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.PerSampleSquaredNorm(
+                    slot, tape.packing(), kept.row(0), norms)));
   }
 
   /**
@@ -176,17 +184,18 @@ public final class Linearization implements AutoCloseable {
    */
   public void addPerSampleDots(Tensor v, Tensor dots) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.perSampleDot(
-                a.slot(), tape.packing(), v, a.xa(), a.u(), a.h().row(0), a.gy().row(0), dots));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.PerSampleDot(slot, tape.packing(), v, kept.row(0), dots)));
   }
 
   /** Adds scale·Σᵢ cᵢ∇ℓᵢ to each row of g: weights c (k,n), g (k,P). */
   public void addWeightedGradient(Tensor weights, double scale, Tensor g) {
     adjoints.forEachAdapter(
-        (lora, a) ->
-            lora.weightedGradient(
-                a.slot(), tape.packing(), weights, a.xa(), a.u(), a.h().row(0), a.gy().row(0), scale, g));
+        (slot, kept) ->
+            backend.run(
+                new LoraKernels.WeightedGradient(
+                    slot, tape.packing(), weights, kept.row(0), scale, g)));
   }
 
   /**
@@ -196,18 +205,16 @@ public final class Linearization implements AutoCloseable {
    * @return ⟨∇ℓᵢ, v⟩, k rows of n
    */
   public double[][] jvp(Tensor v) {
-    Op.CrossEntropy end = tape.loss();
+    CrossEntropy end = tape.loss();
     int k = Math.toIntExact(v.dim(0));
     double[][] result = new double[k][samples()];
-    if (!tape.loss().x().active()) {
+    if (!end.x().active()) {
       return result;
     }
-    try (Scope pass = backend.openScope("jvp")) {
-      Slots tangent = tangents(pass, v, Set.of(end.x().id()));
-      Tensor dLoss = pass.allocate(backend.vectorType(), k, end.x().rows());
-      Tensor p = primal.get(end.p());
-      backend.loss().tangent(end.head(), p, end.targets(), tangent.get(end.x()), dLoss);
-      double[] rows = Gradients.download(backend, dLoss);
+    try (Scope scratch = backend.openScope("jvp")) {
+      TangentPass pass = tangents(scratch, v, Set.of(end.x().id()));
+      end.tangent(pass);
+      double[] rows = Gradients.download(backend, pass.tangent().get(end.loss()));
       double[] weights = Gradients.download(backend, end.weights());
       for (int j = 0; j < k; j++) {
         int first = Math.toIntExact(j * end.x().rows());
@@ -222,19 +229,15 @@ public final class Linearization implements AutoCloseable {
     if (!tape.loss().x().active()) {
       return;
     }
-    Op.CrossEntropy end = tape.loss();
-    try (Scope pass = backend.openScope("ggn")) {
-      Slots tangent = tangents(pass, v, Set.of(end.x().id()));
-      Slots cotangent = new Slots(backend, pass, tape);
-      Tensor gx = cotangent.allocate(end.x(), v.dim(0));
-      Tensor p = primal.get(end.p());
-      backend
-          .loss()
-          .backwardTangent(end.head(), p, end.weights(), tangent.get(end.x()), gx);
-      tangent.drop(end.x());
+    CrossEntropy end = tape.loss();
+    try (Scope scratch = backend.openScope("ggn")) {
+      TangentPass pass = tangents(scratch, v, Set.of(end.x().id()));
+      Slots cotangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+      end.curvature(pass, cotangent);
+      pass.tangent().drop(end.x());
       AdapterRule rule =
-          (lora, a) -> lora.gradient(a.slot(), a.xa(), a.u(), a.h(), a.gy(), scale, out);
-      adjoints.reverse(cotangent, v.dim(0), rule);
+          (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, out));
+      adjoints.reverse(cotangent, rule);
     }
   }
 
@@ -243,19 +246,20 @@ public final class Linearization implements AutoCloseable {
     if (!tape.loss().x().active()) {
       return;
     }
-    Op.CrossEntropy end = tape.loss();
+    CrossEntropy end = tape.loss();
     Slots primalAdjoints = adjoints.require(Adjoints.ALL);
-    try (Scope pass = backend.openScope("hvp")) {
+    try (Scope scratch = backend.openScope("hvp")) {
       Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
       keep.add(end.x().id());
-      Slots tangent = tangents(pass, v, keep);
-      Slots adjointTangent = new Slots(backend, pass, tape);
-      BackwardTangentRules.Directions along =
-          new BackwardTangentRules.Directions(v, scale, out);
-      BackwardTangentRules rules =
-          new BackwardTangentRules(
+      Slots tangent = tangents(scratch, v, keep).tangent();
+      Slots adjointTangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+      BackwardTangentPass.Directions along = new BackwardTangentPass.Directions(v, scale, out);
+      BackwardTangentPass pass =
+          new BackwardTangentPass(
               backend, theta, along, primal, primalAdjoints, tangent, adjointTangent);
-      Passes.reverse(tape, adjointTangent, Set.of(), List.of(tangent), rules::apply);
+      end.backwardTangent(pass);
+      Passes.reverse(
+          tape, adjointTangent, Set.of(), List.of(tangent), op -> op.backwardTangent(pass));
     }
   }
 
@@ -271,7 +275,8 @@ public final class Linearization implements AutoCloseable {
 
   /** Hands out the adjoints of the losses, h (1,N,r) and gy (1,N,out), the last adapter first. */
   public void forEachAdapter(AdapterVisitor visitor) {
-    adjoints.forEachAdapter((lora, a) -> a.show(visitor));
+    adjoints.forEachAdapter(
+        (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /**
@@ -283,7 +288,7 @@ public final class Linearization implements AutoCloseable {
    * @param draws q
    */
   public void drawn(int draws, long seed, AdapterVisitor visitor) {
-    runDrawn(draws, seed, (lora, a) -> a.show(visitor));
+    runDrawn(draws, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /**
@@ -302,11 +307,12 @@ public final class Linearization implements AutoCloseable {
     runDrawn(
         draws,
         seed,
-        (lora, a) -> {
+        (slot, kept) -> {
           for (int j = 0; j < draws; j++) {
             Tensor of = rows.slice((long) j * n, n);
-            lora.perSampleGradient(
-                a.slot(), tape.packing(), a.xa(), a.u(), a.h().row(j), a.gy().row(j), 1, of);
+            backend.run(
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(j), 1, of));
           }
         });
   }
@@ -315,17 +321,11 @@ public final class Linearization implements AutoCloseable {
     if (!tape.loss().x().active()) {
       return;
     }
-    Op.CrossEntropy end = tape.loss();
-    try (Scope pass = backend.openScope("drawn")) {
-      Slots cotangent = new Slots(backend, pass, tape);
-      Tensor p = primal.get(end.p());
-      Tensor gx = adjoints.ofLoss(new Slots(backend, pass, tape));
-      Tensor labels = pass.allocate(DType.I32, draws, end.x().rows());
-      Tensor drawn = cotangent.allocate(end.x(), draws);
-      backend
-          .loss()
-          .drawn(end.head(), p, end.targets(), end.weights(), gx, seed, labels, drawn);
-      adjoints.reverse(cotangent, draws, rule);
+    try (Scope scratch = backend.openScope("drawn")) {
+      Slots cotangent = Slots.of(backend, scratch, tape.valueCount(), draws);
+      Tensor gx = adjoints.ofLoss(Slots.of(backend, scratch, tape.valueCount(), 1));
+      tape.loss().drawn(adjoints.pass(cotangent), gx, seed, scratch);
+      adjoints.reverse(cotangent, rule);
     }
   }
 
@@ -335,11 +335,11 @@ public final class Linearization implements AutoCloseable {
     scope.close();
   }
 
-  private Slots tangents(Scope pass, Tensor v, Set<Integer> keep) {
-    Slots tangent = new Slots(backend, pass, tape);
-    TangentRules rules = new TangentRules(backend, theta, v, primal, tangent);
-    Passes.forward(tape, true, tangent, keep, rules::apply);
-    return tangent;
+  private TangentPass tangents(Scope scratch, Tensor v, Set<Integer> keep) {
+    Slots tangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+    TangentPass pass = new TangentPass(backend, theta, v, primal, tangent);
+    Passes.forward(tape, true, tangent, keep, op -> op.tangent(pass));
+    return pass;
   }
 
   private Tensor zeros(Scope owner, long k) {

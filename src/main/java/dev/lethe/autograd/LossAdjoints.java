@@ -1,14 +1,17 @@
 package dev.lethe.autograd;
 
 import dev.lethe.autograd.Gradients.AdapterRule;
-import dev.lethe.autograd.Gradients.AdapterState;
+import dev.lethe.autograd.op.Adapter;
+import dev.lethe.autograd.op.BackwardPass;
+import dev.lethe.autograd.op.Op;
+import dev.lethe.autograd.op.Slots;
+import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.function.Consumer;
 
 /** The adjoints of a linearization's losses, made by backward passes when something reads them. */
 final class LossAdjoints {
@@ -32,7 +35,7 @@ final class LossAdjoints {
     this.tape = tape;
     this.theta = theta;
     this.primal = primal;
-    this.kept = new Slots(backend, scope, tape);
+    this.kept = Slots.of(backend, scope, tape.valueCount(), 1);
     this.keeps = keeps;
   }
 
@@ -49,11 +52,11 @@ final class LossAdjoints {
         op.outputs().stream().filter(value -> !value.equals(last)).forEach(kept::drop);
       }
       if (!kept.has(last)) {
-        runLoss(kept);
+        tape.loss().backward(pass(kept));
       }
       Set<Integer> keep = wanted == Adjoints.ALL ? tape.savedAdjoints() : ofAdapters();
       keep.add(last.id());
-      reverse(kept, 1, keep, (lora, state) -> {});
+      Gradients.reverse(tape, pass(kept), keep, List.of(), (slot, kept) -> {});
       made = wanted;
     }
     return kept;
@@ -64,15 +67,16 @@ final class LossAdjoints {
     if (keeps) {
       Slots adjoints = require(Adjoints.ADAPTERS);
       for (Op op : tape.ops().reversed()) {
-        if (op instanceof Op.Linear l && l.layer().hasAdapter()) {
-          rule.apply(backend.lora(), AdapterState.of(l, primal, adjoints));
+        Adapter adapter = op.adapter();
+        if (adapter != null) {
+          rule.apply(adapter, primal, adjoints);
         }
       }
     } else if (tape.loss().x().active()) {
       try (Scope pass = backend.openScope("adjoints")) {
-        Slots once = new Slots(backend, pass, tape);
-        runLoss(once);
-        reverse(once, 1, Set.of(), rule);
+        Slots once = Slots.of(backend, pass, tape.valueCount(), 1);
+        tape.loss().backward(pass(once));
+        reverse(once, rule);
       }
     }
   }
@@ -81,45 +85,32 @@ final class LossAdjoints {
   Tensor ofLoss(Slots otherwise) {
     Slots slots = keeps ? kept : otherwise;
     if (!slots.has(tape.loss().x())) {
-      runLoss(slots);
+      tape.loss().backward(pass(slots));
     }
     return slots.single(tape.loss().x());
   }
 
   /**
-   * Runs backward from k adjoints of the loss's input, which the slots hold.
+   * Runs backward from the adjoints of the loss's input, which the slots hold.
    *
    * @param rule what to do with each adapter's adjoints
    */
-  void reverse(Slots adjoints, long k, AdapterRule rule) {
-    reverse(adjoints, k, Set.of(), rule);
+  void reverse(Slots adjoint, AdapterRule rule) {
+    Gradients.reverse(tape, pass(adjoint), Set.of(), List.of(), rule);
   }
 
-  private void reverse(Slots adjoints, long k, Set<Integer> keep, AdapterRule rule) {
-    Consumer<Op.Linear> adapters =
-        op -> rule.apply(backend.lora(), AdapterState.of(op, primal, adjoints));
-    BackwardRules rules = new BackwardRules(backend, theta, k, primal, adjoints, adapters);
-    Passes.reverse(tape, adjoints, keep, List.of(), rules::apply);
-  }
-
-  /** Runs the loss again for the adjoint of its input, which its first run was not asked for. */
-  private void runLoss(Slots adjoints) {
-    Op.CrossEntropy end = tape.loss();
-    Tensor gx = adjoints.allocate(end.x(), 1).row(0);
-    try (Scope scratch = backend.openScope("loss")) {
-      Tensor losses = scratch.allocate(backend.vectorType(), end.x().rows());
-      backend
-          .loss()
-          .forward(
-              end.head(), primal.get(end.x()), end.targets(), end.weights(), losses, null, gx);
-    }
+  /** A backward pass over the kept activations. */
+  BackwardPass pass(Slots adjoint) {
+    return new BackwardPass(backend, theta, primal, adjoint);
   }
 
   private Set<Integer> ofAdapters() {
     Set<Integer> ids = new TreeSet<>();
     for (Op op : tape.ops()) {
-      if (op instanceof Op.Linear l) {
-        l.savedAdjoints().forEach(value -> ids.add(value.id()));
+      Adapter adapter = op.adapter();
+      if (adapter != null) {
+        ids.add(adapter.u().id());
+        ids.add(adapter.y().id());
       }
     }
     return ids;

@@ -1,10 +1,13 @@
 package dev.lethe.autograd;
 
+import dev.lethe.autograd.op.Op;
+import dev.lethe.autograd.op.Slots;
+import dev.lethe.autograd.op.Value;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
 
-/** The two orders in which rules run over a tape, and who may be forgotten when. */
+/** The two orders in which rules run over a tape up to its loss, and who may be forgotten when. */
 final class Passes {
   private Passes() {}
 
@@ -13,7 +16,7 @@ final class Passes {
    * unless it is to be kept.
    */
   static void forward(Tape tape, boolean activeOnly, Slots slots, Set<Integer> keep, Consumer<Op> rule) {
-    List<Op> ops = tape.ops();
+    List<Op> ops = tape.body();
     for (int i = 0; i < ops.size(); i++) {
       Op op = ops.get(i);
       if (activeOnly && !op.active()) {
@@ -36,7 +39,7 @@ final class Passes {
    */
   static void reverse(
       Tape tape, Slots adjoints, Set<Integer> keep, List<Slots> consumed, Consumer<Op> rule) {
-    for (Op op : tape.ops().reversed()) {
+    for (Op op : tape.body().reversed()) {
       if (!op.active()) {
         continue;
       }

@@ -1,11 +1,11 @@
 package dev.lethe.autograd;
 
-import dev.lethe.backend.AttentionShape;
-import dev.lethe.backend.FrozenEmbedding;
+import dev.lethe.autograd.op.CrossEntropy;
+import dev.lethe.autograd.op.Op;
+import dev.lethe.autograd.op.Recorder;
+import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.Packing;
-import dev.lethe.backend.RopeTable;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,18 +17,18 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * One forward pass of a batch, recorded as a list of operations on numbered values; nothing is computed
- * while recording. The methods mirror {@link Op}. A tape ends with {@link #crossEntropy}, or
+ * One forward pass of a batch, recorded as a list of operations on numbered values; nothing is computed while recording.
+ * Operations record themselves, as in {@code SwiGlu.on(tape, gate, up)}. A tape ends with {@link #crossEntropy}, or
  * with {@link #end}.
  *
  * <p>An active value may be read by several operations only where their backward modes add up ({@link
- * Op#accumulates}: linear layers and dropout); record a residual through {@link #rmsNorm}, which passes
- * the sum on.
+ * Op#accumulates}: linear layers and dropout); record a residual through a norm, which passes the sum on.
  */
-public final class Tape {
+public final class Tape implements Recorder {
   private final Packing packing;
   private final List<Op> ops = new ArrayList<>();
   private final List<Op> consumers = new ArrayList<>();
+  private CrossEntropy loss;
   private int[] lastUse;
 
   /**
@@ -38,74 +38,46 @@ public final class Tape {
     this.packing = packing;
   }
 
-  /** ids I32 (N); gives (N,D). */
-  public Value embedding(FrozenEmbedding table, Tensor ids) {
-    Value y = activation(ids.elements(), table.width(), false);
-    record(new Op.Embedding(table, ids, y));
-    return y;
+  @Override
+  public Packing packing() {
+    return packing;
   }
 
-  /** x (N,D) in activation format, computed before, alive as long as the tape is used; gives (N,D). */
-  public Value input(Tensor x) {
-    Value y = activation(x.dim(0), x.dim(1), false);
-    record(new Op.Input(x, y));
-    return y;
+  @Override
+  public Value activation(long rows, long width, boolean active) {
+    return value(rows, width, Value.Kind.ACTIVATION, active);
   }
 
-  /** x (N,D), f (N,D) or null; gives the sum and the normed sum. */
-  public Normed rmsNorm(Tensor weight, double epsilon, Value x, Value f) {
-    boolean active = x.active() || (f != null && f.active());
-    Value s = f == null ? x : activation(x.rows(), x.width(), active);
-    Value y = activation(x.rows(), x.width(), active);
-    Value r = statistic(1, x.rows(), active);
-    record(new Op.RmsNorm(weight, epsilon, x, f, s, y, r));
-    return new Normed(s, y);
+  @Override
+  public Value statistic(long rows, long width, boolean active) {
+    return value(rows, width, Value.Kind.STATISTIC, active);
   }
 
-  /** x and the adapter's input xa (N,in), mostly the same; gives (N,out). */
-  public Value linear(LoraLinear layer, Value x, Value xa) {
-    boolean adapter = layer.hasAdapter();
-    Value u = adapter ? activation(x.rows(), layer.slot().rank(), true) : null;
-    Value y = activation(x.rows(), layer.weight().out(), adapter || x.active());
-    record(new Op.Linear(layer, x, xa, u, y));
-    return y;
-  }
-
-  /** x (N,heads·headSize); gives the same shape. */
-  public Value rope(RopeTable table, Tensor positions, Value x) {
-    Value y = activation(x.rows(), x.width(), x.active());
-    record(new Op.Rope(table, positions, x, y));
-    return y;
-  }
-
-  /** q (N,Hq), k and v (N,Hk); gives (N,Hq). */
-  public Value attention(AttentionShape shape, Value q, Value k, Value v) {
-    boolean active = q.active() || k.active() || v.active();
-    Value o = activation(q.rows(), q.width(), active);
-    Value lse = statistic(shape.heads(), q.rows(), active);
-    record(new Op.Attention(shape, packing, q, k, v, o, lse));
-    return o;
-  }
-
-  /** a, b (N,F); gives (N,F). */
-  public Value swiGlu(Value a, Value b) {
-    Value h = activation(a.rows(), a.width(), a.active() || b.active());
-    record(new Op.SwiGlu(a, b, h));
-    return h;
-  }
-
-  /** Row keys I32 (N,2), x (N,D); gives the same shape as x. */
-  public Value dropout(double probability, long seed, Tensor keys, Value x) {
-    Value y = activation(x.rows(), x.width(), x.active());
-    record(new Op.Dropout(probability, seed, keys, x, y));
-    return y;
-  }
-
-  /** rows I32 (M), x (N,D); gives (M,D). */
-  public Value selectRows(Tensor rows, Value x) {
-    Value y = activation(rows.elements(), x.width(), x.active());
-    record(new Op.SelectRows(rows, x, y));
-    return y;
+  /**
+   * Records an operation on values of this tape.
+   *
+   * @throws IllegalArgumentException where it reads an active value that another operation reads, and their backward
+   *     modes do not add up
+   * @throws IllegalStateException where the tape has ended
+   */
+  @Override
+  public <O extends Op> O record(O op) {
+    if (lastUse != null) {
+      throw new IllegalStateException("the tape has ended; record on a new one");
+    }
+    for (Value input : op.inputs()) {
+      Op other = consumers.get(input.id());
+      boolean addsUp = other == null || (other.accumulates() && op.accumulates());
+      if (input.active() && !addsUp) {
+        throw new IllegalArgumentException(
+            "value %d is read by %s and by %s; only operations that add up adjoints may share an input"
+                .formatted(
+                    input.id(), other.getClass().getSimpleName(), op.getClass().getSimpleName()));
+      }
+      consumers.set(input.id(), op);
+    }
+    ops.add(op);
+    return op;
   }
 
   /**
@@ -118,14 +90,7 @@ public final class Tape {
    */
   public void crossEntropy(
       FrozenLinear head, Value x, Tensor targets, Tensor weights, Packing supervised) {
-    if (supervised.count() != packing.count() || supervised.rows() != x.rows()) {
-      throw new IllegalArgumentException(
-          "cross-entropy over %s for a batch of %s, %d rows"
-              .formatted(supervised, packing, x.rows()));
-    }
-    Value loss = statistic(1, x.rows(), x.active());
-    Value p = activation(x.rows(), head.out(), x.active());
-    record(new Op.CrossEntropy(head, targets, weights, supervised, x, loss, p));
+    loss = CrossEntropy.on(this, head, x, targets, weights, supervised);
     end();
   }
 
@@ -134,22 +99,22 @@ public final class Tape {
     lastUse = lastUses();
   }
 
-  /** The samples of the batch. */
-  public Packing packing() {
-    return packing;
-  }
-
   /** The recorded operations, in order. */
   public List<Op> ops() {
     return Collections.unmodifiableList(ops);
   }
 
+  /** The recorded operations but the loss. */
+  List<Op> body() {
+    return loss == null ? ops() : ops().subList(0, ops.size() - 1);
+  }
+
   /** The end of the tape. */
-  public Op.CrossEntropy loss() {
-    if (lastUse == null || !(ops.getLast() instanceof Op.CrossEntropy end)) {
+  public CrossEntropy loss() {
+    if (loss == null) {
       throw new IllegalStateException("the tape has no loss yet; record crossEntropy last");
     }
-    return end;
+    return loss;
   }
 
   int valueCount() {
@@ -179,35 +144,9 @@ public final class Tape {
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  private Value activation(long rows, long width, boolean active) {
-    return value(rows, width, Value.Kind.ACTIVATION, active);
-  }
-
-  private Value statistic(long rows, long width, boolean active) {
-    return value(rows, width, Value.Kind.STATISTIC, active);
-  }
-
   private Value value(long rows, long width, Value.Kind kind, boolean active) {
     consumers.add(null);
     return new Value(consumers.size() - 1, rows, width, kind, active);
-  }
-
-  private void record(Op op) {
-    if (lastUse != null) {
-      throw new IllegalStateException("the tape has ended; record on a new one");
-    }
-    for (Value input : op.inputs()) {
-      Op other = consumers.get(input.id());
-      boolean addsUp = other == null || (other.accumulates() && op.accumulates());
-      if (input.active() && !addsUp) {
-        throw new IllegalArgumentException(
-            "value %d is read by %s and by %s; only linear layers and dropout may share an input"
-                .formatted(
-                    input.id(), other.getClass().getSimpleName(), op.getClass().getSimpleName()));
-      }
-      consumers.set(input.id(), op);
-    }
-    ops.add(op);
   }
 
   private int[] lastUses() {
@@ -223,10 +162,4 @@ public final class Tape {
     }
     return last;
   }
-
-  /**
-   * @param sum s = x + f, for the next residual
-   * @param normed the input of the next layer
-   */
-  public record Normed(Value sum, Value normed) {}
 }

@@ -36,4 +36,16 @@ public record AttentionShape(int heads, int keyHeads, int headSize, int window) 
   public long keyWidth() {
     return (long) keyHeads * headSize;
   }
+
+  /** Operations of one product over all pairs of a query and a key that it sees. */
+  double flops(Packing queries, Packing keys) {
+    double pairs = 0;
+    for (int i = 0; i < queries.count(); i++) {
+      int before = keys.length(i) - queries.length(i);
+      for (int query = before; query < keys.length(i); query++) {
+        pairs += query - firstKey(query) + 1.0;
+      }
+    }
+    return 2 * pairs * queryWidth();
+  }
 }

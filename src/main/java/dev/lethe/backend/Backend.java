@@ -69,29 +69,23 @@ public interface Backend extends AutoCloseable {
     return copy;
   }
 
-  EmbeddingKernels embedding();
+  /** What computes calls; it does not check them, so make calls by {@link #run}. */
+  Kernels kernels();
 
-  RmsNormKernels rmsNorm();
+  /**
+   * Checks a call and computes it.
+   *
+   * @throws IllegalArgumentException where an argument does not fit the others or this backend
+   */
+  default void run(KernelCall call) {
+    Arguments.check(call, this);
+    call.on(kernels());
+  }
 
-  LoraKernels lora();
-
-  RopeKernels rope();
-
-  AttentionKernels attention();
-
-  SwiGluKernels swiGlu();
-
-  RowKernels rows();
-
-  DropoutKernels dropout();
-
-  LossKernels loss();
-
-  VectorKernels vectors();
-
-  SketchKernels sketch();
-
-  ReplayKernels replay();
+  /** Arithmetic on vectors of this backend. */
+  default Vectors vectors() {
+    return new Vectors(this);
+  }
 
   /**
    * Prepares work that will be repeated unchanged: the same kernels on the same tensors, whose numbers may

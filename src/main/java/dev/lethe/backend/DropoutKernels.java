@@ -12,14 +12,8 @@ public interface DropoutKernels {
   /**
    * y = x∘m/(1−p), m = [{@link #keeps}({@link #rowSeed}(seed, key), column, p)]; with leading k the mask repeats per
    * direction.
-   *
-   * @param keys I32 (N,2): the low and the high half of each row's key
-   * @param x (N,D) or (k,N,D)
-   * @param y as x, out
-   * @param accumulate add to y instead of overwriting it
    */
-  void apply(
-      long seed, double probability, Tensor keys, Tensor x, Tensor y, boolean accumulate);
+  void apply(Apply call);
 
   /** The seed of a row's mask. */
   static long rowSeed(long seed, long key) {
@@ -36,13 +30,36 @@ public interface DropoutKernels {
     return (long) keys.get(2 * row) & 0xFFFFFFFFL | (long) keys.get(2 * row + 1) << 32;
   }
 
-  /** Throws where arguments do not fit each other; x and y are in the backend's activation type. */
-  static void require(DType type, double probability, Tensor keys, Tensor x, Tensor y) {
-    Require.rank("dropout.apply: x", x, 2, 3);
-    Require.tensor("dropout.apply: x", x, type, x.shape().toArray());
-    Require.tensor("dropout.apply: y", y, type, x.shape().toArray());
-    Require.tensor("dropout.apply: keys", keys, DType.I32, x.dim(-2), 2);
-    Require.that(
-        probability >= 0 && probability < 1, "dropout.apply: probability", "[0,1)", probability);
+  /**
+   * @param keys I32 (N,2): the low and the high half of each row's key
+   * @param x (N,D) or (k,N,D)
+   * @param y as x, out
+   * @param accumulate add to y instead of overwriting it
+   */
+  record Apply(long seed, double probability, Tensor keys, Tensor x, Tensor y, boolean accumulate)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "dropout.apply";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank("x", x, 2, 3);
+      check.activation("x", x, x.shape().toArray());
+      check.activation("y", y, x.shape().toArray());
+      check.integers("keys", keys, x.dim(-2), 2);
+      check.that(probability >= 0 && probability < 1, "probability", "[0,1)", probability);
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(0, keys, x, y);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.dropout().apply(this);
+    }
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -7,11 +8,34 @@ import dev.lethe.tensor.Tensor;
  * not identically zero.
  */
 public interface EmbeddingKernels {
+  /** y = table[ids]. */
+  void forward(Forward call);
+
   /**
-   * y = table[ids].
-   *
    * @param ids I32 (N)
-   * @param y (N,D)
+   * @param y (N,D) out
    */
-  void forward(FrozenEmbedding table, Tensor ids, Tensor y);
+  record Forward(FrozenEmbedding table, Tensor ids, Tensor y) implements KernelCall {
+    @Override
+    public String name() {
+      return "embedding.forward";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank("ids", ids, 1);
+      check.integers("ids", ids, ids.dim(0));
+      check.activation("y", y, ids.dim(0), table.width());
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(0, ids, y);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.embedding().forward(this);
+    }
+  }
 }

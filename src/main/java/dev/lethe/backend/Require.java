@@ -15,9 +15,7 @@ public final class Require {
 
   /** A tensor that must be there, of exactly this format and shape. */
   public static void tensor(String what, Tensor tensor, DType dtype, long... dims) {
-    if (tensor == null
-        || tensor.dtype() != dtype
-        || !tensor.shape().hasSizes(dims)) {
+    if (!fits(tensor, dtype, dims)) {
       throw failure(what, dtype.toString() + Shape.of(dims), tensor);
     }
   }
@@ -29,22 +27,49 @@ public final class Require {
     }
   }
 
+  static boolean fits(Tensor tensor, DType dtype, long... dims) {
+    return tensor != null && tensor.dtype() == dtype && tensor.shape().hasSizes(dims);
+  }
+
   /** A tensor that must be there and has one of these ranks. */
   public static void rank(String what, Tensor tensor, int... ranks) {
+    if (!hasRank(tensor, ranks)) {
+      throw failure(what, "a tensor of rank " + Arrays.toString(ranks), tensor);
+    }
+  }
+
+  static boolean hasRank(Tensor tensor, int... ranks) {
     if (tensor != null) {
       for (int rank : ranks) {
         if (rank == tensor.shape().rank()) {
-          return;
+          return true;
         }
       }
     }
-    throw failure(what, "a tensor of rank " + Arrays.toString(ranks), tensor);
+    return false;
   }
 
-  /** An integer of a list of indices: at least 0 and below the bound. */
-  public static void index(String what, long position, long index, long bound) {
+  /**
+   * An integer of a list of indices: at least 0 and below the bound. For backends that see the numbers.
+   *
+   * @param what the list
+   */
+  public static void index(KernelCall call, String what, long position, long index, long bound) {
     if (index < 0 || index >= bound) {
-      throw failure(what, "indices 0 to " + (bound - 1), index + " at position " + position);
+      throw failure(
+          call.name() + ": " + what,
+          "indices 0 to " + (bound - 1),
+          index + " at position " + position);
+    }
+  }
+
+  /** An integer of a list of ascending indices without repeats. */
+  public static void ascends(KernelCall call, String what, long position, long before, long index) {
+    if (index <= before) {
+      throw failure(
+          call.name() + ": " + what,
+          "ascending indices without repeats",
+          index + " at position " + position);
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -7,29 +8,108 @@ import dev.lethe.tensor.Tensor;
  * backward and backward tangent.
  */
 public interface RowKernels {
+  /** y[j] = x[rows[j]]. */
+  void gather(Gather call);
+
+  /** x̄[rows[j]] = ȳ[j], zero elsewhere. */
+  void scatter(Scatter call);
+
+  /** Adds scale·aᵀb, the sum of the outer products of rows, to out. */
+  void addOuter(AddOuter call);
+
   /**
-   * y[j] = x[rows[j]].
-   *
    * @param rows I32 (M), ascending, without repeats
    * @param x (N,D) or (k,N,D)
    * @param y (M,D) or (k,M,D) out
    */
-  void gather(Tensor rows, Tensor x, Tensor y);
+  record Gather(Tensor rows, Tensor x, Tensor y) implements KernelCall {
+    @Override
+    public String name() {
+      return "rows.gather";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      requireSelection(check, rows, x, "x", y, "y");
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(0, rows, x, y);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.rows().gather(this);
+    }
+  }
 
   /**
-   * x̄[rows[j]] = ȳ[j], zero elsewhere.
-   *
+   * @param rows I32 (M), ascending, without repeats
    * @param gy (M,D) or (k,M,D)
    * @param gx (N,D) or (k,N,D) out
    */
-  void scatter(Tensor rows, Tensor gy, Tensor gx);
+  record Scatter(Tensor rows, Tensor gy, Tensor gx) implements KernelCall {
+    @Override
+    public String name() {
+      return "rows.scatter";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      requireSelection(check, rows, gx, "gx", gy, "gy");
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(0, rows, gy, gx);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.rows().scatter(this);
+    }
+  }
 
   /**
-   * Adds scale·aᵀb, the sum of the outer products of rows, to out.
-   *
    * @param a (N,p) in activation format
    * @param b (N,q) in activation format
    * @param out (p,q) in vector format, added to
    */
-  void addOuter(Tensor a, Tensor b, double scale, Tensor out);
+  record AddOuter(Tensor a, Tensor b, double scale, Tensor out) implements KernelCall {
+    @Override
+    public String name() {
+      return "rows.addOuter";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank("a", a, 2);
+      check.rank("b", b, 2);
+      check.activation("a", a, a.dim(0), a.dim(1));
+      check.activation("b", b, a.dim(0), b.dim(1));
+      check.vector("out", out, a.dim(1), b.dim(1));
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(2.0 * a.elements() * b.dim(1), a, b, out);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.rows().addOuter(this);
+    }
+  }
+
+  private static void requireSelection(
+      Arguments check, Tensor rows, Tensor all, String allName, Tensor some, String someName) {
+    check.rank("rows", rows, 1);
+    check.integers("rows", rows, rows.dim(0));
+    check.rank(allName, all, 2, 3);
+    long[] dims = all.shape().toArray();
+    check.activation(allName, all, dims);
+    dims[dims.length - 2] = rows.dim(0);
+    check.activation(someName, some, dims);
+  }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -9,31 +10,111 @@ import dev.lethe.tensor.Tensor;
  * host memory. What several parts of F give adds up, so that a long sketch can pass in parts.
  */
 public interface SketchKernels {
-  /**
-   * dots[j][i] = ⟨rows[i], v[j]⟩.
-   *
-   * @param rows (N,P)
-   * @param v (k,P)
-   * @param dots (k,N) out
-   */
-  void dots(Tensor rows, Tensor v, Tensor dots);
+  /** dots[j][i] = ⟨rows[i], v[j]⟩. */
+  void dots(Dots call);
 
-  /**
-   * Adds scale·Σᵢ weights[j][i]·rows[i] to out[j].
-   *
-   * @param weights (k,N)
-   * @param rows (N,P)
-   * @param out (k,P), added to
-   */
-  void addCombination(Tensor weights, double scale, Tensor rows, Tensor out);
+  /** Adds scale·Σᵢ weights[j][i]·rows[i] to out[j]. */
+  void addCombination(AddCombination call);
 
   /**
    * Adds scale·Σᵢ rows[i]·⟨rows[i], v[j]⟩ to out[j]. Gives the bytes of {@link #dots} followed by {@link
    * #addCombination}.
-   *
+   */
+  void addProduct(AddProduct call);
+
+  /**
+   * @param rows (N,P)
+   * @param v (k,P)
+   * @param dots (k,N) out
+   */
+  record Dots(Tensor rows, Tensor v, Tensor dots) implements KernelCall {
+    @Override
+    public String name() {
+      return "sketch.dots";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      requireRows(check, rows);
+      check.rank("v", v, 2);
+      check.vector("v", v, v.dim(0), rows.dim(1));
+      check.vector("dots", dots, v.dim(0), rows.dim(0));
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(2.0 * v.dim(0) * rows.elements(), rows, v, dots);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.sketch().dots(this);
+    }
+  }
+
+  /**
+   * @param weights (k,N)
+   * @param rows (N,P)
+   * @param out (k,P), added to
+   */
+  record AddCombination(Tensor weights, double scale, Tensor rows, Tensor out)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "sketch.addCombination";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      requireRows(check, rows);
+      check.rank("weights", weights, 2);
+      check.vector("weights", weights, weights.dim(0), rows.dim(0));
+      check.vector("out", out, weights.dim(0), rows.dim(1));
+    }
+
+    @Override
+    public KernelCost cost(DType frozen) {
+      return KernelCost.of(2.0 * weights.dim(0) * rows.elements(), weights, rows, out);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.sketch().addCombination(this);
+    }
+  }
+
+  /**
    * @param rows (N,P)
    * @param v (k,P)
    * @param out (k,P), added to; not v
    */
-  void addProduct(Tensor rows, Tensor v, double scale, Tensor out);
+  record AddProduct(Tensor rows, Tensor v, double scale, Tensor out) implements KernelCall {
+    @Override
+    public String name() {
+      return "sketch.addProduct";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      requireRows(check, rows);
+      check.rank("v", v, 2);
+      check.vector("v", v, v.dim(0), rows.dim(1));
+      check.vector("out", out, v.dim(0), rows.dim(1));
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(4.0 * v.dim(0) * rows.elements(), rows, v, out);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.sketch().addProduct(this);
+    }
+  }
+
+  private static void requireRows(Arguments check, Tensor rows) {
+    check.rank("rows", rows, 2);
+    check.bf16OrVector("rows", rows);
+  }
 }

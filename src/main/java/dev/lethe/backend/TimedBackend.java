@@ -1,21 +1,17 @@
 package dev.lethe.backend;
 
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
+import dev.lethe.tensor.Allocator;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.OptionalLong;
 
-/**
- * A backend whose calls of kernels are timed and their costs counted. Kernels are named by group and mode: {@code
- * lora.forward}.
- */
-public final class TimedBackend {
+/** A backend whose calls of kernels are timed and their costs counted. */
+public final class TimedBackend implements Backend {
   private final Backend backend;
   private final KernelClock clock;
-  private final Map<String, Object> groups = new HashMap<>();
 
   private TimedBackend(Backend backend, KernelClock clock) {
     this.backend = backend;
@@ -29,62 +25,108 @@ public final class TimedBackend {
 
   /** Timed by another clock. */
   public static Backend of(Backend backend, KernelClock clock) {
-    TimedBackend timed = new TimedBackend(backend, clock);
-    return proxy(Backend.class, (self, method, arguments) -> timed.invoke(method, arguments));
+    return new TimedBackend(backend, clock);
   }
 
-  private Object invoke(Method method, Object[] arguments) throws Throwable {
-    if (method.getName().equals("takeKernelTimes")) {
-      return clock.take();
-    }
-    if (method.getReturnType().getSimpleName().endsWith("Kernels")) {
-      return groups.computeIfAbsent(method.getName(), name -> timed(method));
-    }
-    return call(backend, method, arguments);
+  @Override
+  public void run(KernelCall call) {
+    Arguments.check(call, this);
+    clock.time(call.name(), call.cost(activationType()), () -> call.on(backend.kernels()));
   }
 
-  /** A group of kernels, each call timed. */
-  private Object timed(Method group) {
-    Object kernels;
-    try {
-      kernels = group.invoke(backend);
-    } catch (ReflectiveOperationException e) {
-      throw new AssertionError(group + " is public and gives a group of kernels", e);
-    }
-    KernelCosts costs = new KernelCosts(backend.activationType());
-    return proxy(
-        group.getReturnType(),
-        (self, mode, arguments) -> {
-          String name = group.getName() + "." + mode.getName();
-          Object[] result = new Object[1];
-          Throwable[] failure = new Throwable[1];
-          clock.time(
-              name,
-              costs.of(name, arguments),
-              () -> {
-                try {
-                  result[0] = call(kernels, mode, arguments);
-                } catch (Throwable e) {
-                  failure[0] = e;
-                }
-              });
-          if (failure[0] != null) {
-            throw failure[0];
-          }
-          return result[0];
-        });
+  @Override
+  public List<KernelTime> takeKernelTimes() {
+    return clock.take();
   }
 
-  private static Object call(Object target, Method method, Object[] arguments) throws Throwable {
-    try {
-      return method.invoke(target, arguments);
-    } catch (InvocationTargetException e) {
-      throw e.getCause();
-    }
+  @Override
+  public String name() {
+    return backend.name();
   }
 
-  private static <T> T proxy(Class<T> type, java.lang.reflect.InvocationHandler handler) {
-    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+  @Override
+  public String description() {
+    return backend.description();
+  }
+
+  @Override
+  public DType activationType() {
+    return backend.activationType();
+  }
+
+  @Override
+  public DType productType() {
+    return backend.productType();
+  }
+
+  @Override
+  public DType vectorType() {
+    return backend.vectorType();
+  }
+
+  @Override
+  public Allocator allocator() {
+    return backend.allocator();
+  }
+
+  @Override
+  public void upload(Tensor host, Tensor target) {
+    backend.upload(host, target);
+  }
+
+  @Override
+  public void download(Tensor source, Tensor host) {
+    backend.download(source, host);
+  }
+
+  @Override
+  public FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    return backend.freezeLinear(weight, bias, transposed, owner);
+  }
+
+  @Override
+  public FrozenEmbedding freezeEmbedding(Tensor table, Scope owner) {
+    return backend.freezeEmbedding(table, owner);
+  }
+
+  @Override
+  public Tensor freezeVector(Tensor host, Scope owner) {
+    return backend.freezeVector(host, owner);
+  }
+
+  @Override
+  public Kernels kernels() {
+    return backend.kernels();
+  }
+
+  @Override
+  public Recording record(String name, Runnable work) {
+    return backend.record(name, work);
+  }
+
+  @Override
+  public boolean rowsIndependent() {
+    return backend.rowsIndependent();
+  }
+
+  @Override
+  public boolean records() {
+    return backend.records();
+  }
+
+  @Override
+  public OptionalLong freeMemory() {
+    return backend.freeMemory();
+  }
+
+  @Override
+  public MemoryUse memoryUse() {
+    return backend.memoryUse();
+  }
+
+  @Override
+  public void close() {
+    backend.close();
   }
 
   /** By the host's clock. */

@@ -2,6 +2,7 @@ package dev.lethe.bench;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LossKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
@@ -63,7 +64,7 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
       backend.upload(square, x);
       Tensor first = host.allocate(DType.F32, width);
       return fastest(
-          () -> backend.loss().logits(weight, x, y),
+          () -> backend.run(new LossKernels.Logits(weight, x, y)),
           () -> backend.download(y.row(0), first),
           patience);
     }

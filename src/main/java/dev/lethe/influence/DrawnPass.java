@@ -67,14 +67,15 @@ public final class DrawnPass implements AutoCloseable {
       Tensor rows =
           sink == null ? null : scope.allocate(backend.vectorType(), draws * n, parameters);
       FactorStatistics.Pass pass = statistics == null ? null : statistics.pass();
-      LoraKernels lora = backend.lora();
       linearization.drawn(
           draws,
           seed,
           (slot, xa, u, h, gy) -> {
             for (int j = 0; rows != null && j < draws; j++) {
               Tensor part = rows.slice(j * n, n);
-              lora.perSampleGradient(slot, packing, xa, u, h.row(j), gy.row(j), 1, part);
+              backend.run(
+                  new LoraKernels.PerSampleGradient(
+                      slot, packing, new LoraKernels.Kept(xa, u, h.row(j), gy.row(j)), 1, part));
             }
             if (pass != null) {
               pass.add(slot, xa, u, h, gy);

@@ -2,7 +2,9 @@ package dev.lethe.influence;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
+import dev.lethe.backend.RowKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -114,7 +116,7 @@ public final class EkfacBasis implements AutoCloseable {
       if (f.left == null) {
         addTo(turned.row(j), t.scale, out, pass);
       } else {
-        backend.rows().addOuter(t.into ? f.left : f.back, turned.row(j), t.scale, out);
+        backend.run(new RowKernels.AddOuter(t.into ? f.left : f.back, turned.row(j), t.scale, out));
       }
     }
     pass.release(x);
@@ -130,10 +132,16 @@ public final class EkfacBasis implements AutoCloseable {
     long rows = x.dim(0) * x.dim(1);
     long q = x.dim(2);
     if (into) {
-      backend.lora().forward(layer, null, x.reshape(rows, q), null, null, y.reshape(rows, q));
+      backend.run(
+          new LoraKernels.Forward(layer, null, x.reshape(rows, q), null, null, y.reshape(rows, q)));
     } else {
-      backend.lora().backward(
-          layer, null, x.reshape(1, rows, q), null, y.reshape(1, rows, q), null, false);
+      backend.run(
+          new LoraKernels.Backward(
+              layer,
+              null,
+              x.reshape(1, rows, q),
+              null,
+              new LoraKernels.InputAdjoint(y.reshape(1, rows, q), null, false)));
     }
     return y;
   }

@@ -4,6 +4,7 @@ import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.RowKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -103,7 +104,7 @@ public final class FactorStatistics implements AutoCloseable {
       if (sum != null) {
         long width = rows.dim(-1);
         Tensor flat = rows.reshape(rows.elements() / width, width);
-        backend.rows().addOuter(flat, flat, 1, sum);
+        backend.run(new RowKernels.AddOuter(flat, flat, 1, sum));
       }
     }
   }

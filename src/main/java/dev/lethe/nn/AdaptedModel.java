@@ -3,7 +3,16 @@ package dev.lethe.nn;
 import dev.lethe.LetheException;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Tape;
-import dev.lethe.autograd.Value;
+import dev.lethe.autograd.op.Attention;
+import dev.lethe.autograd.op.Dropout;
+import dev.lethe.autograd.op.Embedding;
+import dev.lethe.autograd.op.Input;
+import dev.lethe.autograd.op.Linear;
+import dev.lethe.autograd.op.RmsNorm;
+import dev.lethe.autograd.op.Rope;
+import dev.lethe.autograd.op.SelectRows;
+import dev.lethe.autograd.op.SwiGlu;
+import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.RopeTable;
@@ -212,11 +221,11 @@ public final class AdaptedModel {
       if (states == null) {
         embed();
       } else {
-        sum = tape.input(batch.states(states));
+        sum = Input.on(tape, batch.states(states));
       }
       layers(states == null ? 0 : states.layer(), spec.layers());
-      Value last = norm(model.finalNorm(), sum, added).normed();
-      Value supervised = tape.selectRows(batch.rows(), last); // (M,D)
+      Value last = norm(model.finalNorm(), sum, added).y();
+      Value supervised = SelectRows.on(tape, batch.rows(), last); // (M,D)
       tape.crossEntropy(
           model.head(), supervised, batch.targets(), batch.weights(), batch.supervised());
       return tape;
@@ -226,54 +235,54 @@ public final class AdaptedModel {
     Value statesOf(int layer) {
       embed();
       layers(0, layer);
-      Value entering = norm(model.layer(layer).attentionNorm(), sum, added).sum();
+      Value entering = norm(model.layer(layer).attentionNorm(), sum, added).s();
       tape.end();
       return entering;
     }
 
     private void embed() {
-      sum = tape.embedding(model.embedding(), batch.ids()); // (N,D)
+      sum = Embedding.on(tape, model.embedding(), batch.ids()); // (N,D)
     }
 
     /** Records layers {@code first … end-1}; what enters one is sum + added. */
     private void layers(int first, int end) {
       for (int layer = first; layer < end; layer++) {
-        Tape.Normed in = norm(model.layer(layer).attentionNorm(), sum, added);
-        Tape.Normed middle =
-            norm(model.layer(layer).mlpNorm(), in.sum(), attention(layer, in.normed()));
-        sum = middle.sum();
-        added = gatedUnit(layer, middle.normed());
+        RmsNorm in = norm(model.layer(layer).attentionNorm(), sum, added);
+        RmsNorm middle =
+            norm(model.layer(layer).mlpNorm(), in.s(), attention(layer, in.y()));
+        sum = middle.s();
+        added = gatedUnit(layer, middle.y());
       }
     }
 
-    private Tape.Normed norm(Tensor weight, Value x, Value added) {
-      return tape.rmsNorm(weight, spec.normEpsilon(), x, added);
+    private RmsNorm norm(Tensor weight, Value x, Value added) {
+      return RmsNorm.on(tape, weight, spec.normEpsilon(), x, added);
     }
 
     private Value attention(int layer, Value x) {
       Value q = linear(layer, Projection.QUERY, x); // (N,Hq)
       Value k = linear(layer, Projection.KEY, x); // (N,Hk)
       Value v = linear(layer, Projection.VALUE, x);
-      Value turnedQ = tape.rope(rope, batch.positions(), q);
-      Value turnedK = tape.rope(rope, batch.positions(), k);
-      Value o = tape.attention(spec.attention(layer), turnedQ, turnedK, v);
+      Value turnedQ = Rope.on(tape, rope, batch.positions(), q);
+      Value turnedK = Rope.on(tape, rope, batch.positions(), k);
+      Value o = Attention.on(tape, spec.attention(layer), turnedQ, turnedK, v);
       return linear(layer, Projection.OUTPUT, o);
     }
 
     private Value gatedUnit(int layer, Value x) {
       Value gate = linear(layer, Projection.GATE, x); // (N,F)
       Value up = linear(layer, Projection.UP, x);
-      return linear(layer, Projection.DOWN, tape.swiGlu(gate, up));
+      return linear(layer, Projection.DOWN, SwiGlu.on(tape, gate, up));
     }
 
     private Value linear(int layer, Projection projection, Value x) {
       LoraLinear linear = AdaptedModel.this.linear(layer, projection);
       if (!linear.hasAdapter() || dropout == 0) {
-        return tape.linear(linear, x, x);
+        return Linear.on(tape, linear, x, x);
       }
       long place = (long) layer * Projection.values().length + projection.ordinal();
       long seed = SplitMix64.bits(dropoutSeed, place);
-      return tape.linear(linear, x, tape.dropout(dropout, seed, batch.rowKeys(), x));
+      return Linear.on(tape, linear, x, Dropout.on(tape, dropout, seed, batch.rowKeys(), x));
     }
   }
 }

@@ -1,9 +1,16 @@
 package dev.lethe.nn;
 
+import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.EmbeddingKernels;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
+import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Packing;
+import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -52,7 +59,7 @@ final class DecoderPass {
   double[] logits(Tensor row) {
     try (Scope scratch = backend.openScope("logits")) {
       Tensor z = scratch.allocate(backend.activationType(), 1, spec.vocabulary());
-      backend.loss().logits(model.head(), row, z);
+      backend.run(new LossKernels.Logits(model.head(), row, z));
       return HostTensors.doubles(backend, z);
     }
   }
@@ -62,8 +69,8 @@ final class DecoderPass {
     try (Scope scratch = backend.openScope("likeliest token")) {
       Tensor z = scratch.allocate(backend.activationType(), 1, spec.vocabulary());
       Tensor id = scratch.allocate(DType.I32, 1);
-      backend.loss().logits(model.head(), row, z);
-      backend.loss().likeliest(z, id);
+      backend.run(new LossKernels.Logits(model.head(), row, z));
+      backend.run(new LossKernels.Likeliest(z, id));
       int[] value = new int[1];
       backend.download(id, Tensor.of(id.shape(), value));
       return value[0];
@@ -96,9 +103,9 @@ final class DecoderPass {
       this.r = scratch.allocate(backend.vectorType(), n);
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
-      backend
-          .embedding()
-          .forward(model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum);
+      backend.run(
+          new EmbeddingKernels.Forward(
+              model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum));
     }
 
     void run(Tensor result) {
@@ -120,10 +127,10 @@ final class DecoderPass {
     /** sum += added (released), y = norm(sum). */
     private void addAndNorm(Tensor weight, Tensor added, Tensor y) {
       if (added == null) {
-        backend.rmsNorm().forward(weight, spec.normEpsilon(), sum, null, null, y, r);
+        backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, null, null, y, r));
         return;
       }
-      backend.rmsNorm().forward(weight, spec.normEpsilon(), sum, added, spare, y, r);
+      backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, added, spare, y, r));
       scratch.release(added);
       Tensor old = sum;
       sum = spare;
@@ -139,20 +146,15 @@ final class DecoderPass {
       linear(layer, Projection.KEY, x, k);
       linear(layer, Projection.VALUE, x, v);
       scratch.release(x);
-      backend.rope().rotate(rope, positions, q, q);
-      backend.rope().rotate(rope, positions, k, k);
+      backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
+      backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
       Tensor o = activation(spec.queryWidth());
-      backend
-          .attention()
-          .forward(
+      backend.run(
+          new AttentionKernels.Forward(
               spec.attention(layer),
               queries,
               keys,
-              q,
-              cache.keys(layer),
-              cache.values(layer),
-              o,
-              null);
+              new AttentionKernels.Primal(q, cache.keys(layer), cache.values(layer), o, null)));
       scratch.release(q);
       Tensor y = activation(spec.hidden());
       linear(layer, Projection.OUTPUT, o, y);
@@ -168,7 +170,7 @@ final class DecoderPass {
       linear(layer, Projection.UP, x, up);
       scratch.release(x);
       Tensor h = activation(spec.intermediate());
-      backend.swiGlu().forward(gate, up, h);
+      backend.run(new SwiGluKernels.Forward(gate, up, h));
       scratch.release(gate);
       scratch.release(up);
       Tensor y = activation(spec.hidden());
@@ -180,11 +182,11 @@ final class DecoderPass {
     private void linear(int layer, Projection projection, Tensor x, Tensor y) {
       LoraLinear linear = adapted.linear(layer, projection);
       if (!linear.hasAdapter()) {
-        backend.lora().forward(linear, null, x, x, null, y);
+        backend.run(new LoraKernels.Forward(linear, null, x, x, null, y));
         return;
       }
       Tensor u = activation(linear.slot().rank());
-      backend.lora().forward(linear, adapted.theta(), x, x, u, y);
+      backend.run(new LoraKernels.Forward(linear, adapted.theta(), x, x, u, y));
       scratch.release(u);
     }
 

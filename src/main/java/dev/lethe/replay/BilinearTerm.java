@@ -120,7 +120,6 @@ public final class BilinearTerm implements ReplayOperator {
   }
 
   private void addProduct(LoraLinear layer, Weight g, Pass p) {
-    LoraKernels lora = backend.lora();
     LoraSlot slot = layer.slot();
     long k = p.d.dim(0);
     long tokens = g.x.dim(0);
@@ -130,9 +129,26 @@ public final class BilinearTerm implements ReplayOperator {
     Tensor du = p.scope.allocate(backend.activationType(), k, tokens, slot.rank());
     Tensor dh = p.scope.allocate(backend.activationType(), k, tokens, slot.rank());
     Tensor dy = p.scope.allocate(backend.activationType(), k, tokens, slot.out());
-    lora.tangent(layer, theta, p.d, g.x, zero, null, null, du, dy);
-    lora.backwardTangent(layer, theta, p.d, g.gy, zero, null, dh, null, null, false);
-    lora.gradientTangent(slot, g.x, zero, null, du, zero, g.gy, dh, null, p.scale, p.out);
+    backend.run(
+        new LoraKernels.Tangent(
+            layer, theta, p.d, g.x, zero, new LoraKernels.InputTangent(null, null), du, dy));
+    backend.run(
+        new LoraKernels.BackwardTangent(
+            layer,
+            theta,
+            p.d,
+            g.gy,
+            zero,
+            null,
+            dh,
+            new LoraKernels.InputAdjoint(null, null, false)));
+    backend.run(
+        new LoraKernels.GradientTangent(
+            slot,
+            new LoraKernels.Kept(g.x, zero, zero, g.gy),
+            new LoraKernels.KeptTangent(null, du, dh, null),
+            p.scale,
+            p.out));
     for (Tensor used : List.of(zero, du, dh, dy)) {
       p.scope.release(used);
     }

@@ -2,7 +2,7 @@ package dev.lethe.replay;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.LoggedStep;
@@ -104,7 +104,7 @@ public final class RecordedReplay {
   private final class Pass implements AutoCloseable {
     private final List<ReplayRequest> requests;
     private final ChangedLog changed;
-    private final VectorKernels vectors = backend.vectors();
+    private final Vectors vectors = backend.vectors();
     private final Scope scope = backend.openScope("recorded replay");
     private final ReplayStreams streams;
     private final Tensor g;

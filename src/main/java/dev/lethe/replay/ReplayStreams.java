@@ -3,6 +3,7 @@ package dev.lethe.replay;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerKind;
@@ -76,7 +77,7 @@ final class ReplayStreams implements AutoCloseable {
 
   /** The requests' runs begin where the trained one is. */
   void part() {
-    VectorKernels vectors = backend.vectors();
+    Vectors vectors = backend.vectors();
     for (int j = 0; j < counts.length; j++) {
       vectors.copy(trained.theta(), thetas.row(j));
       vectors.copy(trainedFirst(), first.row(j));
@@ -119,23 +120,21 @@ final class ReplayStreams implements AutoCloseable {
     ReplayKernels.Step step =
         new ReplayKernels.Step(rate, g, clip, trained.steps() + 1, change, clips, numbers);
     if (adamW()) {
-      backend
-          .replay()
-          .adamW(
+      backend.run(
+          new ReplayKernels.StepAdamW(
               adamW,
               step,
               new ReplayKernels.AdamWState(trained.theta(), trainedFirst(), trainedSecond()),
               new ReplayKernels.AdamWState(thetas, first, second),
-              difference);
+              difference));
     } else {
-      backend
-          .replay()
-          .sgd(
+      backend.run(
+          new ReplayKernels.StepSgd(
               new ReplayKernels.Sgd(options.momentum(), options.weightDecay()),
               step,
               new ReplayKernels.SgdState(trained.theta(), trainedFirst()),
               new ReplayKernels.SgdState(thetas, first),
-              difference);
+              difference));
     }
     trained.stepped();
   }
@@ -146,7 +145,7 @@ final class ReplayStreams implements AutoCloseable {
     if (options.clip() == 0) {
       return 1;
     }
-    backend.replay().squaredNorms(g, change, norms);
+    backend.run(new ReplayKernels.SquaredNorms(g, change, norms));
     for (int j = 0; j < clips.length; j++) {
       clips[j] = factor(norms[1 + j]);
     }

@@ -1,7 +1,7 @@
 package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -61,7 +61,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
 
   @Override
   public void look(At at) {
-    VectorKernels vectors = backend.vectors();
+    Vectors vectors = backend.vectors();
     seen[at.step()] = vectors.norm(at.difference().row(0));
     if (!due.contains(at.step()) || seen[at.step()] == 0) {
       return;
@@ -89,7 +89,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
 
   /** Overwrites the truth with what the estimate misses. */
   private Point point(At at, int count, Tensor truth) {
-    VectorKernels vectors = backend.vectors();
+    Vectors vectors = backend.vectors();
     Tensor estimate = at.estimate().row(0);
     double size = vectors.norm(truth);
     double cosine = vectors.dot(truth, estimate) / (size * vectors.norm(estimate));
@@ -174,7 +174,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
         Smoother.careful(
             IntStream.of(others).mapToDouble(i -> time(points.get(i).step)).toArray(), log.steps());
     double[] weights = without.weights(time(points.get(j).step));
-    VectorKernels vectors = backend.vectors();
+    Vectors vectors = backend.vectors();
     try (Scope scope = backend.openScope("left-out measurement")) {
       Tensor error = scope.allocate(backend.vectorType(), stacked.dim(1));
       vectors.copy(stacked.row(j), error);

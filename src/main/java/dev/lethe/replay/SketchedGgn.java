@@ -1,6 +1,7 @@
 package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.SketchKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostStorage;
 import dev.lethe.tensor.Scope;
@@ -66,7 +67,7 @@ public final class SketchedGgn implements ReplayOperator {
       if (streamed) {
         addStreamed(part, d, scale, out);
       } else if (part.rows.dim(0) > 0) {
-        backend.sketch().addProduct(part.rows, d, scale * part.weight, out);
+        backend.run(new SketchKernels.AddProduct(part.rows, d, scale * part.weight, out));
       }
     }
   }
@@ -79,7 +80,7 @@ public final class SketchedGgn implements ReplayOperator {
         long count = Math.min(BLOCK, n - at);
         Tensor rows = block.slice(0, count);
         backend.upload(part.rows.slice(at, count), rows);
-        backend.sketch().addProduct(rows, d, scale * part.weight, out);
+        backend.run(new SketchKernels.AddProduct(rows, d, scale * part.weight, out));
       }
     }
   }

@@ -4,6 +4,7 @@ import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.RowKernels;
 import dev.lethe.format.SafeTensors;
 import dev.lethe.influence.DenseDecompositions;
 import dev.lethe.influence.DenseDecompositions.LowRank;
@@ -49,7 +50,7 @@ final class WeightGradients implements AutoCloseable {
   void add(Linearization at, double scale) {
     at.forEachAdapter(
         (slot, xa, u, h, gy) ->
-            backend.rows().addOuter(gy.row(0), xa, scale, sums.get(slot.aOffset())));
+            backend.run(new RowKernels.AddOuter(gy.row(0), xa, scale, sums.get(slot.aOffset()))));
   }
 
   /** The nearest sums of at most so many outer products, one for each layer, in host memory. */

@@ -4,6 +4,7 @@ import dev.lethe.LetheException;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
@@ -123,7 +124,7 @@ public final class Baselines {
     }
 
     void run(Tensor theta, int steps, double learningRate) {
-      VectorKernels vectors = backend.vectors();
+      Vectors vectors = backend.vectors();
       VectorKernels.AdamW adam = new VectorKernels.AdamW(0.9, 0.999, 1e-8, 0);
       try (Scope scope = backend.openScope("gradient difference")) {
         Tensor g = zeros(scope, theta.elements());

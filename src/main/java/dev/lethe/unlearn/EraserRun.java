@@ -2,7 +2,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.data.Sample;
 import dev.lethe.influence.DampedOperator;
 import dev.lethe.influence.CurvatureOperator;
@@ -36,7 +36,7 @@ final class EraserRun {
   private final Checkpoint checkpoint;
   private final boolean resume;
   private final Backend backend;
-  private final VectorKernels vectors;
+  private final Vectors vectors;
   private final DataSplit split;
   private final Stopwatch watch = new Stopwatch();
   private final List<OuterStep> steps = new ArrayList<>();
@@ -301,7 +301,7 @@ final class EraserRun {
   private record Directions(Tensor b, Tensor g, Tensor trained) {
 
     /** −g, or −(g − trained): overwrites g. */
-    private Tensor towardsTarget(VectorKernels vectors, OuterTarget target) {
+    private Tensor towardsTarget(Vectors vectors, OuterTarget target) {
       vectors.axpby(target == OuterTarget.ANCHORED ? 1 : 0, trained, -1, g);
       return g;
     }

@@ -1,7 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.data.Sample;
 import dev.lethe.influence.BatchLimits;
 import dev.lethe.influence.DatasetLoss;
@@ -94,7 +94,7 @@ final class Objectives {
    * @return the losses of its rows
    */
   double[] targetGradient(Tensor theta, Tensor g) {
-    VectorKernels vectors = backend.vectors();
+    Vectors vectors = backend.vectors();
     vectors.fill(g, 0);
     double[] losses = target.addGradient(theta, 1 / targetDivisor, g);
     if (weightDecay != 0) {

@@ -4,6 +4,7 @@ import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Vectors;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
@@ -51,7 +52,7 @@ final class ReleasedLlmEraser {
   /** Changes the parameters (P) by its x and says what it did; the residual is not known. */
   OuterStep step(Tensor theta, EraserMonitor monitor) {
     Backend backend = model.backend();
-    VectorKernels vectors = backend.vectors();
+    Vectors vectors = backend.vectors();
     try (Scope scope = backend.openScope("released LLMEraser")) {
       Tensor b = filled(scope, 0);
       addShuffledGradients(split.forgotten(), theta, 1.0 / data.size(), b);
@@ -74,7 +75,7 @@ final class ReleasedLlmEraser {
   }
 
   private void solve(Tensor theta, Tensor b, Tensor x, Scope scope, EraserMonitor monitor) {
-    VectorKernels vectors = model.backend().vectors();
+    Vectors vectors = model.backend().vectors();
     VectorKernels.AdamW adam = new VectorKernels.AdamW(BETA1, BETA2, EPSILON, 0);
     Tensor g = filled(scope, 0);
     Tensor m = filled(scope, 0);

@@ -35,7 +35,7 @@ final class CpuSketchTest {
   private static double[] product(SketchKernels sketch, Tensor rows, Tensor v, Scope scope) {
     Tensor out = scope.allocate(DType.F32, K, WIDTH);
     out.copyFrom(v);
-    sketch.addProduct(rows, v, 0.1, out);
+    sketch.addProduct(new SketchKernels.AddProduct(rows, v, 0.1, out));
     return out.toDoubles();
   }
 

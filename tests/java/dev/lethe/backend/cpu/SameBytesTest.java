@@ -7,10 +7,13 @@ import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Packing;
 import dev.lethe.backend.ReplayKernels;
+import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -82,37 +85,46 @@ final class SameBytesTest {
   private record Work(Backend backend, Scope scope, Random random) {
     List<Tensor> attention() {
       AttentionShape shape = new AttentionShape(4, 2, 20, 0);
-      AttentionKernels kernels = backend.attention();
       Tensor q = input(ROWS, 80);
       Tensor k = input(ROWS, 40);
       Tensor v = input(ROWS, 40);
       Tensor o = output(ROWS, 80);
       Tensor lse = output(4, ROWS);
-      kernels.forward(shape, PACKING, PACKING, q, k, v, o, lse);
+      backend.run(
+          new AttentionKernels.Forward(
+              shape, PACKING, PACKING, new AttentionKernels.Primal(q, k, v, o, lse)));
       AttentionKernels.Primal primal = new AttentionKernels.Primal(q, k, v, o, lse);
       Tensor dq = input(2, ROWS, 80);
       Tensor dk = input(2, ROWS, 40);
       Tensor dv = input(2, ROWS, 40);
       Tensor dO = output(2, ROWS, 80);
       Tensor mu = output(2, 4, ROWS);
-      kernels.tangent(shape, PACKING, primal, dq, dk, dv, dO, mu);
+      backend.run(
+          new AttentionKernels.Tangent(
+              shape, PACKING, primal, new AttentionKernels.Tangents(dq, dk, dv, dO, mu)));
       List<Tensor> results = new ArrayList<>(List.of(o, lse, dO, mu));
       Tensor gO = input(1, ROWS, 80);
       Tensor delta = output(1, 4, ROWS);
       Tensor[] first = {output(1, ROWS, 80), output(1, ROWS, 40), output(1, ROWS, 40)};
-      kernels.backward(shape, PACKING, primal, gO, delta, first[0], first[1], first[2]);
+      backend.run(
+          new AttentionKernels.Backward(
+              shape,
+              PACKING,
+              primal,
+              gO,
+              delta,
+              new AttentionKernels.InputAdjoints(first[0], first[1], first[2])));
       Tensor[] second = {output(2, ROWS, 80), output(2, ROWS, 40), output(2, ROWS, 40)};
-      kernels.backwardTangent(
-          shape,
-          PACKING,
-          primal,
-          gO.row(0),
-          delta.row(0),
-          new AttentionKernels.Tangent(dq, dk, dv, dO, mu),
-          input(2, ROWS, 80),
-          second[0],
-          second[1],
-          second[2]);
+      backend.run(
+          new AttentionKernels.BackwardTangent(
+              shape,
+              PACKING,
+              primal,
+              gO.row(0),
+              delta.row(0),
+              new AttentionKernels.Tangents(dq, dk, dv, dO, mu),
+              input(2, ROWS, 80),
+              new AttentionKernels.InputAdjoints(second[0], second[1], second[2])));
       results.addAll(List.of(first));
       results.addAll(List.of(second));
       return results;
@@ -128,12 +140,12 @@ final class SameBytesTest {
       Tensor losses = output(ROWS);
       Tensor p = output(ROWS, 333);
       Tensor gx = output(ROWS, 40);
-      backend.loss().forward(head, x, targets, weights, losses, p, gx);
+      backend.run(new LossKernels.Forward(head, x, targets, weights, losses, p, gx));
       Tensor dx = input(2, ROWS, 40);
       Tensor dLoss = output(2, ROWS);
       Tensor dgx = output(2, ROWS, 40);
-      backend.loss().tangent(head, p, targets, dx, dLoss);
-      backend.loss().backwardTangent(head, p, weights, dx, dgx);
+      backend.run(new LossKernels.Tangent(head, p, targets, dx, dLoss));
+      backend.run(new LossKernels.BackwardTangent(head, p, weights, dx, dgx));
       return List.of(losses, p, gx, dLoss, dgx);
     }
 
@@ -144,23 +156,29 @@ final class SameBytesTest {
       Tensor x = input(ROWS, 72);
       Tensor u = output(ROWS, 5);
       Tensor y = output(ROWS, 45);
-      backend.lora().forward(layer, theta, x, x, u, y);
+      backend.run(new LoraKernels.Forward(layer, theta, x, x, u, y));
       Tensor gy = input(1, ROWS, 45);
       Tensor h = output(1, ROWS, 5);
       Tensor gx = output(1, ROWS, 72);
-      backend.lora().backward(layer, theta, gy, h, gx, null, false);
+      backend.run(
+          new LoraKernels.Backward(
+              layer, theta, gy, h, new LoraKernels.InputAdjoint(gx, null, false)));
       Tensor g = input(1, 700);
-      backend.lora().gradient(slot, x, u, h, gy, .3, g);
+      backend.run(new LoraKernels.Gradient(slot, new LoraKernels.Kept(x, u, h, gy), .3, g));
       Tensor weighted = input(2, 700);
       Tensor weights = input(2, PACKING.count());
-      backend
-          .lora()
-          .weightedGradient(
-              slot, PACKING, weights, x, u, h.row(0), gy.row(0), .7, weighted);
+      backend.run(
+          new LoraKernels.WeightedGradient(
+              slot,
+              PACKING,
+              weights,
+              new LoraKernels.Kept(x, u, h.row(0), gy.row(0)),
+              .7,
+              weighted));
       Tensor dots = input(2, PACKING.count());
-      backend
-          .lora()
-          .perSampleDot(slot, PACKING, input(2, 700), x, u, h.row(0), gy.row(0), dots);
+      backend.run(
+          new LoraKernels.PerSampleDot(
+              slot, PACKING, input(2, 700), new LoraKernels.Kept(x, u, h.row(0), gy.row(0)), dots));
       return List.of(u, y, h, gx, g, weighted, dots);
     }
 
@@ -174,9 +192,9 @@ final class SameBytesTest {
           Tensor v = input(3, size[1]);
           Tensor dots = output(3, size[0]);
           Tensor out = input(3, size[1]);
-          backend.sketch().dots(rows, v, dots);
-          backend.sketch().addCombination(dots, .01, rows, out);
-          backend.sketch().addProduct(rows, v, -.01, out);
+          backend.run(new SketchKernels.Dots(rows, v, dots));
+          backend.run(new SketchKernels.AddCombination(dots, .01, rows, out));
+          backend.run(new SketchKernels.AddProduct(rows, v, -.01, out));
           results.addAll(List.of(dots, out));
         }
       }
@@ -195,9 +213,9 @@ final class SameBytesTest {
           new ReplayKernels.AdamWState(input(3, n), input(3, n), squares(3, n));
       Tensor difference = output(3, n);
       VectorKernels.AdamW options = new VectorKernels.AdamW(.9, .999, 1e-8, .1);
-      backend.replay().adamW(options, step, one, runs, difference);
+      backend.run(new ReplayKernels.StepAdamW(options, step, one, runs, difference));
       double[] norms = new double[4];
-      backend.replay().squaredNorms(g, step.change(), norms);
+      backend.run(new ReplayKernels.SquaredNorms(g, step.change(), norms));
       return List.of(
           one.theta(), one.m(), one.v(), runs.theta(), runs.m(), runs.v(), difference,
           Tensor.of(Shape.of(4), norms));

@@ -3,6 +3,7 @@ package dev.lethe.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.tensor.DType;
@@ -17,7 +18,7 @@ final class CudaLoraTest {
 
   @Test
   void parametersTooShortForTheSlotAreRefused() {
-    assertRefused("lora: theta", SLOT, SLOT.parameters() - 1);
+    assertRefused("lora.forward: theta", SLOT, SLOT.parameters() - 1);
   }
 
   @Test
@@ -39,7 +40,7 @@ final class CudaLoraTest {
       IllegalArgumentException e =
           assertThrows(
               IllegalArgumentException.class,
-              () -> backend.lora().forward(layer, theta, x, x, u, y));
+              () -> backend.run(new LoraKernels.Forward(layer, theta, x, x, u, y)));
       assertTrue(e.getMessage().startsWith(what), e.getMessage());
     }
   }

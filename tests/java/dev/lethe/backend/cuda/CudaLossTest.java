@@ -45,7 +45,9 @@ final class CudaLossTest {
       wild[3] = V;
       wild[5] = -1;
       cuda.transfers().upload(Tensor.of(Shape.of(M), wild), in.targets);
-      new CudaLoss(cuda).forward(in.head, in.x, in.targets, null, in.rowLoss, in.p, null);
+      new CudaLoss(cuda)
+          .forward(
+              new LossKernels.Forward(in.head, in.x, in.targets, null, in.rowLoss, in.p, null));
       double[] losses = download(cuda, in.rowLoss);
       for (int i = 0; i < M; i++) {
         assertTrue(Double.isNaN(losses[i]) == (i == 3 || i == 5), "row " + i + ": " + losses[i]);
@@ -96,11 +98,12 @@ final class CudaLossTest {
     Tensor dgx = scope.allocate(cuda.type(), 1, 1, V);
     new CudaLoss(cuda)
         .backwardTangent(
-            head,
-            upload(cuda, scope, cuda.type(), p, 1, V),
-            weights,
-            upload(cuda, scope, cuda.type(), dz, 1, 1, V),
-            dgx);
+            new LossKernels.BackwardTangent(
+                head,
+                upload(cuda, scope, cuda.type(), p, 1, V),
+                weights,
+                upload(cuda, scope, cuda.type(), dz, 1, 1, V),
+                dgx));
     return download(cuda, dgx);
   }
 
@@ -160,9 +163,9 @@ final class CudaLossTest {
 
     /** All results of all modes. */
     double[] everything(LossKernels loss) {
-      loss.forward(head, x, targets, weights, rowLoss, p, gx);
-      loss.tangent(head, p, targets, dx, dLoss);
-      loss.backwardTangent(head, p, weights, dx, dgx);
+      loss.forward(new LossKernels.Forward(head, x, targets, weights, rowLoss, p, gx));
+      loss.tangent(new LossKernels.Tangent(head, p, targets, dx, dLoss));
+      loss.backwardTangent(new LossKernels.BackwardTangent(head, p, weights, dx, dgx));
       return Stream.of(rowLoss, p, gx, dLoss, dgx)
           .flatMapToDouble(t -> Arrays.stream(download(cuda, t)))
           .toArray();

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * A mistake that somebody could make in a kernel, and the contract cases that must notice it.
@@ -19,20 +20,30 @@ import java.util.regex.Pattern;
  * @param replacement the lines with the mistake
  */
 record KernelMutant(String kind, String file, String text, String replacement, Suite suite) {
-  private static final Path LIST = Path.of("tests", "resources", "kernel-mutants.txt");
+  private static final Path LISTS = Path.of("tests", "resources", "kernel-mutants");
   private static final Pattern ENTRY =
       Pattern.compile(
           "(.+) \\| (.+) \\| (\\w+) (\\w+) (\\d+) (.+)\n((?:-.*\n)+)((?:\\+.*\n)*)");
 
-  /** All mutants of the list, which says what its lines mean. */
+  /** All mutants of all lists; {@code kernels.txt} says what their lines mean. */
   static List<KernelMutant> all() throws IOException {
     List<KernelMutant> mutants = new ArrayList<>();
-    for (String entry : Files.readString(LIST).strip().split("\n\n+")) {
+    try (Stream<Path> files = Files.list(LISTS)) {
+      for (Path list : files.sorted().toList()) {
+        mutants.addAll(of(list));
+      }
+    }
+    return mutants;
+  }
+
+  private static List<KernelMutant> of(Path list) throws IOException {
+    List<KernelMutant> mutants = new ArrayList<>();
+    for (String entry : Files.readString(list).strip().split("\n\n+")) {
       Matcher parts = ENTRY.matcher(entry + "\n");
       if (parts.matches()) {
         mutants.add(of(parts));
       } else if (!entry.startsWith("#")) {
-        throw new IOException(LIST + ": not a mutant:\n" + entry);
+        throw new IOException(list + ": not a mutant:\n" + entry);
       }
     }
     return mutants;

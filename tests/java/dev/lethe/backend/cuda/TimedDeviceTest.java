@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.KernelTime;
+import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.TimedBackend;
 import dev.lethe.backend.cuda.driver.TimedDevice;
 import dev.lethe.tensor.DType;
@@ -33,7 +35,7 @@ class TimedDeviceTest {
       backend.upload(Tensor.of(a.shape(), new double[24]), b);
       backend.takeKernelTimes();
       for (int i = 0; i < LAUNCHES; i++) {
-        backend.swiGlu().forward(a, b, h);
+        backend.run(new SwiGluKernels.Forward(a, b, h));
       }
       List<KernelTime> times = backend.takeKernelTimes();
       assertEquals(
@@ -62,7 +64,7 @@ class TimedDeviceTest {
       Tensor z = scope.allocate(DType.F32, 5, 16);
       backend.upload(Tensor.of(x.shape(), new double[40]), x);
       backend.takeKernelTimes();
-      backend.loss().logits(head, x, z);
+      backend.run(new LossKernels.Logits(head, x, z));
       List<KernelTime> times = backend.takeKernelTimes();
       assertEquals(2, times.size(), times.toString());
       for (KernelTime time : times) {

@@ -7,8 +7,6 @@ import dev.lethe.tensor.Tensor;
 
 /** (q, k, v) ↦ o. */
 record AttentionRules(AttentionShape shape, Packing packing) implements BlockRules {
-  private static final AttentionKernels KERNELS = new ReferenceAttention();
-
   @Override
   public int[] parts() {
     return new int[] {queryElements(), keyElements(), keyElements()};
@@ -30,7 +28,14 @@ record AttentionRules(AttentionShape shape, Packing packing) implements BlockRul
     Tensor gk = keyOutput();
     Tensor gv = keyOutput();
     Tensor gO = Flat.pair(gy, 0, n(), shape.queryWidth());
-    KERNELS.backward(shape, packing, primal(x), gO, statistics(), gq, gk, gv);
+    BACKEND.run(
+        new AttentionKernels.Backward(
+            shape,
+            packing,
+            primal(x),
+            gO,
+            statistics(),
+            new AttentionKernels.InputAdjoints(gq, gk, gv)));
     return Flat.second(gq, gk, gv);
   }
 
@@ -39,13 +44,28 @@ record AttentionRules(AttentionShape shape, Packing packing) implements BlockRul
     AttentionKernels.Primal p = primal(x);
     Tensor delta = statistics();
     Tensor gO = Flat.pair(gy, 0, n(), shape.queryWidth());
-    KERNELS.backward(shape, packing, p, gO, delta, queryOutput(), keyOutput(), keyOutput());
+    BACKEND.run(
+        new AttentionKernels.Backward(
+            shape,
+            packing,
+            p,
+            gO,
+            delta,
+            new AttentionKernels.InputAdjoints(queryOutput(), keyOutput(), keyOutput())));
     Tensor dgq = queryOutput();
     Tensor dgk = keyOutput();
     Tensor dgv = keyOutput();
     Tensor dgO = Flat.pairOrNull(dgy, 0, n(), shape.queryWidth());
-    KERNELS.backwardTangent(
-        shape, packing, p, gO.row(1), delta.row(1), tangent(p, dx), dgO, dgq, dgk, dgv);
+    BACKEND.run(
+        new AttentionKernels.BackwardTangent(
+            shape,
+            packing,
+            p,
+            gO.row(1),
+            delta.row(1),
+            tangent(p, dx),
+            dgO,
+            new AttentionKernels.InputAdjoints(dgq, dgk, dgv)));
     return Flat.second(dgq, dgk, dgv);
   }
 
@@ -55,18 +75,22 @@ record AttentionRules(AttentionShape shape, Packing packing) implements BlockRul
     Tensor v = Flat.piece(x, queryElements() + keyElements(), n(), shape.keyWidth());
     Tensor o = Flat.output(n(), shape.queryWidth());
     Tensor lse = Flat.output(shape.heads(), n());
-    KERNELS.forward(shape, packing, packing, q, k, v, o, lse);
+    BACKEND.run(
+        new AttentionKernels.Forward(
+            shape, packing, packing, new AttentionKernels.Primal(q, k, v, o, lse)));
     return new AttentionKernels.Primal(q, k, v, o, lse);
   }
 
-  private AttentionKernels.Tangent tangent(AttentionKernels.Primal p, double[] dx) {
+  private AttentionKernels.Tangents tangent(AttentionKernels.Primal p, double[] dx) {
     Tensor dq = Flat.pairOrNull(dx, 0, n(), shape.queryWidth());
     Tensor dk = Flat.pairOrNull(dx, queryElements(), n(), shape.keyWidth());
     Tensor dv = Flat.pairOrNull(dx, queryElements() + keyElements(), n(), shape.keyWidth());
     Tensor dO = queryOutput();
     Tensor mu = statistics();
-    KERNELS.tangent(shape, packing, p, dq, dk, dv, dO, mu);
-    return new AttentionKernels.Tangent(dq, dk, dv, dO, mu);
+    BACKEND.run(
+        new AttentionKernels.Tangent(
+            shape, packing, p, new AttentionKernels.Tangents(dq, dk, dv, dO, mu)));
+    return new AttentionKernels.Tangents(dq, dk, dv, dO, mu);
   }
 
   private int n() {

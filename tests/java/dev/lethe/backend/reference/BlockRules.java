@@ -1,11 +1,16 @@
 package dev.lethe.backend.reference;
 
+import dev.lethe.backend.Backend;
+
 /**
  * A block operation as a function of one flat vector of all its differentiable inputs, part after
  * part, to one flat vector of its outputs, with its four rules. Implementations give the kernels a
  * decoy as first direction and null where a part of a tangent is zero throughout.
  */
 interface BlockRules {
+  /** Computes the calls, after their checks. */
+  Backend BACKEND = new ReferenceBackend();
+
   /** Lengths of the differentiable inputs. */
   int[] parts();
 

@@ -11,7 +11,6 @@ import org.junit.jupiter.api.Test;
 
 /** Drawn labels follow p, and outer products of their adjoints have the Gauss-Newton factor as their mean. */
 final class DrawnLabelsTest {
-  private static final LossKernels KERNELS = new ReferenceLoss();
   private static final int DRAWS = 40_000;
   private static final int D = 3;
   private static final double[] P = {0.5, 0, 0.2, 0.05, 0.25};
@@ -30,15 +29,17 @@ final class DrawnLabelsTest {
     for (int i = 0; i < w.elements(); i++) {
       w.set(i, Math.sin(1.7 * i));
     }
-    KERNELS.drawn(
-        new ReferenceLinear(w, null, true),
-        Tensor.of(Shape.of(1, P.length), P),
-        Tensor.of(Shape.of(1), 2),
-        Tensor.of(Shape.of(1), WEIGHT),
-        Flat.zeros(1, D),
-        SEED,
-        labels,
-        out);
+    new ReferenceBackend()
+        .run(
+            new LossKernels.Drawn(
+                new ReferenceLinear(w, null, true),
+                Tensor.of(Shape.of(1, P.length), P),
+                Tensor.of(Shape.of(1), 2),
+                Tensor.of(Shape.of(1), WEIGHT),
+                Flat.zeros(1, D),
+                SEED,
+                labels,
+                out));
   }
 
   @Test

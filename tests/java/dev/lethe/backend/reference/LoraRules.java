@@ -7,7 +7,6 @@ import dev.lethe.tensor.Tensor;
 
 /** (A, B, x) ↦ y, or (A, B, x, xₐ) ↦ y where the adapter has an input of its own. */
 record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements BlockRules {
-  private static final LoraKernels KERNELS = new ReferenceLora();
   private static final double SCALE = 0.7;
   private static final double GRADIENT_SCALE = 1;
 
@@ -36,9 +35,13 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
     Tensor h = Flat.output(2, n, rank);
     Tensor gx = Flat.output(2, n, in);
     Tensor gxa = ownInput ? Flat.output(2, n, in) : null;
-    KERNELS.backward(layer(), kept.theta, gOut, h, gx, gxa, false);
+    BACKEND.run(
+        new LoraKernels.Backward(
+            layer(), kept.theta, gOut, h, new LoraKernels.InputAdjoint(gx, gxa, false)));
     Tensor g = Flat.zeros(2, parameters());
-    KERNELS.gradient(layer().slot(), kept.xa, kept.u, h, gOut, GRADIENT_SCALE, g);
+    BACKEND.run(
+        new LoraKernels.Gradient(
+            layer().slot(), new LoraKernels.Kept(kept.xa, kept.u, h, gOut), GRADIENT_SCALE, g));
     return ownInput ? Flat.second(g, gx, gxa) : Flat.second(g, gx);
   }
 
@@ -48,26 +51,36 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
     Tangents t = tangents(kept, dx);
     Tensor gOut = Flat.piece(gy, 0, n, out);
     Tensor h = Flat.output(1, n, rank);
-    KERNELS.backward(layer(), kept.theta, gOut.reshape(1, n, out), h, null, null, false);
+    BACKEND.run(
+        new LoraKernels.Backward(
+            layer(),
+            kept.theta,
+            gOut.reshape(1, n, out),
+            h,
+            new LoraKernels.InputAdjoint(null, null, false)));
     Tensor primalH = h.reshape(n, rank);
     Tensor dgOut = Flat.pairOrNull(dgy, 0, n, out);
     Tensor dh = Flat.output(2, n, rank);
     Tensor dgx = Flat.output(2, n, in);
     Tensor dgxa = ownInput ? Flat.output(2, n, in) : null;
-    KERNELS.backwardTangent(layer(), kept.theta, t.v, gOut, primalH, dgOut, dh, dgx, dgxa, false);
+    BACKEND.run(
+        new LoraKernels.BackwardTangent(
+            layer(),
+            kept.theta,
+            t.v,
+            gOut,
+            primalH,
+            dgOut,
+            dh,
+            new LoraKernels.InputAdjoint(dgx, dgxa, false)));
     Tensor g = Flat.zeros(2, parameters());
-    KERNELS.gradientTangent(
-        layer().slot(),
-        kept.xa,
-        kept.u,
-        ownInput ? t.dxa : t.dx,
-        t.du,
-        primalH,
-        gOut,
-        dh,
-        dgOut,
-        GRADIENT_SCALE,
-        g);
+    BACKEND.run(
+        new LoraKernels.GradientTangent(
+            layer().slot(),
+            new LoraKernels.Kept(kept.xa, kept.u, primalH, gOut),
+            new LoraKernels.KeptTangent(ownInput ? t.dxa : t.dx, t.du, dh, dgOut),
+            GRADIENT_SCALE,
+            g));
     return ownInput ? Flat.second(g, dgx, dgxa) : Flat.second(g, dgx);
   }
 
@@ -92,7 +105,7 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
     Tensor xa = ownInput ? Flat.piece(x, parameters() + n * in, n, in) : input;
     Tensor u = Flat.output(n, rank);
     Tensor y = Flat.output(n, out);
-    KERNELS.forward(layer(), theta, input, xa, u, y);
+    BACKEND.run(new LoraKernels.Forward(layer(), theta, input, xa, u, y));
     return new Kept(theta, xa, u, y);
   }
 
@@ -103,7 +116,16 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
     Tensor dxa = ownInput ? Flat.pair(dx, parameters() + n * in, n, in) : null;
     Tensor du = Flat.output(2, n, rank);
     Tensor dy = Flat.output(2, n, out);
-    KERNELS.tangent(layer(), kept.theta, v, kept.xa, kept.u, dIn, dxa, du, dy);
+    BACKEND.run(
+        new LoraKernels.Tangent(
+            layer(),
+            kept.theta,
+            v,
+            kept.xa,
+            kept.u,
+            new LoraKernels.InputTangent(dIn, dxa),
+            du,
+            dy));
     return new Tangents(v, dIn, dxa, du, dy);
   }
 

@@ -7,8 +7,6 @@ import dev.lethe.tensor.Tensor;
 
 /** x ↦ row losses; the adjoint of the row losses is their weights. */
 record LossRules(int m, int d, int v) implements BlockRules {
-  private static final LossKernels KERNELS = new ReferenceLoss();
-
   @Override
   public int[] parts() {
     return new int[] {m * d};
@@ -17,14 +15,17 @@ record LossRules(int m, int d, int v) implements BlockRules {
   @Override
   public double[] forward(double[] x) {
     Tensor rowLoss = Flat.output(m);
-    KERNELS.forward(head(), Flat.piece(x, 0, m, d), targets(), null, rowLoss, null, null);
+    BACKEND.run(
+        new LossKernels.Forward(
+            head(), Flat.piece(x, 0, m, d), targets(), null, rowLoss, null, null));
     return Flat.join(rowLoss);
   }
 
   @Override
   public double[] tangent(double[] x, double[] dx) {
     Tensor dLoss = Flat.output(2, m);
-    KERNELS.tangent(head(), softmax(x), targets(), Flat.pair(dx, 0, m, d), dLoss);
+    BACKEND.run(
+        new LossKernels.Tangent(head(), softmax(x), targets(), Flat.pair(dx, 0, m, d), dLoss));
     return Flat.second(dLoss);
   }
 
@@ -33,7 +34,7 @@ record LossRules(int m, int d, int v) implements BlockRules {
     Tensor gx = Flat.output(m, d);
     Tensor weights = Flat.piece(gy, 0, m);
     Tensor in = Flat.piece(x, 0, m, d);
-    KERNELS.forward(head(), in, targets(), weights, Flat.output(m), null, gx);
+    BACKEND.run(new LossKernels.Forward(head(), in, targets(), weights, Flat.output(m), null, gx));
     return Flat.join(gx);
   }
 
@@ -41,7 +42,8 @@ record LossRules(int m, int d, int v) implements BlockRules {
   public double[] backwardTangent(double[] x, double[] gy, double[] dx, double[] dgy) {
     Tensor dgx = Flat.output(2, m, d);
     Tensor weights = Flat.piece(gy, 0, m);
-    KERNELS.backwardTangent(head(), softmax(x), weights, Flat.pair(dx, 0, m, d), dgx);
+    BACKEND.run(
+        new LossKernels.BackwardTangent(head(), softmax(x), weights, Flat.pair(dx, 0, m, d), dgx));
     return Flat.second(dgx);
   }
 
@@ -53,7 +55,7 @@ record LossRules(int m, int d, int v) implements BlockRules {
   private Tensor softmax(double[] x) {
     Tensor p = Flat.output(m, v);
     Tensor in = Flat.piece(x, 0, m, d);
-    KERNELS.forward(head(), in, targets(), null, Flat.output(m), p, null);
+    BACKEND.run(new LossKernels.Forward(head(), in, targets(), null, Flat.output(m), p, null));
     return p;
   }
 

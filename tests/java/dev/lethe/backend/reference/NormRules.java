@@ -5,7 +5,6 @@ import dev.lethe.tensor.Tensor;
 
 /** (x, f) ↦ (s, y), or x ↦ y without the residual. */
 record NormRules(int n, int d, boolean residual) implements BlockRules {
-  private static final RmsNormKernels KERNELS = new ReferenceRmsNorm();
   private static final double EPSILON = 1e-3;
 
   @Override
@@ -24,13 +23,21 @@ record NormRules(int n, int d, boolean residual) implements BlockRules {
     Kept kept = keep(x);
     Tensor dy = Flat.output(2, n, d);
     if (!residual) {
-      KERNELS.tangent(weight(), kept.s, kept.r, Flat.pair(dx, 0, n, d), null, null, dy);
+      BACKEND.run(
+          new RmsNormKernels.Tangent(
+              new RmsNormKernels.Primal(weight(), kept.s, kept.r),
+              Flat.pair(dx, 0, n, d),
+              null,
+              null,
+              dy));
       return Flat.second(dy);
     }
     Tensor ds = Flat.output(2, n, d);
     Tensor dIn = Flat.pairOrNull(dx, 0, n, d);
     Tensor df = Flat.pairOrNull(dx, n * d, n, d);
-    KERNELS.tangent(weight(), kept.s, kept.r, dIn, df, ds, dy);
+    BACKEND.run(
+        new RmsNormKernels.Tangent(
+            new RmsNormKernels.Primal(weight(), kept.s, kept.r), dIn, df, ds, dy));
     return Flat.second(ds, dy);
   }
 
@@ -40,7 +47,9 @@ record NormRules(int n, int d, boolean residual) implements BlockRules {
     Tensor gx = Flat.output(2, n, d);
     Tensor gs = residual ? Flat.pair(gy, 0, n, d) : null;
     Tensor gOut = Flat.pair(gy, residual ? n * d : 0, n, d);
-    KERNELS.backward(weight(), kept.s, kept.r, gs, gOut, gx);
+    BACKEND.run(
+        new RmsNormKernels.Backward(
+            new RmsNormKernels.Primal(weight(), kept.s, kept.r), gs, gOut, gx));
     return residual ? Flat.second(gx, gx) : Flat.second(gx);
   }
 
@@ -59,7 +68,9 @@ record NormRules(int n, int d, boolean residual) implements BlockRules {
     int at = residual ? n * d : 0;
     Tensor gOut = Flat.piece(gy, at, n, d);
     Tensor dgOut = Flat.pair(dgy, at, n, d);
-    KERNELS.backwardTangent(weight(), kept.s, kept.r, gOut, ds, dgs, dgOut, dgx);
+    BACKEND.run(
+        new RmsNormKernels.BackwardTangent(
+            new RmsNormKernels.Primal(weight(), kept.s, kept.r), gOut, ds, dgs, dgOut, dgx));
     return residual ? Flat.second(dgx, dgx) : Flat.second(dgx);
   }
 
@@ -77,7 +88,7 @@ record NormRules(int n, int d, boolean residual) implements BlockRules {
     Tensor s = residual ? Flat.output(n, d) : null;
     Tensor y = Flat.output(n, d);
     Tensor r = Flat.output(n);
-    KERNELS.forward(weight(), EPSILON, in, f, s, y, r);
+    BACKEND.run(new RmsNormKernels.Forward(weight(), EPSILON, in, f, s, y, r));
     return new Kept(residual ? s : in, y, r);
   }
 

@@ -4,9 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.RealData;
+import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.Backend;
 import dev.lethe.backend.Packing;
+import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.RowKernels;
 import dev.lethe.backend.VectorKernels.AdamW;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
@@ -24,6 +28,8 @@ import tools.jackson.databind.json.JsonMapper;
  * skips where the real inputs are absent.
  */
 final class PublishedNumbersTest {
+  private static final Backend BACKEND = new ReferenceBackend();
+
   private static final String FOLDER = "ref_cs336/";
 
   /**
@@ -49,7 +55,7 @@ final class PublishedNumbersTest {
     }
     Tensor y = Flat.zeros(48, 64);
     RopeTable table = new RopeTable(cos, sin);
-    new ReferenceRope().rotate(table, Tensor.of(Shape.of(48), positions), input, y);
+    BACKEND.run(new RopeKernels.Rotate(table, Tensor.of(Shape.of(48), positions), input, y, false));
     assertArrayEquals(expected.toDoubles(), y.toDoubles(), tolerance);
   }
 
@@ -63,18 +69,22 @@ final class PublishedNumbersTest {
     Tensor expected = load("sdpa_expected_4x12x64_f32le.bin", 48, 64);
     double tolerance = cases().at("/sdpa/atol").asDouble();
     AttentionShape shape = new AttentionShape(1, 1, 64, 0);
-    ReferenceRows rows = new ReferenceRows();
     for (int query = 0; query < 48; query++) {
       int[] seen = seenKeys(mask.row(query), query / 12 * 16);
       Tensor indices = Tensor.of(Shape.of(seen.length), seen);
       Tensor seenK = Flat.zeros(seen.length, 64);
       Tensor seenV = Flat.zeros(seen.length, 64);
-      rows.gather(indices, k, seenK);
-      rows.gather(indices, v, seenV);
+      BACKEND.run(new RowKernels.Gather(indices, k, seenK));
+      BACKEND.run(new RowKernels.Gather(indices, v, seenV));
       Tensor o = Flat.zeros(1, 64);
       Packing one = Packing.ofLengths(1);
       Packing keys = Packing.ofLengths(seen.length);
-      new ReferenceAttention().forward(shape, one, keys, q.slice(query, 1), seenK, seenV, o, null);
+      BACKEND.run(
+          new AttentionKernels.Forward(
+              shape,
+              one,
+              keys,
+              new AttentionKernels.Primal(q.slice(query, 1), seenK, seenV, o, null)));
       String what = "query " + query;
       assertArrayEquals(expected.row(query).toDoubles(), o.toDoubles(), tolerance, what);
     }
@@ -96,10 +106,9 @@ final class PublishedNumbersTest {
     Tensor w = matrix(published.get("W0"));
     Tensor m = Flat.zeros(2, 3);
     Tensor v = Flat.zeros(2, 3);
-    ReferenceVectors vectors = new ReferenceVectors();
     for (int step = 1; step <= steps; step++) {
       Tensor g = squaredErrorGradient(w, inputs.row(step - 1).toDoubles());
-      vectors.adamW(options, learningRate, step, w, g, m, v);
+      BACKEND.vectors().adamW(options, learningRate, step, w, g, m, v);
     }
     double[] expected = matrix(published.get("expected_W")).toDoubles();
     assertArrayEquals(expected, w.toDoubles(), published.get("atol").asDouble());

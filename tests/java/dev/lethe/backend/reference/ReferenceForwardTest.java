@@ -5,12 +5,20 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.backend.EmbeddingKernels;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraLinear;
+import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Packing;
+import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Random;
@@ -20,6 +28,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Forward modes against the definitions, written another way or worked out by hand. */
 final class ReferenceForwardTest {
+  private static final Backend BACKEND = new ReferenceBackend();
+
   private static final long SEED = 20_260_722;
 
   private final Random random = new Random(SEED);
@@ -35,7 +45,9 @@ final class ReferenceForwardTest {
     Tensor v = normals(12, shape.keyWidth());
     Tensor o = Flat.zeros(12, shape.queryWidth());
     Tensor lse = Flat.zeros(heads, 12);
-    new ReferenceAttention().forward(shape, packing, packing, q, k, v, o, lse);
+    BACKEND.run(
+        new AttentionKernels.Forward(
+            shape, packing, packing, new AttentionKernels.Primal(q, k, v, o, lse)));
     for (int i = 0; i < packing.count(); i++) {
       for (int row = packing.start(i); row < packing.end(i); row++) {
         for (int head = 0; head < heads; head++) {
@@ -88,10 +100,16 @@ final class ReferenceForwardTest {
     Tensor k = normals(9, shape.keyWidth());
     Tensor v = normals(9, shape.keyWidth());
     Tensor o = Flat.zeros(9, shape.queryWidth());
-    ReferenceAttention attention = new ReferenceAttention();
-    attention.forward(shape, all, all, q, k, v, o, null);
+    BACKEND.run(
+        new AttentionKernels.Forward(
+            shape, all, all, new AttentionKernels.Primal(q, k, v, o, null)));
     Tensor last = Flat.zeros(2, shape.queryWidth());
-    attention.forward(shape, Packing.ofLengths(2), all, q.slice(7, 2), k, v, last, null);
+    BACKEND.run(
+        new AttentionKernels.Forward(
+            shape,
+            Packing.ofLengths(2),
+            all,
+            new AttentionKernels.Primal(q.slice(7, 2), k, v, last, null)));
     assertArrayEquals(o.slice(7, 2).toDoubles(), last.toDoubles());
   }
 
@@ -99,8 +117,9 @@ final class ReferenceForwardTest {
   void embeddingCopiesRows() {
     Tensor table = normals(5, 3);
     Tensor y = Flat.output(4, 3);
-    new ReferenceEmbedding()
-        .forward(new ReferenceEmbedding.Table(table), Tensor.of(Shape.of(4), 4, 0, 2, 4), y);
+    BACKEND.run(
+        new EmbeddingKernels.Forward(
+            new ReferenceEmbedding.Table(table), Tensor.of(Shape.of(4), 4, 0, 2, 4), y));
     double[] expected = Flat.join(table.row(4), table.row(0), table.row(2), table.row(4));
     assertArrayEquals(expected, y.toDoubles());
   }
@@ -112,7 +131,7 @@ final class ReferenceForwardTest {
     Tensor y = Flat.output(1, 2);
     Tensor x = Tensor.of(Shape.of(1, 3), 1.0, -1.0, 2.0);
     LoraLinear layer = new LoraLinear(new ReferenceLinear(w, bias, false), null);
-    new ReferenceLora().forward(layer, null, x, x, null, y);
+    BACKEND.run(new LoraKernels.Forward(layer, null, x, x, null, y));
     assertArrayEquals(new double[] {15, 31}, y.toDoubles());
   }
 
@@ -122,7 +141,8 @@ final class ReferenceForwardTest {
     Tensor r = Flat.zeros(1);
     Tensor w = Tensor.of(Shape.of(2), 1.0, 10.0);
     Tensor x = Tensor.of(Shape.of(1, 2), 1.0, 5.0);
-    new ReferenceRmsNorm().forward(w, 3, x, null, null, y, r); // mean of squares 13, plus 3
+    BACKEND.run(
+        new RmsNormKernels.Forward(w, 3, x, null, null, y, r)); // mean of squares 13, plus 3
     assertArrayEquals(new double[] {0.25}, r.toDoubles());
     assertArrayEquals(new double[] {0.25, 12.5}, y.toDoubles());
   }
@@ -135,7 +155,7 @@ final class ReferenceForwardTest {
     Tensor targets = Tensor.of(Shape.of(2), 0, 1);
     Tensor rowLoss = Flat.zeros(2);
     Tensor p = Flat.zeros(2, 3);
-    new ReferenceLoss().forward(head, x, targets, null, rowLoss, p, null);
+    BACKEND.run(new LossKernels.Forward(head, x, targets, null, rowLoss, p, null));
     assertArrayEquals(new double[] {Math.log(4), Math.log(3)}, rowLoss.toDoubles(), 1e-15);
     double third = 1.0 / 3;
     assertArrayEquals(new double[] {0.25, 0.125, 0.625, third, third, third}, p.toDoubles(), 1e-15);
@@ -146,7 +166,7 @@ final class ReferenceForwardTest {
     Tensor h = Flat.zeros(1, 3);
     Tensor a = Tensor.of(Shape.of(1, 3), 0.0, Math.log(3), -1000.0);
     Tensor b = Tensor.of(Shape.of(1, 3), 7.0, 2.0, 1.0);
-    new ReferenceSwiGlu().forward(a, b, h);
+    BACKEND.run(new SwiGluKernels.Forward(a, b, h));
     assertArrayEquals(new double[] {0, 1.5 * Math.log(3), 0}, h.toDoubles(), 1e-15);
   }
 
@@ -157,21 +177,22 @@ final class ReferenceForwardTest {
     Tensor x = Tensor.of(Shape.of(1, 4), 1.0, 2.0, 3.0, 4.0);
     Tensor y = Flat.zeros(1, 4);
     RopeTable table = new RopeTable(cos, sin);
-    new ReferenceRope().rotate(table, Tensor.of(Shape.of(1), 0), x, y);
+    BACKEND.run(new RopeKernels.Rotate(table, Tensor.of(Shape.of(1), 0), x, y, false));
     double[] expected = {0.6 - 0.8 * 3, -4, 0.6 * 3 + 0.8, 2};
     assertArrayEquals(expected, y.toDoubles(), 1e-15);
   }
 
   @Test
   void mistakesAreNamed() {
-    ReferenceRmsNorm norm = new ReferenceRmsNorm();
     Tensor w = Flat.zeros(3);
     Tensor x = Flat.zeros(2, 3);
     Tensor r = Flat.zeros(2);
     IllegalArgumentException wrong =
         assertThrows(
             IllegalArgumentException.class,
-            () -> norm.forward(w, 1e-5, x, null, null, Flat.zeros(3, 2), r));
+            () ->
+                BACKEND.run(
+                    new RmsNormKernels.Forward(w, 1e-5, x, null, null, Flat.zeros(3, 2), r)));
     String message = wrong.getMessage();
     assertTrue(message.startsWith("rmsNorm.forward: y: expected F64(2,3), got F64(3,2)"), message);
     ReferenceLinear forwardOnly = new ReferenceLinear(Flat.zeros(3, 3), null, false);
@@ -179,15 +200,15 @@ final class ReferenceForwardTest {
         assertThrows(
             IllegalArgumentException.class,
             () ->
-                new ReferenceLoss()
-                    .forward(
+                BACKEND.run(
+                    new LossKernels.Forward(
                         forwardOnly,
                         x,
                         Tensor.of(Shape.of(2), 0, 1),
                         r,
                         Flat.zeros(2),
                         null,
-                        Flat.zeros(2, 3)));
+                        Flat.zeros(2, 3))));
     assertTrue(untransposed.getMessage().contains("transposed = true"), untransposed.getMessage());
   }
 

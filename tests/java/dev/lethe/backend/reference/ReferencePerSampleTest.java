@@ -3,6 +3,8 @@ package dev.lethe.backend.reference;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.LoraKernels;
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.Packing;
 import dev.lethe.tensor.Tensor;
@@ -18,11 +20,11 @@ final class ReferencePerSampleTest {
   private static final int OUT = 7;
   private static final int RANK = 2;
   private static final int PARAMETERS = RANK * (IN + OUT) + 4;
+  private static final Backend BACKEND = new ReferenceBackend();
   private static final LoraSlot SLOT = new LoraSlot(IN, OUT, RANK, 0.7, 1, 3 + RANK * IN);
   private static final Packing PACKING = Packing.ofLengths(3, 1, 0, 5);
 
   private final Random random = new Random(SEED);
-  private final ReferenceLora lora = new ReferenceLora();
   private final Tensor xa = normals(PACKING.rows(), IN);
   private final Tensor u = normals(PACKING.rows(), RANK);
   private final Tensor h = normals(PACKING.rows(), RANK);
@@ -37,7 +39,9 @@ final class ReferencePerSampleTest {
     }
     Tensor g = Flat.zeros(1, PARAMETERS);
     Tensor hs = h.reshape(1, PACKING.rows(), RANK);
-    lora.gradient(SLOT, xa, u, hs, gy.reshape(1, PACKING.rows(), OUT), 2, g);
+    BACKEND.run(
+        new LoraKernels.Gradient(
+            SLOT, new LoraKernels.Kept(xa, u, hs, gy.reshape(1, PACKING.rows(), OUT)), 2, g));
     assertArrayEquals(g.toDoubles(), sum, 1e-12);
   }
 
@@ -48,14 +52,16 @@ final class ReferencePerSampleTest {
       int n = PACKING.length(i);
       int first = PACKING.start(i);
       Tensor g = Flat.zeros(1, PARAMETERS);
-      lora.gradient(
-          SLOT,
-          xa.slice(first, n),
-          u.slice(first, n),
-          h.slice(first, n).reshape(1, n, RANK),
-          gy.slice(first, n).reshape(1, n, OUT),
-          1,
-          g);
+      BACKEND.run(
+          new LoraKernels.Gradient(
+              SLOT,
+              new LoraKernels.Kept(
+                  xa.slice(first, n),
+                  u.slice(first, n),
+                  h.slice(first, n).reshape(1, n, RANK),
+                  gy.slice(first, n).reshape(1, n, OUT)),
+              1,
+              g));
       assertArrayEquals(g.toDoubles(), samples.row(i).toDoubles(), "sample " + i);
     }
   }
@@ -64,7 +70,9 @@ final class ReferencePerSampleTest {
   void theyOverwriteTheirPlaceAndNothingElse() {
     Tensor once = perSample(1);
     Tensor twice = perSample(1);
-    lora.perSampleGradient(SLOT, PACKING, xa, u, h, gy, 1, twice);
+    BACKEND.run(
+        new LoraKernels.PerSampleGradient(
+            SLOT, PACKING, new LoraKernels.Kept(xa, u, h, gy), 1, twice));
     assertArrayEquals(once.toDoubles(), twice.toDoubles());
     assertEquals(0, twice.row(0).get(0), "before A");
     assertEquals(0, twice.row(0).get(1 + RANK * IN), "between A and B");
@@ -75,12 +83,13 @@ final class ReferencePerSampleTest {
   void dotsAreThoseWithTheGradients() {
     Tensor v = normals(3, PARAMETERS);
     Tensor dots = Flat.zeros(3, PACKING.count());
-    new ReferenceVectors().fill(dots, 100);
-    lora.perSampleDot(SLOT, PACKING, v, xa, u, h, gy, dots);
+    BACKEND.vectors().fill(dots, 100);
+    BACKEND.run(
+        new LoraKernels.PerSampleDot(SLOT, PACKING, v, new LoraKernels.Kept(xa, u, h, gy), dots));
     Tensor samples = perSample(1);
     for (int j = 0; j < 3; j++) {
       for (int i = 0; i < PACKING.count(); i++) {
-        double dot = new ReferenceVectors().dot(samples.row(i), v.row(j));
+        double dot = BACKEND.vectors().dot(samples.row(i), v.row(j));
         assertEquals(100 + dot, dots.row(j).get(i), 1e-12, "direction " + j + ", sample " + i);
       }
     }
@@ -92,7 +101,9 @@ final class ReferencePerSampleTest {
     Tensor before = normals(2, PARAMETERS);
     Tensor g = Flat.zeros(2, PARAMETERS);
     g.copyFrom(before);
-    lora.weightedGradient(SLOT, PACKING, weights, xa, u, h, gy, -3, g);
+    BACKEND.run(
+        new LoraKernels.WeightedGradient(
+            SLOT, PACKING, weights, new LoraKernels.Kept(xa, u, h, gy), -3, g));
     Tensor samples = perSample(1);
     for (int j = 0; j < 2; j++) {
       double[] expected = before.row(j).toDoubles();
@@ -105,7 +116,9 @@ final class ReferencePerSampleTest {
 
   private Tensor perSample(double scale) {
     Tensor g = Flat.zeros(PACKING.count(), PARAMETERS);
-    lora.perSampleGradient(SLOT, PACKING, xa, u, h, gy, scale, g);
+    BACKEND.run(
+        new LoraKernels.PerSampleGradient(
+            SLOT, PACKING, new LoraKernels.Kept(xa, u, h, gy), scale, g));
     return g;
   }
 

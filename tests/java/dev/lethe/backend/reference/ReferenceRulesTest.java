@@ -4,9 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.Backend;
 import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.Packing;
+import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.RowKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
@@ -23,6 +26,8 @@ import org.junit.jupiter.params.provider.ValueSource;
  * second derivatives.
  */
 final class ReferenceRulesTest {
+  private static final Backend BACKEND = new ReferenceBackend();
+
   private static final long SEED = 20_260_722;
 
   @ParameterizedTest
@@ -62,11 +67,12 @@ final class ReferenceRulesTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 3})
   void rope(int heads) {
-    ReferenceRope rope = new ReferenceRope();
     RopeTable table = ropeTable(9, 3);
     Tensor positions = Tensor.of(Shape.of(4), 0, 8, 3, 3);
-    BiConsumer<Tensor, Tensor> rotate = (x, y) -> rope.rotate(table, positions, x, y);
-    BiConsumer<Tensor, Tensor> back = (x, y) -> rope.rotateBack(table, positions, x, y);
+    BiConsumer<Tensor, Tensor> rotate =
+        (x, y) -> BACKEND.run(new RopeKernels.Rotate(table, positions, x, y, false));
+    BiConsumer<Tensor, Tensor> back =
+        (x, y) -> BACKEND.run(new RopeKernels.Rotate(table, positions, x, y, true));
     long d = 6L * heads;
     RulesCheck.check(new LinearRules("rope", 4, d, 4, d, rotate, back), SEED);
     Tensor x = normals(4, d);
@@ -78,7 +84,6 @@ final class ReferenceRulesTest {
 
   @Test
   void rows() {
-    ReferenceRows rows = new ReferenceRows();
     Tensor chosen = Tensor.of(Shape.of(3), 0, 2, 5);
     RulesCheck.check(
         new LinearRules(
@@ -87,27 +92,25 @@ final class ReferenceRulesTest {
             3,
             3,
             3,
-            (x, y) -> rows.gather(chosen, x, y),
-            (gy, gx) -> rows.scatter(chosen, gy, gx)),
+            (x, y) -> BACKEND.run(new RowKernels.Gather(chosen, x, y)),
+            (gy, gx) -> BACKEND.run(new RowKernels.Scatter(chosen, gy, gx))),
         SEED);
   }
 
   @Test
   void dropout() {
-    ReferenceDropout dropout = new ReferenceDropout();
-    BiConsumer<Tensor, Tensor> drop = (x, y) -> 
-        dropout.apply(7, 0.3, keys(10), x, y, false);
+    BiConsumer<Tensor, Tensor> drop =
+        (x, y) -> BACKEND.run(new DropoutKernels.Apply(7, 0.3, keys(10), x, y, false));
     RulesCheck.check(new LinearRules("dropout", 10, 5, 10, 5, drop, drop), SEED);
   }
 
   @Test
   void dropoutKeepsItsShareAndItsMean() {
-    ReferenceDropout dropout = new ReferenceDropout();
     Tensor ones = Flat.zeros(100, 1000);
-    new ReferenceVectors().fill(ones, 1);
+    BACKEND.vectors().fill(ones, 1);
     Tensor y = Flat.zeros(100, 1000);
     Tensor keys = keys(100);
-    dropout.apply(42, 0.3, keys, ones, y, false);
+    BACKEND.run(new DropoutKernels.Apply(42, 0.3, keys, ones, y, false));
     int kept = 0;
     for (int i = 0; i < y.elements(); i++) {
       long rowSeed = DropoutKernels.rowSeed(42, (i / 1000 + 1) * 0x1_0000_0001L);

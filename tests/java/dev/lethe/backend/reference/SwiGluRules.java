@@ -5,8 +5,6 @@ import dev.lethe.tensor.Tensor;
 
 /** (a, b) ↦ h. */
 record SwiGluRules(int n, int f) implements BlockRules {
-  private static final SwiGluKernels KERNELS = new ReferenceSwiGlu();
-
   @Override
   public int[] parts() {
     return new int[] {n * f, n * f};
@@ -15,7 +13,7 @@ record SwiGluRules(int n, int f) implements BlockRules {
   @Override
   public double[] forward(double[] x) {
     Tensor h = Flat.output(n, f);
-    KERNELS.forward(a(x), b(x), h);
+    BACKEND.run(new SwiGluKernels.Forward(a(x), b(x), h));
     return Flat.join(h);
   }
 
@@ -23,7 +21,7 @@ record SwiGluRules(int n, int f) implements BlockRules {
   public double[] tangent(double[] x, double[] dx) {
     Tensor dh = Flat.output(2, n, f);
     Tensor da = Flat.pairOrNull(dx, 0, n, f);
-    KERNELS.tangent(a(x), b(x), da, Flat.pairOrNull(dx, n * f, n, f), dh);
+    BACKEND.run(new SwiGluKernels.Tangent(a(x), b(x), da, Flat.pairOrNull(dx, n * f, n, f), dh));
     return Flat.second(dh);
   }
 
@@ -31,7 +29,7 @@ record SwiGluRules(int n, int f) implements BlockRules {
   public double[] backward(double[] x, double[] gy) {
     Tensor ga = Flat.output(2, n, f);
     Tensor gb = Flat.output(2, n, f);
-    KERNELS.backward(a(x), b(x), Flat.pair(gy, 0, n, f), ga, gb);
+    BACKEND.run(new SwiGluKernels.Backward(a(x), b(x), Flat.pair(gy, 0, n, f), ga, gb));
     return Flat.second(ga, gb);
   }
 
@@ -39,15 +37,16 @@ record SwiGluRules(int n, int f) implements BlockRules {
   public double[] backwardTangent(double[] x, double[] gy, double[] dx, double[] dgy) {
     Tensor dga = Flat.output(2, n, f);
     Tensor dgb = Flat.output(2, n, f);
-    KERNELS.backwardTangent(
-        a(x),
-        b(x),
-        Flat.piece(gy, 0, n, f),
-        Flat.pairOrNull(dx, 0, n, f),
-        Flat.pairOrNull(dx, n * f, n, f),
-        Flat.pairOrNull(dgy, 0, n, f),
-        dga,
-        dgb);
+    BACKEND.run(
+        new SwiGluKernels.BackwardTangent(
+            a(x),
+            b(x),
+            Flat.piece(gy, 0, n, f),
+            Flat.pairOrNull(dx, 0, n, f),
+            Flat.pairOrNull(dx, n * f, n, f),
+            Flat.pairOrNull(dgy, 0, n, f),
+            dga,
+            dgb));
     return Flat.second(dga, dgb);
   }
 

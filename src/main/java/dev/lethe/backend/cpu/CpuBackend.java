@@ -1,21 +1,10 @@
 package dev.lethe.backend.cpu;
 
-import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
-import dev.lethe.backend.DropoutKernels;
-import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LossKernels;
-import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.RmsNormKernels;
-import dev.lethe.backend.RopeKernels;
-import dev.lethe.backend.RowKernels;
-import dev.lethe.backend.SketchKernels;
-import dev.lethe.backend.SwiGluKernels;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Kernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -29,18 +18,7 @@ final class CpuBackend implements Backend {
   static final String NAME = "cpu";
 
   private final Cpu cpu;
-  private final EmbeddingKernels embedding;
-  private final RmsNormKernels rmsNorm;
-  private final LoraKernels lora;
-  private final RopeKernels rope;
-  private final AttentionKernels attention;
-  private final SwiGluKernels swiGlu;
-  private final RowKernels rows;
-  private final DropoutKernels dropout;
-  private final LossKernels loss;
-  private final VectorKernels vectors;
-  private final SketchKernels sketch;
-  private final ReplayKernels replay;
+  private final Kernels kernels;
 
   CpuBackend(Primitives primitives, BackendOptions options) {
     this(
@@ -57,18 +35,21 @@ final class CpuBackend implements Backend {
    */
   CpuBackend(Cpu cpu) {
     this.cpu = cpu;
-    embedding = new CpuEmbedding(cpu);
-    rmsNorm = new CpuRmsNorm(cpu);
-    lora = new CpuLora(cpu);
-    rope = new CpuRope(cpu);
-    attention = new CpuAttention(cpu);
-    swiGlu = new CpuSwiGlu(cpu);
-    rows = new CpuRows(cpu);
-    dropout = new CpuDropout(cpu);
-    loss = new CpuLoss(cpu);
-    vectors = new CpuVectors(cpu);
-    sketch = new CpuSketch(cpu);
-    replay = new CpuReplay(cpu);
+    kernels =
+        new Kernels(
+            new CpuEmbedding(cpu),
+            new CpuRmsNorm(cpu),
+            new CpuLayerNorm(cpu),
+            new CpuLora(cpu),
+            new CpuRope(cpu),
+            new CpuAttention(cpu),
+            new CpuSwiGlu(cpu),
+            new CpuRows(cpu),
+            new CpuDropout(cpu),
+            new CpuLoss(cpu),
+            new CpuVectors(cpu),
+            new CpuSketch(cpu),
+            new CpuReplay(cpu));
   }
 
   @Override
@@ -132,68 +113,13 @@ final class CpuBackend implements Backend {
   }
 
   @Override
-  public EmbeddingKernels embedding() {
-    return embedding;
-  }
-
-  @Override
-  public RmsNormKernels rmsNorm() {
-    return rmsNorm;
-  }
-
-  @Override
-  public LoraKernels lora() {
-    return lora;
-  }
-
-  @Override
-  public RopeKernels rope() {
-    return rope;
-  }
-
-  @Override
-  public AttentionKernels attention() {
-    return attention;
-  }
-
-  @Override
-  public SwiGluKernels swiGlu() {
-    return swiGlu;
-  }
-
-  @Override
-  public RowKernels rows() {
-    return rows;
-  }
-
-  @Override
-  public DropoutKernels dropout() {
-    return dropout;
+  public Kernels kernels() {
+    return kernels;
   }
 
   @Override
   public boolean rowsIndependent() {
     return true;
-  }
-
-  @Override
-  public LossKernels loss() {
-    return loss;
-  }
-
-  @Override
-  public VectorKernels vectors() {
-    return vectors;
-  }
-
-  @Override
-  public SketchKernels sketch() {
-    return sketch;
-  }
-
-  @Override
-  public ReplayKernels replay() {
-    return replay;
   }
 
   @Override

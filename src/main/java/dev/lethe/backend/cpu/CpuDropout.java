@@ -1,7 +1,5 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
 import dev.lethe.backend.DropoutKernels;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -18,21 +16,23 @@ final class CpuDropout implements DropoutKernels {
   }
 
   @Override
-  public void apply(
-      long seed, double probability, Tensor keys, Tensor x, Tensor y, boolean accumulate) {
-    DropoutKernels.require(F32, probability, keys, x, y);
-    MemorySegment in = Cpu.memory(x);
-    MemorySegment out = Cpu.memory(y);
+  public void apply(Apply call) {
+    Tensor keys = call.keys();
+    double probability = call.probability();
+    boolean accumulate = call.accumulate();
+    MemorySegment in = Cpu.memory(call.x());
+    MemorySegment out = Cpu.memory(call.y());
     float gain = (float) (1 / (1 - probability));
-    long width = x.dim(-1);
-    long n = x.dim(-2);
+    long width = call.x().dim(-1);
+    long n = call.x().dim(-2);
     cpu.pool()
         .runRanges(
-            Math.toIntExact(x.shape().rows()),
+            Math.toIntExact(call.x().shape().rows()),
             Cpu.grain(width),
             (from, to, scratch) -> {
               for (long row = from; row < to; row++) {
-                long rowSeed = DropoutKernels.rowSeed(seed, DropoutKernels.key(keys, row % n));
+                long rowSeed =
+                    DropoutKernels.rowSeed(call.seed(), DropoutKernels.key(keys, row % n));
                 for (long column = 0; column < width; column++) {
                   long at = 4 * (row * width + column);
                   boolean kept = DropoutKernels.keeps(rowSeed, column, probability);

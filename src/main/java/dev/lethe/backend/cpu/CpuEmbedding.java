@@ -1,11 +1,8 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
 import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.Require;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -27,19 +24,14 @@ final class CpuEmbedding implements EmbeddingKernels {
   }
 
   @Override
-  public void forward(FrozenEmbedding table, Tensor ids, Tensor y) {
-    Require.that(
-        table instanceof Table, "embedding.forward: table", "one frozen by the cpu backend", table);
-    Require.rank("embedding.forward: ids", ids, 1);
-    Require.tensor("embedding.forward: ids", ids, DType.I32, ids.dim(0));
-    Require.tensor("embedding.forward: y", y, F32, ids.dim(0), table.width());
-    MemorySegment index = Cpu.memory(ids);
-    MemorySegment out = Cpu.memory(y);
-    HostFloats source = ((Table) table).source();
-    int width = Math.toIntExact(table.width());
-    int n = Math.toIntExact(ids.elements());
+  public void forward(Forward call) {
+    MemorySegment index = Cpu.memory(call.ids());
+    MemorySegment out = Cpu.memory(call.y());
+    HostFloats source = Table.of(call.table()).source();
+    int width = Math.toIntExact(call.table().width());
+    int n = Math.toIntExact(call.ids().elements());
     for (int i = 0; i < n; i++) {
-      Require.index("embedding.forward: ids", i, index.get(INT, 4L * i), table.vocabulary());
+      Require.index(call, "ids", i, index.get(INT, 4L * i), call.table().vocabulary());
     }
     cpu.pool()
         .runRanges(
@@ -54,6 +46,14 @@ final class CpuEmbedding implements EmbeddingKernels {
   }
 
   private record Table(Tensor host, HostFloats source) implements FrozenEmbedding {
+    static Table of(FrozenEmbedding table) {
+      if (table instanceof Table own) {
+        return own;
+      }
+      throw new IllegalArgumentException(
+          "table: expected one frozen by the cpu backend, got " + table.getClass().getName());
+    }
+
     @Override
     public long vocabulary() {
       return host.dim(0);

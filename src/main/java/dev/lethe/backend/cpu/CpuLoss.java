@@ -1,12 +1,9 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
-import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.KernelCall;
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Require;
 import dev.lethe.backend.cpu.Scratch.Slot;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -34,68 +31,46 @@ final class CpuLoss implements LossKernels {
   }
 
   @Override
-  public void logits(FrozenLinear head, Tensor x, Tensor z) {
-    PackedLinear w = PackedLinear.of(head);
-    Require.rank("loss.logits: x", x, 2);
-    Require.tensor("loss.logits: x", x, F32, x.dim(0), w.in());
-    Require.tensor("loss.logits: z", z, F32, x.dim(0), w.out());
+  public void logits(Logits call) {
+    PackedLinear w = PackedLinear.of(call.head());
     gemm.run(
-        Math.toIntExact(x.dim(0)),
-        Matrix.rows(Cpu.memory(z), w.out()),
+        Math.toIntExact(call.x().dim(0)),
+        Matrix.rows(Cpu.memory(call.z()), w.out()),
         w.start(gemm),
-        new Gemm.Term(Matrix.rows(Cpu.memory(x), w.in()), w.forward().panels()));
+        new Gemm.Term(Matrix.rows(Cpu.memory(call.x()), w.in()), w.forward().panels()));
   }
 
   @Override
-  public void forward(
-      FrozenLinear head,
-      Tensor x,
-      Tensor targets,
-      Tensor weights,
-      Tensor rowLoss,
-      Tensor p,
-      Tensor gx) {
-    PackedLinear w = PackedLinear.of(head);
-    Require.rank("loss.forward: x", x, 2);
-    long m = x.dim(0);
-    Require.tensor("loss.forward: x", x, F32, m, w.in());
-    MemorySegment target = requireTargets("loss.forward: targets", targets, m, w.out());
-    Require.tensor("loss.forward: rowLoss", rowLoss, F32, m);
-    Require.tensorOrNull("loss.forward: p", p, F32, m, w.out());
-    Require.tensorOrNull("loss.forward: gx", gx, F32, m, w.in());
-    if (gx != null) {
-      Require.tensor("loss.forward: weights", weights, F32, m);
-    }
+  public void forward(Forward call) {
+    PackedLinear w = PackedLinear.of(call.head());
+    long m = call.x().dim(0);
+    MemorySegment target = targets(call, call.targets(), w.out());
     LossForward mode =
         new LossForward(
             cpu,
             w.forward().panels(),
-            gx == null ? null : w.backwardPanels("loss.forward"),
+            call.gx() == null ? null : w.backward().panels(),
             w.start(gemm),
-            Matrix.rows(Cpu.memory(x), w.in()),
+            Matrix.rows(Cpu.memory(call.x()), w.in()),
             target,
-            gx == null ? null : Cpu.memory(weights),
-            Cpu.memory(rowLoss),
-            p == null ? null : Cpu.memory(p),
-            gx == null ? null : Cpu.memory(gx));
+            call.gx() == null ? null : Cpu.memory(call.weights()),
+            Cpu.memory(call.rowLoss()),
+            call.p() == null ? null : Cpu.memory(call.p()),
+            call.gx() == null ? null : Cpu.memory(call.gx()));
     blocks(w, m, TALL_BLOCK, mode::run);
   }
 
   @Override
-  public void tangent(FrozenLinear head, Tensor p, Tensor targets, Tensor dx, Tensor dLoss) {
-    PackedLinear w = PackedLinear.of(head);
-    Require.rank("loss.tangent: dx", dx, 3);
-    long k = dx.dim(0);
-    long m = dx.dim(1);
-    Require.tensor("loss.tangent: dx", dx, F32, k, m, w.in());
-    Require.tensor("loss.tangent: p", p, F32, m, w.out());
-    MemorySegment target = requireTargets("loss.tangent: targets", targets, m, w.out());
-    Require.tensor("loss.tangent: dLoss", dLoss, F32, k, m);
-    MemorySegment probabilities = Cpu.memory(p);
-    MemorySegment out = Cpu.memory(dLoss);
+  public void tangent(Tangent call) {
+    PackedLinear w = PackedLinear.of(call.head());
+    long k = call.dx().dim(0);
+    long m = call.dx().dim(1);
+    MemorySegment target = targets(call, call.targets(), w.out());
+    MemorySegment probabilities = Cpu.memory(call.p());
+    MemorySegment out = Cpu.memory(call.dLoss());
     long v = w.out();
     Panels forth = w.forward().panels();
-    Matrix in = Matrix.rows(Cpu.memory(dx), w.in());
+    Matrix in = Matrix.rows(Cpu.memory(call.dx()), w.in());
     VocabularySlice[] slices = VocabularySlice.of((int) v);
     blocks(
         w,
@@ -125,46 +100,39 @@ final class CpuLoss implements LossKernels {
   }
 
   @Override
-  public void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx) {
-    PackedLinear w = PackedLinear.of(head);
-    Require.rank("loss.backwardTangent: dx", dx, 3);
-    long k = dx.dim(0);
-    long m = dx.dim(1);
-    Require.tensor("loss.backwardTangent: dx", dx, F32, k, m, w.in());
-    Require.tensor("loss.backwardTangent: p", p, F32, m, w.out());
-    Require.tensor("loss.backwardTangent: weights", weights, F32, m);
-    Require.tensor("loss.backwardTangent: dgx", dgx, F32, k, m, w.in());
-    Panels back = w.backwardPanels("loss.backwardTangent");
+  public void backwardTangent(BackwardTangent call) {
+    PackedLinear w = PackedLinear.of(call.head());
+    long k = call.dx().dim(0);
+    long m = call.dx().dim(1);
+    Panels back = w.backward().panels();
     new HeadBlock(
-            cpu, w.forward().panels(), back, Cpu.memory(p), Cpu.memory(weights), m,
-            Cpu.memory(dx), Cpu.memory(dgx))
+            cpu,
+            w.forward().panels(),
+            back,
+            Cpu.memory(call.p()),
+            Cpu.memory(call.weights()),
+            m,
+            Cpu.memory(call.dx()),
+            Cpu.memory(call.dgx()))
         .run(k);
   }
 
   @Override
-  public void drawn(
-      FrozenLinear head,
-      Tensor p,
-      Tensor targets,
-      Tensor weights,
-      Tensor gx,
-      long seed,
-      Tensor labels,
-      Tensor out) {
-    PackedLinear w = PackedLinear.of(head);
-    Require.rank("loss.drawn: out", out, 3);
-    int q = Math.toIntExact(out.dim(0));
-    int m = Math.toIntExact(out.dim(1));
-    Require.tensor("loss.drawn: out", out, F32, q, m, w.in());
-    Require.tensor("loss.drawn: p", p, F32, m, w.out());
-    MemorySegment ids = requireTargets("loss.drawn: targets", targets, m, w.out());
-    Require.tensor("loss.drawn: weights", weights, F32, m);
-    Require.tensor("loss.drawn: gx", gx, F32, m, w.in());
-    Require.tensor("loss.drawn: labels", labels, DType.I32, q, m);
+  public void drawn(Drawn call) {
+    PackedLinear w = PackedLinear.of(call.head());
+    int q = Math.toIntExact(call.out().dim(0));
+    int m = Math.toIntExact(call.out().dim(1));
+    MemorySegment ids = targets(call, call.targets(), w.out());
     DrawnAdjoints.Primal primal =
-        new DrawnAdjoints.Primal(Cpu.memory(p), ids, Cpu.memory(weights), Cpu.memory(gx));
+        new DrawnAdjoints.Primal(
+            Cpu.memory(call.p()), ids, Cpu.memory(call.weights()), Cpu.memory(call.gx()));
     new DrawnAdjoints(
-            cpu, w.backwardPanels("loss.drawn"), primal, seed, Cpu.memory(labels), Cpu.memory(out))
+            cpu,
+            w.backward().panels(),
+            primal,
+            call.seed(),
+            Cpu.memory(call.labels()),
+            Cpu.memory(call.out()))
         .run(q, m);
   }
 
@@ -178,12 +146,11 @@ final class CpuLoss implements LossKernels {
             (i, scratch) -> task.run(blocks.from(i), blocks.to(i), scratch));
   }
 
-  private static MemorySegment requireTargets(
-      String what, Tensor targets, long m, long vocabulary) {
-    Require.tensor(what, targets, DType.I32, m);
+  /** Targets, checked to be classes. */
+  private static MemorySegment targets(KernelCall call, Tensor targets, long vocabulary) {
     MemorySegment ids = Cpu.memory(targets);
-    for (long row = 0; row < m; row++) {
-      Require.index(what, row, ids.get(INT, 4 * row), vocabulary);
+    for (long row = 0; row < targets.elements(); row++) {
+      Require.index(call, "targets", row, ids.get(INT, 4 * row), vocabulary);
     }
     return ids;
   }

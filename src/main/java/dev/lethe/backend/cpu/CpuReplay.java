@@ -1,10 +1,6 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
-import dev.lethe.backend.ReplayChecks;
 import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.backend.cpu.RecordPrimitives.Run;
 import dev.lethe.backend.cpu.RowPrimitives.AdamWStep;
@@ -28,58 +24,57 @@ final class CpuReplay implements ReplayKernels {
   }
 
   @Override
-  public void adamW(
-      VectorKernels.AdamW options,
-      Step step,
-      AdamWState recorded,
-      AdamWState runs,
-      Tensor difference) {
-    ReplayChecks.step("replay.adamW", step, difference, F32);
-    ReplayChecks.state("replay.adamW: theta", step, recorded.theta(), runs.theta(), F32);
-    ReplayChecks.state("replay.adamW: m", step, recorded.m(), runs.m(), F32);
-    ReplayChecks.state("replay.adamW: v", step, recorded.v(), runs.v(), F32);
+  public void adamW(StepAdamW call) {
+    AdamWState recorded = call.recorded();
+    AdamWState runs = call.runs();
+    Step step = call.step();
     double rate = step.learningRate();
-    AdamWStep first = CpuVectors.adamWStep(options, rate, step.number());
+    AdamWStep first = CpuVectors.adamWStep(call.options(), rate, step.number());
     AdamWStep[] others = new AdamWStep[step.numbers().length];
     for (int j = 0; j < others.length; j++) {
       long number = step.numbers()[j];
-      others[j] = number == 0 ? null : CpuVectors.adamWStep(options, rate, number);
+      others[j] = number == 0 ? null : CpuVectors.adamWStep(call.options(), rate, number);
     }
     MemorySegment[] state = memories(recorded.theta(), recorded.m(), recorded.v());
     MemorySegment[] states = memories(runs.theta(), runs.m(), runs.v());
     pieces(
         step,
-        difference,
+        call.difference(),
         state[0],
         states[0],
         (run, x, at, n) -> {
           MemorySegment[] of = run < 0 ? state : states;
           long bytes = 4L * n;
           rows.adamW(
-              run < 0 ? first : others[run], of[0].asSlice(at, bytes), x,
-              of[1].asSlice(at, bytes), of[2].asSlice(at, bytes), 0, n);
+              run < 0 ? first : others[run],
+              of[0].asSlice(at, bytes),
+              x,
+              of[1].asSlice(at, bytes),
+              of[2].asSlice(at, bytes),
+              0,
+              n);
         });
   }
 
   @Override
-  public void sgd(Sgd options, Step step, SgdState recorded, SgdState runs, Tensor difference) {
-    ReplayChecks.step("replay.sgd", step, difference, F32);
-    ReplayChecks.state("replay.sgd: theta", step, recorded.theta(), runs.theta(), F32);
-    ReplayChecks.state("replay.sgd: buffer", step, recorded.buffer(), runs.buffer(), F32);
+  public void sgd(StepSgd call) {
+    SgdState recorded = call.recorded();
+    SgdState runs = call.runs();
+    Step step = call.step();
     MemorySegment[] state = memories(recorded.theta(), recorded.buffer());
     MemorySegment[] states = memories(runs.theta(), runs.buffer());
-    float decay = (float) options.weightDecay();
+    float decay = (float) call.options().weightDecay();
     pieces(
         step,
-        difference,
+        call.difference(),
         state[0],
         states[0],
         (run, x, at, n) -> {
           MemorySegment[] of = run < 0 ? state : states;
-          if (options.weightDecay() != 0) {
+          if (call.options().weightDecay() != 0) {
             rows.axpby(decay, of[0], at, 1, x, 0, n);
           }
-          rows.axpby(1, x, 0, (float) options.momentum(), of[1], at, n);
+          rows.axpby(1, x, 0, (float) call.options().momentum(), of[1], at, n);
           rows.axpby((float) -step.learningRate(), of[1], at, 1, of[0], at, n);
         });
   }
@@ -120,13 +115,13 @@ final class CpuReplay implements ReplayKernels {
   }
 
   @Override
-  public void squaredNorms(Tensor g, Tensor change, double[] norms) {
-    ReplayChecks.gradient("replay.squaredNorms: g", g, F32);
+  public void squaredNorms(SquaredNorms call) {
+    Tensor g = call.g();
+    double[] norms = call.norms();
     int k = norms.length - 1;
     long width = g.dim(0);
-    Require.tensor("replay.squaredNorms: change", change, F32, k, width);
     MemorySegment recorded = Cpu.memory(g);
-    MemorySegment changes = Cpu.memory(change);
+    MemorySegment changes = Cpu.memory(call.change());
     int count = Math.toIntExact(Math.ceilDiv(width, CpuVectors.RUN));
     double[][] sums = new double[norms.length][count];
     ranges(

@@ -1,8 +1,5 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
-import dev.lethe.backend.Require;
 import dev.lethe.backend.RmsNormKernels;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -21,24 +18,16 @@ final class CpuRmsNorm implements RmsNormKernels {
   }
 
   @Override
-  public void forward(Tensor w, double epsilon, Tensor x, Tensor f, Tensor s, Tensor y, Tensor r) {
-    Require.rank("rmsNorm.forward: x", x, 2);
-    long n = x.dim(0);
-    long d = x.dim(1);
-    Require.tensor("rmsNorm.forward: w", w, F32, d);
-    Require.tensor("rmsNorm.forward: x", x, F32, n, d);
-    Require.tensorOrNull("rmsNorm.forward: f", f, F32, n, d);
-    Require.that((f == null) == (s == null), "rmsNorm.forward: s", "null exactly where f is", s);
-    Require.tensorOrNull("rmsNorm.forward: s", s, F32, n, d);
-    Require.tensor("rmsNorm.forward: y", y, F32, n, d);
-    Require.tensor("rmsNorm.forward: r", r, F32, n);
+  public void forward(Forward call) {
+    long n = call.x().dim(0);
+    long d = call.x().dim(1);
     int width = width(d);
-    MemorySegment weight = Cpu.memory(w);
-    MemorySegment in = Cpu.memory(x);
-    MemorySegment residual = f == null ? null : Cpu.memory(f);
-    MemorySegment sum = f == null ? in : Cpu.memory(s);
-    MemorySegment out = Cpu.memory(y);
-    MemorySegment reciprocal = Cpu.memory(r);
+    MemorySegment weight = Cpu.memory(call.w());
+    MemorySegment in = Cpu.memory(call.x());
+    MemorySegment residual = call.f() == null ? null : Cpu.memory(call.f());
+    MemorySegment sum = call.f() == null ? in : Cpu.memory(call.s());
+    MemorySegment out = Cpu.memory(call.y());
+    MemorySegment reciprocal = Cpu.memory(call.r());
     cpu.pool()
         .runRanges(
             Math.toIntExact(n),
@@ -50,7 +39,7 @@ final class CpuRmsNorm implements RmsNormKernels {
                   rows.add(in, at, residual, at, sum, at, width);
                 }
                 double mean = rows.dot(sum, at, sum, at, width) / (double) d;
-                float rr = (float) (1 / Math.sqrt(mean + epsilon));
+                float rr = (float) (1 / Math.sqrt(mean + call.epsilon()));
                 reciprocal.set(FLOAT, 4L * row, rr);
                 combine(null, 0, weight, rr, sum, at, 0, sum, at, 0, sum, at, 0, out, at, width);
               }
@@ -58,29 +47,20 @@ final class CpuRmsNorm implements RmsNormKernels {
   }
 
   @Override
-  public void tangent(Tensor w, Tensor s, Tensor r, Tensor dx, Tensor df, Tensor ds, Tensor dy) {
-    long n = requirePrimal("rmsNorm.tangent", w, s, r);
-    long d = s.dim(1);
-    Require.rank("rmsNorm.tangent: dy", dy, 3);
-    long k = dy.dim(0);
-    Require.tensor("rmsNorm.tangent: dy", dy, F32, k, n, d);
-    Require.tensorOrNull("rmsNorm.tangent: dx", dx, F32, k, n, d);
-    Require.tensorOrNull("rmsNorm.tangent: df", df, F32, k, n, d);
-    Require.tensorOrNull("rmsNorm.tangent: ds", ds, F32, k, n, d);
-    Require.that(
-        ds != null || (dx == null) != (df == null),
-        "rmsNorm.tangent: ds",
-        "the sum's tangent to be wanted unless exactly one of dx and df is there",
-        ds);
+  public void tangent(Tangent call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.dy().dim(0);
     int width = width(d);
-    MemorySegment weight = Cpu.memory(w);
-    MemorySegment sum = Cpu.memory(s);
-    MemorySegment reciprocal = Cpu.memory(r);
-    Tensor one = dx == null ? df : dx;
+    MemorySegment weight = Cpu.memory(p.w());
+    MemorySegment sum = Cpu.memory(p.s());
+    MemorySegment reciprocal = Cpu.memory(p.r());
+    Tensor one = call.dx() == null ? call.df() : call.dx();
     MemorySegment first = one == null ? null : Cpu.memory(one);
-    MemorySegment second = dx == null || df == null ? null : Cpu.memory(df);
-    MemorySegment dsum = ds == null ? first : Cpu.memory(ds);
-    MemorySegment out = Cpu.memory(dy);
+    MemorySegment second = call.dx() == null || call.df() == null ? null : Cpu.memory(call.df());
+    MemorySegment dsum = call.ds() == null ? first : Cpu.memory(call.ds());
+    MemorySegment out = Cpu.memory(call.dy());
     cpu.pool()
         .runRanges(
             Math.toIntExact(k * n),
@@ -106,21 +86,18 @@ final class CpuRmsNorm implements RmsNormKernels {
   }
 
   @Override
-  public void backward(Tensor w, Tensor s, Tensor r, Tensor gs, Tensor gy, Tensor gx) {
-    long n = requirePrimal("rmsNorm.backward", w, s, r);
-    long d = s.dim(1);
-    Require.rank("rmsNorm.backward: gx", gx, 3);
-    long k = gx.dim(0);
-    Require.tensor("rmsNorm.backward: gx", gx, F32, k, n, d);
-    Require.tensor("rmsNorm.backward: gy", gy, F32, k, n, d);
-    Require.tensorOrNull("rmsNorm.backward: gs", gs, F32, k, n, d);
+  public void backward(Backward call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.gx().dim(0);
     int width = width(d);
-    MemorySegment weight = Cpu.memory(w);
-    MemorySegment sum = Cpu.memory(s);
-    MemorySegment reciprocal = Cpu.memory(r);
-    MemorySegment base = gs == null ? null : Cpu.memory(gs);
-    MemorySegment g = Cpu.memory(gy);
-    MemorySegment out = Cpu.memory(gx);
+    MemorySegment weight = Cpu.memory(p.w());
+    MemorySegment sum = Cpu.memory(p.s());
+    MemorySegment reciprocal = Cpu.memory(p.r());
+    MemorySegment base = call.gs() == null ? null : Cpu.memory(call.gs());
+    MemorySegment g = Cpu.memory(call.gy());
+    MemorySegment out = Cpu.memory(call.gx());
     cpu.pool()
         .runRanges(
             Math.toIntExact(k * n),
@@ -139,26 +116,20 @@ final class CpuRmsNorm implements RmsNormKernels {
   }
 
   @Override
-  public void backwardTangent(
-      Tensor w, Tensor s, Tensor r, Tensor gy, Tensor ds, Tensor dgs, Tensor dgy, Tensor dgx) {
-    long n = requirePrimal("rmsNorm.backwardTangent", w, s, r);
-    long d = s.dim(1);
-    Require.rank("rmsNorm.backwardTangent: dgx", dgx, 3);
-    long k = dgx.dim(0);
-    Require.tensor("rmsNorm.backwardTangent: dgx", dgx, F32, k, n, d);
-    Require.tensor("rmsNorm.backwardTangent: gy", gy, F32, n, d);
-    Require.tensor("rmsNorm.backwardTangent: ds", ds, F32, k, n, d);
-    Require.tensorOrNull("rmsNorm.backwardTangent: dgs", dgs, F32, k, n, d);
-    Require.tensor("rmsNorm.backwardTangent: dgy", dgy, F32, k, n, d);
+  public void backwardTangent(BackwardTangent call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.dgx().dim(0);
     int width = width(d);
-    MemorySegment weight = Cpu.memory(w);
-    MemorySegment sum = Cpu.memory(s);
-    MemorySegment reciprocal = Cpu.memory(r);
-    MemorySegment g = Cpu.memory(gy);
-    MemorySegment dsum = Cpu.memory(ds);
-    MemorySegment base = dgs == null ? null : Cpu.memory(dgs);
-    MemorySegment dg = Cpu.memory(dgy);
-    MemorySegment out = Cpu.memory(dgx);
+    MemorySegment weight = Cpu.memory(p.w());
+    MemorySegment sum = Cpu.memory(p.s());
+    MemorySegment reciprocal = Cpu.memory(p.r());
+    MemorySegment g = Cpu.memory(call.gy());
+    MemorySegment dsum = Cpu.memory(call.ds());
+    MemorySegment base = call.dgs() == null ? null : Cpu.memory(call.dgs());
+    MemorySegment dg = Cpu.memory(call.dgy());
+    MemorySegment out = Cpu.memory(call.dgx());
     cpu.pool()
         .runRanges(
             Math.toIntExact(k * n),
@@ -235,13 +206,5 @@ final class CpuRmsNorm implements RmsNormKernels {
 
   private static int width(long d) {
     return Math.toIntExact(d);
-  }
-
-  private static long requirePrimal(String operation, Tensor w, Tensor s, Tensor r) {
-    Require.rank(operation + ": s", s, 2);
-    Require.tensor(operation + ": s", s, F32, s.dim(0), s.dim(1));
-    Require.tensor(operation + ": w", w, F32, s.dim(1));
-    Require.tensor(operation + ": r", r, F32, s.dim(0));
-    return s.dim(0);
   }
 }

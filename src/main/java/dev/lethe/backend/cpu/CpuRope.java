@@ -1,11 +1,8 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
 import dev.lethe.backend.Require;
 import dev.lethe.backend.RopeKernels;
 import dev.lethe.backend.RopeTable;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -21,40 +18,21 @@ final class CpuRope implements RopeKernels {
   }
 
   @Override
-  public void rotate(RopeTable table, Tensor positions, Tensor x, Tensor y) {
-    turn("rope.rotate", table, positions, x, y, 1);
-  }
-
-  @Override
-  public void rotateBack(RopeTable table, Tensor positions, Tensor x, Tensor y) {
-    turn("rope.rotateBack", table, positions, x, y, -1);
-  }
-
-  private void turn(
-      String operation, RopeTable table, Tensor positions, Tensor x, Tensor y, float sign) {
-    Require.rank(operation + ": x", x, 2, 3);
-    Require.tensor(operation + ": x", x, F32, x.shape().toArray());
-    Require.tensor(operation + ": y", y, F32, x.shape().toArray());
-    Require.tensor(operation + ": positions", positions, DType.I32, x.dim(-2));
+  public void rotate(Rotate call) {
+    RopeTable table = call.table();
+    Tensor x = call.x();
+    float sign = call.back() ? -1 : 1;
     int half = Math.toIntExact(table.headSize() / 2);
-    Require.tensor(operation + ": cos", table.cos(), F32, table.positions(), half);
-    Require.tensor(operation + ": sin", table.sin(), F32, table.positions(), half);
     int width = Math.toIntExact(x.dim(-1));
-    Require.that(
-        width % table.headSize() == 0,
-        operation + ": width of x",
-        "a multiple of the head size " + table.headSize(),
-        x);
-    MemorySegment at = Cpu.memory(positions);
-    int n = Math.toIntExact(positions.elements());
-    String what = operation + ": positions";
+    MemorySegment at = Cpu.memory(call.positions());
+    int n = Math.toIntExact(call.positions().elements());
     for (int row = 0; row < n; row++) {
-      Require.index(what, row, at.get(INT, 4L * row), table.positions());
+      Require.index(call, "positions", row, at.get(INT, 4L * row), table.positions());
     }
     MemorySegment cos = Cpu.memory(table.cos());
     MemorySegment sin = Cpu.memory(table.sin());
     MemorySegment in = Cpu.memory(x);
-    MemorySegment out = Cpu.memory(y);
+    MemorySegment out = Cpu.memory(call.y());
     RowPrimitives rows = cpu.rows();
     cpu.pool()
         .runRanges(

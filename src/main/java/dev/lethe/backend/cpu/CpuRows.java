@@ -1,11 +1,9 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
+import dev.lethe.backend.KernelCall;
 import dev.lethe.backend.Require;
 import dev.lethe.backend.RowKernels;
 import dev.lethe.backend.cpu.Scratch.Slot;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,18 +22,17 @@ final class CpuRows implements RowKernels {
   }
 
   @Override
-  public void gather(Tensor rows, Tensor x, Tensor y) {
-    require("rows.gather", rows, x, "x", y, "y");
-    MemorySegment index = Cpu.memory(rows);
-    MemorySegment from = Cpu.memory(x);
-    MemorySegment to = Cpu.memory(y);
-    int m = Math.toIntExact(rows.elements());
-    long bytes = 4 * x.dim(-1);
-    long n = x.dim(-2);
+  public void gather(Gather call) {
+    MemorySegment index = ascending(call, call.rows(), call.x().dim(-2));
+    MemorySegment from = Cpu.memory(call.x());
+    MemorySegment to = Cpu.memory(call.y());
+    int m = Math.toIntExact(call.rows().elements());
+    long bytes = 4 * call.x().dim(-1);
+    long n = call.x().dim(-2);
     cpu.pool()
         .runRanges(
-            Math.toIntExact(y.shape().rows()),
-            Cpu.grain(x.dim(-1)),
+            Math.toIntExact(call.y().shape().rows()),
+            Cpu.grain(call.x().dim(-1)),
             (first, end, scratch) -> {
               for (int row = first; row < end; row++) {
                 long source = row / m * n + index.get(INT, 4L * (row % m));
@@ -45,19 +42,18 @@ final class CpuRows implements RowKernels {
   }
 
   @Override
-  public void scatter(Tensor rows, Tensor gy, Tensor gx) {
-    require("rows.scatter", rows, gx, "gx", gy, "gy");
-    MemorySegment index = Cpu.memory(rows);
-    MemorySegment from = Cpu.memory(gy);
-    MemorySegment to = Cpu.memory(gx);
-    int m = Math.toIntExact(rows.elements());
-    long bytes = 4 * gx.dim(-1);
-    long n = gx.dim(-2);
+  public void scatter(Scatter call) {
+    MemorySegment index = ascending(call, call.rows(), call.gx().dim(-2));
+    MemorySegment from = Cpu.memory(call.gy());
+    MemorySegment to = Cpu.memory(call.gx());
+    int m = Math.toIntExact(call.rows().elements());
+    long bytes = 4 * call.gx().dim(-1);
+    long n = call.gx().dim(-2);
     to.fill((byte) 0);
     cpu.pool()
         .runRanges(
-            Math.toIntExact(gy.shape().rows()),
-            Cpu.grain(gx.dim(-1)),
+            Math.toIntExact(call.gy().shape().rows()),
+            Cpu.grain(call.gx().dim(-1)),
             (first, end, scratch) -> {
               for (int row = first; row < end; row++) {
                 long target = row / m * n + index.get(INT, 4L * (row % m));
@@ -67,19 +63,16 @@ final class CpuRows implements RowKernels {
   }
 
   @Override
-  public void addOuter(Tensor a, Tensor b, double scale, Tensor out) {
-    Require.rank("rows.addOuter: a", a, 2);
-    Require.rank("rows.addOuter: b", b, 2);
-    Require.tensor("rows.addOuter: a", a, F32, a.dim(0), a.dim(1));
-    Require.tensor("rows.addOuter: b", b, F32, a.dim(0), b.dim(1));
-    Require.tensor("rows.addOuter: out", out, F32, a.dim(1), b.dim(1));
+  public void addOuter(AddOuter call) {
+    Tensor b = call.b();
+    Tensor a = call.a();
     int width = Math.toIntExact(b.dim(1));
     MemorySegment left = Cpu.memory(a);
     MemorySegment right = Cpu.memory(b);
-    Matrix sum = Matrix.rows(Cpu.memory(out), width);
+    Matrix sum = Matrix.rows(Cpu.memory(call.out()), width);
     for (long row = 0; row < a.dim(0); row += SLICE) {
       int depth = (int) Math.min(SLICE, a.dim(0) - row);
-      Panels panels = scaled(right, row, depth, width, (float) scale);
+      Panels panels = scaled(right, row, depth, width, (float) call.scale());
       Matrix columns = new Matrix(left, 4 * row * a.dim(1), 4, 4 * a.dim(1));
       cpu.gemm().run(Math.toIntExact(a.dim(1)), sum, sum, new Gemm.Term(columns, panels));
     }
@@ -107,26 +100,16 @@ final class CpuRows implements RowKernels {
     return panels;
   }
 
-  private static void require(
-      String operation, Tensor rows, Tensor all, String allName, Tensor some, String someName) {
-    Require.rank(operation + ": rows", rows, 1);
-    Require.tensor(operation + ": rows", rows, DType.I32, rows.dim(0));
-    Require.rank(operation + ": " + allName, all, 2, 3);
-    Require.tensor(operation + ": " + allName, all, F32, all.shape().toArray());
-    long[] dims = all.shape().toArray();
-    dims[dims.length - 2] = rows.dim(0);
-    Require.tensor(operation + ": " + someName, some, F32, dims);
+  /** Indices, checked to ascend and to lie below the bound. */
+  private static MemorySegment ascending(KernelCall call, Tensor rows, long bound) {
     MemorySegment index = Cpu.memory(rows);
-    String what = operation + ": rows";
     int before = -1;
     for (long i = 0; i < rows.elements(); i++) {
       int row = index.get(INT, 4 * i);
-      Require.index(what, i, row, all.dim(-2));
-      if (row <= before) {
-        Require.that(
-            false, what, "ascending indices without repeats", row + " at position " + i);
-      }
+      Require.index(call, "rows", i, row, bound);
+      Require.ascends(call, "rows", i, before, row);
       before = row;
     }
+    return index;
   }
 }

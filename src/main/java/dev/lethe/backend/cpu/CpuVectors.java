@@ -1,11 +1,7 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
-import dev.lethe.backend.Require;
 import dev.lethe.backend.cpu.RowPrimitives.AdamWStep;
 import dev.lethe.backend.VectorKernels;
-import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -24,67 +20,66 @@ final class CpuVectors implements VectorKernels {
   }
 
   @Override
-  public void fill(Tensor x, double value) {
-    MemorySegment xm = vector("vectors.fill: x", x);
-    runs(x.elements(), (run, at, n) -> rows.fill(xm, at, n, (float) value));
+  public void fill(Fill call) {
+    MemorySegment xm = Cpu.memory(call.x());
+    runs(call.x().elements(), (run, at, n) -> rows.fill(xm, at, n, (float) call.value()));
   }
 
   @Override
-  public void copy(Tensor x, Tensor y) {
-    MemorySegment xm = vector("vectors.copy: x", x);
-    MemorySegment ym = alike("vectors.copy: y", x, y);
-    runs(x.elements(), (run, at, n) -> rows.copy(xm, at, ym, at, n));
+  public void copy(Copy call) {
+    MemorySegment xm = Cpu.memory(call.x());
+    MemorySegment ym = Cpu.memory(call.y());
+    runs(call.x().elements(), (run, at, n) -> rows.copy(xm, at, ym, at, n));
   }
 
   @Override
-  public void scale(double a, Tensor x) {
-    MemorySegment xm = vector("vectors.scale: x", x);
-    runs(x.elements(), (run, at, n) -> rows.scale((float) a, xm, at, xm, at, n));
+  public void scale(Scale call) {
+    MemorySegment xm = Cpu.memory(call.x());
+    runs(call.x().elements(), (run, at, n) -> rows.scale((float) call.a(), xm, at, xm, at, n));
   }
 
   @Override
-  public void axpby(double a, Tensor x, double b, Tensor y) {
-    MemorySegment xm = vector("vectors.axpby: x", x);
-    MemorySegment ym = alike("vectors.axpby: y", x, y);
-    runs(x.elements(), (run, at, n) -> rows.axpby((float) a, xm, at, (float) b, ym, at, n));
+  public void axpby(Axpby call) {
+    MemorySegment xm = Cpu.memory(call.x());
+    MemorySegment ym = Cpu.memory(call.y());
+    runs(
+        call.x().elements(),
+        (run, at, n) -> rows.axpby((float) call.a(), xm, at, (float) call.b(), ym, at, n));
   }
 
   @Override
-  public double dot(Tensor x, Tensor y) {
-    MemorySegment xm = vector("vectors.dot: x", x);
-    MemorySegment ym = alike("vectors.dot: y", x, y);
-    double[] sums = new double[count(x.elements())];
-    runs(x.elements(), (run, at, n) -> sums[run] = rows.dotDouble(xm, at, ym, at, n));
+  public void dot(Dot call) {
+    MemorySegment xm = Cpu.memory(call.x());
+    MemorySegment ym = Cpu.memory(call.y());
+    double[] sums = new double[count(call.x().elements())];
+    runs(call.x().elements(), (run, at, n) -> sums[run] = rows.dotDouble(xm, at, ym, at, n));
     double sum = 0;
     for (double s : sums) {
       sum += s;
     }
-    return sum;
+    call.result()[0] = sum;
   }
 
   @Override
-  public boolean allFinite(Tensor x) {
-    MemorySegment xm = vector("vectors.allFinite: x", x);
-    boolean[] finite = new boolean[count(x.elements())];
-    runs(x.elements(), (run, at, n) -> finite[run] = rows.allFinite(xm, at, n));
+  public void allFinite(AllFinite call) {
+    MemorySegment xm = Cpu.memory(call.x());
+    boolean[] finite = new boolean[count(call.x().elements())];
+    runs(call.x().elements(), (run, at, n) -> finite[run] = rows.allFinite(xm, at, n));
+    boolean all = true;
     for (boolean f : finite) {
-      if (!f) {
-        return false;
-      }
+      all &= f;
     }
-    return true;
+    call.result()[0] = all;
   }
 
   @Override
-  public void adamW(
-      AdamW options, double learningRate, long step, Tensor theta, Tensor g, Tensor m, Tensor v) {
-    Require.that(step >= 1, "vectors.adamW: step", "1 for the first", step);
-    MemorySegment tm = vector("vectors.adamW: theta", theta);
-    MemorySegment gm = alike("vectors.adamW: g", theta, g);
-    MemorySegment mm = alike("vectors.adamW: m", theta, m);
-    MemorySegment vm = alike("vectors.adamW: v", theta, v);
-    AdamWStep coefficients = adamWStep(options, learningRate, step);
-    runs(theta.elements(), (run, at, n) -> rows.adamW(coefficients, tm, gm, mm, vm, at, n));
+  public void adamW(StepAdamW call) {
+    MemorySegment tm = Cpu.memory(call.theta());
+    MemorySegment gm = Cpu.memory(call.g());
+    MemorySegment mm = Cpu.memory(call.m());
+    MemorySegment vm = Cpu.memory(call.v());
+    AdamWStep coefficients = adamWStep(call.options(), call.learningRate(), call.step());
+    runs(call.theta().elements(), (run, at, n) -> rows.adamW(coefficients, tm, gm, mm, vm, at, n));
   }
 
   /** What a step of AdamW does with every element. */
@@ -114,16 +109,6 @@ final class CpuVectors implements VectorKernels {
                 run.apply(i, 4 * first, (int) Math.min(RUN, elements - first));
               }
             });
-  }
-
-  private static MemorySegment vector(String what, Tensor x) {
-    Require.that(x != null && x.dtype() == F32, what, "an F32 tensor", x);
-    return Cpu.memory(x);
-  }
-
-  private static MemorySegment alike(String what, Tensor x, Tensor y) {
-    Require.tensor(what, y, F32, x.shape().toArray());
-    return Cpu.memory(y);
   }
 
   /** Run number {@code run}: n elements at a byte offset. */

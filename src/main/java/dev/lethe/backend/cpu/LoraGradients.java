@@ -1,10 +1,14 @@
 package dev.lethe.backend.cpu;
 
-import static dev.lethe.tensor.DType.F32;
-
+import dev.lethe.backend.LoraKernels.Gradient;
+import dev.lethe.backend.LoraKernels.GradientTangent;
+import dev.lethe.backend.LoraKernels.Kept;
+import dev.lethe.backend.LoraKernels.KeptTangent;
+import dev.lethe.backend.LoraKernels.PerSampleGradient;
+import dev.lethe.backend.LoraKernels.PerSampleSquaredNorm;
+import dev.lethe.backend.LoraKernels.WeightedGradient;
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.Packing;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.cpu.OuterProducts.Job;
 import dev.lethe.backend.cpu.OuterProducts.Pair;
 import dev.lethe.tensor.Tensor;
@@ -26,95 +30,69 @@ final class LoraGradients {
     this.products = new OuterProducts(cpu);
   }
 
-  void gradient(LoraSlot slot, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g) {
-    Target target = target("lora.gradient", slot, g);
+  void gradient(Gradient call) {
+    LoraSlot slot = call.slot();
+    Kept kept = call.kept();
+    Target target = target(slot, call.g());
     int k = target.count();
-    int n = requireInputs("lora.gradient", slot, xa, u);
-    Require.tensor("lora.gradient: h", h, F32, k, n, slot.rank());
-    Require.tensor("lora.gradient: gy", gy, F32, k, n, slot.out());
+    int n = Math.toIntExact(kept.xa().dim(0));
     Job[] a = new Job[k];
     Job[] b = new Job[k];
     for (int j = 0; j < k; j++) {
-      a[j] = new Job(0, n, pair(h, j, n, slot.rank(), xa, 0, slot.in()));
-      b[j] = new Job(0, n, pair(u, 0, n, slot.rank(), gy, j, slot.out()));
+      a[j] = new Job(0, n, pair(kept.h(), j, n, slot.rank(), kept.xa(), 0, slot.in()));
+      b[j] = new Job(0, n, pair(kept.u(), 0, n, slot.rank(), kept.gy(), j, slot.out()));
     }
-    store(target, (float) (scale * slot.scale()), a, b);
+    store(target, factor(slot, call.scale()), a, b);
   }
 
-  void gradientTangent(
-      LoraSlot slot,
-      Tensor xa,
-      Tensor u,
-      Tensor dxa,
-      Tensor du,
-      Tensor h,
-      Tensor gy,
-      Tensor dh,
-      Tensor dgy,
-      double scale,
-      Tensor g) {
-    Target target = target("lora.gradientTangent", slot, g);
+  void gradientTangent(GradientTangent call) {
+    LoraSlot slot = call.slot();
+    Kept kept = call.kept();
+    KeptTangent d = call.tangent();
+    Target target = target(slot, call.g());
     int k = target.count();
-    int n = requireInputs("lora.gradientTangent", slot, xa, u);
-    requireAdjoints("lora.gradientTangent", slot, n, h, gy);
-    Require.tensorOrNull("lora.gradientTangent: dxa", dxa, F32, k, n, slot.in());
-    Require.tensor("lora.gradientTangent: du", du, F32, k, n, slot.rank());
-    Require.tensor("lora.gradientTangent: dh", dh, F32, k, n, slot.rank());
-    Require.tensorOrNull("lora.gradientTangent: dgy", dgy, F32, k, n, slot.out());
+    int n = Math.toIntExact(kept.xa().dim(0));
     Job[] a = new Job[k];
     Job[] b = new Job[k];
     for (int j = 0; j < k; j++) {
-      Pair a1 = pair(dh, j, n, slot.rank(), xa, 0, slot.in());
-      Pair b1 = pair(du, j, n, slot.rank(), gy, 0, slot.out());
+      Pair a1 = pair(d.dh(), j, n, slot.rank(), kept.xa(), 0, slot.in());
+      Pair b1 = pair(d.du(), j, n, slot.rank(), kept.gy(), 0, slot.out());
       a[j] =
-          dxa == null
+          d.dxa() == null
               ? new Job(0, n, a1)
-              : new Job(0, n, a1, pair(h, 0, n, slot.rank(), dxa, j, slot.in()));
+              : new Job(0, n, a1, pair(kept.h(), 0, n, slot.rank(), d.dxa(), j, slot.in()));
       b[j] =
-          dgy == null
+          d.dgy() == null
               ? new Job(0, n, b1)
-              : new Job(0, n, b1, pair(u, 0, n, slot.rank(), dgy, j, slot.out()));
+              : new Job(0, n, b1, pair(kept.u(), 0, n, slot.rank(), d.dgy(), j, slot.out()));
     }
-    store(target, (float) (scale * slot.scale()), a, b);
+    store(target, factor(slot, call.scale()), a, b);
   }
 
-  void perSampleGradient(
-      LoraSlot slot,
-      Packing packing,
-      Tensor xa,
-      Tensor u,
-      Tensor h,
-      Tensor gy,
-      double scale,
-      Tensor g) {
-    int n = requireSamples("lora.perSampleGradient", slot, packing, xa, u, h, gy);
-    Target target = target("lora.perSampleGradient", slot, g);
-    Require.tensor("lora.perSampleGradient: g", g, F32, packing.count(), g.dim(1));
-    float factor = (float) (scale * slot.scale());
+  void perSampleGradient(PerSampleGradient call) {
+    Target target = target(call.slot(), call.g());
+    float factor = factor(call.slot(), call.scale());
     products.run(
-        jobs(packing, pair(h, 0, n, slot.rank(), xa, 0, slot.in())),
+        jobsOfA(call.slot(), call.packing(), call.kept()),
         target.rank(),
         target.in(),
         false,
         (i, column, width, block) -> target.addA(i, column, width, block, factor, 0));
     products.run(
-        jobs(packing, pair(u, 0, n, slot.rank(), gy, 0, slot.out())),
+        jobsOfB(call.slot(), call.packing(), call.kept()),
         target.rank(),
         target.out(),
         false,
         (i, column, width, block) -> target.addB(i, column, width, block, factor, 0));
   }
 
-  void addSquaredNorms(
-      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor norms) {
-    int n = requireSamples("lora.perSampleSquaredNorm", slot, packing, xa, u, h, gy);
-    Require.tensor("lora.perSampleSquaredNorm: norms", norms, F32, packing.count());
+  void addSquaredNorms(PerSampleSquaredNorm call) {
+    LoraSlot slot = call.slot();
+    Packing packing = call.packing();
     int r = Math.toIntExact(slot.rank());
-    double[] a =
-        squares(jobs(packing, pair(h, 0, n, r, xa, 0, slot.in())), r, Math.toIntExact(slot.in()));
-    double[] b =
-        squares(jobs(packing, pair(u, 0, n, r, gy, 0, slot.out())), r, Math.toIntExact(slot.out()));
-    MemorySegment out = Cpu.memory(norms);
+    double[] a = squares(jobsOfA(slot, packing, call.kept()), r, Math.toIntExact(slot.in()));
+    double[] b = squares(jobsOfB(slot, packing, call.kept()), r, Math.toIntExact(slot.out()));
+    MemorySegment out = Cpu.memory(call.norms());
     double factor = slot.scale() * slot.scale();
     for (int i = 0; i < packing.count(); i++) {
       out.set(FLOAT, 4L * i, (float) (out.get(FLOAT, 4L * i) + factor * (a[i] + b[i])));
@@ -145,25 +123,14 @@ final class LoraGradients {
     return sums;
   }
 
-  void weightedGradient(
-      LoraSlot slot,
-      Packing packing,
-      Tensor weights,
-      Tensor xa,
-      Tensor u,
-      Tensor h,
-      Tensor gy,
-      double scale,
-      Tensor g) {
-    int n = requireSamples("lora.weightedGradient", slot, packing, xa, u, h, gy);
-    Target target = target("lora.weightedGradient", slot, g);
+  void weightedGradient(WeightedGradient call) {
+    Target target = target(call.slot(), call.g());
     int k = target.count();
-    int samples = packing.count();
-    Require.tensor("lora.weightedGradient: weights", weights, F32, k, samples);
-    MemorySegment c = Cpu.memory(weights);
-    float factor = (float) (scale * slot.scale());
+    int samples = call.packing().count();
+    MemorySegment c = Cpu.memory(call.weights());
+    float factor = factor(call.slot(), call.scale());
     products.run(
-        jobs(packing, pair(h, 0, n, slot.rank(), xa, 0, slot.in())),
+        jobsOfA(call.slot(), call.packing(), call.kept()),
         target.rank(),
         target.in(),
         true,
@@ -174,7 +141,7 @@ final class LoraGradients {
           }
         });
     products.run(
-        jobs(packing, pair(u, 0, n, slot.rank(), gy, 0, slot.out())),
+        jobsOfB(call.slot(), call.packing(), call.kept()),
         target.rank(),
         target.out(),
         true,
@@ -200,14 +167,6 @@ final class LoraGradients {
     }
   }
 
-  static int requireSamples(
-      String operation, LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy) {
-    int n = requireInputs(operation, slot, xa, u);
-    requireAdjoints(operation, slot, n, h, gy);
-    Require.that(packing.rows() == n, operation + ": packing", n + " rows", packing);
-    return n;
-  }
-
   private void store(Target target, float factor, Job[] a, Job[] b) {
     products.run(
         a,
@@ -221,6 +180,16 @@ final class LoraGradients {
         target.out(),
         false,
         (j, column, width, block) -> target.addB(j, column, width, block, factor, 1));
+  }
+
+  /** hᵀxₐ of every sequence. */
+  private static Job[] jobsOfA(LoraSlot slot, Packing packing, Kept kept) {
+    return jobs(packing, pair(kept.h(), 0, packing.rows(), slot.rank(), kept.xa(), 0, slot.in()));
+  }
+
+  /** uᵀȳ of every sequence. */
+  private static Job[] jobsOfB(LoraSlot slot, Packing packing, Kept kept) {
+    return jobs(packing, pair(kept.u(), 0, packing.rows(), slot.rank(), kept.gy(), 0, slot.out()));
   }
 
   private static Job[] jobs(Packing packing, Pair pair) {
@@ -237,31 +206,12 @@ final class LoraGradients {
         Cpu.memory(h), 4 * hDirection * n * r, Cpu.memory(x), 4 * xDirection * n * width);
   }
 
-  private Target target(String operation, LoraSlot slot, Tensor g) {
-    Require.rank(operation + ": g", g, 2);
-    Require.tensor(operation + ": g", g, F32, g.dim(0), g.dim(1));
-    Require.that(
-        Math.max(
-                slot.aOffset() + slot.rank() * slot.in(),
-                slot.bOffset() + slot.rank() * slot.out())
-            <= g.dim(1),
-        operation + ": g",
-        "rows that hold " + slot,
-        g);
+  private static float factor(LoraSlot slot, double scale) {
+    return (float) (scale * slot.scale());
+  }
+
+  private Target target(LoraSlot slot, Tensor g) {
     return new Target(cpu.rows(), slot, Cpu.memory(g), Math.toIntExact(g.dim(0)), g.dim(1));
-  }
-
-  private static int requireInputs(String operation, LoraSlot slot, Tensor xa, Tensor u) {
-    Require.rank(operation + ": xa", xa, 2);
-    Require.tensor(operation + ": xa", xa, F32, xa.dim(0), slot.in());
-    Require.tensor(operation + ": u", u, F32, xa.dim(0), slot.rank());
-    return Math.toIntExact(xa.dim(0));
-  }
-
-  private static void requireAdjoints(
-      String operation, LoraSlot slot, long n, Tensor h, Tensor gy) {
-    Require.tensor(operation + ": h", h, F32, n, slot.rank());
-    Require.tensor(operation + ": gy", gy, F32, n, slot.out());
   }
 
   /** The slot's place in rows of flat gradients (count,length). */

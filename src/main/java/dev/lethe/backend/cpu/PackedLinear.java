@@ -34,12 +34,6 @@ record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backw
     return bias == null ? gemm.zero() : new Matrix(bias.segment(), 0, 0, 4);
   }
 
-  Panels backwardPanels(String operation) {
-    Require.that(
-        transposed(), operation + ": weight", "one frozen with transposed = true", "one without");
-    return backward.panels();
-  }
-
   static PackedLinear of(FrozenLinear weight) {
     if (weight instanceof PackedLinear packed) {
       return packed;

@@ -1,9 +1,7 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.LoraSlot;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.cuda.blas.Operand;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
@@ -28,8 +26,6 @@ final class AdapterWeights implements AutoCloseable {
     this.cuda = cuda;
     this.slot = slot;
     this.plainA = plainA;
-    requireHeld("lora: theta", slot, theta);
-    requireHeld("lora: v", slot, v);
     own = theta == null ? 0 : 1;
     k = v == null ? 0 : v.dim(0);
     scope = cuda.scratch("adapter weights");
@@ -38,20 +34,11 @@ final class AdapterWeights implements AutoCloseable {
     plain = scope.allocate(cuda.type(), own + k, plainA ? sizeA : sizeB);
     scaled = scope.allocate(cuda.type(), Math.max(1, k), halves() * (plainA ? sizeB : sizeA));
     cuda.kernel("lora_adapter")
-        .with(theta)
-        .with(v)
-        .with(v == null ? 0 : v.dim(1))
-        .with(k)
-        .with(plain)
-        .with(plainA ? slot.aOffset() : slot.bOffset())
-        .with(plain.dim(1))
-        .with(scaled)
-        .with(plainA ? slot.bOffset() : slot.aOffset())
-        .with(plainA ? slot.out() : slot.rank())
-        .with(plainA ? slot.rank() : slot.in())
-        .with(scaledStride())
-        .with(plainA ? slot.rank() : sizeA)
-        .with((float) factor)
+        .with(theta).with(v).with(v == null ? 0 : v.dim(1)).with(k).with(plain)
+        .with(plainA ? slot.aOffset() : slot.bOffset()).with(plain.dim(1)).with(scaled)
+        .with(plainA ? slot.bOffset() : slot.aOffset()).with(plainA ? slot.out() : slot.rank())
+        .with(plainA ? slot.rank() : slot.in()).with(scaledStride())
+        .with(plainA ? slot.rank() : sizeA).with((float) factor)
         .run(cuda.elements(plain.elements() + scaled.elements()));
   }
 
@@ -92,26 +79,9 @@ final class AdapterWeights implements AutoCloseable {
     long r = first.dim(2);
     Tensor both = scope.allocate(cuda.type(), directions, n, 2 * r);
     cuda.kernel("lora_join")
-        .with(first)
-        .with(second)
-        .with(both)
-        .with(directions * n)
-        .with(n)
-        .with(r)
+        .with(first).with(second).with(both).with(directions * n).with(n).with(r)
         .run(cuda.elements(both.elements()));
     return Cuda.matrix(both);
-  }
-
-  /** That vectors (P) or (k,P), if any, are float32 and hold the slot. */
-  static void requireHeld(String what, LoraSlot slot, Tensor vectors) {
-    if (vectors == null) {
-      return;
-    }
-    Require.tensor(what, vectors, DType.F32, vectors.shape().toArray());
-    long endA = slot.aOffset() + slot.rank() * slot.in();
-    long endB = slot.bOffset() + slot.rank() * slot.out();
-    Require.that(
-        Math.max(endA, endB) <= vectors.dim(-1), what, "vectors that hold " + slot, vectors);
   }
 
   private long halves() {

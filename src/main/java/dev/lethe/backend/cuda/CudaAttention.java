@@ -29,70 +29,51 @@ final class CudaAttention implements AttentionKernels {
   }
 
   @Override
-  public void forward(
-      AttentionShape shape,
-      Packing queries,
-      Packing keys,
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      Tensor o,
-      Tensor lse) {
+  public void forward(Forward call) {
+    AttentionShape shape = call.shape();
     requireHead(shape);
-    long n = queries.rows();
-    Require.tensor("attention.forward: q", q, cuda.type(), n, shape.queryWidth());
-    requireKeys("attention.forward: k", shape, keys, k);
-    requireKeys("attention.forward: v", shape, keys, v);
-    Require.tensor("attention.forward: o", o, cuda.type(), n, shape.queryWidth());
-    Require.tensorOrNull("attention.forward: lse", lse, F32, shape.heads(), n);
+    Primal p = call.p();
+    long n = call.queries().rows();
     if (n == 0) {
       return;
     }
-    PackingTables.Table table = cuda.packings().of(queries);
-    Tensor keyStarts = cuda.packings().of(keys).starts();
+    PackingTables.Table table = cuda.packings().of(call.queries());
+    Tensor keyStarts = cuda.packings().of(call.keys()).starts();
     boolean tiled = tiled(shape);
     Kernel kernel = kernel("forward", shape);
     kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts()).with(keyStarts);
-    kernel.with(q).with(k).with(v).with(o).with(lse);
+    kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
     sizes(kernel, shape, n);
     if (tiled) {
-      kernel.with(aligned(shape, q, k, v)).run(tiles(table, shape.heads(), 1, forwardBytes(shape)));
+      kernel
+          .with(aligned(shape, p.q(), p.k(), p.v()))
+          .run(tiles(table, shape.heads(), 1, forwardBytes(shape)));
     } else {
       kernel.run(plain(n, shape.heads(), 1));
     }
   }
 
   @Override
-  public void tangent(
-      AttentionShape shape,
-      Packing packing,
-      Primal p,
-      Tensor dq,
-      Tensor dk,
-      Tensor dv,
-      Tensor dO,
-      Tensor mu) {
+  public void tangent(Tangent call) {
+    AttentionShape shape = call.shape();
     requireHead(shape);
-    long n = packing.rows();
-    requirePrimal("attention.tangent", shape, n, p);
-    Require.rank("attention.tangent: dO", dO, 3);
-    long k = dO.dim(0);
-    requireTangents("attention.tangent", shape, k, n, dq, dk, dv);
-    Require.tensor("attention.tangent: dO", dO, cuda.type(), k, n, shape.queryWidth());
-    Require.tensor("attention.tangent: mu", mu, F32, k, shape.heads(), n);
+    Primal p = call.p();
+    Tangents t = call.t();
+    long n = call.packing().rows();
+    long k = t.dO().dim(0);
     if (n == 0) {
       return;
     }
-    PackingTables.Table table = cuda.packings().of(packing);
+    PackingTables.Table table = cuda.packings().of(call.packing());
     boolean tiled = tiled(shape);
     Kernel kernel = kernel("tangent", shape);
     kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts());
     kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
-    kernel.with(dq).with(dk).with(dv).with(dO).with(mu);
+    kernel.with(t.dq()).with(t.dk()).with(t.dv()).with(t.dO()).with(t.mu());
     sizes(kernel, shape, n);
     if (tiled) {
       kernel
-          .with(aligned(shape, p.q(), p.k(), p.v(), dq, dk, dv))
+          .with(aligned(shape, p.q(), p.k(), p.v(), t.dq(), t.dk(), t.dv()))
           .run(tiles(table, shape.heads(), k, tangentBytes(shape)));
     } else {
       kernel.run(plain(n, shape.heads(), k));
@@ -100,66 +81,39 @@ final class CudaAttention implements AttentionKernels {
   }
 
   @Override
-  public void backward(
-      AttentionShape shape,
-      Packing packing,
-      Primal p,
-      Tensor gO,
-      Tensor delta,
-      Tensor gq,
-      Tensor gk,
-      Tensor gv) {
+  public void backward(Backward call) {
+    AttentionShape shape = call.shape();
     requireHead(shape);
-    long n = packing.rows();
-    requirePrimal("attention.backward", shape, n, p);
-    Require.rank("attention.backward: gO", gO, 3);
-    long k = gO.dim(0);
-    Require.tensor("attention.backward: gO", gO, cuda.type(), k, n, shape.queryWidth());
-    Require.tensor("attention.backward: delta", delta, F32, k, shape.heads(), n);
-    requireGradients("attention.backward", shape, k, n, gq, gk, gv);
+    Primal p = call.p();
+    long n = call.packing().rows();
     if (n == 0) {
       return;
     }
-    delta(shape, n, k, p.o(), gO, null, null, delta);
-    Gradient gradient = new Gradient(shape, packing, p, gO, delta, null, null, null);
-    queryGradient(gradient, gq);
-    keyGradient(gradient, gk, gv);
+    delta(shape, n, call.gO().dim(0), p.o(), call.gO(), null, null, call.delta());
+    Gradient gradient =
+        new Gradient(shape, call.packing(), p, call.gO(), call.delta(), null, null, null);
+    queryGradient(gradient, call.in().gq());
+    keyGradient(gradient, call.in().gk(), call.in().gv());
   }
 
   @Override
-  public void backwardTangent(
-      AttentionShape shape,
-      Packing packing,
-      Primal p,
-      Tensor gO,
-      Tensor delta,
-      Tangent t,
-      Tensor dgO,
-      Tensor dgq,
-      Tensor dgk,
-      Tensor dgv) {
+  public void backwardTangent(BackwardTangent call) {
+    AttentionShape shape = call.shape();
     requireHead(shape);
-    String what = "attention.backwardTangent";
-    long n = packing.rows();
-    requirePrimal(what, shape, n, p);
-    Require.rank(what + ": dgq", dgq, 3);
-    long k = dgq.dim(0);
-    Require.tensor(what + ": gO", gO, cuda.type(), n, shape.queryWidth());
-    Require.tensor(what + ": delta", delta, F32, shape.heads(), n);
-    requireTangents(what, shape, k, n, t.dq(), t.dk(), t.dv());
-    Require.tensor(what + ": dO", t.dO(), cuda.type(), k, n, shape.queryWidth());
-    Require.tensor(what + ": mu", t.mu(), F32, k, shape.heads(), n);
-    Require.tensorOrNull(what + ": dgO", dgO, cuda.type(), k, n, shape.queryWidth());
-    requireGradients(what, shape, k, n, dgq, dgk, dgv);
+    Primal p = call.p();
+    Tangents t = call.t();
+    long n = call.packing().rows();
+    long k = call.in().gq().dim(0);
     if (n == 0) {
       return;
     }
     try (Scope scope = cuda.scratch("attention")) {
       Tensor ddelta = scope.allocate(F32, k, shape.heads(), n);
-      delta(shape, n, k, p.o(), gO, t.dO(), dgO, ddelta);
-      Gradient gradient = new Gradient(shape, packing, p, gO, delta, t, dgO, ddelta);
-      queryGradient(gradient, dgq);
-      keyGradient(gradient, dgk, dgv);
+      delta(shape, n, k, p.o(), call.gO(), t.dO(), call.dgO(), ddelta);
+      Gradient gradient =
+          new Gradient(shape, call.packing(), p, call.gO(), call.delta(), t, call.dgO(), ddelta);
+      queryGradient(gradient, call.in().gq());
+      keyGradient(gradient, call.in().gk(), call.in().gv());
     }
   }
 
@@ -170,7 +124,7 @@ final class CudaAttention implements AttentionKernels {
       Primal p,
       Tensor gO,
       Tensor delta,
-      Tangent t,
+      Tangents t,
       Tensor dgO,
       Tensor ddelta) {}
 
@@ -301,33 +255,5 @@ final class CudaAttention implements AttentionKernels {
         "attention: head size",
         "at most " + LARGEST_HEAD + " on the cuda backend",
         shape.headSize());
-  }
-
-  private void requireKeys(String what, AttentionShape shape, Packing keys, Tensor x) {
-    Require.rank(what, x, 2);
-    Require.tensor(what, x, cuda.type(), x.dim(0), shape.keyWidth());
-    Require.that(x.dim(0) >= keys.rows(), what, "at least " + keys.rows() + " rows", x);
-  }
-
-  private void requirePrimal(String what, AttentionShape shape, long n, Primal p) {
-    Require.tensor(what + ": q", p.q(), cuda.type(), n, shape.queryWidth());
-    Require.tensor(what + ": k", p.k(), cuda.type(), n, shape.keyWidth());
-    Require.tensor(what + ": v", p.v(), cuda.type(), n, shape.keyWidth());
-    Require.tensor(what + ": o", p.o(), cuda.type(), n, shape.queryWidth());
-    Require.tensor(what + ": lse", p.lse(), F32, shape.heads(), n);
-  }
-
-  private void requireTangents(
-      String what, AttentionShape shape, long k, long n, Tensor dq, Tensor dk, Tensor dv) {
-    Require.tensorOrNull(what + ": dq", dq, cuda.type(), k, n, shape.queryWidth());
-    Require.tensorOrNull(what + ": dk", dk, cuda.type(), k, n, shape.keyWidth());
-    Require.tensorOrNull(what + ": dv", dv, cuda.type(), k, n, shape.keyWidth());
-  }
-
-  private void requireGradients(
-      String what, AttentionShape shape, long k, long n, Tensor gq, Tensor gk, Tensor gv) {
-    Require.tensor(what + ": query gradient", gq, cuda.type(), k, n, shape.queryWidth());
-    Require.tensor(what + ": key gradient", gk, cuda.type(), k, n, shape.keyWidth());
-    Require.tensor(what + ": value gradient", gv, cuda.type(), k, n, shape.keyWidth());
   }
 }

@@ -1,22 +1,11 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.DropoutKernels;
-import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.Kernels;
 import dev.lethe.backend.Recording;
-import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.Require;
-import dev.lethe.backend.RmsNormKernels;
-import dev.lethe.backend.RopeKernels;
-import dev.lethe.backend.RowKernels;
-import dev.lethe.backend.SketchKernels;
-import dev.lethe.backend.SwiGluKernels;
-import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -28,36 +17,28 @@ final class CudaBackend implements Backend {
   static final String NAME = "cuda";
 
   private final Cuda cuda;
-  private final EmbeddingKernels embedding;
-  private final RmsNormKernels rmsNorm;
-  private final LoraKernels lora;
-  private final RopeKernels rope;
-  private final AttentionKernels attention;
-  private final SwiGluKernels swiGlu;
-  private final RowKernels rows;
-  private final DropoutKernels dropout;
-  private final LossKernels loss;
-  private final VectorKernels vectors;
-  private final SketchKernels sketch;
-  private final ReplayKernels replay;
+  private final Kernels kernels;
 
   /**
    * @param cuda closed with this
    */
   CudaBackend(Cuda cuda) {
     this.cuda = cuda;
-    embedding = new CudaEmbedding(cuda);
-    rmsNorm = new CudaRmsNorm(cuda);
-    lora = new CudaLora(cuda);
-    rope = new CudaRope(cuda);
-    attention = new CudaAttention(cuda);
-    swiGlu = new CudaSwiGlu(cuda);
-    rows = new CudaRows(cuda);
-    dropout = new CudaDropout(cuda);
-    loss = new CudaLoss(cuda);
-    vectors = new CudaVectors(cuda);
-    sketch = new CudaSketch(cuda);
-    replay = new CudaReplay(cuda);
+    kernels =
+        new Kernels(
+            new CudaEmbedding(cuda),
+            new CudaRmsNorm(cuda),
+            new CudaLayerNorm(cuda),
+            new CudaLora(cuda),
+            new CudaRope(cuda),
+            new CudaAttention(cuda),
+            new CudaSwiGlu(cuda),
+            new CudaRows(cuda),
+            new CudaDropout(cuda),
+            new CudaLoss(cuda),
+            new CudaVectors(cuda),
+            new CudaSketch(cuda),
+            new CudaReplay(cuda));
   }
 
   @Override
@@ -104,7 +85,10 @@ final class CudaBackend implements Backend {
     Require.rank("freezeLinear: weight", weight, 2);
     if (bias != null) {
       Require.that(
-          bias.elements() == weight.dim(0), "freezeLinear: bias", weight.dim(0) + " elements", bias);
+          bias.elements() == weight.dim(0),
+          "freezeLinear: bias",
+          weight.dim(0) + " elements",
+          bias);
     }
     return new CudaLinear(
         freezeVector(weight, owner), bias == null ? null : freezeVector(bias, owner), transposed);
@@ -117,63 +101,8 @@ final class CudaBackend implements Backend {
   }
 
   @Override
-  public EmbeddingKernels embedding() {
-    return embedding;
-  }
-
-  @Override
-  public RmsNormKernels rmsNorm() {
-    return rmsNorm;
-  }
-
-  @Override
-  public LoraKernels lora() {
-    return lora;
-  }
-
-  @Override
-  public RopeKernels rope() {
-    return rope;
-  }
-
-  @Override
-  public AttentionKernels attention() {
-    return attention;
-  }
-
-  @Override
-  public SwiGluKernels swiGlu() {
-    return swiGlu;
-  }
-
-  @Override
-  public RowKernels rows() {
-    return rows;
-  }
-
-  @Override
-  public DropoutKernels dropout() {
-    return dropout;
-  }
-
-  @Override
-  public LossKernels loss() {
-    return loss;
-  }
-
-  @Override
-  public VectorKernels vectors() {
-    return vectors;
-  }
-
-  @Override
-  public SketchKernels sketch() {
-    return sketch;
-  }
-
-  @Override
-  public ReplayKernels replay() {
-    return replay;
+  public Kernels kernels() {
+    return kernels;
   }
 
   @Override

@@ -1,7 +1,6 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.DropoutKernels;
-import dev.lethe.tensor.Tensor;
 
 /** Dropout by kernels/dropout.cu, with the mask of {@link DropoutKernels#keeps}. */
 final class CudaDropout implements DropoutKernels {
@@ -12,15 +11,14 @@ final class CudaDropout implements DropoutKernels {
   }
 
   @Override
-  public void apply(
-      long seed, double probability, Tensor keys, Tensor x, Tensor y, boolean accumulate) {
-    DropoutKernels.require(cuda.type(), probability, keys, x, y);
-    long n = x.dim(-2);
-    long width = x.dim(-1);
-    long k = x.shape().rank() == 2 ? 1 : x.dim(0);
+  public void apply(Apply call) {
+    long n = call.x().dim(-2);
+    long width = call.x().dim(-1);
+    long k = call.x().shape().rank() == 2 ? 1 : call.x().dim(0);
     cuda.kernel("dropout_apply")
-        .with(x).with(y).with(keys).with(seed).with(threshold(probability))
-        .with((float) (1 / (1 - probability))).with(accumulate ? 1 : 0).with(n).with(width).with(k)
+        .with(call.x()).with(call.y()).with(call.keys()).with(call.seed())
+        .with(threshold(call.probability())).with((float) (1 / (1 - call.probability())))
+        .with(call.accumulate() ? 1 : 0).with(n).with(width).with(k)
         .run(cuda.elements(n * width));
   }
 

@@ -15,14 +15,12 @@ final class CudaEmbedding implements EmbeddingKernels {
   }
 
   @Override
-  public void forward(FrozenEmbedding table, Tensor ids, Tensor y) {
-    Tensor rows = CudaTable.of(table).table();
-    Require.rank("embedding.forward: ids", ids, 1);
-    long n = ids.dim(0);
-    Require.tensor("embedding.forward: ids", ids, DType.I32, n);
-    Require.tensor("embedding.forward: y", y, cuda.type(), n, table.width());
+  public void forward(Forward call) {
+    Tensor rows = CudaTable.of(call.table()).table();
+    long n = call.ids().dim(0);
     cuda.kernel("rows_gather")
-        .with(rows).with(ids).with(y).with(table.vocabulary()).with(n).with(table.width()).with(1)
+        .with(rows).with(call.ids()).with(call.y()).with(call.table().vocabulary()).with(n)
+        .with(call.table().width()).with(1)
         .run(cuda.warps(n));
   }
 }

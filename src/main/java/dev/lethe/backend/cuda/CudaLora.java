@@ -3,10 +3,7 @@ package dev.lethe.backend.cuda;
 import static dev.lethe.backend.cuda.Cuda.matrix;
 
 import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
-import dev.lethe.backend.Packing;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.tensor.Tensor;
@@ -26,50 +23,34 @@ final class CudaLora implements LoraKernels {
   }
 
   @Override
-  public void forward(LoraLinear layer, Tensor theta, Tensor x, Tensor xa, Tensor u, Tensor y) {
-    CudaLinear w = CudaLinear.of(layer.weight());
-    Require.rank("lora.forward: x", x, 2);
-    long n = x.dim(0);
-    Require.tensor("lora.forward: x", x, cuda.type(), n, w.in());
-    Require.tensor("lora.forward: y", y, cuda.type(), n, w.out());
-    Product product = forwardProduct(w, x, y);
-    if (layer.hasAdapter()) {
-      LoraSlot slot = requireFit("lora.forward", layer, w);
+  public void forward(Forward call) {
+    CudaLinear w = CudaLinear.of(call.layer().weight());
+    LoraSlot slot = call.layer().slot();
+    Product product = forwardProduct(w, call.x(), call.y());
+    if (slot != null) {
       long r = slot.rank();
-      Require.tensor("lora.forward: xa", xa, cuda.type(), n, w.in());
-      Require.tensor("lora.forward: u", u, cuda.type(), n, r);
       try (AdapterWeights weights =
-          AdapterWeights.plainA(cuda, slot, theta, null, slot.scale())) {
+          AdapterWeights.plainA(cuda, slot, call.theta(), null, slot.scale())) {
         Operand a = weights.plain().transpose();
-        multiply(Product.of(n, r, slot.in(), 1, matrix(xa), a, matrix(u)));
-        multiply(product.plus(r, matrix(u), weights.scaled().transpose()));
+        multiply(
+            Product.of(call.x().dim(0), r, slot.in(), 1, matrix(call.xa()), a, matrix(call.u())));
+        multiply(product.plus(r, matrix(call.u()), weights.scaled().transpose()));
       }
     } else {
       multiply(product);
     }
-    addBias(w, y);
+    addBias(w, call.y());
   }
 
   @Override
-  public void tangent(
-      LoraLinear layer,
-      Tensor theta,
-      Tensor v,
-      Tensor xa,
-      Tensor u,
-      Tensor dx,
-      Tensor dxa,
-      Tensor du,
-      Tensor dy) {
-    CudaLinear w = CudaLinear.of(layer.weight());
-    Require.rank("lora.tangent: dy", dy, 3);
-    long k = dy.dim(0);
-    long n = dy.dim(1);
-    Tensor input = dxa == null ? dx : dxa;
-    Require.tensor("lora.tangent: dy", dy, cuda.type(), k, n, w.out());
-    Require.tensorOrNull("lora.tangent: dx", dx, cuda.type(), k, n, w.in());
-    Require.tensorOrNull("lora.tangent: dxa", input, cuda.type(), k, n, w.in());
-    if (!layer.hasAdapter()) {
+  public void tangent(Tangent call) {
+    CudaLinear w = CudaLinear.of(call.layer().weight());
+    LoraSlot slot = call.layer().slot();
+    Tensor dx = call.in().dx();
+    Tensor dxa = call.in().ofAdapter();
+    Tensor du = call.du();
+    Tensor dy = call.dy();
+    if (slot == null) {
       if (dx == null) {
         cuda.zero(dy);
       } else {
@@ -77,21 +58,19 @@ final class CudaLora implements LoraKernels {
       }
       return;
     }
-    LoraSlot slot = requireFit("lora.tangent", layer, w);
+    long k = dy.dim(0);
+    long n = dy.dim(1);
     long r = slot.rank();
-    Require.tensor("lora.tangent: xa", xa, cuda.type(), n, w.in());
-    Require.tensor("lora.tangent: u", u, cuda.type(), n, r);
-    Require.tensor("lora.tangent: du", du, cuda.type(), k, n, r);
-    requireDirections("lora.tangent: v", v, k);
-    try (AdapterWeights weights = AdapterWeights.plainA(cuda, slot, theta, v, slot.scale())) {
+    try (AdapterWeights weights =
+        AdapterWeights.plainA(cuda, slot, call.theta(), call.v(), slot.scale())) {
       Operand directions = weights.plainDirections().transpose();
       Product narrow =
-          Product.of(n, r, slot.in(), 1, matrix(xa), directions, matrix(du)).batch(k);
-      if (input != null) {
-        narrow = narrow.plus(slot.in(), matrix(input), weights.plain().transpose());
+          Product.of(n, r, slot.in(), 1, matrix(call.xa()), directions, matrix(du)).batch(k);
+      if (dxa != null) {
+        narrow = narrow.plus(slot.in(), matrix(dxa), weights.plain().transpose());
       }
       multiply(narrow);
-      Operand both = weights.join(du, u);
+      Operand both = weights.join(du, call.u());
       Operand pair = weights.scaled().transpose();
       multiply(
           dx == null
@@ -101,152 +80,89 @@ final class CudaLora implements LoraKernels {
   }
 
   @Override
-  public void backward(
-      LoraLinear layer,
-      Tensor theta,
-      Tensor gy,
-      Tensor h,
-      Tensor gx,
-      Tensor gxa,
-      boolean accumulate) {
-    CudaLinear w = CudaLinear.of(layer.weight());
-    Require.rank("lora.backward: gy", gy, 3);
-    long k = gy.dim(0);
-    long n = gy.dim(1);
-    Require.tensor("lora.backward: gy", gy, cuda.type(), k, n, w.out());
-    requireInputs("lora.backward", w, gx, gxa, k, n);
-    Product frozen = gx == null ? null : backwardProduct(w, gy, gx, accumulate);
-    if (!layer.hasAdapter()) {
+  public void backward(Backward call) {
+    CudaLinear w = CudaLinear.of(call.layer().weight());
+    LoraSlot slot = call.layer().slot();
+    Tensor gy = call.gy();
+    Tensor h = call.h();
+    Product frozen = backwardProduct(w, gy, call.in());
+    if (slot == null) {
       multiply(frozen);
       return;
     }
-    LoraSlot slot = requireFit("lora.backward", layer, w);
     long r = slot.rank();
-    Require.tensor("lora.backward: h", h, cuda.type(), k, n, r);
-    try (AdapterWeights weights = AdapterWeights.plainB(cuda, slot, theta, null, slot.scale())) {
-      multiply(Product.of(n, r, slot.out(), 1, matrix(gy), weights.plain(), matrix(h)).batch(k));
-      if (gx != null || gxa != null) {
-        addAdapter(frozen, r, matrix(h), weights.scaled(), gx, gxa, false);
+    try (AdapterWeights weights =
+        AdapterWeights.plainB(cuda, slot, call.theta(), null, slot.scale())) {
+      multiply(
+          Product.of(gy.dim(1), r, slot.out(), 1, matrix(gy), weights.plain(), matrix(h))
+              .batch(gy.dim(0)));
+      if (call.in().any()) {
+        addAdapter(frozen, r, matrix(h), weights.scaled(), call.in());
       }
     }
   }
 
   @Override
-  public void backwardTangent(
-      LoraLinear layer,
-      Tensor theta,
-      Tensor v,
-      Tensor gy,
-      Tensor h,
-      Tensor dgy,
-      Tensor dh,
-      Tensor dgx,
-      Tensor dgxa,
-      boolean accumulate) {
-    CudaLinear w = CudaLinear.of(layer.weight());
-    Tensor shape = layer.hasAdapter() ? dh : dgx;
-    Require.rank("lora.backwardTangent: dh or dgx", shape, 3);
-    long k = shape.dim(0);
-    long n = shape.dim(1);
-    Require.tensorOrNull("lora.backwardTangent: dgy", dgy, cuda.type(), k, n, w.out());
-    requireInputs("lora.backwardTangent", w, dgx, dgxa, k, n);
-    Product frozen =
-        dgx == null || dgy == null ? null : backwardProduct(w, dgy, dgx, accumulate);
-    boolean alone = !layer.hasAdapter() || dgxa != null;
-    if (dgx != null && dgy == null && alone && !accumulate) {
-      cuda.zero(dgx);
+  public void backwardTangent(BackwardTangent call) {
+    CudaLinear w = CudaLinear.of(call.layer().weight());
+    LoraSlot slot = call.layer().slot();
+    InputAdjoint in = call.in();
+    Tensor dgy = call.dgy();
+    Product frozen = backwardProduct(w, dgy, in);
+    boolean alone = slot == null || in.gxa() != null;
+    if (in.gx() != null && dgy == null && alone && !in.accumulate()) {
+      cuda.zero(in.gx());
     }
-    if (!layer.hasAdapter()) {
+    if (slot == null) {
       multiply(frozen);
       return;
     }
-    LoraSlot slot = requireFit("lora.backwardTangent", layer, w);
     long r = slot.rank();
-    Require.tensor("lora.backwardTangent: dh", dh, cuda.type(), k, n, r);
-    Require.tensor("lora.backwardTangent: gy", gy, cuda.type(), n, w.out());
-    Require.tensor("lora.backwardTangent: h", h, cuda.type(), n, r);
-    requireDirections("lora.backwardTangent: v", v, k);
-    try (AdapterWeights weights = AdapterWeights.plainB(cuda, slot, theta, v, slot.scale())) {
+    try (AdapterWeights weights =
+        AdapterWeights.plainB(cuda, slot, call.theta(), call.v(), slot.scale())) {
       Operand directions = weights.plainDirections();
       Product narrow =
-          Product.of(n, r, slot.out(), 1, matrix(gy), directions, matrix(dh)).batch(k);
+          Product.of(
+                  call.rows(), r, slot.out(), 1, matrix(call.gy()), directions, matrix(call.dh()))
+              .batch(call.directions());
       if (dgy != null) {
         narrow = narrow.plus(slot.out(), matrix(dgy), weights.plain());
       }
       multiply(narrow);
-      if (dgx != null || dgxa != null) {
-        Operand both = weights.join(dh, h);
-        addAdapter(frozen, 2 * r, both, weights.scaled(), dgx, dgxa, accumulate);
+      if (in.any()) {
+        addAdapter(frozen, 2 * r, weights.join(call.dh(), call.h()), weights.scaled(), in);
       }
     }
   }
 
   @Override
-  public void gradient(
-      LoraSlot slot, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g) {
-    gradients.add(slot, xa, u, h, gy, scale, g);
+  public void gradient(Gradient call) {
+    gradients.add(call);
   }
 
   @Override
-  public void gradientTangent(
-      LoraSlot slot,
-      Tensor xa,
-      Tensor u,
-      Tensor dxa,
-      Tensor du,
-      Tensor h,
-      Tensor gy,
-      Tensor dh,
-      Tensor dgy,
-      double scale,
-      Tensor g) {
-    gradients.addTangent(slot, xa, u, dxa, du, h, gy, dh, dgy, scale, g);
+  public void gradientTangent(GradientTangent call) {
+    gradients.addTangent(call);
   }
 
   @Override
-  public void perSampleGradient(
-      LoraSlot slot,
-      Packing packing,
-      Tensor xa,
-      Tensor u,
-      Tensor h,
-      Tensor gy,
-      double scale,
-      Tensor g) {
-    gradients.perSample(slot, packing, xa, u, h, gy, scale, g);
+  public void perSampleGradient(PerSampleGradient call) {
+    gradients.perSample(call);
   }
 
   @Override
-  public void perSampleSquaredNorm(
-      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor norms) {
-    gradients.addSquaredNorms(slot, packing, xa, u, h, gy, norms);
+  public void perSampleSquaredNorm(PerSampleSquaredNorm call) {
+    gradients.addSquaredNorms(call);
   }
 
   @Override
-  public void perSampleDot(
-      LoraSlot slot,
-      Packing packing,
-      Tensor v,
-      Tensor xa,
-      Tensor u,
-      Tensor h,
-      Tensor gy,
-      Tensor dots) {
-    gradients.addDots(slot, packing, v, xa, u, h, gy, dots);
+  public void perSampleDot(PerSampleDot call) {
+    gradients.addDots(call);
   }
 
   @Override
-  public void weightedGradient(
-      LoraSlot slot,
-      Packing packing,
-      Tensor weights,
-      Tensor xa,
-      Tensor u,
-      Tensor h,
-      Tensor gy,
-      double scale,
-      Tensor g) {
-    gradients.addWeighted(slot, packing, weights, xa, u, h, gy, scale, g);
+  public void weightedGradient(WeightedGradient call) {
+    gradients.addWeighted(call);
   }
 
   /** y = x·Wᵀ for x (N,in) or (k,N,in). */
@@ -256,43 +172,33 @@ final class CudaLora implements LoraKernels {
         .batch(directions(x));
   }
 
-  /** x̄ = ȳ·W for ȳ (k,N,out). */
-  private static Product backwardProduct(CudaLinear w, Tensor gy, Tensor gx, boolean accumulate) {
-    Require.that(
-        w.transposed(),
-        "lora.backward: weight",
-        "one frozen with transposed = true",
-        "one without");
+  /** x̄ = ȳ·W for ȳ (k,N,out); null where either is. */
+  private static Product backwardProduct(CudaLinear w, Tensor gy, InputAdjoint to) {
+    if (gy == null || to.gx() == null) {
+      return null;
+    }
     Product product =
-        Product.of(rows(gy), w.in(), w.out(), 1, matrix(gy), matrix(w.weight()), matrix(gx))
+        Product.of(rows(gy), w.in(), w.out(), 1, matrix(gy), matrix(w.weight()), matrix(to.gx()))
             .batch(directions(gy));
-    return accumulate ? product.added() : product;
+    return to.accumulate() ? product.added() : product;
   }
 
   /**
    * The frozen product, if any, and low (k,N,depth)·wide (depth,in): into gx together, or into gx
    * and gxa.
-   *
-   * @param accumulate whether gx is added to where the frozen product is null
    */
-  private void addAdapter(
-      Product frozen,
-      long depth,
-      Operand low,
-      Operand wide,
-      Tensor gx,
-      Tensor gxa,
-      boolean accumulate) {
-    if (frozen != null && gxa == null) {
+  private void addAdapter(Product frozen, long depth, Operand low, Operand wide, InputAdjoint to) {
+    boolean shared = to.gxa() == null;
+    if (frozen != null && shared) {
       multiply(frozen.plus(depth, low, wide));
       return;
     }
     multiply(frozen);
-    Tensor target = gxa == null ? gx : gxa;
+    Tensor target = shared ? to.gx() : to.gxa();
     Product product =
         Product.of(rows(target), target.dim(2), depth, 1, low, wide, matrix(target))
             .batch(directions(target));
-    multiply(gxa == null && accumulate ? product.added() : product);
+    multiply(shared && to.accumulate() ? product.added() : product);
   }
 
   private void multiply(Product product) {
@@ -310,26 +216,6 @@ final class CudaLora implements LoraKernels {
           .with(w.out())
           .run(cuda.elements(y.elements()));
     }
-  }
-
-  private static LoraSlot requireFit(String what, LoraLinear layer, CudaLinear w) {
-    LoraSlot slot = layer.slot();
-    Require.that(
-        slot.in() == w.in() && slot.out() == w.out(),
-        what + ": slot",
-        "an adapter of " + w.in() + " inputs and " + w.out() + " outputs",
-        slot);
-    return slot;
-  }
-
-  private static void requireDirections(String what, Tensor v, long k) {
-    Require.rank(what, v, 2);
-    Require.that(v.dim(0) == k, what, k + " rows", v);
-  }
-
-  private void requireInputs(String what, CudaLinear w, Tensor gx, Tensor gxa, long k, long n) {
-    Require.tensorOrNull(what + ": input adjoint", gx, cuda.type(), k, n, w.in());
-    Require.tensorOrNull(what + ": adapter input adjoint", gxa, cuda.type(), k, n, w.in());
   }
 
   private static long rows(Tensor x) {

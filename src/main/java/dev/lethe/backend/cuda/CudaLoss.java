@@ -2,13 +2,10 @@ package dev.lethe.backend.cuda;
 
 import static dev.lethe.tensor.DType.F32;
 
-import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LossKernels;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.driver.Grid;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
@@ -47,134 +44,99 @@ final class CudaLoss implements LossKernels {
   }
 
   @Override
-  public void logits(FrozenLinear head, Tensor x, Tensor z) {
-    CudaLinear w = CudaLinear.of(head);
-    Require.rank("loss.logits: x", x, 2);
-    long m = x.dim(0);
-    Require.tensor("loss.logits: x", x, cuda.type(), m, w.in());
-    Require.tensor("loss.logits: z", z, cuda.type(), m, w.out());
+  public void logits(Logits call) {
+    CudaLinear w = CudaLinear.of(call.head());
+    long m = call.x().dim(0);
     if (m == 0) {
       return;
     }
-    Product product = logits(w, x, z);
+    Product product = logits(w, call.x(), call.z());
     if (w.bias() != null) {
-      cuda.kernel("rows_repeat").with(w.bias()).with(z).with(m).with(w.out()).run(cuda.warps(m));
+      cuda.kernel("rows_repeat")
+          .with(w.bias()).with(call.z()).with(m).with(w.out())
+          .run(cuda.warps(m));
       product = product.added();
     }
     cuda.products().multiply(product);
   }
 
   @Override
-  public void likeliest(Tensor z, Tensor ids) {
-    Require.rank("loss.likeliest: z", z, 2);
-    long m = z.dim(0);
-    Require.tensor("loss.likeliest: z", z, cuda.type(), m, z.dim(1));
-    Require.tensor("loss.likeliest: ids", ids, DType.I32, m);
+  public void likeliest(Likeliest call) {
+    long m = call.z().dim(0);
     if (m > 0) {
       cuda.kernel("sampling_likeliest")
-          .with(z).with(ids).with(z.dim(1))
-          .run(cuda.blocks(m, z.dim(1), MOST_THREADS));
+          .with(call.z()).with(call.ids()).with(call.z().dim(1))
+          .run(cuda.blocks(m, call.z().dim(1), MOST_THREADS));
     }
   }
 
   @Override
-  public void forward(
-      FrozenLinear head,
-      Tensor x,
-      Tensor targets,
-      Tensor weights,
-      Tensor rowLoss,
-      Tensor p,
-      Tensor gx) {
-    CudaLinear w = CudaLinear.of(head);
-    Require.rank("loss.forward: x", x, 2);
-    long m = x.dim(0);
-    Require.tensor("loss.forward: x", x, cuda.type(), m, w.in());
-    Require.tensor("loss.forward: targets", targets, DType.I32, m);
-    Require.tensor("loss.forward: rowLoss", rowLoss, F32, m);
-    Require.tensorOrNull("loss.forward: p", p, cuda.type(), m, w.out());
-    Require.tensorOrNull("loss.forward: gx", gx, cuda.type(), m, w.in());
-    if (gx != null) {
-      Require.tensor("loss.forward: weights", weights, F32, m);
-    }
+  public void forward(Forward call) {
+    CudaLinear w = CudaLinear.of(call.head());
+    long m = call.x().dim(0);
     try (Scope scratch = cuda.scratch("loss")) {
       long most = chunkRows(m, w.out());
       Tensor z = scratch.allocate(F32, most, w.out());
       Tensor gz =
-          gx == null ? null : cuda.type() == F32 ? z : scratch.allocate(cuda.type(), most, w.out());
+          call.gx() == null
+              ? null
+              : cuda.type() == F32 ? z : scratch.allocate(cuda.type(), most, w.out());
       for (long first = 0; first < m; first += most) {
         Part part = new Part(first, Math.min(most, m - first));
-        cuda.products().multiply(logits(w, part.of(x), z));
+        cuda.products().multiply(logits(w, part.of(call.x()), z));
         cuda.kernel("cross_entropy_forward")
-            .with(z).with(w.bias()).with(part.of(targets)).with(gx == null ? null : part.of(weights))
-            .with(part.of(rowLoss)).with(part.of(p)).with(gz).with(part.count).with(w.out())
+            .with(z).with(w.bias()).with(part.of(call.targets()))
+            .with(call.gx() == null ? null : part.of(call.weights())).with(part.of(call.rowLoss()))
+            .with(part.of(call.p())).with(gz).with(part.count).with(w.out())
             .run(grid(part.count, w.out()));
-        if (gx != null) {
-          cuda.products().multiply(adjoint(w, gz, part.of(gx)));
+        if (call.gx() != null) {
+          cuda.products().multiply(adjoint(w, gz, part.of(call.gx())));
         }
       }
     }
   }
 
   @Override
-  public void tangent(FrozenLinear head, Tensor p, Tensor targets, Tensor dx, Tensor dLoss) {
-    CudaLinear w = CudaLinear.of(head);
-    long m = requireTangent("loss.tangent", w, p, dx);
-    Require.tensor("loss.tangent: targets", targets, DType.I32, m);
-    Require.tensor("loss.tangent: dLoss", dLoss, F32, dx.dim(0), m);
+  public void tangent(Tangent call) {
+    CudaLinear w = CudaLinear.of(call.head());
+    long m = call.dx().dim(1);
     logitTangents(
         w,
-        dx,
+        call.dx(),
         (part, dz) ->
             cuda.kernel("cross_entropy_tangent")
-                .with(p).with(targets).with(dz).with(dLoss)
-                .with(part.first).with(part.count).with(m).with(w.out())
+                .with(call.p()).with(call.targets()).with(dz).with(call.dLoss()).with(part.first)
+                .with(part.count).with(m).with(w.out())
                 .run(grid(part.count, w.out())));
   }
 
   @Override
-  public void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx) {
-    CudaLinear w = CudaLinear.of(head);
-    long m = requireTangent("loss.backwardTangent", w, p, dx);
-    Require.tensor("loss.backwardTangent: weights", weights, F32, m);
-    Require.tensor("loss.backwardTangent: dgx", dgx, cuda.type(), dx.shape().toArray());
-    Tensor out = rows(dgx);
+  public void backwardTangent(BackwardTangent call) {
+    CudaLinear w = CudaLinear.of(call.head());
+    long m = call.dx().dim(1);
+    Tensor out = rows(call.dgx());
     logitTangents(
         w,
-        dx,
+        call.dx(),
         (part, dz) -> {
           cuda.kernel("cross_entropy_backward_tangent")
-              .with(p).with(weights).with(dz)
-              .with(part.first).with(part.count).with(m).with(w.out())
+              .with(call.p()).with(call.weights()).with(dz).with(part.first).with(part.count)
+              .with(m).with(w.out())
               .run(grid(part.count, w.out()));
           cuda.products().multiply(adjoint(w, dz, part.of(out)));
         });
   }
 
   @Override
-  public void drawn(
-      FrozenLinear head,
-      Tensor p,
-      Tensor targets,
-      Tensor weights,
-      Tensor gx,
-      long seed,
-      Tensor labels,
-      Tensor out) {
-    CudaLinear w = CudaLinear.of(head);
-    Require.rank("loss.drawn: out", out, 3);
-    long q = out.dim(0);
-    long m = out.dim(1);
-    Require.tensor("loss.drawn: out", out, cuda.type(), q, m, w.in());
-    Require.tensor("loss.drawn: p", p, cuda.type(), m, w.out());
-    Require.tensor("loss.drawn: targets", targets, DType.I32, m);
-    Require.tensor("loss.drawn: weights", weights, F32, m);
-    Require.tensor("loss.drawn: gx", gx, cuda.type(), m, w.in());
-    Require.tensor("loss.drawn: labels", labels, DType.I32, q, m);
-    if (out.elements() > 0) {
+  public void drawn(Drawn call) {
+    CudaLinear w = CudaLinear.of(call.head());
+    long q = call.out().dim(0);
+    long m = call.out().dim(1);
+    if (call.out().elements() > 0) {
       cuda.kernel("drawn_labels")
-          .with(w.weight()).with(p).with(targets).with(weights).with(gx).with(seed)
-          .with(labels).with(out).with(q).with(m).with(w.in()).with(w.out())
+          .with(w.weight()).with(call.p()).with(call.targets()).with(call.weights()).with(call.gx())
+          .with(call.seed()).with(call.labels()).with(call.out()).with(q).with(m).with(w.in())
+          .with(w.out())
           .run(cuda.blocks(m, w.out(), Cuda.THREADS));
     }
   }
@@ -215,14 +177,6 @@ final class CudaLoss implements LossKernels {
     int threads = cuda.rowThreads(vocabulary, MOST_THREADS);
     int together = vocabulary > LONG_ROW ? 1 : THREADS_PER_MULTIPROCESSOR / threads;
     return Grid.of(Math.min(rows, (long) together * cuda.device().multiprocessors()), threads);
-  }
-
-  private long requireTangent(String operation, CudaLinear w, Tensor p, Tensor dx) {
-    Require.rank(operation + ": dx", dx, 3);
-    long m = dx.dim(1);
-    Require.tensor(operation + ": dx", dx, cuda.type(), dx.dim(0), m, w.in());
-    Require.tensor(operation + ": p", p, cuda.type(), m, w.out());
-    return m;
   }
 
   /** (k,M,D) as (kM,D). */

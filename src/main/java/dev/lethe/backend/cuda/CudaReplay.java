@@ -2,9 +2,7 @@ package dev.lethe.backend.cuda;
 
 import static dev.lethe.tensor.DType.F32;
 
-import dev.lethe.backend.ReplayChecks;
 import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.tensor.DType;
@@ -27,41 +25,34 @@ final class CudaReplay implements ReplayKernels {
   }
 
   @Override
-  public void adamW(
-      VectorKernels.AdamW options,
-      Step step,
-      AdamWState recorded,
-      AdamWState runs,
-      Tensor difference) {
-    ReplayChecks.step("replay.adamW", step, difference, F32);
-    ReplayChecks.state("replay.adamW: theta", step, recorded.theta(), runs.theta(), F32);
-    ReplayChecks.state("replay.adamW: m", step, recorded.m(), runs.m(), F32);
-    ReplayChecks.state("replay.adamW: v", step, recorded.v(), runs.v(), F32);
-    AdamWNumbers first = AdamWNumbers.of(options, step.learningRate(), step.number());
+  public void adamW(StepAdamW call) {
+    AdamWState recorded = call.recorded();
+    AdamWState runs = call.runs();
+    Step step = call.step();
+    AdamWNumbers first = AdamWNumbers.of(call.options(), step.learningRate(), step.number());
     try (Scope scratch = cuda.scratch("replay")) {
-      Tensor settings = settings(step, options, scratch);
+      Tensor settings = settings(step, call.options(), scratch);
       Kernel kernel = kernel("replay_adamw", step, settings);
       kernel
-          .with(recorded.theta()).with(recorded.m()).with(recorded.v())
-          .with(runs.theta()).with(runs.m()).with(runs.v())
-          .with(difference).with(step.g().dim(0)).with((long) step.clips().length);
+          .with(recorded.theta()).with(recorded.m()).with(recorded.v()).with(runs.theta())
+          .with(runs.m()).with(runs.v()).with(call.difference()).with(step.g().dim(0))
+          .with((long) step.clips().length);
       first.to(kernel).run(cuda.elements(step.g().dim(0)));
     }
   }
 
   @Override
-  public void sgd(Sgd options, Step step, SgdState recorded, SgdState runs, Tensor difference) {
-    ReplayChecks.step("replay.sgd", step, difference, F32);
-    ReplayChecks.state("replay.sgd: theta", step, recorded.theta(), runs.theta(), F32);
-    ReplayChecks.state("replay.sgd: buffer", step, recorded.buffer(), runs.buffer(), F32);
+  public void sgd(StepSgd call) {
+    SgdState recorded = call.recorded();
+    SgdState runs = call.runs();
+    Step step = call.step();
     try (Scope scratch = cuda.scratch("replay")) {
       Tensor settings = settings(step, null, scratch);
       kernel("replay_sgd", step, settings)
-          .with(recorded.theta()).with(recorded.buffer())
-          .with(runs.theta()).with(runs.buffer())
-          .with(difference).with(step.g().dim(0)).with((long) step.clips().length)
-          .with((float) step.learningRate()).with((float) options.momentum())
-          .with((float) options.weightDecay())
+          .with(recorded.theta()).with(recorded.buffer()).with(runs.theta()).with(runs.buffer())
+          .with(call.difference()).with(step.g().dim(0)).with((long) step.clips().length)
+          .with((float) step.learningRate()).with((float) call.options().momentum())
+          .with((float) call.options().weightDecay())
           .run(cuda.elements(step.g().dim(0)));
     }
   }
@@ -94,18 +85,18 @@ final class CudaReplay implements ReplayKernels {
   }
 
   @Override
-  public void squaredNorms(Tensor g, Tensor change, double[] norms) {
-    ReplayChecks.gradient("replay.squaredNorms: g", g, F32);
+  public void squaredNorms(SquaredNorms call) {
+    Tensor g = call.g();
+    double[] norms = call.norms();
     int k = norms.length - 1;
     long n = g.dim(0);
-    Require.tensor("replay.squaredNorms: change", change, F32, k, n);
     int blocks = CudaVectors.sumBlocks(n);
     double[] sums = new double[norms.length * blocks];
     try (Scope scratch = cuda.scratch("norms")) {
       Tensor ofBlocks = scratch.allocate(DType.F64, norms.length, blocks);
       int groups = Math.max(1, Math.ceilDiv(k, TOGETHER));
       cuda.kernel("replay_norms", g.dtype())
-          .with(g).with(change).with(ofBlocks).with(n).with((long) k)
+          .with(g).with(call.change()).with(ofBlocks).with(n).with((long) k)
           .run(new Grid(blocks, groups, 1, Cuda.THREADS, 0));
       cuda.device().download(Cuda.address(ofBlocks), MemorySegment.ofArray(sums));
     }

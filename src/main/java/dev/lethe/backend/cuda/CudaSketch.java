@@ -1,9 +1,7 @@
 package dev.lethe.backend.cuda;
 
-import static dev.lethe.tensor.DType.BF16;
 import static dev.lethe.tensor.DType.F32;
 
-import dev.lethe.backend.Require;
 import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.tensor.DType;
@@ -38,39 +36,33 @@ final class CudaSketch implements SketchKernels {
   }
 
   @Override
-  public void dots(Tensor rows, Tensor v, Tensor dots) {
-    requireRows("sketch.dots", rows);
-    Require.rank("sketch.dots: v", v, 2);
-    long k = v.dim(0);
+  public void dots(Dots call) {
+    Tensor rows = call.rows();
+    long k = call.v().dim(0);
     long n = rows.dim(0);
     long width = rows.dim(1);
-    Require.tensor("sketch.dots: v", v, F32, k, width);
-    Require.tensor("sketch.dots: dots", dots, F32, k, n);
-    if (dots.elements() == 0) {
+    if (call.dots().elements() == 0) {
       return;
     }
     long parts = Math.max(1, Math.ceilDiv(width, COLUMNS));
     try (Scope scratch = cuda.scratch("sketch dots")) {
       Tensor ofParts = scratch.allocate(DType.F64, parts, k, n);
       cuda.kernel("sketch_dots", rows.dtype())
-          .with(rows).with(v).with(ofParts).with(n).with(width).with(k).with(COLUMNS)
+          .with(rows).with(call.v()).with(ofParts).with(n).with(width).with(k).with(COLUMNS)
           .run(grid(Math.ceilDiv(n, TOGETHER), parts, k));
       cuda.plainKernel("sketch_join_dots")
-          .with(ofParts).with(dots).with(parts).with(k * n)
+          .with(ofParts).with(call.dots()).with(parts).with(k * n)
           .run(cuda.elements(k * n));
     }
   }
 
   @Override
-  public void addCombination(Tensor weights, double scale, Tensor rows, Tensor out) {
-    requireRows("sketch.addCombination", rows);
-    Require.rank("sketch.addCombination: weights", weights, 2);
-    long k = weights.dim(0);
+  public void addCombination(AddCombination call) {
+    Tensor rows = call.rows();
+    long k = call.weights().dim(0);
     long n = rows.dim(0);
     long width = rows.dim(1);
-    Require.tensor("sketch.addCombination: weights", weights, F32, k, n);
-    Require.tensor("sketch.addCombination: out", out, F32, k, width);
-    if (n == 0 || out.elements() == 0) {
+    if (n == 0 || call.out().elements() == 0) {
       return;
     }
     long threads = Math.ceilDiv(width, PIECE);
@@ -80,27 +72,24 @@ final class CudaSketch implements SketchKernels {
     try (Scope scratch = cuda.scratch("sketch combination")) {
       Tensor ofParts = parts == 1 ? null : scratch.allocate(F32, parts, k, width);
       cuda.kernel("sketch_combine", rows.dtype())
-          .with(weights).with((float) scale).with(rows).with(out).with(ofParts)
+          .with(call.weights()).with((float) call.scale()).with(rows).with(call.out()).with(ofParts)
           .with(n).with(width).with(k).with(some)
           .run(grid(Math.ceilDiv(threads, Cuda.THREADS), parts, k));
       if (parts > 1) {
         cuda.plainKernel("sketch_join_rows")
-            .with(ofParts).with(out).with(parts).with(k * width)
+            .with(ofParts).with(call.out()).with(parts).with(k * width)
             .run(cuda.elements(k * width));
       }
     }
   }
 
   @Override
-  public void addProduct(Tensor rows, Tensor v, double scale, Tensor out) {
-    requireRows("sketch.addProduct", rows);
-    Require.rank("sketch.addProduct: v", v, 2);
-    Require.tensor("sketch.addProduct: v", v, F32, v.dim(0), rows.dim(1));
-    Require.tensor("sketch.addProduct: out", out, F32, v.dim(0), rows.dim(1));
+  public void addProduct(AddProduct call) {
+    Tensor rows = call.rows();
     try (Scope scratch = cuda.scratch("sketch product")) {
-      Tensor dots = scratch.allocate(F32, v.dim(0), rows.dim(0));
-      dots(rows, v, dots);
-      addCombination(dots, scale, rows, out);
+      Tensor dots = scratch.allocate(F32, call.v().dim(0), rows.dim(0));
+      dots(new Dots(rows, call.v(), dots));
+      addCombination(new AddCombination(dots, call.scale(), rows, call.out()));
     }
   }
 
@@ -111,11 +100,5 @@ final class CudaSketch implements SketchKernels {
         Math.toIntExact(Math.ceilDiv(directions, TOGETHER)),
         Cuda.THREADS,
         0);
-  }
-
-  private static void requireRows(String operation, Tensor rows) {
-    Require.rank(operation + ": rows", rows, 2);
-    Require.that(
-        rows.dtype() == BF16 || rows.dtype() == F32, operation + ": rows", "BF16 or F32", rows);
   }
 }

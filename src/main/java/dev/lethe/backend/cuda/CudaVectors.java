@@ -1,8 +1,5 @@
 package dev.lethe.backend.cuda;
 
-import static dev.lethe.tensor.DType.F32;
-
-import dev.lethe.backend.Require;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.tensor.DType;
@@ -27,61 +24,53 @@ final class CudaVectors implements VectorKernels {
   }
 
   @Override
-  public void fill(Tensor x, double value) {
-    require("vectors.fill: x", x);
+  public void fill(Fill call) {
     cuda.plainKernel("vector_fill")
-        .with(x).with((float) value).with(x.elements())
-        .run(cuda.elements(x.elements()));
+        .with(call.x()).with((float) call.value()).with(call.x().elements())
+        .run(cuda.elements(call.x().elements()));
   }
 
   @Override
-  public void copy(Tensor x, Tensor y) {
-    require("vectors.copy: x", x);
-    requireAlike("vectors.copy: y", x, y);
-    cuda.device().copy(Cuda.address(x), Cuda.address(y), x.byteSize());
+  public void copy(Copy call) {
+    cuda.device().copy(Cuda.address(call.x()), Cuda.address(call.y()), call.x().byteSize());
   }
 
   @Override
-  public void scale(double a, Tensor x) {
-    require("vectors.scale: x", x);
+  public void scale(Scale call) {
     cuda.plainKernel("vector_scale")
-        .with((float) a).with(x).with(x.elements())
-        .run(cuda.elements(x.elements()));
+        .with((float) call.a()).with(call.x()).with(call.x().elements())
+        .run(cuda.elements(call.x().elements()));
   }
 
   @Override
-  public void axpby(double a, Tensor x, double b, Tensor y) {
-    require("vectors.axpby: x", x);
-    requireAlike("vectors.axpby: y", x, y);
+  public void axpby(Axpby call) {
     cuda.plainKernel("vector_axpby")
-        .with((float) a).with(x).with((float) b).with(y).with(x.elements())
-        .run(cuda.elements(x.elements()));
+        .with((float) call.a()).with(call.x()).with((float) call.b()).with(call.y())
+        .with(call.x().elements())
+        .run(cuda.elements(call.x().elements()));
   }
 
   @Override
-  public double dot(Tensor x, Tensor y) {
-    require("vectors.dot: x", x);
-    requireAlike("vectors.dot: y", x, y);
-    return sum(cuda.plainKernel("vector_dot").with(x).with(y), x.elements());
+  public void dot(Dot call) {
+    call.result()[0] =
+        sum(cuda.plainKernel("vector_dot").with(call.x()).with(call.y()), call.x().elements());
   }
 
   @Override
-  public boolean allFinite(Tensor x) {
-    require("vectors.allFinite: x", x);
-    return sum(cuda.plainKernel("vector_not_finite").with(x), x.elements()) == 0;
+  public void allFinite(AllFinite call) {
+    call.result()[0] =
+        sum(cuda.plainKernel("vector_not_finite").with(call.x()), call.x().elements()) == 0;
   }
 
   @Override
-  public void adamW(
-      AdamW options, double learningRate, long step, Tensor theta, Tensor g, Tensor m, Tensor v) {
-    Require.that(step >= 1, "vectors.adamW: step", "1 for the first", step);
-    require("vectors.adamW: theta", theta);
-    requireAlike("vectors.adamW: g", theta, g);
-    requireAlike("vectors.adamW: m", theta, m);
-    requireAlike("vectors.adamW: v", theta, v);
+  public void adamW(StepAdamW call) {
     Kernel kernel =
-        cuda.plainKernel("adamw_step").with(theta).with(g).with(m).with(v).with(theta.elements());
-    AdamWNumbers.of(options, learningRate, step).to(kernel).run(cuda.elements(theta.elements()));
+        cuda.plainKernel("adamw_step")
+            .with(call.theta()).with(call.g()).with(call.m()).with(call.v())
+            .with(call.theta().elements());
+    AdamWNumbers.of(call.options(), call.learningRate(), call.step())
+        .to(kernel)
+        .run(cuda.elements(call.theta().elements()));
   }
 
   /** Runs a kernel that leaves a sum for each block, waits, and adds them up in their order. */
@@ -103,13 +92,5 @@ final class CudaVectors implements VectorKernels {
   /** Blocks of a sum over so many elements. */
   static int sumBlocks(long elements) {
     return Math.clamp(Math.ceilDiv(elements, SUM_ELEMENTS), 1, SUM_BLOCKS);
-  }
-
-  private static void require(String what, Tensor x) {
-    Require.that(x != null && x.dtype() == F32, what, "an F32 tensor", x);
-  }
-
-  private static void requireAlike(String what, Tensor x, Tensor y) {
-    Require.tensor(what, y, F32, x.shape().toArray());
   }
 }

@@ -3,9 +3,16 @@ package dev.lethe.backend.cuda;
 import static dev.lethe.backend.cuda.Cuda.matrix;
 import static dev.lethe.tensor.DType.F32;
 
+import dev.lethe.backend.LoraKernels.Gradient;
+import dev.lethe.backend.LoraKernels.GradientTangent;
+import dev.lethe.backend.LoraKernels.Kept;
+import dev.lethe.backend.LoraKernels.KeptTangent;
+import dev.lethe.backend.LoraKernels.PerSampleDot;
+import dev.lethe.backend.LoraKernels.PerSampleGradient;
+import dev.lethe.backend.LoraKernels.PerSampleSquaredNorm;
+import dev.lethe.backend.LoraKernels.WeightedGradient;
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.Packing;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.driver.Grid;
@@ -28,100 +35,67 @@ final class LoraGradients {
   }
 
   /** g (k,P) += scale·s·(hᵀxₐ, ȳᵀu). */
-  void add(LoraSlot slot, Tensor xa, Tensor u, Tensor h, Tensor gy, double scale, Tensor g) {
-    long k = requireVectors("lora.gradient: g", slot, g);
-    long n = requireInputs("lora.gradient", slot, xa, u);
-    requireAdjoints("lora.gradient", slot, h, gy, k, n);
-    multiply(productA(slot, n, scale, matrix(h), matrix(xa), g));
-    multiply(productB(slot, n, scale, matrix(gy), matrix(u), g));
+  void add(Gradient call) {
+    LoraSlot slot = call.slot();
+    Kept kept = call.kept();
+    long n = kept.xa().dim(0);
+    multiply(productA(slot, n, call.scale(), matrix(kept.h()), matrix(kept.xa()), call.g()));
+    multiply(productB(slot, n, call.scale(), matrix(kept.gy()), matrix(kept.u()), call.g()));
   }
 
   /** g (k,P) += scale·s·(ḣᵀxₐ + hᵀẋₐ, ȳ̇ᵀu + ȳᵀu̇). */
-  void addTangent(
-      LoraSlot slot,
-      Tensor xa,
-      Tensor u,
-      Tensor dxa,
-      Tensor du,
-      Tensor h,
-      Tensor gy,
-      Tensor dh,
-      Tensor dgy,
-      double scale,
-      Tensor g) {
-    String what = "lora.gradientTangent";
-    long k = requireVectors(what + ": g", slot, g);
-    long n = requireInputs(what, slot, xa, u);
-    Require.tensor(what + ": h", h, cuda.type(), n, slot.rank());
-    Require.tensor(what + ": gy", gy, cuda.type(), n, slot.out());
-    Require.tensor(what + ": dh", dh, cuda.type(), k, n, slot.rank());
-    Require.tensor(what + ": du", du, cuda.type(), k, n, slot.rank());
-    Require.tensorOrNull(what + ": dxa", dxa, cuda.type(), k, n, slot.in());
-    Require.tensorOrNull(what + ": dgy", dgy, cuda.type(), k, n, slot.out());
-    Product a = productA(slot, n, scale, matrix(dh), matrix(xa), g);
-    multiply(dxa == null ? a : a.plus(n, matrix(h).transpose(), matrix(dxa)));
-    Product b = productB(slot, n, scale, matrix(gy), matrix(du), g);
-    multiply(dgy == null ? b : b.plus(n, matrix(dgy).transpose(), matrix(u)));
+  void addTangent(GradientTangent call) {
+    LoraSlot slot = call.slot();
+    Kept kept = call.kept();
+    KeptTangent d = call.tangent();
+    long n = kept.xa().dim(0);
+    Product a = productA(slot, n, call.scale(), matrix(d.dh()), matrix(kept.xa()), call.g());
+    multiply(d.dxa() == null ? a : a.plus(n, matrix(kept.h()).transpose(), matrix(d.dxa())));
+    Product b = productB(slot, n, call.scale(), matrix(kept.gy()), matrix(d.du()), call.g());
+    multiply(d.dgy() == null ? b : b.plus(n, matrix(d.dgy()).transpose(), matrix(kept.u())));
   }
 
   /** Row i of g (n,P) = scale·s·(hᵢᵀxᵢ, ȳᵢᵀuᵢ) at the slot's place. */
-  void perSample(
-      LoraSlot slot,
-      Packing packing,
-      Tensor xa,
-      Tensor u,
-      Tensor h,
-      Tensor gy,
-      double scale,
-      Tensor g) {
-    requireSamples("lora.perSampleGradient", slot, packing, xa, u, h, gy);
-    long n = requireVectors("lora.perSampleGradient: g", slot, g);
-    Require.that(n == packing.count(), "lora.perSampleGradient: g", packing.count() + " rows", g);
-    store(slot, packing, h, xa, scale, g, slot.aOffset(), slot.in(), 1);
-    store(slot, packing, u, gy, scale, g, slot.bOffset(), 1, slot.rank());
+  void perSample(PerSampleGradient call) {
+    LoraSlot slot = call.slot();
+    Kept kept = call.kept();
+    store(call, kept.h(), kept.xa(), slot.aOffset(), slot.in(), 1);
+    store(call, kept.u(), kept.gy(), slot.bOffset(), 1, slot.rank());
   }
 
   /** norms (n) += ‖gᵢ‖² of this slot. */
-  void addSquaredNorms(
-      LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy, Tensor norms) {
-    requireSamples("lora.perSampleSquaredNorm", slot, packing, xa, u, h, gy);
-    Require.tensor("lora.perSampleSquaredNorm: norms", norms, F32, packing.count());
-    squares(slot, packing, h, xa, norms);
-    squares(slot, packing, u, gy, norms);
+  void addSquaredNorms(PerSampleSquaredNorm call) {
+    Kept kept = call.kept();
+    squares(call.slot(), call.packing(), kept.h(), kept.xa(), call.norms());
+    squares(call.slot(), call.packing(), kept.u(), kept.gy(), call.norms());
   }
 
   /** dots (k,n) += s·Σₜ (hₜ·(V_A xₜ) + uₜ·(V_Bᵀ ȳₜ)). */
-  void addDots(
-      LoraSlot slot,
-      Packing packing,
-      Tensor v,
-      Tensor xa,
-      Tensor u,
-      Tensor h,
-      Tensor gy,
-      Tensor dots) {
-    requireSamples("lora.perSampleDot", slot, packing, xa, u, h, gy);
-    long k = requireVectors("lora.perSampleDot: v", slot, v);
-    Require.tensor("lora.perSampleDot: dots", dots, F32, k, packing.count());
+  void addDots(PerSampleDot call) {
+    LoraSlot slot = call.slot();
+    Packing packing = call.packing();
+    Kept kept = call.kept();
+    long k = call.v().dim(0);
     long n = packing.rows();
     long r = slot.rank();
     if (n == 0) {
       return;
     }
-    try (AdapterWeights weights = AdapterWeights.plainA(cuda, slot, null, v, 1);
+    try (AdapterWeights weights = AdapterWeights.plainA(cuda, slot, null, call.v(), 1);
         Scope scope = cuda.scratch("per-sample dots")) {
       Tensor q = scope.allocate(F32, k, n, r);
       Tensor p = scope.allocate(F32, k, n, r);
       Operand a = weights.plainDirections().transpose();
-      multiply(Product.of(n, r, slot.in(), 1, matrix(xa), a, matrix(q)).batch(k));
-      multiply(Product.of(n, r, slot.out(), 1, matrix(gy), weights.scaled(), matrix(p)).batch(k));
+      Operand b = weights.scaled();
+      multiply(Product.of(n, r, slot.in(), 1, matrix(kept.xa()), a, matrix(q)).batch(k));
+      multiply(Product.of(n, r, slot.out(), 1, matrix(kept.gy()), b, matrix(p)).batch(k));
       cuda.kernel("lora_sample_dots")
           .with(cuda.packings().of(packing).starts())
-          .with(h)
-          .with(u)
+          .with(kept.h())
+          .with(kept.u())
           .with(q)
           .with(p)
-          .with(dots)
+          .with(call.dots())
           .with(n)
           .with(r)
           .with(packing.count())
@@ -131,25 +105,15 @@ final class LoraGradients {
   }
 
   /** g (k,P) += scale·Σᵢ cᵢ gᵢ: weights c (k,n). */
-  void addWeighted(
-      LoraSlot slot,
-      Packing packing,
-      Tensor weights,
-      Tensor xa,
-      Tensor u,
-      Tensor h,
-      Tensor gy,
-      double scale,
-      Tensor g) {
-    requireSamples("lora.weightedGradient", slot, packing, xa, u, h, gy);
-    long k = requireVectors("lora.weightedGradient: g", slot, g);
-    Require.tensor("lora.weightedGradient: weights", weights, F32, k, packing.count());
-    long n = packing.rows();
+  void addWeighted(WeightedGradient call) {
+    LoraSlot slot = call.slot();
+    Kept kept = call.kept();
+    long n = call.packing().rows();
     try (Scope scope = cuda.scratch("weighted gradient")) {
-      Operand weighedH = weigh(packing, weights, h, scope);
-      Operand weighedU = weigh(packing, weights, u, scope);
-      multiply(productA(slot, n, scale, weighedH, matrix(xa), g));
-      multiply(productB(slot, n, scale, matrix(gy), weighedU, g));
+      Operand weighedH = weigh(call.packing(), call.weights(), kept.h(), scope);
+      Operand weighedU = weigh(call.packing(), call.weights(), kept.u(), scope);
+      multiply(productA(slot, n, call.scale(), weighedH, matrix(kept.xa()), call.g()));
+      multiply(productB(slot, n, call.scale(), matrix(kept.gy()), weighedU, call.g()));
     }
   }
 
@@ -194,15 +158,14 @@ final class LoraGradients {
   }
 
   private void store(
-      LoraSlot slot,
-      Packing packing,
+      PerSampleGradient call,
       Tensor narrow,
       Tensor wide,
-      double scale,
-      Tensor g,
       long offset,
       long rankStride,
       long columnStride) {
+    Packing packing = call.packing();
+    LoraSlot slot = call.slot();
     if (packing.count() == 0) {
       return;
     }
@@ -211,14 +174,14 @@ final class LoraGradients {
         .with(cuda.packings().of(packing).starts())
         .with(narrow)
         .with(wide)
-        .with(Cuda.address(g) + offset * F32.bytes())
-        .with(g.dim(1))
+        .with(Cuda.address(call.g()) + offset * F32.bytes())
+        .with(call.g().dim(1))
         .with(rankStride)
         .with(columnStride)
         .with(slot.rank())
         .with(wide.dim(1))
         .with(tiles)
-        .with((float) (scale * slot.scale()))
+        .with((float) (call.scale() * slot.scale()))
         .run(sampleGrid(packing, tiles));
   }
 
@@ -256,32 +219,5 @@ final class LoraGradients {
 
   private void multiply(Product product) {
     cuda.products().multiply(product);
-  }
-
-  private static long requireVectors(String what, LoraSlot slot, Tensor g) {
-    Require.rank(what, g, 2);
-    AdapterWeights.requireHeld(what, slot, g);
-    return g.dim(0);
-  }
-
-  private long requireInputs(String what, LoraSlot slot, Tensor xa, Tensor u) {
-    Require.rank(what + ": xa", xa, 2);
-    Require.tensor(what + ": xa", xa, cuda.type(), xa.dim(0), slot.in());
-    Require.tensor(what + ": u", u, cuda.type(), xa.dim(0), slot.rank());
-    return xa.dim(0);
-  }
-
-  private void requireAdjoints(String what, LoraSlot slot, Tensor h, Tensor gy, long k, long n) {
-    Require.tensor(what + ": h", h, cuda.type(), k, n, slot.rank());
-    Require.tensor(what + ": gy", gy, cuda.type(), k, n, slot.out());
-  }
-
-  private void requireSamples(
-      String what, LoraSlot slot, Packing packing, Tensor xa, Tensor u, Tensor h, Tensor gy) {
-    long n = packing.rows();
-    Require.tensor(what + ": xa", xa, cuda.type(), n, slot.in());
-    Require.tensor(what + ": u", u, cuda.type(), n, slot.rank());
-    Require.tensor(what + ": h", h, cuda.type(), n, slot.rank());
-    Require.tensor(what + ": gy", gy, cuda.type(), n, slot.out());
   }
 }

@@ -1,11 +1,8 @@
 package dev.lethe.backend.reference;
 
-import static dev.lethe.tensor.DType.F64;
-
 import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.Packing;
-import dev.lethe.backend.Require;
 import dev.lethe.tensor.Tensor;
 import java.util.function.Consumer;
 
@@ -14,25 +11,18 @@ import java.util.function.Consumer;
  */
 final class ReferenceAttention implements AttentionKernels {
   @Override
-  public void forward(
-      AttentionShape shape,
-      Packing queries,
-      Packing keys,
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      Tensor o,
-      Tensor lse) {
-    requireForward(shape, queries, keys, q, k, v, o, lse);
-    Matrix qm = Matrix.of(q);
-    Matrix km = Matrix.of(k);
-    Matrix vm = Matrix.of(v);
-    Matrix out = Matrix.zeros(o.dim(0), o.dim(1));
-    Matrix logSums = Matrix.zeros(shape.heads(), o.dim(0));
+  public void forward(Forward call) {
+    AttentionShape shape = call.shape();
+    Primal p = call.p();
+    Matrix qm = Matrix.of(p.q());
+    Matrix km = Matrix.of(p.k());
+    Matrix vm = Matrix.of(p.v());
+    Matrix out = Matrix.zeros(p.o().dim(0), p.o().dim(1));
+    Matrix logSums = Matrix.zeros(shape.heads(), p.o().dim(0));
     forEachRow(
         shape,
-        queries,
-        keys,
+        call.queries(),
+        call.keys(),
         row -> {
           double[] s = row.products(qm, km, shape.scale());
           double max = Double.NEGATIVE_INFINITY;
@@ -49,37 +39,27 @@ final class ReferenceAttention implements AttentionKernels {
             row.addKeyTo(Math.exp(s[i] - logSum), vm, i, out);
           }
         });
-    out.store(o);
-    if (lse != null) {
-      logSums.store(lse);
+    out.store(p.o());
+    if (p.lse() != null) {
+      logSums.store(p.lse());
     }
   }
 
   @Override
-  public void tangent(
-      AttentionShape shape,
-      Packing packing,
-      Primal p,
-      Tensor dq,
-      Tensor dk,
-      Tensor dv,
-      Tensor dO,
-      Tensor mu) {
-    long n = requirePrimal("attention.tangent", shape, packing, p);
-    Require.rank("attention.tangent: dO", dO, 3);
-    long directions = dO.dim(0);
-    Require.tensor("attention.tangent: dO", dO, F64, directions, n, shape.queryWidth());
-    Require.tensor("attention.tangent: mu", mu, F64, directions, shape.heads(), n);
-    requireInputTangents("attention.tangent", shape, directions, n, dq, dk, dv);
-    Inputs in = Inputs.of(p);
+  public void tangent(Tangent call) {
+    AttentionShape shape = call.shape();
+    Tangents t = call.t();
+    long n = call.packing().rows();
+    long directions = t.dO().dim(0);
+    Inputs in = Inputs.of(call.p());
     for (int j = 0; j < directions; j++) {
-      InputTangents d = InputTangents.of(shape, dq, dk, dv, j, n);
+      InputTangents d = InputTangents.of(shape, t.dq(), t.dk(), t.dv(), j, n);
       Matrix out = Matrix.zeros(n, shape.queryWidth());
       Matrix means = Matrix.zeros(shape.heads(), n);
       forEachRow(
           shape,
-          packing,
-          packing,
+          call.packing(),
+          call.packing(),
           row -> {
             double[] probability = row.probabilities(in, shape.scale());
             double[] ds = row.scoreTangents(in, d, shape.scale());
@@ -91,37 +71,26 @@ final class ReferenceAttention implements AttentionKernels {
               row.addKeyTo(probability[i], d.v, i, out);
             }
           });
-      out.store(dO.row(j));
-      means.store(mu.row(j));
+      out.store(t.dO().row(j));
+      means.store(t.mu().row(j));
     }
   }
 
   @Override
-  public void backward(
-      AttentionShape shape,
-      Packing packing,
-      Primal p,
-      Tensor gO,
-      Tensor delta,
-      Tensor gq,
-      Tensor gk,
-      Tensor gv) {
-    long n = requirePrimal("attention.backward", shape, packing, p);
-    Require.rank("attention.backward: gO", gO, 3);
-    long directions = gO.dim(0);
-    Require.tensor("attention.backward: gO", gO, F64, directions, n, shape.queryWidth());
-    Require.tensor("attention.backward: delta", delta, F64, directions, shape.heads(), n);
-    requireInputAdjoints("attention.backward", shape, directions, n, gq, gk, gv);
-    Inputs in = Inputs.of(p);
+  public void backward(Backward call) {
+    AttentionShape shape = call.shape();
+    long n = call.packing().rows();
+    long directions = call.gO().dim(0);
+    Inputs in = Inputs.of(call.p());
     double c = shape.scale();
     for (int j = 0; j < directions; j++) {
-      Matrix g = Matrix.of(gO.row(j));
+      Matrix g = Matrix.of(call.gO().row(j));
       InputTangents out = InputTangents.of(shape, null, null, null, j, n);
       Matrix deltas = Matrix.zeros(shape.heads(), n);
       forEachRow(
           shape,
-          packing,
-          packing,
+          call.packing(),
+          call.packing(),
           row -> {
             double[] probability = row.probabilities(in, c);
             double[] gp = row.products(g, in.v, 1);
@@ -134,49 +103,33 @@ final class ReferenceAttention implements AttentionKernels {
               row.addQueryToKey(probability[i], g, out.v, i);
             }
           });
-      deltas.store(delta.row(j));
-      out.store(gq.row(j), gk.row(j), gv.row(j));
+      deltas.store(call.delta().row(j));
+      out.store(call.in().gq().row(j), call.in().gk().row(j), call.in().gv().row(j));
     }
   }
 
   @Override
-  public void backwardTangent(
-      AttentionShape shape,
-      Packing packing,
-      Primal p,
-      Tensor gO,
-      Tensor delta,
-      Tangent t,
-      Tensor dgO,
-      Tensor dgq,
-      Tensor dgk,
-      Tensor dgv) {
-    long n = requirePrimal("attention.backwardTangent", shape, packing, p);
+  public void backwardTangent(BackwardTangent call) {
+    AttentionShape shape = call.shape();
+    Tangents t = call.t();
+    long n = call.packing().rows();
     long width = shape.queryWidth();
-    Require.rank("attention.backwardTangent: dgq", dgq, 3);
-    long directions = dgq.dim(0);
-    requireInputAdjoints("attention.backwardTangent", shape, directions, n, dgq, dgk, dgv);
-    Require.tensor("attention.backwardTangent: gO", gO, F64, n, width);
-    Require.tensor("attention.backwardTangent: delta", delta, F64, shape.heads(), n);
-    Require.tensor("attention.backwardTangent: t.dO", t.dO(), F64, directions, n, width);
-    Require.tensor("attention.backwardTangent: t.mu", t.mu(), F64, directions, shape.heads(), n);
-    requireInputTangents("attention.backwardTangent", shape, directions, n, t.dq(), t.dk(), t.dv());
-    Require.tensorOrNull("attention.backwardTangent: dgO", dgO, F64, directions, n, width);
-    Inputs in = Inputs.of(p);
-    Matrix g = Matrix.of(gO);
-    Matrix deltas = Matrix.of(delta);
+    long directions = call.in().gq().dim(0);
+    Inputs in = Inputs.of(call.p());
+    Matrix g = Matrix.of(call.gO());
+    Matrix deltas = Matrix.of(call.delta());
     for (int j = 0; j < directions; j++) {
       InputTangents d = InputTangents.of(shape, t.dq(), t.dk(), t.dv(), j, n);
       Matrix dOut = Matrix.of(t.dO().row(j));
       Matrix means = Matrix.of(t.mu().row(j));
-      Matrix dg = Matrix.direction(dgO, j, n, width);
+      Matrix dg = Matrix.direction(call.dgO(), j, n, width);
       InputTangents out = InputTangents.of(shape, null, null, null, j, n);
       forEachRow(
           shape,
-          packing,
-          packing,
+          call.packing(),
+          call.packing(),
           row -> backwardTangentRow(row, shape.scale(), in, g, deltas, d, dOut, means, dg, out));
-      out.store(dgq.row(j), dgk.row(j), dgv.row(j));
+      out.store(call.in().gq().row(j), call.in().gk().row(j), call.in().gv().row(j));
     }
   }
 
@@ -326,63 +279,5 @@ final class ReferenceAttention implements AttentionKernels {
       k.store(toK);
       v.store(toV);
     }
-  }
-
-  private static void requireForward(
-      AttentionShape shape,
-      Packing queries,
-      Packing keys,
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      Tensor o,
-      Tensor lse) {
-    long n = queries.rows();
-    Require.tensor("attention.forward: q", q, F64, n, shape.queryWidth());
-    Require.tensor("attention.forward: o", o, F64, n, shape.queryWidth());
-    Require.tensorOrNull("attention.forward: lse", lse, F64, shape.heads(), n);
-    Require.rank("attention.forward: k", k, 2);
-    Require.tensor(
-        "attention.forward: k", k, F64, Math.max(keys.rows(), k.dim(0)), shape.keyWidth());
-    Require.rank("attention.forward: v", v, 2);
-    Require.tensor(
-        "attention.forward: v", v, F64, Math.max(keys.rows(), v.dim(0)), shape.keyWidth());
-    Require.that(
-        keys.count() == queries.count(),
-        "attention.forward: keys",
-        queries.count() + " sequences",
-        keys);
-    for (int i = 0; i < queries.count(); i++) {
-      Require.that(
-          keys.length(i) >= queries.length(i),
-          "attention.forward: keys of sequence " + i,
-          "at least " + queries.length(i),
-          keys.length(i));
-    }
-  }
-
-  private static long requirePrimal(
-      String operation, AttentionShape shape, Packing packing, Primal p) {
-    long n = packing.rows();
-    Require.tensor(operation + ": q", p.q(), F64, n, shape.queryWidth());
-    Require.tensor(operation + ": k", p.k(), F64, n, shape.keyWidth());
-    Require.tensor(operation + ": v", p.v(), F64, n, shape.keyWidth());
-    Require.tensor(operation + ": o", p.o(), F64, n, shape.queryWidth());
-    Require.tensor(operation + ": lse", p.lse(), F64, shape.heads(), n);
-    return n;
-  }
-
-  private static void requireInputTangents(
-      String operation, AttentionShape shape, long k, long n, Tensor dq, Tensor dk, Tensor dv) {
-    Require.tensorOrNull(operation + ": dq", dq, F64, k, n, shape.queryWidth());
-    Require.tensorOrNull(operation + ": dk", dk, F64, k, n, shape.keyWidth());
-    Require.tensorOrNull(operation + ": dv", dv, F64, k, n, shape.keyWidth());
-  }
-
-  private static void requireInputAdjoints(
-      String operation, AttentionShape shape, long k, long n, Tensor gq, Tensor gk, Tensor gv) {
-    Require.tensor(operation + ": adjoint of q", gq, F64, k, n, shape.queryWidth());
-    Require.tensor(operation + ": adjoint of k", gk, F64, k, n, shape.keyWidth());
-    Require.tensor(operation + ": adjoint of v", gv, F64, k, n, shape.keyWidth());
   }
 }

@@ -1,20 +1,9 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.DropoutKernels;
-import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LossKernels;
-import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.RmsNormKernels;
-import dev.lethe.backend.RopeKernels;
-import dev.lethe.backend.RowKernels;
-import dev.lethe.backend.SketchKernels;
-import dev.lethe.backend.SwiGluKernels;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.Kernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
@@ -27,18 +16,21 @@ public final class ReferenceBackend implements Backend {
   static final String DESCRIPTION = "float64, scalar Java, one thread";
 
   private final HostAllocator allocator = new HostAllocator();
-  private final EmbeddingKernels embedding = new ReferenceEmbedding();
-  private final RmsNormKernels rmsNorm = new ReferenceRmsNorm();
-  private final LoraKernels lora = new ReferenceLora();
-  private final RopeKernels rope = new ReferenceRope();
-  private final AttentionKernels attention = new ReferenceAttention();
-  private final SwiGluKernels swiGlu = new ReferenceSwiGlu();
-  private final RowKernels rows = new ReferenceRows();
-  private final DropoutKernels dropout = new ReferenceDropout();
-  private final LossKernels loss = new ReferenceLoss();
-  private final VectorKernels vectors = new ReferenceVectors();
-  private final SketchKernels sketch = new ReferenceSketch();
-  private final ReplayKernels replay = new ReferenceReplay();
+  private final Kernels kernels =
+      new Kernels(
+          new ReferenceEmbedding(),
+          new ReferenceRmsNorm(),
+          new ReferenceLayerNorm(),
+          new ReferenceLora(),
+          new ReferenceRope(),
+          new ReferenceAttention(),
+          new ReferenceSwiGlu(),
+          new ReferenceRows(),
+          new ReferenceDropout(),
+          new ReferenceLoss(),
+          new ReferenceVectors(),
+          new ReferenceSketch(),
+          new ReferenceReplay());
 
   @Override
   public String name() {
@@ -86,68 +78,13 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
-  public EmbeddingKernels embedding() {
-    return embedding;
-  }
-
-  @Override
-  public RmsNormKernels rmsNorm() {
-    return rmsNorm;
-  }
-
-  @Override
-  public LoraKernels lora() {
-    return lora;
-  }
-
-  @Override
-  public RopeKernels rope() {
-    return rope;
-  }
-
-  @Override
-  public AttentionKernels attention() {
-    return attention;
-  }
-
-  @Override
-  public SwiGluKernels swiGlu() {
-    return swiGlu;
-  }
-
-  @Override
-  public RowKernels rows() {
-    return rows;
-  }
-
-  @Override
-  public DropoutKernels dropout() {
-    return dropout;
+  public Kernels kernels() {
+    return kernels;
   }
 
   @Override
   public boolean rowsIndependent() {
     return true;
-  }
-
-  @Override
-  public LossKernels loss() {
-    return loss;
-  }
-
-  @Override
-  public VectorKernels vectors() {
-    return vectors;
-  }
-
-  @Override
-  public SketchKernels sketch() {
-    return sketch;
-  }
-
-  @Override
-  public ReplayKernels replay() {
-    return replay;
   }
 
   @Override

@@ -1,28 +1,24 @@
 package dev.lethe.backend.reference;
 
-import static dev.lethe.tensor.DType.F64;
-
 import dev.lethe.backend.DropoutKernels;
-import dev.lethe.tensor.Tensor;
 
 /** Dropout by the mask of {@link DropoutKernels#keeps}. */
 final class ReferenceDropout implements DropoutKernels {
   @Override
-  public void apply(
-      long seed, double probability, Tensor keys, Tensor x, Tensor y, boolean accumulate) {
-    DropoutKernels.require(F64, probability, keys, x, y);
-    Matrix in = Matrix.of(x);
+  public void apply(Apply call) {
+    Matrix in = Matrix.of(call.x());
     Matrix out = Matrix.zeros(in.rows(), in.cols());
     for (int row = 0; row < in.rows(); row++) {
       long rowSeed =
-          DropoutKernels.rowSeed(seed, DropoutKernels.key(keys, row % keys.dim(0)));
+          DropoutKernels.rowSeed(
+              call.seed(), DropoutKernels.key(call.keys(), row % call.keys().dim(0)));
       for (int column = 0; column < in.cols(); column++) {
-        if (DropoutKernels.keeps(rowSeed, column, probability)) {
+        if (DropoutKernels.keeps(rowSeed, column, call.probability())) {
           int i = row * in.cols() + column;
-          out.values()[i] = in.values()[i] / (1 - probability);
+          out.values()[i] = in.values()[i] / (1 - call.probability());
         }
       }
     }
-    out.put(y, accumulate);
+    out.put(call.y(), call.accumulate());
   }
 }

@@ -3,23 +3,17 @@ package dev.lethe.backend.reference;
 import dev.lethe.backend.EmbeddingKernels;
 import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.Require;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /** Token embedding. */
 final class ReferenceEmbedding implements EmbeddingKernels {
   @Override
-  public void forward(FrozenEmbedding table, Tensor ids, Tensor y) {
-    Require.that(
-        table instanceof Table, "embedding.forward: table", "one frozen by the reference", table);
-    Require.rank("embedding.forward: ids", ids, 1);
-    Require.tensor("embedding.forward: ids", ids, DType.I32, ids.dim(0));
-    Require.tensor("embedding.forward: y", y, DType.F64, ids.dim(0), table.width());
-    Tensor host = ((Table) table).host;
-    for (long n = 0; n < ids.elements(); n++) {
-      long id = (long) ids.get(n);
-      Require.index("embedding.forward: ids", n, id, table.vocabulary());
-      y.row(n).copyFrom(host.row(id));
+  public void forward(Forward call) {
+    Tensor host = Table.of(call.table()).host;
+    for (long n = 0; n < call.ids().elements(); n++) {
+      long id = (long) call.ids().get(n);
+      Require.index(call, "ids", n, id, call.table().vocabulary());
+      call.y().row(n).copyFrom(host.row(id));
     }
   }
 
@@ -27,6 +21,14 @@ final class ReferenceEmbedding implements EmbeddingKernels {
   record Table(Tensor host) implements FrozenEmbedding {
     Table {
       Require.rank("freezeEmbedding: table", host, 2);
+    }
+
+    static Table of(FrozenEmbedding table) {
+      if (table instanceof Table own) {
+        return own;
+      }
+      throw new IllegalArgumentException(
+          "table: expected one frozen by the reference backend, got " + table.getClass().getName());
     }
 
     @Override

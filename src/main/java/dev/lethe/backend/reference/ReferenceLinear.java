@@ -61,16 +61,6 @@ record ReferenceLinear(Tensor weight, Tensor bias, boolean transposed) implement
     return Matrix.of(weight);
   }
 
-  /** W, for backward products, which must have been asked for. */
-  Matrix backwardMatrix(String operation) {
-    Require.that(
-        transposed,
-        operation + ": backward product of a frozen weight",
-        "a weight frozen with transposed = true",
-        this);
-    return matrix();
-  }
-
   private static Tensor copy(Tensor host, Scope owner) {
     if (host == null) {
       return null;

@@ -1,11 +1,8 @@
 package dev.lethe.backend.reference;
 
-import static dev.lethe.tensor.DType.F64;
-
-import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.KernelCall;
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.Require;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /** Vocabulary head and cross-entropy. */
@@ -13,133 +10,92 @@ final class ReferenceLoss implements LossKernels {
   private static final long BLOCK = 64;
 
   @Override
-  public void logits(FrozenLinear head, Tensor x, Tensor z) {
-    ReferenceLinear w = ReferenceLinear.of(head);
-    Require.rank("loss.logits: x", x, 2);
-    Require.tensor("loss.logits: x", x, F64, x.dim(0), w.in());
-    Require.tensor("loss.logits: z", z, F64, x.dim(0), w.out());
-    w.apply(Matrix.of(x)).store(z);
+  public void logits(Logits call) {
+    ReferenceLinear w = ReferenceLinear.of(call.head());
+    w.apply(Matrix.of(call.x())).store(call.z());
   }
 
   @Override
-  public void forward(
-      FrozenLinear head,
-      Tensor x,
-      Tensor targets,
-      Tensor weights,
-      Tensor rowLoss,
-      Tensor p,
-      Tensor gx) {
-    ReferenceLinear w = ReferenceLinear.of(head);
-    Require.rank("loss.forward: x", x, 2);
-    long m = x.dim(0);
-    Require.tensor("loss.forward: x", x, F64, m, w.in());
-    requireTargets("loss.forward: targets", targets, m, w.out());
-    Require.tensor("loss.forward: rowLoss", rowLoss, F64, m);
-    Require.tensorOrNull("loss.forward: p", p, F64, m, w.out());
-    Require.tensorOrNull("loss.forward: gx", gx, F64, m, w.in());
-    if (gx != null) {
-      Require.tensor("loss.forward: weights", weights, F64, m);
-    }
+  public void forward(Forward call) {
+    ReferenceLinear w = ReferenceLinear.of(call.head());
+    long m = call.x().dim(0);
+    requireTargets(call, call.targets(), w.out());
     Matrix wT = w.matrix().transposed();
-    Matrix back = gx == null ? null : w.backwardMatrix("loss.forward");
+    Matrix back = call.gx() == null ? null : w.matrix();
     for (long first = 0; first < m; first += BLOCK) {
       long count = Math.min(BLOCK, m - first);
-      Tensor blockTargets = targets.slice(first, count);
-      Matrix z = w.plusBias(Matrix.of(x.slice(first, count)).times(wT)); // (BLOCK,V)
-      losses(z, blockTargets).store(rowLoss.slice(first, count));
-      if (p != null) {
-        z.store(p.slice(first, count));
+      Tensor blockTargets = call.targets().slice(first, count);
+      Matrix z = w.plusBias(Matrix.of(call.x().slice(first, count)).times(wT)); // (BLOCK,V)
+      losses(z, blockTargets).store(call.rowLoss().slice(first, count));
+      if (call.p() != null) {
+        z.store(call.p().slice(first, count));
       }
-      if (gx != null) {
+      if (call.gx() != null) {
         subtractOneHot(z, blockTargets);
-        Matrix gz = scaledRows(z, Matrix.of(weights.slice(first, count)));
-        gz.times(back).store(gx.slice(first, count));
+        Matrix gz = scaledRows(z, Matrix.of(call.weights().slice(first, count)));
+        gz.times(back).store(call.gx().slice(first, count));
       }
     }
   }
 
   @Override
-  public void tangent(FrozenLinear head, Tensor p, Tensor targets, Tensor dx, Tensor dLoss) {
-    ReferenceLinear w = ReferenceLinear.of(head);
-    Require.rank("loss.tangent: dx", dx, 3);
-    long k = dx.dim(0);
-    long m = dx.dim(1);
-    Require.tensor("loss.tangent: dx", dx, F64, k, m, w.in());
-    Require.tensor("loss.tangent: p", p, F64, m, w.out());
-    requireTargets("loss.tangent: targets", targets, m, w.out());
-    Require.tensor("loss.tangent: dLoss", dLoss, F64, k, m);
-    Matrix probabilities = Matrix.of(p);
+  public void tangent(Tangent call) {
+    ReferenceLinear w = ReferenceLinear.of(call.head());
+    long k = call.dx().dim(0);
+    long m = call.dx().dim(1);
+    requireTargets(call, call.targets(), w.out());
+    Matrix probabilities = Matrix.of(call.p());
     Matrix wT = w.matrix().transposed();
     Matrix out = Matrix.zeros(k, m);
     for (int j = 0; j < k; j++) {
-      Matrix dz = Matrix.of(dx.row(j)).times(wT);
+      Matrix dz = Matrix.of(call.dx().row(j)).times(wT);
       for (int row = 0; row < m; row++) {
-        double target = dz.at(row, (int) targets.get(row));
+        double target = dz.at(row, (int) call.targets().get(row));
         out.values()[j * out.cols() + row] = rowDot(probabilities, dz, row) - target;
       }
     }
-    out.store(dLoss);
+    out.store(call.dLoss());
   }
 
   @Override
-  public void backwardTangent(FrozenLinear head, Tensor p, Tensor weights, Tensor dx, Tensor dgx) {
-    ReferenceLinear w = ReferenceLinear.of(head);
-    Require.rank("loss.backwardTangent: dx", dx, 3);
-    long k = dx.dim(0);
-    long m = dx.dim(1);
-    Require.tensor("loss.backwardTangent: dx", dx, F64, k, m, w.in());
-    Require.tensor("loss.backwardTangent: p", p, F64, m, w.out());
-    Require.tensor("loss.backwardTangent: weights", weights, F64, m);
-    Require.tensor("loss.backwardTangent: dgx", dgx, F64, k, m, w.in());
-    Matrix probabilities = Matrix.of(p);
-    Matrix rowWeights = Matrix.of(weights);
+  public void backwardTangent(BackwardTangent call) {
+    ReferenceLinear w = ReferenceLinear.of(call.head());
+    long k = call.dx().dim(0);
+    long m = call.dx().dim(1);
+    Matrix probabilities = Matrix.of(call.p());
+    Matrix rowWeights = Matrix.of(call.weights());
     Matrix wT = w.matrix().transposed();
-    Matrix back = w.backwardMatrix("loss.backwardTangent");
+    Matrix back = w.matrix();
     for (int j = 0; j < k; j++) {
-      Matrix dz = Matrix.of(dx.row(j)).times(wT);
+      Matrix dz = Matrix.of(call.dx().row(j)).times(wT);
       for (int row = 0; row < m; row++) {
         double mean = rowDot(probabilities, dz, row);
         for (int i = row * dz.cols(); i < (row + 1) * dz.cols(); i++) {
           dz.values()[i] = probabilities.values()[i] * (dz.values()[i] - mean);
         }
       }
-      scaledRows(dz, rowWeights).times(back).store(dgx.row(j));
+      scaledRows(dz, rowWeights).times(back).store(call.dgx().row(j));
     }
   }
 
   @Override
-  public void drawn(
-      FrozenLinear head,
-      Tensor p,
-      Tensor targets,
-      Tensor weights,
-      Tensor gx,
-      long seed,
-      Tensor labels,
-      Tensor out) {
-    ReferenceLinear w = ReferenceLinear.of(head);
-    Require.rank("loss.drawn: out", out, 3);
-    long q = out.dim(0);
-    long m = out.dim(1);
-    Require.tensor("loss.drawn: out", out, F64, q, m, w.in());
-    Require.tensor("loss.drawn: p", p, F64, m, w.out());
-    requireTargets("loss.drawn: targets", targets, m, w.out());
-    Require.tensor("loss.drawn: weights", weights, F64, m);
-    Require.tensor("loss.drawn: gx", gx, F64, m, w.in());
-    Require.tensor("loss.drawn: labels", labels, DType.I32, q, m);
-    Matrix back = w.backwardMatrix("loss.drawn");
-    Matrix roots = Matrix.of(weights);
+  public void drawn(Drawn call) {
+    ReferenceLinear w = ReferenceLinear.of(call.head());
+    long q = call.out().dim(0);
+    long m = call.out().dim(1);
+    requireTargets(call, call.targets(), w.out());
+    Matrix back = w.matrix();
+    Matrix roots = Matrix.of(call.weights());
     for (int row = 0; row < m; row++) {
       roots.values()[row] = Math.sqrt(roots.values()[row]);
     }
     for (int j = 0; j < q; j++) {
-      Matrix gz = Matrix.of(p);
+      Matrix gz = Matrix.of(call.p());
       for (int row = 0; row < m; row++) {
-        labels.row(j).set(row, label(gz, row, LossKernels.uniform(seed, j, row)));
+        call.labels().row(j).set(row, label(gz, row, LossKernels.uniform(call.seed(), j, row)));
       }
-      subtractOneHot(gz, labels.row(j));
-      scaledRows(gz, roots).times(back).store(out.row(j));
+      subtractOneHot(gz, call.labels().row(j));
+      scaledRows(gz, roots).times(back).store(call.out().row(j));
     }
   }
 
@@ -206,10 +162,9 @@ final class ReferenceLoss implements LossKernels {
     return product;
   }
 
-  private static void requireTargets(String what, Tensor targets, long m, long vocabulary) {
-    Require.tensor(what, targets, DType.I32, m);
-    for (long row = 0; row < m; row++) {
-      Require.index(what, row, (long) targets.get(row), vocabulary);
+  private static void requireTargets(KernelCall call, Tensor targets, long vocabulary) {
+    for (long row = 0; row < targets.elements(); row++) {
+      Require.index(call, "targets", row, (long) targets.get(row), vocabulary);
     }
   }
 }

@@ -1,10 +1,6 @@
 package dev.lethe.backend.reference;
 
-import static dev.lethe.tensor.DType.F64;
-
-import dev.lethe.backend.ReplayChecks;
 import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.VectorKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -14,62 +10,65 @@ final class ReferenceReplay implements ReplayKernels {
   private final ReferenceVectors vectors = new ReferenceVectors();
 
   @Override
-  public void adamW(
-      VectorKernels.AdamW options,
-      Step step,
-      AdamWState recorded,
-      AdamWState runs,
-      Tensor difference) {
-    String what = "replay.adamW";
-    ReplayChecks.step(what, step, difference, F64);
-    ReplayChecks.state(what + ": theta", step, recorded.theta(), runs.theta(), F64);
-    ReplayChecks.state(what + ": m", step, recorded.m(), runs.m(), F64);
-    ReplayChecks.state(what + ": v", step, recorded.v(), runs.v(), F64);
+  public void adamW(StepAdamW call) {
+    AdamWState recorded = call.recorded();
+    AdamWState runs = call.runs();
+    Step step = call.step();
     vectors.adamW(
-        options, step.learningRate(), step.number(), recorded.theta(), recordedGradient(step),
-        recorded.m(), recorded.v());
+        new VectorKernels.StepAdamW(
+            call.options(),
+            step.learningRate(),
+            step.number(),
+            recorded.theta(),
+            recordedGradient(step),
+            recorded.m(),
+            recorded.v()));
     for (int j = 0; j < step.clips().length; j++) {
       if (step.numbers()[j] > 0) {
         vectors.adamW(
-            options, step.learningRate(), step.numbers()[j], runs.theta().row(j),
-            changedGradient(step, j), runs.m().row(j), runs.v().row(j));
+            new VectorKernels.StepAdamW(
+                call.options(),
+                step.learningRate(),
+                step.numbers()[j],
+                runs.theta().row(j),
+                changedGradient(step, j),
+                runs.m().row(j),
+                runs.v().row(j)));
       }
-      subtract(runs.theta().row(j), recorded.theta(), difference.row(j));
+      subtract(runs.theta().row(j), recorded.theta(), call.difference().row(j));
     }
   }
 
   @Override
-  public void sgd(Sgd options, Step step, SgdState recorded, SgdState runs, Tensor difference) {
-    String what = "replay.sgd";
-    ReplayChecks.step(what, step, difference, F64);
-    ReplayChecks.state(what + ": theta", step, recorded.theta(), runs.theta(), F64);
-    ReplayChecks.state(what + ": buffer", step, recorded.buffer(), runs.buffer(), F64);
-    descend(options, step.learningRate(), recorded, recordedGradient(step));
+  public void sgd(StepSgd call) {
+    SgdState recorded = call.recorded();
+    SgdState runs = call.runs();
+    Step step = call.step();
+    descend(call.options(), step.learningRate(), recorded, recordedGradient(step));
     for (int j = 0; j < step.clips().length; j++) {
       SgdState run = new SgdState(runs.theta().row(j), runs.buffer().row(j));
       if (step.numbers()[j] > 0) {
-        descend(options, step.learningRate(), run, changedGradient(step, j));
+        descend(call.options(), step.learningRate(), run, changedGradient(step, j));
       }
-      subtract(run.theta(), recorded.theta(), difference.row(j));
+      subtract(run.theta(), recorded.theta(), call.difference().row(j));
     }
   }
 
   private void descend(Sgd options, double learningRate, SgdState run, Tensor g) {
     if (options.weightDecay() != 0) {
-      vectors.axpy(options.weightDecay(), run.theta(), g);
+      vectors.axpby(new VectorKernels.Axpby(options.weightDecay(), run.theta(), 1, g));
     }
-    vectors.axpby(1, g, options.momentum(), run.buffer());
-    vectors.axpy(-learningRate, run.buffer(), run.theta());
+    vectors.axpby(new VectorKernels.Axpby(1, g, options.momentum(), run.buffer()));
+    vectors.axpby(new VectorKernels.Axpby(-learningRate, run.buffer(), 1, run.theta()));
   }
 
   @Override
-  public void squaredNorms(Tensor g, Tensor change, double[] norms) {
-    ReplayChecks.gradient("replay.squaredNorms: g", g, F64);
-    Require.tensor("replay.squaredNorms: change", change, F64, norms.length - 1, g.dim(0));
-    double[] recorded = g.toDoubles();
+  public void squaredNorms(SquaredNorms call) {
+    double[] norms = call.norms();
+    double[] recorded = call.g().toDoubles();
     norms[0] = Slices.dot(recorded, 0, recorded, 0, recorded.length);
     for (int j = 1; j < norms.length; j++) {
-      double[] changed = sum(recorded, change.row(j - 1).toDoubles());
+      double[] changed = sum(recorded, call.change().row(j - 1).toDoubles());
       norms[j] = Slices.dot(changed, 0, changed, 0, changed.length);
     }
   }

@@ -1,63 +1,43 @@
 package dev.lethe.backend.reference;
 
-import static dev.lethe.tensor.DType.F64;
-
-import dev.lethe.backend.Require;
 import dev.lethe.backend.RmsNormKernels;
-import dev.lethe.tensor.Tensor;
 
 /** Residual add and root-mean-square norm, row by row. */
 final class ReferenceRmsNorm implements RmsNormKernels {
   @Override
-  public void forward(Tensor w, double epsilon, Tensor x, Tensor f, Tensor s, Tensor y, Tensor r) {
-    Require.rank("rmsNorm.forward: x", x, 2);
-    long n = x.dim(0);
-    long d = x.dim(1);
-    Require.tensor("rmsNorm.forward: w", w, F64, d);
-    Require.tensor("rmsNorm.forward: x", x, F64, n, d);
-    Require.tensorOrNull("rmsNorm.forward: f", f, F64, n, d);
-    Require.that((f == null) == (s == null), "rmsNorm.forward: s", "null exactly where f is", s);
-    Require.tensorOrNull("rmsNorm.forward: s", s, F64, n, d);
-    Require.tensor("rmsNorm.forward: y", y, F64, n, d);
-    Require.tensor("rmsNorm.forward: r", r, F64, n);
-    Matrix weight = Matrix.of(w);
-    Matrix sum = f == null ? Matrix.of(x) : Matrix.of(x).plus(Matrix.of(f));
+  public void forward(Forward call) {
+    long n = call.x().dim(0);
+    long d = call.x().dim(1);
+    Matrix weight = Matrix.of(call.w());
+    Matrix sum =
+        call.f() == null ? Matrix.of(call.x()) : Matrix.of(call.x()).plus(Matrix.of(call.f()));
     Matrix normed = Matrix.zeros(n, d);
     Matrix reciprocal = Matrix.zeros(1, n);
     for (int row = 0; row < n; row++) {
-      double rr = 1 / Math.sqrt(meanProduct(sum, sum, row) + epsilon);
+      double rr = 1 / Math.sqrt(meanProduct(sum, sum, row) + call.epsilon());
       reciprocal.values()[row] = rr;
       for (int i = 0; i < d; i++) {
         set(normed, row, i, weight.at(0, i) * (sum.at(row, i) * rr));
       }
     }
-    if (s != null) {
-      sum.store(s);
+    if (call.s() != null) {
+      sum.store(call.s());
     }
-    normed.store(y);
-    reciprocal.store(r);
+    normed.store(call.y());
+    reciprocal.store(call.r());
   }
 
   @Override
-  public void tangent(Tensor w, Tensor s, Tensor r, Tensor dx, Tensor df, Tensor ds, Tensor dy) {
-    long n = requirePrimal("rmsNorm.tangent", w, s, r);
-    long d = s.dim(1);
-    Require.rank("rmsNorm.tangent: dy", dy, 3);
-    long k = dy.dim(0);
-    Require.tensor("rmsNorm.tangent: dy", dy, F64, k, n, d);
-    Require.tensorOrNull("rmsNorm.tangent: dx", dx, F64, k, n, d);
-    Require.tensorOrNull("rmsNorm.tangent: df", df, F64, k, n, d);
-    Require.tensorOrNull("rmsNorm.tangent: ds", ds, F64, k, n, d);
-    Require.that(
-        ds != null || (dx == null) != (df == null),
-        "rmsNorm.tangent: ds",
-        "the sum's tangent to be wanted unless exactly one of dx and df is there",
-        ds);
-    Matrix weight = Matrix.of(w);
-    Matrix sum = Matrix.of(s);
-    Matrix rs = Matrix.of(r);
+  public void tangent(Tangent call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.dy().dim(0);
+    Matrix weight = Matrix.of(p.w());
+    Matrix sum = Matrix.of(p.s());
+    Matrix rs = Matrix.of(p.r());
     for (int j = 0; j < k; j++) {
-      Matrix dsum = Matrix.direction(dx, j, n, d).plus(Matrix.direction(df, j, n, d));
+      Matrix dsum = Matrix.direction(call.dx(), j, n, d).plus(Matrix.direction(call.df(), j, n, d));
       Matrix dnormed = Matrix.zeros(n, d);
       for (int row = 0; row < n; row++) {
         double rr = rs.at(0, row);
@@ -67,28 +47,25 @@ final class ReferenceRmsNorm implements RmsNormKernels {
           set(dnormed, row, i, weight.at(0, i) * value);
         }
       }
-      if (ds != null) {
-        dsum.store(ds.row(j));
+      if (call.ds() != null) {
+        dsum.store(call.ds().row(j));
       }
-      dnormed.store(dy.row(j));
+      dnormed.store(call.dy().row(j));
     }
   }
 
   @Override
-  public void backward(Tensor w, Tensor s, Tensor r, Tensor gs, Tensor gy, Tensor gx) {
-    long n = requirePrimal("rmsNorm.backward", w, s, r);
-    long d = s.dim(1);
-    Require.rank("rmsNorm.backward: gx", gx, 3);
-    long k = gx.dim(0);
-    Require.tensor("rmsNorm.backward: gx", gx, F64, k, n, d);
-    Require.tensor("rmsNorm.backward: gy", gy, F64, k, n, d);
-    Require.tensorOrNull("rmsNorm.backward: gs", gs, F64, k, n, d);
-    Matrix weight = Matrix.of(w);
-    Matrix sum = Matrix.of(s);
-    Matrix rs = Matrix.of(r);
+  public void backward(Backward call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.gx().dim(0);
+    Matrix weight = Matrix.of(p.w());
+    Matrix sum = Matrix.of(p.s());
+    Matrix rs = Matrix.of(p.r());
     for (int j = 0; j < k; j++) {
-      Matrix g = scaledColumns(Matrix.of(gy.row(j)), weight);
-      Matrix out = Matrix.direction(gs, j, n, d);
+      Matrix g = scaledColumns(Matrix.of(call.gy().row(j)), weight);
+      Matrix out = Matrix.direction(call.gs(), j, n, d);
       for (int row = 0; row < n; row++) {
         double rr = rs.at(0, row);
         double c = meanProduct(sum, g, row);
@@ -97,30 +74,24 @@ final class ReferenceRmsNorm implements RmsNormKernels {
           set(out, row, i, out.at(row, i) + value);
         }
       }
-      out.store(gx.row(j));
+      out.store(call.gx().row(j));
     }
   }
 
   @Override
-  public void backwardTangent(
-      Tensor w, Tensor s, Tensor r, Tensor gy, Tensor ds, Tensor dgs, Tensor dgy, Tensor dgx) {
-    long n = requirePrimal("rmsNorm.backwardTangent", w, s, r);
-    long d = s.dim(1);
-    Require.rank("rmsNorm.backwardTangent: dgx", dgx, 3);
-    long k = dgx.dim(0);
-    Require.tensor("rmsNorm.backwardTangent: dgx", dgx, F64, k, n, d);
-    Require.tensor("rmsNorm.backwardTangent: gy", gy, F64, n, d);
-    Require.tensor("rmsNorm.backwardTangent: ds", ds, F64, k, n, d);
-    Require.tensorOrNull("rmsNorm.backwardTangent: dgs", dgs, F64, k, n, d);
-    Require.tensor("rmsNorm.backwardTangent: dgy", dgy, F64, k, n, d);
-    Matrix weight = Matrix.of(w);
-    Matrix sum = Matrix.of(s);
-    Matrix rs = Matrix.of(r);
-    Matrix g = scaledColumns(Matrix.of(gy), weight);
+  public void backwardTangent(BackwardTangent call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.dgx().dim(0);
+    Matrix weight = Matrix.of(p.w());
+    Matrix sum = Matrix.of(p.s());
+    Matrix rs = Matrix.of(p.r());
+    Matrix g = scaledColumns(Matrix.of(call.gy()), weight);
     for (int j = 0; j < k; j++) {
-      Matrix dsum = Matrix.of(ds.row(j));
-      Matrix dg = scaledColumns(Matrix.of(dgy.row(j)), weight);
-      Matrix out = Matrix.direction(dgs, j, n, d);
+      Matrix dsum = Matrix.of(call.ds().row(j));
+      Matrix dg = scaledColumns(Matrix.of(call.dgy().row(j)), weight);
+      Matrix out = Matrix.direction(call.dgs(), j, n, d);
       for (int row = 0; row < n; row++) {
         double rr = rs.at(0, row);
         double r3 = rr * rr * rr;
@@ -134,16 +105,8 @@ final class ReferenceRmsNorm implements RmsNormKernels {
           set(out, row, i, out.at(row, i) + value);
         }
       }
-      out.store(dgx.row(j));
+      out.store(call.dgx().row(j));
     }
-  }
-
-  private static long requirePrimal(String operation, Tensor w, Tensor s, Tensor r) {
-    Require.rank(operation + ": s", s, 2);
-    Require.tensor(operation + ": s", s, F64, s.dim(0), s.dim(1));
-    Require.tensor(operation + ": w", w, F64, s.dim(1));
-    Require.tensor(operation + ": r", r, F64, s.dim(0));
-    return s.dim(0);
   }
 
   private static double meanProduct(Matrix a, Matrix b, int row) {

@@ -1,67 +1,53 @@
 package dev.lethe.backend.reference;
 
-import static dev.lethe.tensor.DType.F64;
-
+import dev.lethe.backend.KernelCall;
 import dev.lethe.backend.Require;
 import dev.lethe.backend.RowKernels;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /** Selection of rows, one copy a row. */
 final class ReferenceRows implements RowKernels {
   @Override
-  public void gather(Tensor rows, Tensor x, Tensor y) {
-    require("rows.gather", rows, x, "x", y, "y");
-    long n = x.dim(-2);
-    long m = rows.elements();
-    Tensor from = x.reshape(x.shape().rows(), x.dim(-1));
-    Tensor to = y.reshape(y.shape().rows(), y.dim(-1));
+  public void gather(Gather call) {
+    requireAscending(call, call.rows(), call.x().dim(-2));
+    long n = call.x().dim(-2);
+    long m = call.rows().elements();
+    Tensor from = call.x().reshape(call.x().shape().rows(), call.x().dim(-1));
+    Tensor to = call.y().reshape(call.y().shape().rows(), call.y().dim(-1));
     for (long row = 0; row < to.dim(0); row++) {
       long direction = row / m;
-      to.row(row).copyFrom(from.row(direction * n + (long) rows.get(row % m)));
+      to.row(row).copyFrom(from.row(direction * n + (long) call.rows().get(row % m)));
     }
   }
 
   @Override
-  public void scatter(Tensor rows, Tensor gy, Tensor gx) {
-    require("rows.scatter", rows, gx, "gx", gy, "gy");
-    long n = gx.dim(-2);
-    long m = rows.elements();
-    Tensor from = gy.reshape(gy.shape().rows(), gy.dim(-1));
-    Tensor to = gx.reshape(gx.shape().rows(), gx.dim(-1));
-    gx.segment().fill((byte) 0);
+  public void scatter(Scatter call) {
+    requireAscending(call, call.rows(), call.gx().dim(-2));
+    long n = call.gx().dim(-2);
+    long m = call.rows().elements();
+    Tensor from = call.gy().reshape(call.gy().shape().rows(), call.gy().dim(-1));
+    Tensor to = call.gx().reshape(call.gx().shape().rows(), call.gx().dim(-1));
+    call.gx().segment().fill((byte) 0);
     for (long row = 0; row < from.dim(0); row++) {
       long direction = row / m;
-      to.row(direction * n + (long) rows.get(row % m)).copyFrom(from.row(row));
+      to.row(direction * n + (long) call.rows().get(row % m)).copyFrom(from.row(row));
     }
   }
 
   @Override
-  public void addOuter(Tensor a, Tensor b, double scale, Tensor out) {
-    Require.rank("rows.addOuter: a", a, 2);
-    Require.rank("rows.addOuter: b", b, 2);
-    Require.tensor("rows.addOuter: a", a, F64, a.dim(0), a.dim(1));
-    Require.tensor("rows.addOuter: b", b, F64, a.dim(0), b.dim(1));
-    Require.tensor("rows.addOuter: out", out, F64, a.dim(1), b.dim(1));
-    Matrix.of(a).transposed().times(Matrix.of(b)).scaled(scale).addTo(out);
+  public void addOuter(AddOuter call) {
+    Matrix.of(call.a())
+        .transposed()
+        .times(Matrix.of(call.b()))
+        .scaled(call.scale())
+        .addTo(call.out());
   }
 
-  private static void require(
-      String operation, Tensor rows, Tensor all, String allName, Tensor some, String someName) {
-    Require.rank(operation + ": rows", rows, 1);
-    Require.tensor(operation + ": rows", rows, DType.I32, rows.dim(0));
-    Require.rank(operation + ": " + allName, all, 2, 3);
-    Require.tensor(operation + ": " + allName, all, F64, all.shape().toArray());
-    long[] dims = all.shape().toArray();
-    dims[dims.length - 2] = rows.dim(0);
-    Require.tensor(operation + ": " + someName, some, F64, dims);
+  private static void requireAscending(KernelCall call, Tensor rows, long bound) {
     for (long i = 0; i < rows.elements(); i++) {
-      Require.index(operation + ": rows", i, (long) rows.get(i), all.dim(-2));
-      Require.that(
-          i == 0 || rows.get(i - 1) < rows.get(i),
-          operation + ": rows",
-          "ascending indices without repeats",
-          (long) rows.get(i) + " at position " + i);
+      long row = (long) rows.get(i);
+      Require.index(call, "rows", i, row, bound);
+      Require.ascends(call, "rows", i, i == 0 ? -1 : (long) rows.get(i - 1), row);
     }
   }
 }

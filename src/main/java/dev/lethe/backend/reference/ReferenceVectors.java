@@ -1,86 +1,64 @@
 package dev.lethe.backend.reference;
 
-import static dev.lethe.tensor.DType.F64;
-
-import dev.lethe.backend.Require;
 import dev.lethe.backend.VectorKernels;
-import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 
 /** Vector arithmetic, element by element; sums run in index order. */
 final class ReferenceVectors implements VectorKernels {
   @Override
-  public void fill(Tensor x, double value) {
-    Require.tensor("vectors.fill: x", x, F64, x.shape().toArray());
-    Matrix out = Matrix.of(x);
-    Arrays.fill(out.values(), value);
-    out.store(x);
+  public void fill(Fill call) {
+    Matrix out = Matrix.of(call.x());
+    Arrays.fill(out.values(), call.value());
+    out.store(call.x());
   }
 
   @Override
-  public void copy(Tensor x, Tensor y) {
-    requireAlike("vectors.copy", x, y);
-    y.copyFrom(x);
+  public void copy(Copy call) {
+    call.y().copyFrom(call.x());
   }
 
   @Override
-  public void scale(double a, Tensor x) {
-    Require.tensor("vectors.scale: x", x, F64, x.shape().toArray());
-    Matrix.of(x).scaled(a).store(x);
+  public void scale(Scale call) {
+    Matrix.of(call.x()).scaled(call.a()).store(call.x());
   }
 
   @Override
-  public void axpby(double a, Tensor x, double b, Tensor y) {
-    requireAlike("vectors.axpby", x, y);
-    Matrix.of(x).scaled(a).plus(Matrix.of(y).scaled(b)).store(y);
+  public void axpby(Axpby call) {
+    Matrix.of(call.x()).scaled(call.a()).plus(Matrix.of(call.y()).scaled(call.b())).store(call.y());
   }
 
   @Override
-  public double dot(Tensor x, Tensor y) {
-    requireAlike("vectors.dot", x, y);
-    return Matrix.of(x).dot(Matrix.of(y));
+  public void dot(Dot call) {
+    call.result()[0] = Matrix.of(call.x()).dot(Matrix.of(call.y()));
   }
 
   @Override
-  public boolean allFinite(Tensor x) {
-    Require.tensor("vectors.allFinite: x", x, F64, x.shape().toArray());
-    for (double value : Matrix.of(x).values()) {
-      if (!Double.isFinite(value)) {
-        return false;
-      }
-    }
-    return true;
+  public void allFinite(AllFinite call) {
+    call.result()[0] = Arrays.stream(Matrix.of(call.x()).values()).allMatch(Double::isFinite);
   }
 
   @Override
-  public void adamW(
-      AdamW options, double learningRate, long step, Tensor theta, Tensor g, Tensor m, Tensor v) {
-    Require.that(step >= 1, "vectors.adamW: step", "1 for the first", step);
-    requireAlike("vectors.adamW", theta, g);
-    requireAlike("vectors.adamW", theta, m);
-    requireAlike("vectors.adamW", theta, v);
-    Matrix parameters = Matrix.of(theta);
-    Matrix first = Matrix.of(m);
-    Matrix second = Matrix.of(v);
+  public void adamW(StepAdamW call) {
+    Matrix parameters = Matrix.of(call.theta());
+    Matrix first = Matrix.of(call.m());
+    Matrix second = Matrix.of(call.v());
     double[] t = parameters.values();
-    double[] gradient = Matrix.of(g).values();
+    double[] gradient = Matrix.of(call.g()).values();
     double[] mean = first.values();
     double[] square = second.values();
-    double stepSize = learningRate / (1 - Math.pow(options.beta1(), step));
-    double rootCorrection = Math.sqrt(1 - Math.pow(options.beta2(), step));
+    double stepSize = call.learningRate() / (1 - Math.pow(call.options().beta1(), call.step()));
+    double rootCorrection = Math.sqrt(1 - Math.pow(call.options().beta2(), call.step()));
     for (int i = 0; i < t.length; i++) {
-      t[i] *= 1 - learningRate * options.weightDecay();
-      mean[i] += (1 - options.beta1()) * (gradient[i] - mean[i]);
-      square[i] = options.beta2() * square[i] + (1 - options.beta2()) * gradient[i] * gradient[i];
-      t[i] -= stepSize * mean[i] / (Math.sqrt(square[i]) / rootCorrection + options.epsilon());
+      t[i] *= 1 - call.learningRate() * call.options().weightDecay();
+      mean[i] += (1 - call.options().beta1()) * (gradient[i] - mean[i]);
+      square[i] =
+          call.options().beta2() * square[i]
+              + (1 - call.options().beta2()) * gradient[i] * gradient[i];
+      t[i] -=
+          stepSize * mean[i] / (Math.sqrt(square[i]) / rootCorrection + call.options().epsilon());
     }
-    parameters.store(theta);
-    first.store(m);
-    second.store(v);
-  }
-
-  private static void requireAlike(String operation, Tensor x, Tensor y) {
-    Require.tensor(operation + ": first vector", x, F64, x.shape().toArray());
-    Require.tensor(operation + ": other vector", y, F64, x.shape().toArray());
+    parameters.store(call.theta());
+    first.store(call.m());
+    second.store(call.v());
   }
 }

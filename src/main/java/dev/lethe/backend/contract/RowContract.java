@@ -1,0 +1,71 @@
+package dev.lethe.backend.contract;
+
+import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.tensor.Shape;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/** {@link RowKernels}: none, some and all rows, of one primal or several directions; outer products. */
+final class RowContract {
+  private static final int[][] SIZES = {{1, 1}, {5, 17}, {13, 33}, {31, 2}, {7, 100}, {9, 264}, {40, 8}};
+
+  /** Rows, and the widths of both factors. */
+  private static final int[][] PRODUCTS = {
+    {1, 1, 1}, {3, 2, 5}, {17, 13, 7}, {33, 40, 65}, {600, 5, 33}, {1100, 48, 12}, {0, 3, 4}
+  };
+
+  private RowContract() {}
+
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
+    for (int[] size : SIZES) {
+      int n = size[0];
+      for (int[] rows :
+          new int[][] {{}, {n - 1}, everySecond(n), IntStream.range(0, n).toArray()}) {
+        for (int k = 0; k <= 3; k++) {
+          long[] all = dims(k, n, size[1]);
+          long[] some = dims(k, rows.length, size[1]);
+          String sizes = " %s rows %s".formatted(Shape.of(all), Arrays.toString(rows));
+          cases.add(bench.of("rows.gather" + sizes, c -> gather(c, rows, all, some)));
+          cases.add(bench.of("rows.scatter" + sizes, c -> scatter(c, rows, all, some)));
+        }
+      }
+    }
+    for (int[] size : PRODUCTS) {
+      String sizes = " %s".formatted(Arrays.toString(size));
+      cases.add(bench.of("rows.addOuter" + sizes, c -> addOuter(c, size[0], size[1], size[2])));
+    }
+    return cases.build();
+  }
+
+  private static void gather(KernelCase c, int[] rows, long[] all, long[] some) {
+    Slot indices = c.indices("rows", rows);
+    Slot x = c.activation("x", all);
+    Slot y = c.output("y", some);
+    c.run(on -> on.backend().run(new RowKernels.Gather(on.of(indices), on.of(x), on.of(y))));
+  }
+
+  private static void scatter(KernelCase c, int[] rows, long[] all, long[] some) {
+    Slot indices = c.indices("rows", rows);
+    Slot gy = c.activation("gy", some);
+    Slot gx = c.output("gx", all);
+    c.run(on -> on.backend().run(new RowKernels.Scatter(on.of(indices), on.of(gy), on.of(gx))));
+  }
+
+  private static void addOuter(KernelCase c, int n, int p, int q) {
+    Slot a = c.activation("a", n, p);
+    Slot b = c.activation("b", n, q);
+    Slot out = c.vectorInOut("out", p, q);
+    c.run(on -> on.backend().run(new RowKernels.AddOuter(on.of(a), on.of(b), -0.3, on.of(out))));
+  }
+
+  private static int[] everySecond(int n) {
+    return IntStream.range(0, n).filter(i -> i % 2 == 0).toArray();
+  }
+
+  private static long[] dims(int k, long n, long d) {
+    return k == 0 ? new long[] {n, d} : new long[] {k, n, d};
+  }
+}
