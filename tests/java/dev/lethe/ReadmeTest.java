@@ -33,7 +33,7 @@ class ReadmeTest {
     try (Session session = Session.open(modelDir, "auto")) {
       List<Sample> data = session.samples(dataFile);
       UnlearnRequest request = UnlearnRequest.of(data, List.of("17", "42"), List.of());
-      Eraser eraser = Eraser.builder(session.adapted(adapterDir), data, request).build();
+      Eraser eraser = Eraser.builder(session.adapted(adapterDir), request).build();
       try (UnlearnResult result = eraser.run(EraserMonitor.NONE)) {
         System.out.print(result.certificate().toText());
         result.write(outDir, adapterDir);

@@ -82,18 +82,17 @@ class AutoDampingTest {
       Path folder = dir.resolve("adapter-" + seed);
       adapter.save(folder);
       trained.writeRecord(folder);
-      TrainingRecord record = TrainingRecord.read(folder).orElseThrow();
       AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
       UnlearnRequest request = facts.removal("3", "17");
       try (LoraAdapter retrained =
-          Baselines.retrain(options, 5 + seed).apply(model, request.split(facts.data))) {
+          Baselines.retrain(options, 5 + seed).apply(model, request)) {
         Eraser.Builder eraser =
-            Eraser.builder(model, facts.data, request).memory(Facts.MEMORY);
-        eraser.trainingRecord(record, folder);
+            Eraser.builder(model, request).memory(Facts.MEMORY);
+        eraser.trainedIn(folder);
         try (UnlearnResult result = eraser.build().run(EraserMonitor.NONE)) {
           auto += closed(model, result, retrained) / SEEDS;
           String from = result.certificate().system().dampingFrom();
-          assertEquals(EraserOptions.BY_REQUEST, from);
+          assertEquals(DampingRule.BY_REQUEST, from);
           assertTrue(result.certificate().warnings().isEmpty(), result.certificate().toText());
         }
         try (UnlearnResult result = eraser.damping(0.003).build().run(EraserMonitor.NONE)) {
@@ -112,9 +111,9 @@ class AutoDampingTest {
     TrainingRecord record = train(adapter, options).record();
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
     Eraser eraser =
-        Eraser.builder(model, facts.data, facts.removal("3")).trainingRecord(record).build();
+        Eraser.builder(model, facts.removal("3")).trainingRecord(record).build();
     assertEquals(record.autoDamping(), eraser.options().damping(), 0);
-    Eraser bare = Eraser.builder(model, facts.data, facts.removal("3")).build();
+    Eraser bare = Eraser.builder(model, facts.removal("3")).build();
     assertEquals(Eraser.DEFAULT_DAMPING, bare.options().damping(), 0);
   }
 
@@ -124,7 +123,8 @@ class AutoDampingTest {
     TrainingRecord record = train(facts.fresh(2), options).record();
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), facts.fresh(3));
     Eraser eraser =
-        Eraser.builder(model, facts.data.subList(0, 50), facts.removal("3"))
+        Eraser.builder(
+                model, UnlearnRequest.of(facts.data.subList(0, 50), List.of("3"), List.of()))
             .trainingRecord(record)
             .damping(1)
             .memory(Facts.MEMORY)
@@ -144,7 +144,7 @@ class AutoDampingTest {
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
     UnlearnRequest request =
         facts.replacement(facts.corrected(3), facts.reworded(20), facts.corrected(41));
-    Eraser.Builder eraser = Eraser.builder(model, facts.data, request).memory(Facts.MEMORY);
+    Eraser.Builder eraser = Eraser.builder(model, request).memory(Facts.MEMORY);
     try (UnlearnResult careful = eraser.damping(1).build().run(EraserMonitor.NONE);
         UnlearnResult careless = eraser.damping(1e-4).build().run(EraserMonitor.NONE)) {
       assertEquals(List.of(), careful.certificate().warnings());

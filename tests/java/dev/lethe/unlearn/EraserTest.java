@@ -295,7 +295,7 @@ class EraserTest {
     TinyModels.randomize(facts.backend, rough.theta(), 1, 77);
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), rough);
     Eraser eraser =
-        Eraser.builder(model, facts.data, facts.removal("3"))
+        Eraser.builder(model, facts.removal("3"))
             .curvature(Curvature.HESSIAN)
             .damping(0)
             .memory(Facts.MEMORY)
@@ -311,7 +311,7 @@ class EraserTest {
     TinyModels.randomize(facts.backend, rough.theta(), 0.1, 78);
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), rough);
     Eraser.Builder far =
-        Eraser.builder(model, facts.data, facts.removal("3")).damping(1).memory(Facts.MEMORY);
+        Eraser.builder(model, facts.removal("3")).damping(1).memory(Facts.MEMORY);
     try (UnlearnResult once = run(far);
         UnlearnResult thrice = run(far.outerSteps(3));
         UnlearnResult anchored = run(far.outerTarget(EraserOptions.OuterTarget.ANCHORED))) {

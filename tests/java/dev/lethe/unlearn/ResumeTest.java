@@ -157,7 +157,7 @@ class ResumeTest {
     UnlearnRequest request = UnlearnRequest.of(data, List.of("row-5"), List.of());
     Path partial = dir.resolve("private.partial");
     Eraser.Builder eraser =
-        Eraser.builder(model, data, request).memory(Facts.MEMORY).partial(partial).damping(1);
+        Eraser.builder(model, request).memory(Facts.MEMORY).partial(partial).damping(1);
     assertThrows(UnlearnInterrupted.class, () -> eraser.build().run(stopIn(1, 1)));
     requireAbsent(partial, secret);
     try (UnlearnResult result = eraser.resume(true).build().run(EraserMonitor.NONE)) {

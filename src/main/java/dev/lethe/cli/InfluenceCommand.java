@@ -15,6 +15,7 @@ import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
 import dev.lethe.run.Session;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.DampingRule;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -96,7 +97,7 @@ final class InfluenceCommand extends LetheCommand {
   private InfluenceScores.Result scores(
       Session session, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
     Tensor theta = adapted.adapter().theta();
-    SolveOptions.Chosen chosen = solve.choose(this, adapter.adapter);
+    DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
     progress().say("damping %.3g (%s)".formatted(chosen.damping(), chosen.from()));
     DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
     double damping = chosen.damping() + chosen.weightDecay();

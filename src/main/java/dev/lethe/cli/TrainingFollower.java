@@ -64,7 +64,7 @@ final class TrainingFollower implements AutoCloseable {
 
   /** Recorded replay; prepares the operators where that was not done. */
   UnlearnResult recorded(UnlearnTask task, String promptForm, EraserMonitor monitor) {
-    Recording recording = Recording.of(trajectory, task.data(), promptForm);
+    Recording recording = Recording.of(trajectory, task.request().data(), promptForm);
     Path dir =
         options.operators == null ? PreparedOperators.folder(adapterDir) : options.operators;
     prepare(dir, recording.rows(), task);
@@ -84,7 +84,7 @@ final class TrainingFollower implements AutoCloseable {
   /** Training again. */
   UnlearnResult exact(
       UnlearnTask task, String promptForm, boolean resume, EraserMonitor monitor) {
-    Recording recording = Recording.of(trajectory, task.data(), promptForm);
+    Recording recording = Recording.of(trajectory, task.request().data(), promptForm);
     ExactUnlearner unlearner =
         new ExactUnlearner(task, recording).partial(folder.state().resolve("training"), resume);
     if (options.continued(command)) {
@@ -96,12 +96,12 @@ final class TrainingFollower implements AutoCloseable {
   /** One step from averages over the training. */
   UnlearnResult averaged(UnlearnTask task, String promptForm, EraserMonitor monitor) {
     if (trajectory != null) {
-      Recording recording = Recording.of(trajectory, task.data(), promptForm);
+      Recording recording = Recording.of(trajectory, task.request().data(), promptForm);
       return AveragedUnlearner.of(task, recording).run(monitor);
     }
     TrainingRecord record =
         TrainingRecord.read(adapterDir)
-            .filter(r -> r.dataSha256().equals(TrainingRecord.dataSha256(task.data())))
+            .filter(r -> r.dataSha256().equals(TrainingRecord.dataSha256(task.request().data())))
             .filter(r -> r.edits().equals(TrainingRecord.Edits.NONE))
             .orElseThrow(
                 () ->

@@ -128,7 +128,7 @@ final class UnlearnCommand extends LetheCommand {
         return ExitCode.DONE;
       }
       Eraser.Builder eraser =
-          Eraser.builder(adapted, rows, request(session, rows))
+          Eraser.builder(adapted, request(session, rows))
               .curvature(solve.kind())
               .curvatureData(rowsOfCurvature)
               .curvatureRows(curvatureRows)
@@ -168,7 +168,6 @@ final class UnlearnCommand extends LetheCommand {
       UnlearnTask task =
           new UnlearnTask(
               adapted,
-              rows,
               request(session, rows),
               methods.divisor(),
               heldOut(session),

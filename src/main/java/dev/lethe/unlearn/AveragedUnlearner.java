@@ -49,7 +49,7 @@ public final class AveragedUnlearner implements Unlearner {
   /** From the states that training left. */
   public static AveragedUnlearner of(
       UnlearnTask task, TrainOptions options, SavedStates.Reader saved) {
-    TrainingPlan plan = TrainingPlan.of(task.data(), options);
+    TrainingPlan plan = TrainingPlan.of(task.request().data(), options);
     return new AveragedUnlearner(
         task, plan, options, sink -> saved.steps().forEach(k -> sink.accept(saved.state(k))));
   }
@@ -96,15 +96,15 @@ public final class AveragedUnlearner implements Unlearner {
     List<StoredState> all = new ArrayList<>();
     states.forEach(state -> all.add(copied(state)));
     List<RowChange> changes =
-        task.split().effective().stream()
+        task.request().effective().stream()
             .map(change -> RowChange.of(change.original(), change.replacement()))
             .toList();
     try (AveragedStep step =
         new AveragedStep(
             task.model(),
-            task.split().target(),
+            task.request().target(),
             changes,
-            task.split().rows(),
+            task.request().rows(),
             task.measuring().limits())) {
       double rates = add(step, all, monitor, watch);
       monitor.onPhase("solve", 0);

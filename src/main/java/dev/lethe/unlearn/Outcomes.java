@@ -71,7 +71,7 @@ final class Outcomes {
       EraserMonitor monitor,
       Stopwatch watch) {
     stopIfAsked(monitor);
-    monitor.onPhase("losses", task.measuring().rows() == 0 ? 0 : task.data().size());
+    monitor.onPhase("losses", task.measuring().rows() == 0 ? 0 : task.request().rows());
     page.measured(
         watch.evaluation(
             () ->
