@@ -6,15 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
-import dev.lethe.data.Encoder;
 import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
+import dev.lethe.nn.TinyModels;
+import dev.lethe.run.Session;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -133,14 +133,18 @@ class UnlearnRequestTest {
     Path nameless =
         Files.writeString(
             dir.resolve("bad.jsonl"), "{\"input_ids\":[1,2],\"labels\":[-100,2]}\n");
-    Encoder encoder = new Encoder(null, null, 16, 10);
-    List<Sample> read = RequestFiles.replacements(good, Map.of(), encoder);
-    assertEquals("bert", read.getFirst().id());
-    FormatException e =
-        assertThrows(
-            FormatException.class, () -> RequestFiles.replacements(nameless, Map.of(), encoder));
-    assertTrue(
-        e.getMessage().contains("bad.jsonl:1") && e.getMessage().contains("'id'"), e.getMessage());
+    Path model = TinyModels.writeFolder(dir.resolve("model"), TinyModels.Dims.DEFAULT, 1);
+    try (Session session = Session.open(model, "reference")) {
+      List<Sample> read = session.replacements(good, Session.Reading.DEFAULT);
+      assertEquals("bert", read.getFirst().id());
+      FormatException e =
+          assertThrows(
+              FormatException.class,
+              () -> session.replacements(nameless, Session.Reading.DEFAULT));
+      assertTrue(
+          e.getMessage().contains("bad.jsonl:1") && e.getMessage().contains("'id'"),
+          e.getMessage());
+    }
   }
 
   private static String refusal(List<String> ids, List<Sample> replacements) {

@@ -6,6 +6,7 @@ import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.Session;
+import dev.lethe.run.TrainingFollower;
 import dev.lethe.unlearn.DampingTable;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
@@ -163,7 +164,7 @@ final class UnlearnCommand extends LetheCommand {
       RunFolder folder) {
     boolean done = false;
     try (TrainingFollower follower =
-        new TrainingFollower(this, methods, adapter.adapter, adapted, folder)) {
+        new TrainingFollower(adapter.adapter, adapted, folder, methods.continued(this))) {
       follower.requireNotRemoved(requests.ids());
       UnlearnTask task =
           new UnlearnTask(
@@ -178,7 +179,8 @@ final class UnlearnCommand extends LetheCommand {
               switch (method) {
                 case EXACT -> follower.exact(task, form, resume, watch);
                 case AVERAGED -> follower.averaged(task, form, watch);
-                default -> follower.recorded(task, form, watch);
+                default ->
+                    follower.recorded(task, form, methods.operators, methods.replay(), watch);
               },
           folder);
       done = true;
