@@ -1,7 +1,6 @@
 package dev.lethe.cli;
 
 import dev.lethe.data.Sample;
-import dev.lethe.format.OutputFolder;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.CurvatureOperator;
 import dev.lethe.influence.DatasetLoss;
@@ -70,9 +69,7 @@ final class InfluenceCommand extends LetheCommand {
 
   @Override
   int run() {
-    if (out != null) {
-      OutputFolder.refuseExisting(out);
-    }
+    take(out);
     solve.check(this, adapter.adapter);
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());

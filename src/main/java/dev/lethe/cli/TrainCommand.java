@@ -59,7 +59,7 @@ final class TrainCommand extends LetheCommand {
 
   @Override
   int run() {
-    RunFolder folder = RunFolder.open(out, resume);
+    RunFolder folder = held(RunFolder.open(out, resume));
     adapterOptions.check(this);
     minimum.check(this);
     trajectory.check(this, minimum.asked());

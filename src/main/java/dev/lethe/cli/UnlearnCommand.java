@@ -111,7 +111,7 @@ final class UnlearnCommand extends LetheCommand {
 
   @Override
   int run() {
-    RunFolder folder = RunFolder.open(out, resume);
+    RunFolder folder = held(RunFolder.open(out, resume));
     final CurvatureData rowsOfCurvature =
         choice(CurvatureData.class, "--curvature-data", curvatureData);
     final OuterTarget target = choice(OuterTarget.class, "--outer-target", outerTarget);

@@ -142,7 +142,7 @@ public final class AtomicFiles {
     return "";
   }
 
-  private static void deleteQuietly(Path file) {
+  static void deleteQuietly(Path file) {
     try {
       if (Files.exists(file)) {
         Files.delete(file);
@@ -152,7 +152,7 @@ public final class AtomicFiles {
     }
   }
 
-  private static void deleteIfEmpty(Path folder) {
+  static void deleteIfEmpty(Path folder) {
     try {
       Files.deleteIfExists(folder);
     } catch (DirectoryNotEmptyException e) {

@@ -109,6 +109,8 @@ public final class FormatException extends LetheException {
     TOKENIZER_FILE,
     /** The output exists already. */
     OUTPUT_EXISTS,
+    /** Another run is making the output. */
+    OUTPUT_TAKEN,
     /** Writing failed, for example on a full disk. */
     WRITE_FAILED
   }

@@ -2,6 +2,7 @@ package dev.lethe.run;
 
 import dev.lethe.LetheException;
 import dev.lethe.data.Sample;
+import dev.lethe.format.OutputName;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.Preparation;
 import dev.lethe.replay.PreparationMonitor;
@@ -169,7 +170,11 @@ public final class TrainingFollower implements AutoCloseable {
     if (preparation.complete()) {
       return;
     }
-    if (!preparation.run(new Preparing(monitor))) {
+    boolean complete;
+    try (OutputName name = OutputName.hold(dir)) {
+      complete = preparation.run(new Preparing(monitor));
+    }
+    if (!complete) {
       throw new InterruptedRun(
           "interrupted while operators were prepared; what was finished is in %s. Run the same command again."
               .formatted(dir));

@@ -58,14 +58,11 @@ public final class Unlearning {
    * @throws dev.lethe.unlearn.UnlearnInterrupted where the monitor asked for it
    */
   public Certificate write(Path out) {
-    RunFolder folder = RunFolder.open(out, false);
-    try {
+    try (RunFolder folder = RunFolder.open(out, false)) {
       AdaptedModel model = session.adapted(adapterDir);
       return isRecorded(adapterDir)
           ? replay(model, folder)
           : written(Eraser.builder(model, request).trainedIn(adapterDir).build()::run, out);
-    } finally {
-      folder.finish();
     }
   }
 
@@ -76,6 +73,8 @@ public final class Unlearning {
       return written(
           watch -> training.recorded(task, reading.promptForm(), null, ReplayOptions.USUAL, watch),
           folder.target());
+    } finally {
+      folder.finish();
     }
   }
 
