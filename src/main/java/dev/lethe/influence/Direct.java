@@ -16,7 +16,7 @@ import java.util.function.UnaryOperator;
  * <p>While the matrix is built, the monitor's iteration counts its rows and the residual is NaN. A direct
  * solve keeps no state to resume from.
  */
-public final class Direct implements Solver {
+final class Direct implements Solver {
   private static final int CHUNK = 16;
   private static final int REFINEMENTS = 4;
 
