@@ -119,14 +119,9 @@ public final class AtomicFiles {
   }
 
   static FormatException failed(Path target, IOException e) {
-    return new FormatException(
-        Kind.WRITE_FAILED,
-        target.toString(),
-        "writing failed and nothing was left behind",
-        null,
-        e + freeSpace(target.toAbsolutePath()),
-        "Make room, or choose another place that can be written",
-        e);
+    return Place.of(target).refuse(
+        Kind.WRITE_FAILED, "writing failed and nothing was left behind", null,
+        e + freeSpace(target.toAbsolutePath()), e);
   }
 
   private static String freeSpace(Path target) {

@@ -18,9 +18,9 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The name of an output, taken by one run from its start to its end, so that two runs never work towards the same file
- * or folder. What is taken is a lock of the operating system on a hidden file beside the output, {@code .NAME.lock}, which
- * says who holds it. The system gives the lock back when its process ends, in whatever way; a file that is left over
- * blocks nobody.
+ * or folder. What is taken is a lock of the operating system on a hidden file beside the output, {@code .NAME.lock},
+ * which says who holds it. The system gives the lock back when its process ends, in whatever way; a file that is left
+ * over blocks nobody.
  */
 public final class OutputName implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(OutputName.class.getName());
@@ -131,13 +131,8 @@ public final class OutputName implements AutoCloseable {
   }
 
   private static FormatException held(Path target, String holder) {
-    return new FormatException(
-        Kind.OUTPUT_TAKEN,
-        target.toString(),
-        "another run is making this output",
-        "a name that no run holds",
-        holder,
-        "Choose another name, or wait for that run to end");
+    return Place.of(target).refuse(
+        Kind.OUTPUT_TAKEN, "another run is making this output", "a name that no run holds", holder);
   }
 
   /** Gives the name back; closing twice is harmless. */

@@ -40,7 +40,7 @@ public final class TrainingFollower implements AutoCloseable {
   private final Trajectory trajectory;
 
   /**
-   * @param adapterDir the folder of the model's adapter; its trajectory may be missing where the method is satisfied with
+   * @param adapterDir the folder of the model's adapter; its trajectory may be missing where the method is content with
    *     states of the training
    * @param folder of the result, which takes the work
    * @param continued whether the new adapter gets a trajectory, which the next request needs

@@ -14,7 +14,8 @@ import java.util.function.Function;
 
 /**
  * The command {@code lethe unlearn} without options: recorded replay where the adapter has a trajectory, otherwise an
- * influence step whose numbers {@link dev.lethe.unlearn.DampingRule} chooses. The classes that it uses have the options.
+ * influence step whose numbers {@link dev.lethe.unlearn.DampingRule} chooses. The classes that it uses take the options
+ * of the command.
  */
 public final class Unlearning {
   private final Session session;

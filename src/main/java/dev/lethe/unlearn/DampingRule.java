@@ -9,8 +9,8 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /**
- * Chooses λ and the weight decay wd of (C + (λ + wd)I)Δ = b by what is known of an adapter's training. There is no other
- * place that chooses them:
+ * Chooses λ and the weight decay wd of (C + (λ + wd)I)Δ = b by what is known of an adapter's training. No other place
+ * chooses them:
  *
  * <ul>
  *   <li>wd is the number that was given; otherwise the W of an adapter that {@code train --to-minimum} made; otherwise

@@ -197,7 +197,8 @@ final class EraserRun {
   }
 
   /**
-   * ‖(C'+λI)Δ − b‖/‖b‖ with C' the curvature of as many other rows: what drawing rows costs. Null where all rows were taken.
+   * ‖(C'+λI)Δ − b‖/‖b‖ with C' the curvature of as many other rows: what drawing rows costs. Null where all rows were
+   * taken.
    */
   private Double residualOnOthers(Tensor theta, Tensor rhs, DrawnRows rows, Tensor step) {
     DrawnRows others = rows.others(options.solving().seed()).orElse(null);
