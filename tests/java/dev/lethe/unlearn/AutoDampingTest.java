@@ -8,6 +8,7 @@ import dev.lethe.evaluate.Outputs;
 import dev.lethe.evaluate.RetrainDistance;
 import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.TrainListener;
@@ -49,7 +50,7 @@ class AutoDampingTest {
     TrainingResult trained = train(adapter, options);
     Map<String, Tensor> moments = new HashMap<>();
     for (var parameter : adapter.layout().parameters()) {
-      Tensor v = HostVectors.zeros(facts.backend.vectorType(), parameter.shape().elements());
+      Tensor v = HostTensors.zeros(facts.backend.vectorType(), parameter.shape().elements());
       double value = moments.isEmpty() ? 4 : 9;
       for (int i = 0; i < v.elements(); i++) {
         v.set(i, value * (1 - Math.pow(0.999, 3)));
@@ -59,7 +60,7 @@ class AutoDampingTest {
     }
     trained.record().write(dir, moments);
     RequestDamping damping = RequestDamping.read(dir, trained.record(), adapter.layout());
-    Tensor b = HostVectors.zeros(facts.backend.vectorType(), adapter.layout().size());
+    Tensor b = HostTensors.zeros(facts.backend.vectorType(), adapter.layout().size());
     assertEquals(0, damping.of(b), 0);
     long second = adapter.layout().parameters().get(1).offset();
     b.set(0, 1);

@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.replay.AveragedStep;
 import dev.lethe.replay.RowChange;
 import dev.lethe.tensor.Scope;
@@ -173,7 +174,7 @@ public final class AveragedUnlearner implements Unlearner {
       Arrays.fill(root, 1);
       return root;
     }
-    double[] v = HostVectors.download(backend, vector(state, SECOND, scope)).toDoubles();
+    double[] v = HostTensors.download(backend, vector(state, SECOND, scope)).toDoubles();
     double correction = 1 - Math.pow(options.beta2(), state.step());
     for (int i = 0; i < root.length; i++) {
       root[i] = Math.sqrt(v[i] / correction) + options.epsilon();
@@ -183,7 +184,7 @@ public final class AveragedUnlearner implements Unlearner {
 
   private static StoredState copied(StoredState state) {
     Map<String, Tensor> vectors = new HashMap<>();
-    state.vectors().forEach((name, tensor) -> vectors.put(name, HostVectors.copy(tensor)));
+    state.vectors().forEach((name, tensor) -> vectors.put(name, HostTensors.copy(tensor)));
     return new StoredState(state.step(), vectors, state.where());
   }
 

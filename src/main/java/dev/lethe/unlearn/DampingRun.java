@@ -9,6 +9,7 @@ import dev.lethe.influence.Solution;
 import dev.lethe.influence.SolverMonitor;
 import dev.lethe.influence.StopReason;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -56,7 +57,7 @@ final class DampingRun {
             new LinearProblem(backend, curvature, options.weightDecay(), b, scope);
         List<DampingSweep.Row> found =
             DampingSweep.solve(problem, dampings, options.solving(), new Watch());
-        Tensor before = HostVectors.download(backend, theta);
+        Tensor before = HostTensors.download(backend, theta);
         double perRow = (double) request.rows() / request.effective().size();
         List<DampingTable.Line> lines = new ArrayList<>();
         for (DampingSweep.Row row : found) {
@@ -73,8 +74,8 @@ final class DampingRun {
 
   private DampingTable.Line line(DampingSweep.Row row, Tensor before, double perRow) {
     Solution solution = row.solution();
-    Tensor delta = HostVectors.download(backend, solution.x());
-    Tensor after = HostVectors.copy(before);
+    Tensor delta = HostTensors.download(backend, solution.x());
+    Tensor after = HostTensors.copy(before);
     for (long i = 0; i < after.elements(); i++) {
       after.set(i, after.get(i) + delta.get(i));
     }

@@ -13,6 +13,7 @@ import dev.lethe.influence.Solver;
 import dev.lethe.influence.Solvers;
 import dev.lethe.influence.StopReason;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -87,7 +88,7 @@ final class EraserRun {
 
   private EraserFindings nothing(LoraAdapter adapter) {
     return new EraserFindings(
-        options, 0, List.of(), Measurements.NONE, ExactStep.none(HostVectors.of(adapter)));
+        options, 0, List.of(), Measurements.NONE, ExactStep.none(HostTensors.download(adapter)));
   }
 
   private EraserFindings unlearn(LoraAdapter adapter, Scope scope, RequestDamping damping) {
@@ -105,7 +106,7 @@ final class EraserRun {
               return objectives.targetGradient(theta, g);
             });
     if (damping != null) {
-      options = options.withDamping(damping.of(HostVectors.download(backend, b)));
+      options = options.withDamping(damping.of(HostTensors.download(backend, b)));
     }
     vectors.copy(g, trained);
     vectors.axpy(1, b, trained);
@@ -124,8 +125,8 @@ final class EraserRun {
       outerSteps(theta, new Directions(b, g, trained), rowsOfCurvature, objectives, scope);
     }
     requireFinite(theta);
-    Tensor after = HostVectors.download(backend, theta);
-    ExactStep step = ExactStep.between(HostVectors.download(backend, start), after);
+    Tensor after = HostTensors.download(backend, theta);
+    ExactStep step = ExactStep.between(HostTensors.download(backend, start), after);
     backend.upload(after, theta);
     Measurements measurements = measure(before, start, theta, g, objectives);
     return new EraserFindings(options, rowsOfCurvature.samples().size(), steps, measurements, step);
@@ -155,7 +156,7 @@ final class EraserRun {
               checkpoint,
               k,
               options.solving().maxIterations(),
-              HostVectors.download(backend, theta),
+              HostTensors.download(backend, theta),
               List.copyOf(steps),
               watch,
               solver);
