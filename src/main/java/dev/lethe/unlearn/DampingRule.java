@@ -82,7 +82,7 @@ public final class DampingRule {
   }
 
   /**
-   * The choice where λ shall come from the training record, also at a minimum.
+   * The choice where λ must come from the training record, also at a minimum.
    *
    * @param weightDecay a number that somebody gave; null for none
    * @throws LetheException where there is no record
