@@ -144,7 +144,7 @@ final class FixedWork {
 
   private void influence(AdaptedModel model) {
     Eraser eraser =
-        Eraser.builder(model, rows, UnlearnRequest.of(rows, List.of("3", "8"), List.of()))
+        Eraser.builder(model, UnlearnRequest.of(rows, List.of("3", "8"), List.of()))
             .weightDecay(0.02)
             .damping(0.1)
             .maxIterations(6)

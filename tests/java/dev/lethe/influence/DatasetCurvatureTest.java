@@ -11,6 +11,7 @@ import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.tensor.Scope;
@@ -277,7 +278,7 @@ class DatasetCurvatureTest {
   }
 
   private double[] values(Tensor t) {
-    return HostValues.download(backend, t);
+    return HostTensors.doubles(backend, t);
   }
 
   private double distance(Tensor x, Tensor y) {

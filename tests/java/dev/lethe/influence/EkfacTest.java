@@ -12,6 +12,7 @@ import dev.lethe.backend.Backends;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.tensor.Scope;
@@ -145,7 +146,7 @@ class EkfacTest {
         Tensor single = scope.allocate(backend.vectorType(), 1, model.layout().size());
         ekfac.apply(v.slice(j, 1), single);
         assertArrayEquals(
-            HostValues.download(backend, single), HostValues.download(backend, out.row(j)), 1e-12);
+            HostTensors.doubles(backend, single), HostTensors.doubles(backend, out.row(j)), 1e-12);
       }
       backend.vectors().axpy(0.3, v, out);
       Tensor back = scope.allocate(backend.vectorType(), v.shape());
@@ -211,7 +212,7 @@ class EkfacTest {
     for (int i = 0; i < n; i++) {
       ones[i * n + i] = 1;
     }
-    HostValues.upload(backend, ones, unit);
+    HostTensors.upload(backend, ones, unit);
     Tensor out = scope.allocate(backend.vectorType(), n, n);
     c.apply(unit, out);
     double[][] matrix = new double[n][];
@@ -221,14 +222,14 @@ class EkfacTest {
 
   private void fill(double[][] rows, Tensor tensor) {
     for (int i = 0; i < rows.length; i++) {
-      rows[i] = HostValues.download(backend, tensor.row(i));
+      rows[i] = HostTensors.doubles(backend, tensor.row(i));
     }
   }
 
   private Tensor upload(double[][] rows) {
     Tensor tensor = scope.allocate(backend.vectorType(), rows.length, rows[0].length);
     for (int i = 0; i < rows.length; i++) {
-      HostValues.upload(backend, rows[i], tensor.row(i));
+      HostTensors.upload(backend, rows[i], tensor.row(i));
     }
     return tensor;
   }

@@ -1,6 +1,7 @@
 package dev.lethe.influence;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Tensor;
 import java.util.SplittableRandom;
 
@@ -133,12 +134,12 @@ final class MatrixOperator implements StochasticCurvature {
 
   private void multiply(double[][] a, Tensor v, Tensor out) {
     for (int row = 0; row < v.dim(0); row++) {
-      double[] x = HostValues.download(backend, v.row(row));
+      double[] x = HostTensors.doubles(backend, v.row(row));
       double[] y = new double[x.length];
       for (int i = 0; i < x.length; i++) {
         y[i] = dot(a[i], x);
       }
-      HostValues.upload(backend, y, out.row(row));
+      HostTensors.upload(backend, y, out.row(row));
       products++;
     }
   }

@@ -3,6 +3,7 @@ package dev.lethe.influence;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
@@ -36,7 +37,7 @@ final class MatrixSystems implements AutoCloseable {
   /** The system with one right-hand side. */
   LinearProblem problem(MatrixOperator a, double damping, double[] b) {
     Tensor rhs = scope.allocate(backend.vectorType(), n);
-    HostValues.upload(backend, b, rhs);
+    HostTensors.upload(backend, b, rhs);
     return new LinearProblem(backend, a, damping, rhs, scope);
   }
 
@@ -44,7 +45,7 @@ final class MatrixSystems implements AutoCloseable {
   LinearProblem problem(MatrixOperator a, double damping, double[][] b) {
     Tensor rhs = scope.allocate(backend.vectorType(), b.length, n);
     for (int j = 0; j < b.length; j++) {
-      HostValues.upload(backend, b[j], rhs.row(j));
+      HostTensors.upload(backend, b[j], rhs.row(j));
     }
     return new LinearProblem(backend, a, damping, rhs, scope);
   }
@@ -59,7 +60,7 @@ final class MatrixSystems implements AutoCloseable {
   }
 
   double[] values(Solution found) {
-    return HostValues.download(backend, found.x());
+    return HostTensors.doubles(backend, found.x());
   }
 
   /** ‖x − expected‖/‖expected‖; ‖x‖ where 0 is expected. */

@@ -14,6 +14,7 @@ import dev.lethe.backend.cuda.driver.FakeDriver;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.tensor.DType;
@@ -293,6 +294,6 @@ class RecordedProductsTest {
   }
 
   private double[] values(Tensor t) {
-    return HostValues.download(backend, t);
+    return HostTensors.doubles(backend, t);
   }
 }

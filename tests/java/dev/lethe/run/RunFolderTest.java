@@ -8,6 +8,8 @@ import dev.lethe.LetheException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,14 +31,47 @@ class RunFolderTest {
   void anUnfinishedRunIsResumedOnlyWhenAsked() throws IOException {
     Path target = dir.resolve("out");
     refused(target, true, "no unfinished run");
-    RunFolder run = RunFolder.open(target, false);
-    assertFalse(run.hasState());
-    Files.createDirectories(run.state().resolve("step-1"));
-    Files.writeString(run.state().resolve("step-1").resolve("x"), "state");
+    Path state;
+    try (RunFolder run = RunFolder.open(target, false)) {
+      assertFalse(run.hasState());
+      state = run.state();
+      Files.createDirectories(state.resolve("step-1"));
+      Files.writeString(state.resolve("step-1").resolve("x"), "state");
+    }
     refused(target, false, "--resume");
-    RunFolder again = RunFolder.open(target, true);
-    assertTrue(again.hasState());
-    again.finish();
-    assertFalse(Files.exists(run.state()));
+    try (RunFolder again = RunFolder.open(target, true)) {
+      assertTrue(again.hasState());
+      again.finish();
+    }
+    assertFalse(Files.exists(state));
+  }
+
+  @Test
+  void aRunHoldsItsNameUntilItIsClosed() {
+    Path target = dir.resolve("out");
+    try (RunFolder run = RunFolder.open(target, false)) {
+      refused(target, false, "another run");
+    }
+    RunFolder.open(target, false).close();
+  }
+
+  /** The name that people look for. */
+  @Test
+  void documentsCallTheStateWhatItIsCalled() throws IOException {
+    try (RunFolder run = RunFolder.open(dir.resolve("OUT"), false);
+        Stream<Path> docs = Files.walk(Path.of("docs"))) {
+      String suffix = run.state().getFileName().toString().replace("OUT", "");
+      List<Path> pages =
+          Stream.concat(Stream.of(Path.of("README.md")), docs)
+              .filter(page -> page.toString().endsWith(".md"))
+              .toList();
+      int named = 0;
+      for (Path page : pages) {
+        String text = Files.readString(page);
+        assertFalse(text.matches("(?is).*out>?\\.partial.*"), page + " names a state that is not there");
+        named += text.contains("OUT" + suffix) ? 1 : 0;
+      }
+      assertTrue(named > 0, "no document names the state");
+    }
   }
 }

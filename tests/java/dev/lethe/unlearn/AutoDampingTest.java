@@ -8,6 +8,7 @@ import dev.lethe.evaluate.Outputs;
 import dev.lethe.evaluate.RetrainDistance;
 import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.TrainListener;
@@ -49,7 +50,7 @@ class AutoDampingTest {
     TrainingResult trained = train(adapter, options);
     Map<String, Tensor> moments = new HashMap<>();
     for (var parameter : adapter.layout().parameters()) {
-      Tensor v = HostVectors.zeros(facts.backend.vectorType(), parameter.shape().elements());
+      Tensor v = HostTensors.zeros(facts.backend.vectorType(), parameter.shape().elements());
       double value = moments.isEmpty() ? 4 : 9;
       for (int i = 0; i < v.elements(); i++) {
         v.set(i, value * (1 - Math.pow(0.999, 3)));
@@ -59,7 +60,7 @@ class AutoDampingTest {
     }
     trained.record().write(dir, moments);
     RequestDamping damping = RequestDamping.read(dir, trained.record(), adapter.layout());
-    Tensor b = HostVectors.zeros(facts.backend.vectorType(), adapter.layout().size());
+    Tensor b = HostTensors.zeros(facts.backend.vectorType(), adapter.layout().size());
     assertEquals(0, damping.of(b), 0);
     long second = adapter.layout().parameters().get(1).offset();
     b.set(0, 1);
@@ -82,18 +83,17 @@ class AutoDampingTest {
       Path folder = dir.resolve("adapter-" + seed);
       adapter.save(folder);
       trained.writeRecord(folder);
-      TrainingRecord record = TrainingRecord.read(folder).orElseThrow();
       AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
       UnlearnRequest request = facts.removal("3", "17");
       try (LoraAdapter retrained =
-          Baselines.retrain(options, 5 + seed).apply(model, request.split(facts.data))) {
+          Baselines.retrain(options, 5 + seed).apply(model, request)) {
         Eraser.Builder eraser =
-            Eraser.builder(model, facts.data, request).memory(Facts.MEMORY);
-        eraser.trainingRecord(record, folder);
+            Eraser.builder(model, request).memory(Facts.MEMORY);
+        eraser.trainedIn(folder);
         try (UnlearnResult result = eraser.build().run(EraserMonitor.NONE)) {
           auto += closed(model, result, retrained) / SEEDS;
           String from = result.certificate().system().dampingFrom();
-          assertEquals(EraserOptions.BY_REQUEST, from);
+          assertEquals(DampingRule.BY_REQUEST, from);
           assertTrue(result.certificate().warnings().isEmpty(), result.certificate().toText());
         }
         try (UnlearnResult result = eraser.damping(0.003).build().run(EraserMonitor.NONE)) {
@@ -112,9 +112,9 @@ class AutoDampingTest {
     TrainingRecord record = train(adapter, options).record();
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
     Eraser eraser =
-        Eraser.builder(model, facts.data, facts.removal("3")).trainingRecord(record).build();
+        Eraser.builder(model, facts.removal("3")).trainingRecord(record).build();
     assertEquals(record.autoDamping(), eraser.options().damping(), 0);
-    Eraser bare = Eraser.builder(model, facts.data, facts.removal("3")).build();
+    Eraser bare = Eraser.builder(model, facts.removal("3")).build();
     assertEquals(Eraser.DEFAULT_DAMPING, bare.options().damping(), 0);
   }
 
@@ -124,7 +124,8 @@ class AutoDampingTest {
     TrainingRecord record = train(facts.fresh(2), options).record();
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), facts.fresh(3));
     Eraser eraser =
-        Eraser.builder(model, facts.data.subList(0, 50), facts.removal("3"))
+        Eraser.builder(
+                model, UnlearnRequest.of(facts.data.subList(0, 50), List.of("3"), List.of()))
             .trainingRecord(record)
             .damping(1)
             .memory(Facts.MEMORY)
@@ -144,7 +145,7 @@ class AutoDampingTest {
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
     UnlearnRequest request =
         facts.replacement(facts.corrected(3), facts.reworded(20), facts.corrected(41));
-    Eraser.Builder eraser = Eraser.builder(model, facts.data, request).memory(Facts.MEMORY);
+    Eraser.Builder eraser = Eraser.builder(model, request).memory(Facts.MEMORY);
     try (UnlearnResult careful = eraser.damping(1).build().run(EraserMonitor.NONE);
         UnlearnResult careless = eraser.damping(1e-4).build().run(EraserMonitor.NONE)) {
       assertEquals(List.of(), careful.certificate().warnings());

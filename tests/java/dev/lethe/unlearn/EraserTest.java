@@ -16,6 +16,7 @@ import dev.lethe.influence.BatchLimits;
 import dev.lethe.influence.Curvature;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.tensor.Tensor;
@@ -153,8 +154,8 @@ class EraserTest {
     double heavy = 1e9;
     double[] b = handMade(List.of(facts.data.get(3), facts.data.get(7)), List.of(other));
     try (UnlearnResult result = run(facts.eraser(request).damping(heavy))) {
-      double[] before = HostVectors.of(facts.model.adapter()).toDoubles();
-      double[] after = HostVectors.of(result.adapter()).toDoubles();
+      double[] before = HostTensors.download(facts.model.adapter()).toDoubles();
+      double[] after = HostTensors.download(result.adapter()).toDoubles();
       double error = 0;
       double size = 0;
       for (int i = 0; i < b.length; i++) {
@@ -178,7 +179,7 @@ class EraserTest {
             (first, g) -> {
               for (int i = 0; i < g.dim(0); i++) {
                 double weight = (first + i < old.size() ? 1.0 : -1.0) / Facts.ROWS;
-                double[] row = HostVectors.download(facts.backend, g.row(i)).toDoubles();
+                double[] row = HostTensors.download(facts.backend, g.row(i)).toDoubles();
                 for (int p = 0; p < b.length; p++) {
                   b[p] += weight * row[p];
                 }
@@ -202,9 +203,9 @@ class EraserTest {
 
   @Test
   void anEmptyRequestChangesNothing() {
-    byte[] before = Facts.bytes(HostVectors.of(facts.model.adapter()));
+    byte[] before = Facts.bytes(HostTensors.download(facts.model.adapter()));
     try (UnlearnResult result = run(facts.eraser(facts.removal()))) {
-      assertArrayEquals(before, Facts.bytes(HostVectors.of(result.adapter())));
+      assertArrayEquals(before, Facts.bytes(HostTensors.download(result.adapter())));
       assertFalse(result.changed());
       assertEquals(List.of(), result.certificate().steps());
       assertTrue(
@@ -217,27 +218,27 @@ class EraserTest {
   void aReplacementThatSaysTheSameChangesNothing() {
     int[] ids = facts.data.get(3).inputIds();
     UnlearnRequest request = facts.replacement(Facts.fact("3", ids[1], ids[2], ids[3]));
-    byte[] before = Facts.bytes(HostVectors.of(facts.model.adapter()));
+    byte[] before = Facts.bytes(HostTensors.download(facts.model.adapter()));
     try (UnlearnResult result = run(facts.eraser(request))) {
-      assertArrayEquals(before, Facts.bytes(HostVectors.of(result.adapter())));
+      assertArrayEquals(before, Facts.bytes(HostTensors.download(result.adapter())));
       assertTrue(result.certificate().notes().getFirst().contains("say the same"));
     }
   }
 
   @Test
   void equalRunsGiveEqualBytesAndLeaveTheModelAlone() {
-    byte[] before = Facts.bytes(HostVectors.of(facts.model.adapter()));
+    byte[] before = Facts.bytes(HostTensors.download(facts.model.adapter()));
     UnlearnRequest request = facts.removal("3", "8");
     try (UnlearnResult one = run(facts.eraser(request).curvatureRows(20).seed(4));
         UnlearnResult two = run(facts.eraser(request).curvatureRows(20).seed(4));
         UnlearnResult other = run(facts.eraser(request).curvatureRows(20).seed(5))) {
-      byte[] bytes = Facts.bytes(HostVectors.of(one.adapter()));
-      assertArrayEquals(bytes, Facts.bytes(HostVectors.of(two.adapter())));
+      byte[] bytes = Facts.bytes(HostTensors.download(one.adapter()));
+      assertArrayEquals(bytes, Facts.bytes(HostTensors.download(two.adapter())));
       assertNotEquals(
           one.certificate().hashes().adapterAfter(), other.certificate().hashes().adapterAfter());
       assertEquals(20, one.certificate().system().curvatureRows());
     }
-    assertArrayEquals(before, Facts.bytes(HostVectors.of(facts.model.adapter())));
+    assertArrayEquals(before, Facts.bytes(HostTensors.download(facts.model.adapter())));
   }
 
   @Test
@@ -260,9 +261,9 @@ class EraserTest {
         UnlearnResult most = run(facts.eraser(request).certificateRows(Facts.ROWS - 2).seed(4));
         UnlearnResult few = run(facts.eraser(request).certificateRows(20).seed(4));
         UnlearnResult none = run(facts.eraser(request).certificateRows(0))) {
-      byte[] bytes = Facts.bytes(HostVectors.of(all.adapter()));
+      byte[] bytes = Facts.bytes(HostTensors.download(all.adapter()));
       for (UnlearnResult less : List.of(most, few, none)) {
-        assertArrayEquals(bytes, Facts.bytes(HostVectors.of(less.adapter())));
+        assertArrayEquals(bytes, Facts.bytes(HostTensors.download(less.adapter())));
         Certificate.Losses losses = less.certificate().losses();
         assertEquals(all.certificate().losses().forgotten(), losses.forgotten());
         assertEquals(all.certificate().losses().replacements(), losses.replacements());
@@ -295,7 +296,7 @@ class EraserTest {
     TinyModels.randomize(facts.backend, rough.theta(), 1, 77);
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), rough);
     Eraser eraser =
-        Eraser.builder(model, facts.data, facts.removal("3"))
+        Eraser.builder(model, facts.removal("3"))
             .curvature(Curvature.HESSIAN)
             .damping(0)
             .memory(Facts.MEMORY)
@@ -311,7 +312,7 @@ class EraserTest {
     TinyModels.randomize(facts.backend, rough.theta(), 0.1, 78);
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), rough);
     Eraser.Builder far =
-        Eraser.builder(model, facts.data, facts.removal("3")).damping(1).memory(Facts.MEMORY);
+        Eraser.builder(model, facts.removal("3")).damping(1).memory(Facts.MEMORY);
     try (UnlearnResult once = run(far);
         UnlearnResult thrice = run(far.outerSteps(3));
         UnlearnResult anchored = run(far.outerTarget(EraserOptions.OuterTarget.ANCHORED))) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.ValueLayout;
@@ -20,13 +21,13 @@ class ExactStepTest {
   void takenBackItLeavesNoTrace(DType type) {
     for (double size : new double[] {1e-8, 1e-3, 1, 1e8}) {
       Tensor before = vector(type, 1, 7);
-      Tensor after = HostVectors.copy(before);
+      Tensor after = HostTensors.copy(before);
       Tensor move = vector(type, size, 11);
       for (int i = 0; i < SIZE; i++) {
         after.set(i, after.get(i) + move.get(i));
       }
       ExactStep step = ExactStep.between(before, after);
-      Tensor walked = HostVectors.copy(before);
+      Tensor walked = HostTensors.copy(before);
       step.add(walked);
       assertArrayEquals(bytes(after), bytes(walked), type + " there, size " + size);
       assertTrue(step.subtract(walked), "it knows where it led to");
@@ -41,7 +42,7 @@ class ExactStepTest {
     Tensor after = vector(type, 1e6, 4);
     ExactStep step = ExactStep.between(before, after);
     assertTrue(step.undoIndex().length > SIZE / 2, "plain subtraction loses much here");
-    Tensor walked = HostVectors.copy(after);
+    Tensor walked = HostTensors.copy(after);
     assertTrue(step.subtract(walked));
     assertArrayEquals(bytes(before), bytes(walked));
   }
@@ -61,12 +62,12 @@ class ExactStepTest {
   @ParameterizedTest
   @EnumSource(names = {"F32", "F64"})
   void negativeZerosSurvive(DType type) {
-    Tensor before = HostVectors.zeros(type, 3);
+    Tensor before = HostTensors.zeros(type, 3);
     before.set(1, -0.0);
-    Tensor after = HostVectors.copy(before);
+    Tensor after = HostTensors.copy(before);
     after.set(2, 1);
     ExactStep step = ExactStep.between(before, after);
-    Tensor walked = HostVectors.copy(before);
+    Tensor walked = HostTensors.copy(before);
     step.add(walked);
     assertTrue(step.subtract(walked));
     assertArrayEquals(bytes(before), bytes(walked));
@@ -74,7 +75,7 @@ class ExactStepTest {
 
   private static Tensor vector(DType type, double size, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
-    Tensor vector = HostVectors.zeros(type, SIZE);
+    Tensor vector = HostTensors.zeros(type, SIZE);
     for (int i = 0; i < SIZE; i++) {
       vector.set(i, size * random.nextGaussian());
     }

@@ -91,12 +91,12 @@ final class Facts implements AutoCloseable {
 
   /** The retrained adapter of a request: same seed, same procedure, other rows. */
   LoraAdapter retrained(UnlearnRequest request) {
-    List<Sample> target = request.split(data).target();
+    List<Sample> target = request.target();
     return trained(target, WEIGHT_DECAY * ROWS / target.size());
   }
 
   Eraser.Builder eraser(UnlearnRequest request) {
-    return Eraser.builder(model, data, request)
+    return Eraser.builder(model, request)
         .weightDecay(WEIGHT_DECAY)
         .damping(0.002)
         .tolerance(1e-8)

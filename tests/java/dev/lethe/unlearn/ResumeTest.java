@@ -14,6 +14,7 @@ import dev.lethe.format.PeftFolder;
 import dev.lethe.format.Row.PromptRow;
 import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import java.io.IOException;
@@ -54,7 +55,7 @@ class ResumeTest {
     Path partial = dir.resolve("out.partial");
     byte[] whole;
     try (UnlearnResult result = eraser(solver).build().run(EraserMonitor.NONE)) {
-      whole = Facts.bytes(HostVectors.of(result.adapter()));
+      whole = Facts.bytes(HostTensors.download(result.adapter()));
     }
     Eraser killed = eraser(solver).partial(partial).build();
     UnlearnInterrupted stop =
@@ -64,7 +65,7 @@ class ResumeTest {
     Eraser resumed = eraser(solver).partial(partial).resume(true).build();
     Iterations seen = new Iterations();
     try (UnlearnResult result = resumed.run(seen)) {
-      assertArrayEquals(whole, Facts.bytes(HostVectors.of(result.adapter())));
+      assertArrayEquals(whole, Facts.bytes(HostTensors.download(result.adapter())));
       assertEquals(2, result.certificate().steps().size());
       assertEquals(outerStep, seen.firstStep, "it went on, it did not start again");
       assertEquals(4, seen.firstIteration);
@@ -103,20 +104,20 @@ class ResumeTest {
   @Test
   void theStepOnDiskReturnsExactly() {
     Path out = dir.resolve("unlearned");
-    byte[] before = Facts.bytes(HostVectors.of(facts.model.adapter()));
+    byte[] before = Facts.bytes(HostTensors.download(facts.model.adapter()));
     byte[] after;
     try (UnlearnResult result = eraser("cg").build().run(EraserMonitor.NONE)) {
       result.write(out, null);
-      after = Facts.bytes(HostVectors.of(result.adapter()));
+      after = Facts.bytes(HostTensors.download(result.adapter()));
     }
     Path step = out.resolve(UnlearnResult.STEP);
     try (PeftFolder folder = PeftFolder.open(out);
         LoraAdapter adapter = LoraAdapter.open(folder, facts.tiny.model())) {
-      assertArrayEquals(after, Facts.bytes(HostVectors.of(adapter)));
+      assertArrayEquals(after, Facts.bytes(HostTensors.download(adapter)));
       assertTrue(StepFile.subtract(step, adapter));
-      assertArrayEquals(before, Facts.bytes(HostVectors.of(adapter)), "taken back");
+      assertArrayEquals(before, Facts.bytes(HostTensors.download(adapter)), "taken back");
       StepFile.add(step, adapter);
-      assertArrayEquals(after, Facts.bytes(HostVectors.of(adapter)), "and taken again");
+      assertArrayEquals(after, Facts.bytes(HostTensors.download(adapter)), "and taken again");
     }
     LetheException e =
         assertThrows(
@@ -157,7 +158,7 @@ class ResumeTest {
     UnlearnRequest request = UnlearnRequest.of(data, List.of("row-5"), List.of());
     Path partial = dir.resolve("private.partial");
     Eraser.Builder eraser =
-        Eraser.builder(model, data, request).memory(Facts.MEMORY).partial(partial).damping(1);
+        Eraser.builder(model, request).memory(Facts.MEMORY).partial(partial).damping(1);
     assertThrows(UnlearnInterrupted.class, () -> eraser.build().run(stopIn(1, 1)));
     requireAbsent(partial, secret);
     try (UnlearnResult result = eraser.resume(true).build().run(EraserMonitor.NONE)) {

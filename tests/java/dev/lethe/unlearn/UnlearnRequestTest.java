@@ -6,15 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
-import dev.lethe.data.Encoder;
 import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
+import dev.lethe.nn.TinyModels;
+import dev.lethe.run.Session;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -32,20 +32,22 @@ class UnlearnRequestTest {
   void removesAndReplacesInDataOrder() {
     Sample newBert = sample("bert", 1, 4, -100, 6);
     UnlearnRequest request = UnlearnRequest.of(DATA, List.of("dora"), List.of(newBert));
-    DataSplit split = request.split(DATA);
     assertEquals(List.of("bert", "dora"), request.forgetIds());
-    assertEquals(List.of(DATA.get(0), DATA.get(2)), split.retained());
-    assertEquals(List.of(DATA.get(0), newBert, DATA.get(2)), split.target());
-    assertEquals(List.of(DATA.get(1), DATA.get(3)), split.forgotten());
-    assertEquals(List.of(newBert), split.replacements());
+    assertEquals(List.of(DATA.get(0), DATA.get(2)), request.retained());
+    assertEquals(List.of(DATA.get(0), newBert, DATA.get(2)), request.target());
+    assertEquals(List.of(DATA.get(1), DATA.get(3)), request.forgotten());
+    assertEquals(List.of(newBert), request.replacements());
   }
 
   @Test
   void aReplacedRowMayBeListedToo() {
     Sample newBert = sample("bert", 1, 4, -100, 6);
-    assertEquals(
-        UnlearnRequest.of(DATA, List.of(), List.of(newBert)),
-        UnlearnRequest.of(DATA, List.of("bert"), List.of(newBert)));
+    UnlearnRequest once = UnlearnRequest.of(DATA, List.of(), List.of(newBert));
+    UnlearnRequest twice = UnlearnRequest.of(DATA, List.of("bert"), List.of(newBert));
+    assertEquals(once.changes(), twice.changes());
+    assertEquals(once.retained(), twice.retained());
+    assertEquals(once.target(), twice.target());
+    assertEquals(once.sha256(), twice.sha256());
   }
 
   @Test
@@ -64,7 +66,7 @@ class UnlearnRequestTest {
   void anEmptyRequestIsNoError() {
     UnlearnRequest request = UnlearnRequest.of(DATA, List.of(), List.of());
     assertTrue(request.isEmpty());
-    assertEquals(DATA, request.split(DATA).target());
+    assertEquals(DATA, request.target());
   }
 
   @Test
@@ -131,14 +133,18 @@ class UnlearnRequestTest {
     Path nameless =
         Files.writeString(
             dir.resolve("bad.jsonl"), "{\"input_ids\":[1,2],\"labels\":[-100,2]}\n");
-    Encoder encoder = new Encoder(null, null, 16, 10);
-    List<Sample> read = RequestFiles.replacements(good, Map.of(), encoder);
-    assertEquals("bert", read.getFirst().id());
-    FormatException e =
-        assertThrows(
-            FormatException.class, () -> RequestFiles.replacements(nameless, Map.of(), encoder));
-    assertTrue(
-        e.getMessage().contains("bad.jsonl:1") && e.getMessage().contains("'id'"), e.getMessage());
+    Path model = TinyModels.writeFolder(dir.resolve("model"), TinyModels.Dims.DEFAULT, 1);
+    try (Session session = Session.open(model, "reference")) {
+      List<Sample> read = session.replacements(good, Session.Reading.DEFAULT);
+      assertEquals("bert", read.getFirst().id());
+      FormatException e =
+          assertThrows(
+              FormatException.class,
+              () -> session.replacements(nameless, Session.Reading.DEFAULT));
+      assertTrue(
+          e.getMessage().contains("bad.jsonl:1") && e.getMessage().contains("'id'"),
+          e.getMessage());
+    }
   }
 
   private static String refusal(List<String> ids, List<Sample> replacements) {

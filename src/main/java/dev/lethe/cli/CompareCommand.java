@@ -1,7 +1,6 @@
 package dev.lethe.cli;
 
 import dev.lethe.bench.Comparison;
-import dev.lethe.format.OutputFolder;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -47,7 +46,7 @@ final class CompareCommand extends LetheCommand {
       }
     }
     if (svg != null) {
-      OutputFolder.refuseExisting(svg);
+      take(svg);
       comparison.chart().write(svg);
     }
     print(comparison.table(targets));

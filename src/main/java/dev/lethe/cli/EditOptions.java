@@ -2,8 +2,6 @@ package dev.lethe.cli;
 
 import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
-import dev.lethe.format.DatasetReader;
-import dev.lethe.format.Row;
 import dev.lethe.run.Session;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.RowEdits;
@@ -58,7 +56,6 @@ final class EditOptions {
     if (replace == null) {
       return List.of();
     }
-    List<Row> named = DatasetReader.readNamed(replace, replaceFields);
-    return session.encoder(named, reading).encode(named, replace.toString());
+    return session.replacements(replace, reading.withFields(replaceFields));
   }
 }

@@ -6,7 +6,6 @@ import dev.lethe.evaluate.Candidates;
 import dev.lethe.evaluate.Evaluation;
 import dev.lethe.evaluate.RowLoss;
 import dev.lethe.format.DatasetReader;
-import dev.lethe.format.OutputFolder;
 import dev.lethe.format.Row;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.DatasetLoss;
@@ -60,9 +59,7 @@ final class EvaluateCommand extends LetheCommand {
 
   @Override
   int run() {
-    if (out != null) {
-      OutputFolder.refuseExisting(out);
-    }
+    take(out);
     requireTwoAnswers();
     try (Session session = Session.open(model.model, common.openBackend(this));
         Scope scope = session.backend().openScope("evaluate")) {

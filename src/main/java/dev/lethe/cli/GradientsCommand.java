@@ -2,7 +2,6 @@ package dev.lethe.cli;
 
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.data.Sample;
-import dev.lethe.format.OutputFolder;
 import dev.lethe.format.SafeTensors;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.DatasetLoss;
@@ -56,7 +55,7 @@ final class GradientsCommand extends LetheCommand {
 
   @Override
   int run() {
-    OutputFolder.refuseExisting(out);
+    take(out);
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);

@@ -1,7 +1,6 @@
 package dev.lethe.cli;
 
 import dev.lethe.data.Sample;
-import dev.lethe.format.OutputFolder;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.Curvature;
 import dev.lethe.influence.CurvatureOperator;
@@ -61,7 +60,7 @@ final class HvpCommand extends LetheCommand {
 
   @Override
   int run() {
-    OutputFolder.refuseExisting(out);
+    take(out);
     Curvature kind = Curvature.of(curvature);
     if (!(damping >= 0)) {
       throw usage("--damping must not be negative, got " + damping);

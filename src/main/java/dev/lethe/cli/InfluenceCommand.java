@@ -1,7 +1,6 @@
 package dev.lethe.cli;
 
 import dev.lethe.data.Sample;
-import dev.lethe.format.OutputFolder;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.CurvatureOperator;
 import dev.lethe.influence.DatasetLoss;
@@ -15,6 +14,7 @@ import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
 import dev.lethe.run.Session;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.DampingRule;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -69,9 +69,7 @@ final class InfluenceCommand extends LetheCommand {
 
   @Override
   int run() {
-    if (out != null) {
-      OutputFolder.refuseExisting(out);
-    }
+    take(out);
     solve.check(this, adapter.adapter);
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
@@ -96,7 +94,7 @@ final class InfluenceCommand extends LetheCommand {
   private InfluenceScores.Result scores(
       Session session, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
     Tensor theta = adapted.adapter().theta();
-    SolveOptions.Chosen chosen = solve.choose(this, adapter.adapter);
+    DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
     progress().say("damping %.3g (%s)".formatted(chosen.damping(), chosen.from()));
     DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
     double damping = chosen.damping() + chosen.weightDecay();

@@ -1,7 +1,11 @@
 package dev.lethe.cli;
 
+import dev.lethe.format.OutputName;
 import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Mixin;
@@ -18,6 +22,8 @@ abstract class LetheCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
+  private final Deque<AutoCloseable> held = new ArrayDeque<>();
+
   private Progress progress;
 
   LetheCommand(Console console) {
@@ -32,6 +38,33 @@ abstract class LetheCommand implements Callable<Integer> {
     try (Progress open = output.quiet ? Progress.silent() : Progress.on(console.err(), console.terminal())) {
       progress = open;
       return run();
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** Keeps something until the command ends. */
+  final <T extends AutoCloseable> T held(T resource) {
+    held.push(resource);
+    return resource;
+  }
+
+  /** Takes the name of an output until the command ends; null where there is no output. */
+  final void take(Path out) {
+    if (out != null) {
+      held(OutputName.take(out));
+    }
+  }
+
+  private void giveBack() {
+    while (!held.isEmpty()) {
+      try {
+        held.pop().close();
+      } catch (RuntimeException e) {
+        throw e;
+      } catch (Exception e) {
+        throw new IllegalStateException("closing failed", e);
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.LetheException;
-import dev.lethe.replay.RefreshedOperator;
+import dev.lethe.run.Unlearning;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.SavedStates;
 import dev.lethe.trajectory.Trajectory;
@@ -110,7 +110,7 @@ final class MethodOptions {
     }
     Method chosen = named(command);
     if (chosen == null) {
-      boolean recorded = Trajectory.exists(adapterDir) && !system;
+      boolean recorded = Unlearning.isRecorded(adapterDir) && !system;
       chosen = recorded || following ? Method.RECORDED : Method.INFLUENCE;
     }
     boolean influence = chosen == Method.INFLUENCE;
@@ -174,11 +174,12 @@ final class MethodOptions {
 
   /** The choices of the replay. */
   ReplayOptions replay() {
+    ReplayOptions usual = ReplayOptions.USUAL;
     return new ReplayOptions(
-        exactHead == null ? 0 : exactHead,
-        budget == null ? Double.NaN : budget,
-        operatorEvery == null ? RefreshedOperator.BY_TURN : operatorEvery,
-        measuredSteps == null ? ReplayOptions.BY_COST : measuredSteps,
+        exactHead == null ? usual.exactHead() : exactHead,
+        budget == null ? usual.budget() : budget,
+        operatorEvery == null ? usual.operatorEvery() : operatorEvery,
+        measuredSteps == null ? usual.measuredSteps() : measuredSteps,
         force);
   }
 }

@@ -1,22 +1,17 @@
 package dev.lethe.cli;
 
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.StrictJson;
 import dev.lethe.influence.DatasetLoss;
 import dev.lethe.influence.LevenbergMarquardt;
 import dev.lethe.influence.MemoryBudget;
 import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
 import dev.lethe.tensor.Tensor;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import dev.lethe.train.MinimumRecord;
 import java.util.Optional;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Bringing a trained adapter to a minimum, where influence theory holds. */
 final class MinimumOptions {
-  private static final String FILE = "lethe_minimum.json";
   private static final int MAX_STEPS = 200;
 
   @Option(
@@ -48,14 +43,6 @@ final class MinimumOptions {
     return toMinimum != null;
   }
 
-  /** The L2 weight of the objective that an adapter is a minimum of, if its folder says so. */
-  static Optional<Double> recordedL2(Path adapterDir) {
-    Path file = adapterDir.resolve(FILE);
-    return Files.exists(file)
-        ? Optional.of(StrictJson.readObject(file, 1 << 20).path("l2").asDouble(0))
-        : Optional.empty();
-  }
-
   /**
    * Minimises where that was asked.
    *
@@ -80,38 +67,27 @@ final class MinimumOptions {
           "interrupted on the way to the minimum. Run the same command again"
               + (resumable ? " with --resume." : "."));
     }
-    return Optional.of(new Reached(l2, result));
+    return Optional.of(
+        new Reached(
+            new MinimumRecord(
+                l2, result.objective(), result.gradientNorm(), result.converged(), result.steps()),
+            result.stop()));
   }
 
   /**
    * Where a minimisation came to.
    *
-   * @param l2 of its objective
+   * @param stop why it ended, in words
    */
-  record Reached(double l2, LevenbergMarquardt.Result result) {
-    /** Leaves a note beside the adapter, which unlearning reads. */
-    void write(Path dir) {
-      ObjectNode json = StrictJson.newObject();
-      addTo(json);
-      AtomicFiles.writeText(dir.resolve(FILE), StrictJson.write(json));
-    }
-
-    void addTo(ObjectNode json) {
-      json.put("l2", l2)
-          .put("objective", result.objective())
-          .put("gradient_norm", result.gradientNorm())
-          .put("converged", result.converged())
-          .put("newton_steps", result.steps());
-    }
-
+  record Reached(MinimumRecord record, String stop) {
     String toText() {
       return "%s: gradient norm %.2e of loss + %s/2*|theta|^2 after %d Newton steps (%s)"
           .formatted(
-              result.converged() ? "at a minimum" : "not at a minimum",
-              result.gradientNorm(),
-              l2,
-              result.steps(),
-              result.stop());
+              record.converged() ? "at a minimum" : "not at a minimum",
+              record.gradientNorm(),
+              record.l2(),
+              record.steps(),
+              stop);
     }
   }
 

@@ -2,8 +2,6 @@ package dev.lethe.cli;
 
 import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
-import dev.lethe.format.DatasetReader;
-import dev.lethe.format.Row;
 import dev.lethe.run.Session;
 import dev.lethe.unlearn.UnlearnRequest;
 import java.nio.file.Path;
@@ -58,10 +56,8 @@ final class RequestOptions {
       return UnlearnRequest.of(rows, ids, List.of());
     }
     if (!inOrder) {
-      List<Row> named = DatasetReader.readNamed(replace, replaceFields);
-      List<Sample> replacements =
-          session.encoder(named, reading).encode(named, replace.toString());
-      return UnlearnRequest.of(rows, ids, replacements);
+      return UnlearnRequest.of(
+          rows, ids, session.replacements(replace, reading.withFields(replaceFields)));
     }
     List<Sample> unnamed = session.samples(replace, reading.withFields(replaceFields));
     if (unnamed.size() != ids.size()) {

@@ -1,20 +1,14 @@
 package dev.lethe.cli;
 
-import dev.lethe.LetheException;
 import dev.lethe.influence.Curvature;
 import dev.lethe.influence.SolverOptions;
-import dev.lethe.train.OptimizerKind;
-import dev.lethe.train.TrainingRecord;
+import dev.lethe.unlearn.DampingRule;
 import dev.lethe.unlearn.Eraser;
 import java.nio.file.Path;
-import java.util.Optional;
 import picocli.CommandLine.Option;
 
 /** Which linear system, and how it is solved. */
 final class SolveOptions {
-  /** Of the weight decay, where an adapter lies at a minimum that has its own. */
-  private static final double AT_MINIMUM = 0.2;
-
   @Option(
       names = "--curvature",
       paramLabel = "C",
@@ -73,74 +67,32 @@ final class SolveOptions {
     if (l2 != null && !(l2 >= 0)) {
       throw command.usage("--l2 must not be negative, got " + l2);
     }
-    boolean given = isGiven();
-    if (given) {
-      number(command);
-    }
-    if (damping != null && !given && TrainingRecord.read(adapterDir).isEmpty()) {
-      throw new LetheException(
-          "--damping auto",
-          "the adapter has no training record",
-          adapterDir.resolve(TrainingRecord.FILE) + ", which lethe train writes",
-          "no such file",
-          "Pass a number, such as --damping 1.");
-    }
+    choose(command, adapterDir);
   }
 
   /** Hands the choices to an eraser, whose defaults are the same. */
   void apply(LetheCommand command, Path adapterDir, Eraser.Builder eraser) {
-    Optional<TrainingRecord> record = TrainingRecord.read(adapterDir);
-    record.ifPresent(r -> eraser.trainingRecord(r, adapterDir));
-    Optional<Double> minimum = MinimumOptions.recordedL2(adapterDir);
-    if (l2 != null || minimum.isPresent()) {
-      eraser.weightDecay(weightDecay(record, minimum));
+    eraser.trainedIn(adapterDir);
+    if (l2 != null) {
+      eraser.weightDecay(l2);
     }
-    if (isGiven() || minimum.isPresent() && damping == null) {
-      eraser.damping(choose(command, adapterDir).damping);
+    if (isAutomatic()) {
+      eraser.automaticDamping();
+    } else if (damping != null) {
+      eraser.damping(number(command));
     }
   }
-
-  /**
-   * What is added to the curvature.
-   *
-   * @param damping lambda
-   * @param from who chose it, in words
-   * @param weightDecay of the objective
-   */
-  record Chosen(double damping, String from, double weightDecay) {}
 
   /** The choices for an adapter. */
-  Chosen choose(LetheCommand command, Path adapterDir) {
-    Optional<TrainingRecord> record = TrainingRecord.read(adapterDir);
-    Optional<Double> minimum = MinimumOptions.recordedL2(adapterDir);
-    double decay = weightDecay(record, minimum);
-    if (isGiven()) {
-      return new Chosen(number(command), "given", decay);
-    }
-    if (damping == null && minimum.isPresent()) {
-      double part = AT_MINIMUM * decay;
-      return new Chosen(part, "a part of the weight decay, at a minimum", decay);
-    }
-    return record
-        .map(r -> new Chosen(r.autoDamping(), "auto, from the training record", decay))
-        .orElse(new Chosen(Eraser.DEFAULT_DAMPING, "default", decay));
+  DampingRule.Chosen choose(LetheCommand command, Path adapterDir) {
+    DampingRule rule = DampingRule.forAdapter(adapterDir);
+    return isAutomatic()
+        ? rule.automatic(l2)
+        : rule.choose(damping == null ? null : number(command), l2);
   }
 
-  private double weightDecay(Optional<TrainingRecord> record, Optional<Double> minimum) {
-    if (l2 != null) {
-      return l2;
-    }
-    if (minimum.isPresent()) {
-      return minimum.get();
-    }
-    return record
-        .filter(r -> r.optimizer() == OptimizerKind.SGD)
-        .map(TrainingRecord::weightDecay)
-        .orElse(0.0);
-  }
-
-  private boolean isGiven() {
-    return damping != null && !damping.equals("auto");
+  private boolean isAutomatic() {
+    return "auto".equals(damping);
   }
 
   private double number(LetheCommand command) {

@@ -59,7 +59,7 @@ final class TrainCommand extends LetheCommand {
 
   @Override
   int run() {
-    RunFolder folder = RunFolder.open(out, resume);
+    RunFolder folder = held(RunFolder.open(out, resume));
     adapterOptions.check(this);
     minimum.check(this);
     trajectory.check(this, minimum.asked());
@@ -136,7 +136,7 @@ final class TrainCommand extends LetheCommand {
           adapter.config(),
           adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
       record.write(dir, result.optimizerState());
-      reached.ifPresent(minimum -> minimum.write(dir));
+      reached.ifPresent(minimum -> minimum.record().write(dir));
       watch.writeLog(dir);
       trace.accept(dir, record);
       output.commit();
@@ -148,7 +148,7 @@ final class TrainCommand extends LetheCommand {
       TrainingResult result, TrainingWatch watch, Optional<MinimumOptions.Reached> reached) {
     ObjectNode json = watch.summary(result.record());
     json.put("out", out.toString());
-    reached.ifPresent(minimum -> minimum.addTo(json));
+    reached.ifPresent(minimum -> minimum.record().addTo(json));
     if (output.json) {
       print(json);
       return;

@@ -6,6 +6,7 @@ import dev.lethe.run.InterruptedRun;
 import dev.lethe.run.Progress;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.Session;
+import dev.lethe.run.TrainingFollower;
 import dev.lethe.unlearn.DampingTable;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
@@ -110,7 +111,7 @@ final class UnlearnCommand extends LetheCommand {
 
   @Override
   int run() {
-    RunFolder folder = RunFolder.open(out, resume);
+    RunFolder folder = held(RunFolder.open(out, resume));
     final CurvatureData rowsOfCurvature =
         choice(CurvatureData.class, "--curvature-data", curvatureData);
     final OuterTarget target = choice(OuterTarget.class, "--outer-target", outerTarget);
@@ -128,7 +129,7 @@ final class UnlearnCommand extends LetheCommand {
         return ExitCode.DONE;
       }
       Eraser.Builder eraser =
-          Eraser.builder(adapted, rows, request(session, rows))
+          Eraser.builder(adapted, request(session, rows))
               .curvature(solve.kind())
               .curvatureData(rowsOfCurvature)
               .curvatureRows(curvatureRows)
@@ -163,12 +164,11 @@ final class UnlearnCommand extends LetheCommand {
       RunFolder folder) {
     boolean done = false;
     try (TrainingFollower follower =
-        new TrainingFollower(this, methods, adapter.adapter, adapted, folder)) {
+        new TrainingFollower(adapter.adapter, adapted, folder, methods.continued(this))) {
       follower.requireNotRemoved(requests.ids());
       UnlearnTask task =
           new UnlearnTask(
               adapted,
-              rows,
               request(session, rows),
               methods.divisor(),
               heldOut(session),
@@ -179,7 +179,8 @@ final class UnlearnCommand extends LetheCommand {
               switch (method) {
                 case EXACT -> follower.exact(task, form, resume, watch);
                 case AVERAGED -> follower.averaged(task, form, watch);
-                default -> follower.recorded(task, form, watch);
+                default ->
+                    follower.recorded(task, form, methods.operators, methods.replay(), watch);
               },
           folder);
       done = true;

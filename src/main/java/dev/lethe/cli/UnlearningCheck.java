@@ -112,7 +112,7 @@ final class UnlearningCheck {
       backend.upload(Tensor.of(Shape.of(theta.length), theta), adapter.theta());
       AdaptedModel adapted = new AdaptedModel(model, adapter);
       Eraser eraser =
-          Eraser.builder(adapted, rows, request)
+          Eraser.builder(adapted, request)
               .damping(DAMPING)
               .tolerance(1e-6)
               .maxIterations(ITERATIONS)

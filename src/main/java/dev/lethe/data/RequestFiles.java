@@ -1,17 +1,12 @@
 package dev.lethe.data;
 
 import dev.lethe.LetheException;
-import dev.lethe.format.DatasetReader;
 import dev.lethe.format.StrictJson;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
 
-/**
- * Requests as people write them: ids separated by commas, or {@code @FILE} with one id a line; and
- * replacements as a data set whose rows bear the ids of their originals.
- */
+/** Requests as people write them: ids separated by commas, or {@code @FILE} with one id a line. */
 public final class RequestFiles {
   private static final long MAX_BYTES = 1L << 28;
 
@@ -41,15 +36,5 @@ public final class RequestFiles {
           "Correct the list; ids that contain commas go into a file.");
     }
     return ids;
-  }
-
-  /**
-   * The new versions of a {@code --replace} file.
-   *
-   * @param fieldMapping as in {@link DatasetReader#read}
-   */
-  public static List<Sample> replacements(
-      Path file, Map<String, String> fieldMapping, Encoder encoder) {
-    return encoder.encode(DatasetReader.readNamed(file, fieldMapping), file.toString());
   }
 }

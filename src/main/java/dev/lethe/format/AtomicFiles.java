@@ -119,14 +119,9 @@ public final class AtomicFiles {
   }
 
   static FormatException failed(Path target, IOException e) {
-    return new FormatException(
-        Kind.WRITE_FAILED,
-        target.toString(),
-        "writing failed and nothing was left behind",
-        null,
-        e + freeSpace(target.toAbsolutePath()),
-        "Make room, or choose another place that can be written",
-        e);
+    return Place.of(target).refuse(
+        Kind.WRITE_FAILED, "writing failed and nothing was left behind", null,
+        e + freeSpace(target.toAbsolutePath()), e);
   }
 
   private static String freeSpace(Path target) {
@@ -142,7 +137,7 @@ public final class AtomicFiles {
     return "";
   }
 
-  private static void deleteQuietly(Path file) {
+  static void deleteQuietly(Path file) {
     try {
       if (Files.exists(file)) {
         Files.delete(file);
@@ -152,7 +147,7 @@ public final class AtomicFiles {
     }
   }
 
-  private static void deleteIfEmpty(Path folder) {
+  static void deleteIfEmpty(Path folder) {
     try {
       Files.deleteIfExists(folder);
     } catch (DirectoryNotEmptyException e) {

@@ -67,13 +67,8 @@ public final class DatasetReader {
       readLines(text, rows);
     }
     if (rows.rows.isEmpty()) {
-      throw new FormatException(
-          Kind.NO_ROWS,
-          file.toString(),
-          "the data set has no rows",
-          "at least one",
-          "none",
-          "Check that it is the right file");
+      throw Place.of(file).refuse(
+          Kind.NO_ROWS, "the data set has no rows", "at least one", "none");
     }
     return List.copyOf(rows.rows);
   }
@@ -185,13 +180,9 @@ public final class DatasetReader {
       Row row = RowForm.of(fields).read(fields, fields.id(rows.size()));
       Integer before = lineOfId.put(row.id(), line);
       if (before != null) {
-        throw new FormatException(
-            Kind.DUPLICATE_ID,
-            at(line),
-            "the row's id stands in the file already",
-            "every id once",
-            "'" + row.id() + "', also on line " + before,
-            "Give every row its own id, or give ids to none");
+        throw new Place(at(line)).refuse(
+            Kind.DUPLICATE_ID, "the row's id stands in the file already", "every id once",
+            "'" + row.id() + "', also on line " + before);
       }
       rows.add(row);
     }

@@ -30,13 +30,9 @@ public final class FiniteCheck {
   public static void require(String where, Tensor tensor) {
     long at = firstNotFinite(tensor.segment(), tensor.dtype(), tensor.elements());
     if (at >= 0) {
-      throw new FormatException(
-          Kind.NOT_FINITE,
-          where,
-          "a weight is not finite",
-          "numbers",
-          tensor.get(at) + " at element " + at + " of " + tensor,
-          "The training that made this file diverged; use an earlier checkpoint");
+      throw new Place(where).refuse(
+          Kind.NOT_FINITE, "a weight is not finite", "numbers",
+          tensor.get(at) + " at element " + at + " of " + tensor);
     }
   }
 

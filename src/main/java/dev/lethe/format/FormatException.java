@@ -31,85 +31,98 @@ public final class FormatException extends LetheException {
     return kind;
   }
 
-  /** The ways to be wrong, one case each. */
+  /** The ways to be wrong, one case each, and what usually helps. */
   public enum Kind {
     /** A file or folder that must be there is not, or is not what it must be. */
-    FILE_MISSING,
+    FILE_MISSING("Check the path"),
     /** The system refuses to read. */
-    UNREADABLE,
+    UNREADABLE("Check that it exists and may be read"),
     /** A Git-LFS pointer stands in place of the file. */
-    LFS_POINTER,
+    LFS_POINTER("Run 'git lfs pull' in the folder that it came from"),
     /** Weights in pickle form, which would run code. */
-    PICKLE,
+    PICKLE("Save it with save_pretrained(…, safe_serialization=True)"),
     /** Shorter than its own header says. */
-    TRUNCATED,
+    TRUNCATED("Fetch the file again; the download was probably cut off"),
     /** The header's length is impossible or over the limit. */
-    HEADER_LENGTH,
+    HEADER_LENGTH("Check that this is a safetensors file; fetch it again"),
     /** Not UTF-8. */
-    ENCODING,
+    ENCODING("Convert the file to UTF-8 or fetch it again"),
     /** Not JSON. */
-    JSON_SYNTAX,
+    JSON_SYNTAX("Fetch the file again"),
     /** The same key twice in one JSON object. */
-    DUPLICATE_KEY,
+    DUPLICATE_KEY("Fetch the file again; readers disagree on which value counts"),
     /** A JSON value of the wrong type. */
-    WRONG_TYPE,
+    WRONG_TYPE("Correct the field, or fetch the file again"),
     /** A required field is absent. */
-    MISSING_FIELD,
+    MISSING_FIELD("Check that this is the right file and of a supported kind"),
     /** A number or a size outside its bounds. */
-    OUT_OF_RANGE,
+    OUT_OF_RANGE("Fetch the file again; no supported model has such a value"),
     /** More entries than any honest file has. */
-    TOO_MANY,
+    TOO_MANY("Fetch the file again; no model has that many"),
     /** Larger than the limit for files of its kind. */
-    TOO_LARGE,
+    TOO_LARGE("Check that it is the right file"),
     /** A number format that Lethe does not know. */
-    UNKNOWN_DTYPE,
+    UNKNOWN_DTYPE("Convert the model to F32, F16 or BF16"),
     /** More dimensions than supported. */
-    RANK,
+    RANK("Fetch the file again; no model has such tensors"),
     /** Elements or bytes leave 64 bits. */
-    OVERFLOW,
+    OVERFLOW("Fetch the file again; this header is wrong or hostile"),
     /** A tensor's byte range is reversed or outside the file. */
-    BAD_OFFSETS,
+    BAD_OFFSETS("Fetch the file again"),
     /** A tensor's byte range does not fit its shape and format. */
-    SIZE_MISMATCH,
+    SIZE_MISMATCH("Fetch the file again"),
     /** Tensors overlap or leave a hole. */
-    NOT_CONTIGUOUS,
+    NOT_CONTIGUOUS("Fetch the file again"),
     /** Bytes after the last tensor. */
-    TRAILING_BYTES,
+    TRAILING_BYTES("Fetch the file again; something was appended to it"),
     /** A name that the file or folder does not have. */
-    UNKNOWN_TENSOR,
+    UNKNOWN_TENSOR("Check that the file belongs to this model"),
     /** A shard name that is no plain name or leads outside its folder. */
-    SHARD_PATH,
+    SHARD_PATH("Do not trust this model; a Hugging Face cache of links can be copied with 'cp -rL'"),
     /** The index and its shards disagree. */
-    SHARD_MISMATCH,
+    SHARD_MISMATCH("Fetch the whole model again"),
     /** Something that Lethe does not support and must not ignore. */
-    UNSUPPORTED,
+    UNSUPPORTED("Use a plain LoRA adapter of linear layers"),
     /** Adapter tensors that do not fit the adapter's configuration. */
-    ADAPTER_MISMATCH,
+    ADAPTER_MISMATCH("Check that the files of the adapter belong together"),
     /** A weight that is NaN or infinite. */
-    NOT_FINITE,
+    NOT_FINITE("The training that made this file diverged; use an earlier checkpoint"),
     /** A pattern that is no regular expression or runs too long. */
-    BAD_PATTERN,
+    BAD_PATTERN("Write the modules as a list of names"),
     /** A data-set row of no known form, or of two. */
-    ROW_FORM,
+    ROW_FORM("Rename the fields or map them"),
     /** The same row id twice. */
-    DUPLICATE_ID,
+    DUPLICATE_ID("Give every row its own id, or give ids to none"),
     /** A data set without rows. */
-    NO_ROWS,
+    NO_ROWS("Check that it is the right file"),
     /** A row that does not fit the model's context. */
-    TOO_LONG,
+    TOO_LONG("Shorten or remove the row; nothing is truncated silently"),
     /** Nothing in the row is supervised. */
-    NO_SUPERVISION,
+    NO_SUPERVISION("Give the row a response or remove it"),
     /** A token id that the vocabulary does not have. */
-    TOKEN_RANGE,
+    TOKEN_RANGE("Use the tokenizer that belongs to the model"),
     /** Text rows without a tokenizer, or a template that cannot render a row. */
-    CANNOT_ENCODE,
+    CANNOT_ENCODE("Use token rows, which need no tokenizer"),
     /** The tokenizer library cannot be used here. */
-    TOKENIZER_LIBRARY,
+    TOKENIZER_LIBRARY("Use data sets of input_ids and labels, which need no tokenizer"),
     /** The tokenizer's own file is refused by the library. */
-    TOKENIZER_FILE,
+    TOKENIZER_FILE("Fetch the file again"),
     /** The output exists already. */
-    OUTPUT_EXISTS,
+    OUTPUT_EXISTS("Choose another name or delete it first"),
+    /** Another run is making the output. */
+    OUTPUT_TAKEN("Choose another name, or wait for that run to end"),
     /** Writing failed, for example on a full disk. */
-    WRITE_FAILED
+    WRITE_FAILED("Make room, or choose another place that can be written");
+
+    private final String remedy;
+
+    Kind(String remedy) {
+      this.remedy = remedy;
+    }
+
+    /** What the reader can do, where there is no more to say. */
+    public String remedy() {
+      return remedy;
+    }
   }
 }

@@ -117,26 +117,18 @@ public record HfConfig(
         };
     int keyHeads = (int) f.integerOr("num_key_value_heads", fallback, 1, MAX_HEADS);
     if (heads % keyHeads != 0) {
-      throw new FormatException(
-          Kind.OUT_OF_RANGE,
-          f.where(),
-          "num_key_value_heads does not divide num_attention_heads",
-          "a divisor of " + heads,
-          String.valueOf(keyHeads),
-          "Fetch the file again");
+      throw new Place(f.where()).refuse(
+          Kind.OUT_OF_RANGE, "num_key_value_heads does not divide num_attention_heads",
+          "a divisor of " + heads, String.valueOf(keyHeads));
     }
     return keyHeads;
   }
 
   private static int headDim(JsonFields f, long hidden, int heads) {
     if (!f.has("head_dim") && hidden % heads != 0) {
-      throw new FormatException(
-          Kind.OUT_OF_RANGE,
-          f.where(),
-          "num_attention_heads does not divide hidden_size and head_dim is absent",
-          "a divisor of " + hidden,
-          String.valueOf(heads),
-          "Fetch the file again");
+      throw new Place(f.where()).refuse(
+          Kind.OUT_OF_RANGE, "num_attention_heads does not divide hidden_size and head_dim is absent",
+          "a divisor of " + hidden, String.valueOf(heads));
     }
     long dim = f.integerOr("head_dim", Math.max(1, hidden / heads), 1, 1 << 14);
     if (dim % 2 != 0) {

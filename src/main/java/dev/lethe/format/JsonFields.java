@@ -92,24 +92,13 @@ public record JsonFields(ObjectNode node, String where) {
     if (has(field)) {
       return node.get(field);
     }
-    throw new FormatException(
-        Kind.MISSING_FIELD,
-        where,
-        "a field is missing",
-        "'" + field + "'",
-        null,
-        "Check that this is the right file and of a supported kind");
+    throw new Place(where).refuse(Kind.MISSING_FIELD, "a field is missing", "'" + field + "'", null);
   }
 
   /** The complaint about a field of the wrong JSON type. */
   public FormatException wrongType(String field, JsonNode got, String expected) {
-    return new FormatException(
-        Kind.WRONG_TYPE,
-        where,
-        "field '" + field + "' is of the wrong type",
-        expected,
-        StrictJson.describe(got),
-        "Correct the field");
+    return new Place(where).refuse(
+        Kind.WRONG_TYPE, "field '" + field + "' is of the wrong type", expected, StrictJson.describe(got));
   }
 
   /** The complaint about a field whose value Lethe does not support and must not ignore. */
@@ -152,13 +141,8 @@ public record JsonFields(ObjectNode node, String where) {
   }
 
   FormatException outOfRange(String field, JsonNode value, String expected) {
-    return new FormatException(
-        Kind.OUT_OF_RANGE,
-        where,
-        "field '" + field + "' is out of range",
-        expected,
-        StrictJson.describe(value),
-        "Fetch the file again; no supported model has such a value");
+    return new Place(where).refuse(
+        Kind.OUT_OF_RANGE, "field '" + field + "' is out of range", expected, StrictJson.describe(value));
   }
 
   private Iterable<JsonNode> array(String field) {

@@ -18,13 +18,9 @@ final class LfsPointer {
   /** Throws where the file's first bytes are those of a pointer. */
   static void refuse(Path file, ByteBuffer head) {
     if (ByteBuffer.wrap(PREFIX).equals(head)) {
-      throw new FormatException(
-          Kind.LFS_POINTER,
-          file.toString(),
-          "this is a Git-LFS pointer, not the file itself",
-          "the file's contents",
-          "a pointer of a few lines",
-          "Run 'git lfs pull' in the folder that it came from");
+      throw Place.of(file).refuse(
+          Kind.LFS_POINTER, "this is a Git-LFS pointer, not the file itself", "the file's contents",
+          "a pointer of a few lines");
     }
   }
 }

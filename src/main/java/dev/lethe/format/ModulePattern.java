@@ -66,14 +66,8 @@ final class ModulePattern {
 
   private FormatException bad(String reason, Throwable cause) {
     String shown = source.length() <= 80 ? source : source.substring(0, 80) + "…";
-    return new FormatException(
-        Kind.BAD_PATTERN,
-        where,
-        "pattern '" + shown + "' cannot be used",
-        "a regular expression",
-        reason,
-        "Write the modules as a list of names",
-        cause);
+    return new Place(where).refuse(
+        Kind.BAD_PATTERN, "pattern '" + shown + "' cannot be used", "a regular expression", reason, cause);
   }
 
   /** A text that refuses to be read too often, which bounds backtracking. */

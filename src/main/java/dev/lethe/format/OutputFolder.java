@@ -51,13 +51,9 @@ public final class OutputFolder implements AutoCloseable {
   /** Throws where something exists at the target, so that a long run can ask before it starts. */
   public static void refuseExisting(Path target) {
     if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-      throw new FormatException(
-          Kind.OUTPUT_EXISTS,
-          target.toString(),
-          "the output exists already and is never overwritten",
-          "a name that is free",
-          Files.isDirectory(target) ? "a folder" : "a file",
-          "Choose another name or delete it first");
+      throw Place.of(target).refuse(
+          Kind.OUTPUT_EXISTS, "the output exists already and is never overwritten", "a name that is free",
+          Files.isDirectory(target) ? "a folder" : "a file");
     }
   }
 

@@ -111,22 +111,14 @@ public final class PeftFolder implements AutoCloseable {
 
   private static void requireWeights(Path dir) {
     if (!Files.isDirectory(dir)) {
-      throw new FormatException(
-          Kind.FILE_MISSING,
-          dir.toString(),
-          "there is no such adapter folder",
-          "a folder with " + CONFIG + " and " + WEIGHTS,
-          Files.exists(dir) ? "a file" : "nothing",
-          "Check the path");
+      throw Place.of(dir).refuse(
+          Kind.FILE_MISSING, "there is no such adapter folder", "a folder with " + CONFIG + " and " + WEIGHTS,
+          Files.exists(dir) ? "a file" : "nothing");
     }
     if (!Files.exists(dir.resolve(WEIGHTS)) && Files.exists(dir.resolve("adapter_model.bin"))) {
-      throw new FormatException(
-          Kind.PICKLE,
-          dir.toString(),
-          "the adapter is in pickle form, which runs code when read",
-          WEIGHTS,
-          "adapter_model.bin",
-          "Save it with save_pretrained(…, safe_serialization=True)");
+      throw Place.of(dir).refuse(
+          Kind.PICKLE, "the adapter is in pickle form, which runs code when read", WEIGHTS,
+          "adapter_model.bin");
     }
   }
 
@@ -170,13 +162,9 @@ public final class PeftFolder implements AutoCloseable {
   static String moduleOf(String key, String where) {
     boolean known = key.startsWith(PREFIX) && (key.endsWith(LORA_A) || key.endsWith(LORA_B));
     if (!known || key.length() <= PREFIX.length() + LORA_A.length()) {
-      throw new FormatException(
-          Kind.UNSUPPORTED,
-          where,
-          "this is no tensor of a LoRA pair on a linear layer",
-          PREFIX + "<module>" + LORA_A + " or " + LORA_B,
-          "'" + key + "'",
-          "Use a plain LoRA adapter of linear layers");
+      throw new Place(where).refuse(
+          Kind.UNSUPPORTED, "this is no tensor of a LoRA pair on a linear layer",
+          PREFIX + "<module>" + LORA_A + " or " + LORA_B, "'" + key + "'");
     }
     return key.substring(PREFIX.length(), key.length() - LORA_A.length());
   }

@@ -43,13 +43,9 @@ public record RopeScaling(
             rope.numberOr("high_freq_factor", 1, 1e-6, 1e6),
             rope.integerOr("original_max_position_embeddings", 0, 1, HfConfig.MAX_DIM << 4));
     if (llama3 && scaling.highFreqFactor <= scaling.lowFreqFactor) {
-      throw new FormatException(
-          Kind.OUT_OF_RANGE,
-          rope.where(),
-          "high_freq_factor must be above low_freq_factor",
-          "above " + scaling.lowFreqFactor,
-          String.valueOf(scaling.highFreqFactor),
-          "Fetch the file again");
+      throw new Place(rope.where()).refuse(
+          Kind.OUT_OF_RANGE, "high_freq_factor must be above low_freq_factor",
+          "above " + scaling.lowFreqFactor, String.valueOf(scaling.highFreqFactor));
     }
     return scaling;
   }

@@ -91,13 +91,8 @@ enum RowForm {
             .orElseThrow();
     String missing = nearest.required.stream().filter(n -> !f.has(n)).findFirst().orElseThrow();
     if (nearest.required.stream().noneMatch(f::has)) {
-      throw new FormatException(
-          Kind.ROW_FORM,
-          f.where(),
-          "the row has no known form",
-          "the fields of one of " + FORMS,
-          "fields " + f.names(),
-          "Rename the fields or map them");
+      throw new Place(f.where()).refuse(
+          Kind.ROW_FORM, "the row has no known form", "the fields of one of " + FORMS, "fields " + f.names());
     }
     throw new FormatException(
         Kind.MISSING_FIELD,

@@ -44,13 +44,9 @@ public final class SafeTensors implements AutoCloseable {
    */
   public static SafeTensors open(Path path) {
     if (!Files.isRegularFile(path)) {
-      throw new FormatException(
-          Kind.FILE_MISSING,
-          path.toString(),
-          "there is no such safetensors file",
-          "a regular file",
-          Files.exists(path) ? "something else" : "nothing",
-          "Check the path");
+      throw Place.of(path).refuse(
+          Kind.FILE_MISSING, "there is no such safetensors file", "a regular file",
+          Files.exists(path) ? "something else" : "nothing");
     }
     Arena arena = Arena.ofShared();
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
@@ -88,13 +84,8 @@ public final class SafeTensors implements AutoCloseable {
   public Tensor get(String name) {
     SafeTensorsHeader.Entry entry = header.entries().get(name);
     if (entry == null) {
-      throw new FormatException(
-          Kind.UNKNOWN_TENSOR,
-          path.toString(),
-          "there is no such tensor",
-          "'" + name + "'",
-          names().size() + " others",
-          "Check that the file belongs to this model");
+      throw Place.of(path).refuse(
+          Kind.UNKNOWN_TENSOR, "there is no such tensor", "'" + name + "'", names().size() + " others");
     }
     if (!arena.scope().isAlive()) {
       throw new IllegalStateException(
@@ -127,37 +118,24 @@ public final class SafeTensors implements AutoCloseable {
     int head = (int) Math.min(size, LfsPointer.LENGTH);
     LfsPointer.refuse(path, file.asSlice(0, head).asByteBuffer());
     if (size < LENGTH_BYTES) {
-      throw new FormatException(
-          Kind.TRUNCATED,
-          where,
-          "the file is too short for a header",
-          "at least 8 bytes",
-          size + " bytes",
-          "Fetch the file again");
+      throw new Place(where).refuse(
+          Kind.TRUNCATED, "the file is too short for a header", "at least 8 bytes", size + " bytes");
     }
     long length = file.get(LENGTH, 0);
     if (Long.compareUnsigned(length, SafeTensorsHeader.MAX_BYTES) > 0) {
-      throw new FormatException(
-          Kind.HEADER_LENGTH,
-          where,
-          "the header's length is over the limit",
-          "at most " + SafeTensorsHeader.MAX_BYTES + " bytes",
-          Long.toUnsignedString(length) + " bytes",
-          "Check that this is a safetensors file; fetch it again");
+      throw new Place(where).refuse(
+          Kind.HEADER_LENGTH, "the header's length is over the limit",
+          "at most " + SafeTensorsHeader.MAX_BYTES + " bytes", Long.toUnsignedString(length) + " bytes");
     }
     if (length > size - LENGTH_BYTES) {
-      throw new FormatException(
-          Kind.TRUNCATED,
-          where,
-          "the file ends within its header",
-          length + " bytes of header",
-          (size - LENGTH_BYTES) + " bytes",
-          "Fetch the file again");
+      throw new Place(where).refuse(
+          Kind.TRUNCATED, "the file ends within its header", length + " bytes of header",
+          (size - LENGTH_BYTES) + " bytes");
     }
     MemorySegment headerBytes = file.asSlice(LENGTH_BYTES, length);
     String json = StrictJson.decode(headerBytes.asByteBuffer(), where + " (header)");
     MemorySegment data = file.asSlice(LENGTH_BYTES + length);
-    SafeTensorsHeader header = SafeTensorsHeader.parse(json, data.byteSize(), where);
+    SafeTensorsHeader header = SafeTensorsHeader.parse(json, data.byteSize(), new Place(where));
     return new SafeTensors(path, arena, data, header);
   }
 }

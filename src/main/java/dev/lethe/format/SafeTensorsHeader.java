@@ -9,6 +9,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
@@ -38,7 +39,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
    * @param json the header's text
    * @param dataBytes the bytes of the file after the header
    */
-  static SafeTensorsHeader parse(String json, long dataBytes, String where) {
+  static SafeTensorsHeader parse(String json, long dataBytes, Place where) {
     Map<String, Entry> entries = new LinkedHashMap<>();
     Map<String, String> metadata = new LinkedHashMap<>();
     try (JsonParser parser = StrictJson.parser(json)) {
@@ -54,13 +55,9 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
         refuseTooMany(entries.size(), where);
       }
       if (parser.nextToken() != null) {
-        throw new FormatException(
-            Kind.JSON_SYNTAX,
-            where,
-            "the header holds more than one JSON value",
-            "one object",
-            "another value after it",
-            "Fetch the file again");
+        throw where.refuse(
+            Kind.JSON_SYNTAX, "the header holds more than one JSON value", "one object",
+            "another value after it");
       }
     } catch (JacksonException e) {
       throw StrictJson.syntax(e, where + " (header)");
@@ -68,7 +65,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     return new SafeTensorsHeader(inFileOrder(entries, dataBytes, where), metadata);
   }
 
-  private static void readMetadata(JsonParser parser, Map<String, String> into, String where) {
+  private static void readMetadata(JsonParser parser, Map<String, String> into, Place where) {
     require(parser, parser.currentToken(), JsonToken.START_OBJECT, where, METADATA);
     while (parser.nextToken() != JsonToken.END_OBJECT) {
       String key = parser.currentName();
@@ -78,8 +75,12 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     }
   }
 
-  private static Entry readEntry(JsonParser parser, String name, String where) {
-    String place = where + ": tensor '" + name + "'";
+  private static String tensor(String name) {
+    return "tensor '" + name + "'";
+  }
+
+  private static Entry readEntry(JsonParser parser, String name, Place where) {
+    Place place = where.in(tensor(name));
     require(parser, parser.currentToken(), JsonToken.START_OBJECT, place, "the entry");
     DType dtype = null;
     long[] dims = null;
@@ -103,15 +104,11 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     return entry(dtype, dims, offsets, place);
   }
 
-  private static Entry entry(DType dtype, long[] dims, long[] offsets, String place) {
+  private static Entry entry(DType dtype, long[] dims, long[] offsets, Place place) {
     if (offsets.length != 2 || offsets[0] > offsets[1]) {
-      throw new FormatException(
-          Kind.BAD_OFFSETS,
-          place,
-          "data_offsets are no byte range",
-          "[begin, end], begin ≤ end",
-          Arrays.toString(offsets),
-          "Fetch the file again");
+      throw place.refuse(
+          Kind.BAD_OFFSETS, "data_offsets are no byte range", "[begin, end], begin ≤ end",
+          Arrays.toString(offsets));
     }
     long bytes;
     Shape shape;
@@ -119,30 +116,19 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
       shape = Shape.of(dims);
       bytes = Math.multiplyExact(shape.elements(), dtype.bytes());
     } catch (ArithmeticException e) {
-      throw new FormatException(
-          Kind.OVERFLOW,
-          place,
-          "the size leaves 64 bits",
-          null,
-          Arrays.toString(dims),
-          "Fetch the file again; this header is wrong or hostile",
-          e);
+      throw place.refuse(Kind.OVERFLOW, "the size leaves 64 bits", null, Arrays.toString(dims), e);
     }
     if (bytes != offsets[1] - offsets[0]) {
-      throw new FormatException(
-          Kind.SIZE_MISMATCH,
-          place,
-          "data_offsets do not fit " + dtype + shape,
-          bytes + " bytes",
-          (offsets[1] - offsets[0]) + " bytes",
-          "Fetch the file again");
+      throw place.refuse(
+          Kind.SIZE_MISMATCH, "data_offsets do not fit " + dtype + shape, bytes + " bytes",
+          (offsets[1] - offsets[0]) + " bytes");
     }
     return new Entry(dtype, shape, offsets[0], offsets[1]);
   }
 
   /** Orders by place in the file and proves that the ranges tile the data section. */
   private static Map<String, Entry> inFileOrder(
-      Map<String, Entry> entries, long dataBytes, String where) {
+      Map<String, Entry> entries, long dataBytes, Place where) {
     List<Map.Entry<String, Entry>> sorted = new ArrayList<>(entries.entrySet());
     sorted.sort(
         Comparator.comparingLong((Map.Entry<String, Entry> e) -> e.getValue().begin())
@@ -152,59 +138,41 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     for (Map.Entry<String, Entry> named : sorted) {
       Entry entry = named.getValue();
       if (entry.begin() != at) {
-        throw new FormatException(
+        throw where.in(tensor(named.getKey())).refuse(
             Kind.NOT_CONTIGUOUS,
-            where + ": tensor '" + named.getKey() + "'",
             entry.begin() < at ? "it overlaps another tensor" : "there is a hole before it",
-            "first byte " + at,
-            "first byte " + entry.begin(),
-            "Fetch the file again");
+            "first byte " + at, "first byte " + entry.begin());
       }
       if (entry.end() > dataBytes) {
-        throw new FormatException(
-            Kind.TRUNCATED,
-            where + ": tensor '" + named.getKey() + "'",
-            "the file ends before the tensor does",
-            entry.end() + " bytes of data",
-            dataBytes + " bytes",
-            "Fetch the file again; the download was probably cut off");
+        throw where.in(tensor(named.getKey())).refuse(
+            Kind.TRUNCATED, "the file ends before the tensor does", entry.end() + " bytes of data",
+            dataBytes + " bytes");
       }
       at = entry.end();
       ordered.put(named.getKey(), entry);
     }
     if (at != dataBytes) {
-      throw new FormatException(
-          Kind.TRAILING_BYTES,
-          where,
-          "bytes after the last tensor",
-          at + " bytes of data",
-          dataBytes + " bytes",
-          "Fetch the file again; something was appended to it");
+      throw where.refuse(
+          Kind.TRAILING_BYTES, "bytes after the last tensor", at + " bytes of data", dataBytes + " bytes");
     }
     return ordered;
   }
 
   private static long[] longs(
-      JsonParser parser, String place, String field, int most, Kind tooMany) {
+      JsonParser parser, Place place, String field, int most, Kind tooMany) {
     require(parser, parser.currentToken(), JsonToken.START_ARRAY, place, field);
     long[] values = new long[most];
     int count = 0;
     while (parser.nextToken() != JsonToken.END_ARRAY) {
       if (count == most) {
-        throw new FormatException(
-            tooMany,
-            place,
-            field + " has too many entries",
-            "at most " + most,
-            "more",
-            "Fetch the file again; no model has such tensors");
+        throw place.refuse(tooMany, field + " has too many entries", "at most " + most, "more");
       }
       values[count++] = size(parser, place, field);
     }
     return Arrays.copyOf(values, count);
   }
 
-  private static long size(JsonParser parser, String place, String field) {
+  private static long size(JsonParser parser, Place place, String field) {
     boolean integer = parser.currentToken() == JsonToken.VALUE_NUMBER_INT;
     if (integer && parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER) {
       long value = parser.getLongValue();
@@ -212,64 +180,40 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
         return value;
       }
     }
-    throw new FormatException(
-        integer ? Kind.OUT_OF_RANGE : Kind.WRONG_TYPE,
-        place,
-        field + " holds no size",
-        "integers of 0 … 2^63-1",
-        shorten(parser.getString()),
-        "Fetch the file again");
+    throw place.refuse(
+        integer ? Kind.OUT_OF_RANGE : Kind.WRONG_TYPE, field + " holds no size", "integers of 0 … 2^63-1",
+        shorten(parser.getString()));
   }
 
-  private static DType dtype(String name, String place) {
+  private static DType dtype(String name, Place place) {
     DType dtype = DTYPES.get(name);
     if (dtype == null) {
-      throw new FormatException(
-          Kind.UNKNOWN_DTYPE,
-          place,
-          "this number format is not supported",
-          "one of " + Arrays.toString(DType.values()),
-          "'" + shorten(name) + "'",
-          "Convert the model to F32, F16 or BF16");
+      throw place.refuse(
+          Kind.UNKNOWN_DTYPE, "this number format is not supported",
+          "one of " + Arrays.toString(DType.values()), "'" + shorten(name) + "'");
     }
     return dtype;
   }
 
   private static void require(
-      JsonParser parser, JsonToken got, JsonToken wanted, String place, String what) {
+      JsonParser parser, JsonToken got, JsonToken wanted, Place place, String what) {
     if (got != wanted) {
       String text = got == null ? "nothing" : shorten(String.valueOf(parser.getString()));
-      throw new FormatException(
-          Kind.WRONG_TYPE,
-          place,
-          what + " is of the wrong JSON type",
-          wanted.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' '),
-          text,
-          "Fetch the file again");
+      throw place.refuse(
+          Kind.WRONG_TYPE, what + " is of the wrong JSON type",
+          wanted.name().toLowerCase(Locale.ROOT).replace('_', ' '), text);
     }
   }
 
-  private static void requirePresent(Object value, String field, String place) {
+  private static void requirePresent(Object value, String field, Place place) {
     if (value == null) {
-      throw new FormatException(
-          Kind.MISSING_FIELD,
-          place,
-          "a field is missing",
-          "'" + field + "'",
-          null,
-          "Fetch the file again");
+      throw place.refuse(Kind.MISSING_FIELD, "a field is missing", "'" + field + "'", null);
     }
   }
 
-  private static void refuseTooMany(int count, String where) {
+  private static void refuseTooMany(int count, Place where) {
     if (count > MAX_TENSORS) {
-      throw new FormatException(
-          Kind.TOO_MANY,
-          where,
-          "too many tensors",
-          "at most " + MAX_TENSORS,
-          "more",
-          "Fetch the file again; no model has that many");
+      throw where.refuse(Kind.TOO_MANY, "too many tensors", "at most " + MAX_TENSORS, "more");
     }
   }
 

@@ -48,15 +48,12 @@ final class ShardIndex {
     Set<String> missing = difference(listed, shard.names());
     Set<String> unlisted = difference(shard.names(), listed);
     if (!missing.isEmpty() || !unlisted.isEmpty()) {
-      throw new FormatException(
-          Kind.SHARD_MISMATCH,
-          where,
-          "the index and shard '" + name + "' disagree",
+      throw new Place(where).refuse(
+          Kind.SHARD_MISMATCH, "the index and shard '" + name + "' disagree",
           "each tensor in exactly the shard that the index names",
           missing.isEmpty()
               ? "'" + unlisted.iterator().next() + "' in the shard and not listed for it"
-              : "'" + missing.iterator().next() + "' listed and not in the shard",
-          "Fetch the whole model again");
+              : "'" + missing.iterator().next() + "' listed and not in the shard");
     }
   }
 
@@ -84,12 +81,8 @@ final class ShardIndex {
   }
 
   private static FormatException escape(String where, String shard, String expected) {
-    return new FormatException(
-        Kind.SHARD_PATH,
-        where,
-        "a shard's name leads outside the model folder",
-        expected,
-        "'" + (shard.length() > 80 ? shard.substring(0, 80) + "…" : shard) + "'",
-        "Do not trust this model; a Hugging Face cache of links can be copied with 'cp -rL'");
+    return new Place(where).refuse(
+        Kind.SHARD_PATH, "a shard's name leads outside the model folder", expected,
+        "'" + (shard.length() > 80 ? shard.substring(0, 80) + "…" : shard) + "'");
   }
 }

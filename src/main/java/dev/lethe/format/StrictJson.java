@@ -59,8 +59,7 @@ public final class StrictJson {
     try {
       JsonNode node = MAPPER.readTree(text);
       if (node.isMissingNode()) {
-        throw new FormatException(
-            Kind.JSON_SYNTAX, where, "no JSON value", "one", "nothing", "Fetch the file again");
+        throw new Place(where).refuse(Kind.JSON_SYNTAX, "no JSON value", "one", "nothing");
       }
       return node;
     } catch (JacksonException e) {
@@ -105,14 +104,9 @@ public final class StrictJson {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
     } catch (CharacterCodingException e) {
-      throw new FormatException(
-          Kind.ENCODING,
-          where,
-          "the text is not UTF-8",
-          "strict UTF-8",
-          "invalid bytes at offset " + bytes.position(),
-          "Convert the file to UTF-8 or fetch it again",
-          e);
+      throw new Place(where).refuse(
+          Kind.ENCODING, "the text is not UTF-8", "strict UTF-8",
+          "invalid bytes at offset " + bytes.position(), e);
     }
   }
 
@@ -125,14 +119,8 @@ public final class StrictJson {
     String reason = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
     String place = where + ":" + line;
     if (e instanceof StreamReadException && reason.startsWith("Duplicate")) {
-      return new FormatException(
-          Kind.DUPLICATE_KEY,
-          place,
-          "a key stands twice in one object",
-          "every key once",
-          reason,
-          "Fetch the file again; readers disagree on which value counts",
-          e);
+      return new Place(place).refuse(
+          Kind.DUPLICATE_KEY, "a key stands twice in one object", "every key once", reason, e);
     }
     Kind kind = e instanceof StreamConstraintsException ? Kind.TOO_LARGE : Kind.JSON_SYNTAX;
     return new FormatException(
@@ -161,23 +149,15 @@ public final class StrictJson {
   private static byte[] readBytes(Path file, long maxBytes) {
     try {
       if (!Files.isRegularFile(file)) {
-        throw new FormatException(
-            Kind.FILE_MISSING,
-            file.toString(),
-            "there is no such file",
-            "a regular file",
-            Files.exists(file) ? "something else" : "nothing",
-            "Check the path");
+        throw Place.of(file).refuse(
+            Kind.FILE_MISSING, "there is no such file", "a regular file",
+            Files.exists(file) ? "something else" : "nothing");
       }
       long size = Files.size(file);
       if (size > maxBytes) {
-        throw new FormatException(
-            Kind.TOO_LARGE,
-            file.toString(),
-            "the file is too large for what it is",
-            "at most " + maxBytes + " bytes",
-            size + " bytes",
-            "Check that it is the right file");
+        throw Place.of(file).refuse(
+            Kind.TOO_LARGE, "the file is too large for what it is", "at most " + maxBytes + " bytes",
+            size + " bytes");
       }
       byte[] bytes = Files.readAllBytes(file);
       LfsPointer.refuse(file, ByteBuffer.wrap(bytes, 0, Math.min(bytes.length, LfsPointer.LENGTH)));
@@ -188,14 +168,8 @@ public final class StrictJson {
   }
 
   static FormatException unreadable(Path file, IOException e) {
-    return new FormatException(
-        Kind.UNREADABLE,
-        file.toString(),
-        "the system cannot read it",
-        null,
-        e.toString(),
-        "Check that it exists and may be read",
-        e);
+    return Place.of(file).refuse(
+        Kind.UNREADABLE, "the system cannot read it", null, e.toString(), e);
   }
 
   private static JsonMapper mapper() {

@@ -17,7 +17,7 @@ import java.util.List;
  * and a direction v with vᵀ(C+λI)v ≤ 0 ends the solve. The residual that a monitor hears is the
  * largest of the systems.
  */
-public final class BlockConjugateGradient implements Solver {
+final class BlockConjugateGradient implements Solver {
   private static final double WORTHWHILE = 0.75;
 
   /** What is left of a vector, in roundings of it, where it counts as dependent on others. */

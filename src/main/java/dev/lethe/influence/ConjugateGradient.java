@@ -12,7 +12,7 @@ import dev.lethe.tensor.Tensor;
  * the end is the rounding of x and of one product. A direction v with vᵀ(C+λI)v ≤ 0 ends the solve with {@link StopReason#NEGATIVE_CURVATURE} and the
  * last iterate.
  */
-public final class ConjugateGradient implements Solver {
+final class ConjugateGradient implements Solver {
   private static final int RR = 0;
   private static final int VERIFIED = 1;
   private static final double WORTHWHILE = 0.75;

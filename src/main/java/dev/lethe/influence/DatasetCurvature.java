@@ -3,6 +3,7 @@ package dev.lethe.influence;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -264,10 +265,10 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
             Tensor part = scope.allocate(backend.vectorType(), v.dim(0), at.samples());
             backend.vectors().fill(part, 0);
             at.addPerSampleDots(v, part);
-            spread(HostValues.download(backend, part), at.samples(), values, starts[batch]);
+            spread(HostTensors.doubles(backend, part), at.samples(), values, starts[batch]);
           }
         });
-    HostValues.upload(backend, values, dots);
+    HostTensors.upload(backend, values, dots);
   }
 
   /** Copies rows of {@code width} into rows of n, from column {@code first}. */
@@ -279,7 +280,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
 
   @Override
   public void addFactorCombination(Tensor weights, Tensor out) {
-    double[] all = HostValues.download(backend, weights);
+    double[] all = HostTensors.doubles(backend, weights);
     int k = Math.toIntExact(weights.dim(0));
     overBatches(
         (batch, at) -> {
@@ -290,7 +291,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
           }
           try (Scope scope = backend.openScope("factor weights")) {
             Tensor part = scope.allocate(backend.vectorType(), k, at.samples());
-            HostValues.upload(backend, values, part);
+            HostTensors.upload(backend, values, part);
             at.addWeightedGradient(part, 1, out);
           }
         });

@@ -9,6 +9,7 @@ import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -132,7 +133,7 @@ public final class DatasetLoss {
             Tensor part = scope.allocate(backend().vectorType(), k, at.samples());
             backend().vectors().fill(part, 0);
             at.addPerSampleDots(v, part);
-            double[] values = HostValues.download(backend(), part);
+            double[] values = HostTensors.doubles(backend(), part);
             for (int j = 0; j < k; j++) {
               System.arraycopy(values, j * at.samples(), dots[j], first, at.samples());
             }

@@ -2,6 +2,7 @@ package dev.lethe.influence;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.function.UnaryOperator;
@@ -16,7 +17,7 @@ import java.util.function.UnaryOperator;
  * <p>While the matrix is built, the monitor's iteration counts its rows and the residual is NaN. A direct
  * solve keeps no state to resume from.
  */
-public final class Direct implements Solver {
+final class Direct implements Solver {
   private static final int CHUNK = 16;
   private static final int REFINEMENTS = 4;
 
@@ -114,7 +115,7 @@ public final class Direct implements Solver {
         for (int i = 0; i < k; i++) {
           ones[i * n + first + i] = 1;
         }
-        HostValues.upload(backend, ones, unit);
+        HostTensors.upload(backend, ones, unit);
         s.products(unit, out);
         download(backend, out, matrix, first);
         scope.release(unit);
@@ -127,7 +128,7 @@ public final class Direct implements Solver {
     DenseMatrix factor = new DenseMatrix(matrix);
     Tensor x = s.scratch();
     return b -> {
-      HostValues.upload(backend, factor.solve(HostValues.download(backend, b)), x);
+      HostTensors.upload(backend, factor.solve(HostTensors.doubles(backend, b)), x);
       return x;
     };
   }
@@ -171,7 +172,7 @@ public final class Direct implements Solver {
     try (Scope scope = backend.openScope("woodbury")) {
       Tensor dots = scope.allocate(backend.vectorType(), 1, c.factorRows());
       c.factorDots(b.reshape(1, b.elements()), dots);
-      HostValues.upload(backend, factor.solve(HostValues.download(backend, dots)), dots);
+      HostTensors.upload(backend, factor.solve(HostTensors.doubles(backend, dots)), dots);
       s.fill(x, 0);
       c.addFactorCombination(dots, x.reshape(1, x.elements()));
       s.axpby(1, b, -1, x);
@@ -186,7 +187,7 @@ public final class Direct implements Solver {
 
   private static void download(Backend backend, Tensor rows, double[][] matrix, int first) {
     for (int i = 0; i < rows.dim(0); i++) {
-      matrix[first + i] = HostValues.download(backend, rows.row(i));
+      matrix[first + i] = HostTensors.doubles(backend, rows.row(i));
     }
   }
 }

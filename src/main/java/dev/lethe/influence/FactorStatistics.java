@@ -5,6 +5,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.LoraLinear;
 import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.RowKernels;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -120,7 +121,7 @@ public final class FactorStatistics implements AutoCloseable {
     sums.forEach(
         (place, sum) -> {
           if (place.side != Side.INPUT || inputOf[place.layer] == place.layer) {
-            double[] values = HostValues.download(backend, sum);
+            double[] values = HostTensors.doubles(backend, sum);
             named.put(name(place.layer, place.side), Tensor.of(sum.shape(), values));
           }
         });

@@ -10,7 +10,7 @@ import dev.lethe.tensor.Tensor;
  * <p>Truncation is not neutral: J steps at rate α leave about the solution with the damping
  * enlarged by 1/(αJ), which {@link Solution#stop} reports.
  */
-public final class Lissa implements Solver {
+final class Lissa implements Solver {
   private static final int RATE = 0;
   private static final double HOPELESS = 1e3;
 

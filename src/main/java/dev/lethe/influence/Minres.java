@@ -10,7 +10,7 @@ import dev.lethe.tensor.Tensor;
  * Lanczos process restarts from it where it is not. Without damping, a right-hand side with a part
  * outside the range of C ends with {@link StopReason#STAGNATED} at a least-squares solution.
  */
-public final class Minres implements Solver {
+final class Minres implements Solver {
   private static final int BETA = 0;
   private static final int OLD_BETA = 1;
   private static final int DBAR = 2;

@@ -15,7 +15,7 @@ import dev.lethe.tensor.Tensor;
  * each mini-batch, and halves after a round that did not lower the best residual by three tenths. A
  * single batch has no noise: then this is gradient descent at the first rate, without averaging.
  */
-public final class StochasticQuadratic implements Solver {
+final class StochasticQuadratic implements Solver {
   private static final int RATE = 0;
   private static final int BEST = 1;
   private static final int ROUND = 2;

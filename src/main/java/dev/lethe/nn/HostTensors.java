@@ -5,39 +5,64 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 
-/** Small tensors on the Java heap, on their way to and from a backend. */
-final class HostTensors {
+/** Tensors and numbers on the Java heap, on their way to and from a backend. */
+public final class HostTensors {
   private HostTensors() {}
 
-  /** Zeros in F32 or F64. */
-  static Tensor zeros(DType dtype, Shape shape) {
-    int elements = Math.toIntExact(shape.elements());
-    return switch (dtype) {
-      case F32 -> Tensor.of(shape, new float[elements]);
-      case F64 -> Tensor.of(shape, new double[elements]);
-      default -> throw new IllegalArgumentException("host tensor in " + dtype);
-    };
+  /** Zeros in any format. */
+  public static Tensor zeros(DType type, Shape shape) {
+    int bytes = Math.toIntExact(shape.elements() * type.bytes());
+    MemorySegment memory =
+        switch (type.bytes()) {
+          case 8 -> MemorySegment.ofArray(new long[bytes / 8]);
+          case 4 -> MemorySegment.ofArray(new int[bytes / 4]);
+          default -> MemorySegment.ofArray(new byte[bytes]);
+        };
+    return Tensor.view(memory, type, shape);
+  }
+
+  /** Zeros (size) in any format. */
+  public static Tensor zeros(DType type, long size) {
+    return zeros(type, Shape.of(size));
+  }
+
+  /** A copy of a host tensor in its own format. */
+  public static Tensor copy(Tensor host) {
+    Tensor copy = zeros(host.dtype(), host.shape());
+    copy.copyFrom(host);
+    return copy;
   }
 
   /** A copy of a backend's tensor in the backend's vector format. */
-  static Tensor download(Backend backend, Tensor source) {
+  public static Tensor download(Backend backend, Tensor source) {
     Tensor host = zeros(backend.vectorType(), source.shape());
     backend.download(source, host);
     return host;
   }
 
-  /** A new I32 tensor of these numbers on a backend. */
-  static Tensor uploadIntegers(Backend backend, Scope owner, int... values) {
-    Tensor tensor = owner.allocate(DType.I32, values.length);
-    backend.upload(Tensor.of(Shape.of(values.length), values), tensor);
-    return tensor;
+  /** A copy of an adapter's parameters (P) in the backend's vector format. */
+  public static Tensor download(LoraAdapter adapter) {
+    return download(adapter.model().backend(), adapter.theta());
   }
 
-  /** The numbers of a backend's tensor. */
-  static double[] doubles(Backend backend, Tensor source) {
+  /** The numbers of a backend's tensor, in memory order. */
+  public static double[] doubles(Backend backend, Tensor source) {
     double[] values = new double[Math.toIntExact(source.elements())];
     backend.download(source, Tensor.of(source.shape(), values));
     return values;
+  }
+
+  /** Stores numbers in a tensor of the backend. */
+  public static void upload(Backend backend, double[] values, Tensor target) {
+    backend.upload(Tensor.of(target.shape(), values), target);
+  }
+
+  /** A new I32 tensor of these numbers on a backend. */
+  public static Tensor uploadIntegers(Backend backend, Scope owner, int... values) {
+    Tensor tensor = owner.allocate(DType.I32, values.length);
+    backend.upload(Tensor.of(Shape.of(values.length), values), tensor);
+    return tensor;
   }
 }

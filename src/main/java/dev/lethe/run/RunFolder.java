@@ -2,6 +2,7 @@ package dev.lethe.run;
 
 import dev.lethe.LetheException;
 import dev.lethe.format.OutputFolder;
+import dev.lethe.format.OutputName;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -11,26 +12,43 @@ import java.util.stream.Stream;
 
 /**
  * The result of a long run and the state of the run: a folder {@code NAME}, which appears whole at the end,
- * and {@code NAME.unfinished} beside it, which is there from the first saved state to the end.
+ * and {@code NAME.unfinished} beside it, which is there from the first saved state to the end. The run holds the name
+ * until it is closed.
  */
-public final class RunFolder {
+public final class RunFolder implements AutoCloseable {
+  private final OutputName name;
   private final Path target;
   private final Path state;
 
-  private RunFolder(Path target, Path state) {
+  private RunFolder(OutputName name, Path target, Path state) {
+    this.name = name;
     this.target = target;
     this.state = state;
   }
 
   /**
-   * Starts a run, or takes up an interrupted one; writes nothing yet.
+   * Starts a run, or takes up an interrupted one; takes the name and writes nothing else yet.
    *
    * @param target the folder of the result, which must not exist
    * @param resume whether to go on where a run with the same target stopped
    */
   public static RunFolder open(Path target, boolean resume) {
     Path absolute = target.toAbsolutePath().normalize();
-    OutputFolder.refuseExisting(absolute);
+    OutputName name = OutputName.take(absolute);
+    boolean opened = false;
+    try {
+      Path state = state(target, resume);
+      opened = true;
+      return new RunFolder(name, absolute, state);
+    } finally {
+      if (!opened) {
+        name.close();
+      }
+    }
+  }
+
+  /** The state's folder, there where a run is resumed and nowhere else. */
+  private static Path state(Path target, boolean resume) {
     Path state = target.resolveSibling(target.getFileName() + ".unfinished");
     boolean exists = Files.exists(state);
     if (exists && !resume) {
@@ -47,9 +65,9 @@ public final class RunFolder {
           "there is no unfinished run to resume",
           "the state that an interrupted run left",
           "nothing",
-          "Leave --resume away, or name the output of the interrupted run.");
+          "Omit --resume, or name the output of the interrupted run.");
     }
-    return new RunFolder(absolute, state);
+    return state;
   }
 
   /** Where the work saves its state; made by whoever saves. */
@@ -84,5 +102,11 @@ public final class RunFolder {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** Gives the name back. */
+  @Override
+  public void close() {
+    name.close();
   }
 }

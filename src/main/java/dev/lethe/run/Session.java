@@ -19,6 +19,8 @@ import dev.lethe.nn.TransformerSpec;
 import dev.lethe.text.HfTokenizer;
 import dev.lethe.text.PromptTemplate;
 import dev.lethe.text.Tokenizer;
+import dev.lethe.unlearn.Certificate;
+import dev.lethe.unlearn.UnlearnRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -189,6 +191,25 @@ public final class Session implements AutoCloseable {
   public List<Sample> samples(Path file, Reading reading) {
     List<Row> rows = DatasetReader.read(file, reading.fields);
     return encoder(rows, reading).encode(rows, file.toString());
+  }
+
+  /** A data set whose rows must have ids, each that of the row that it replaces. */
+  public List<Sample> replacements(Path file, Reading reading) {
+    List<Row> rows = DatasetReader.readNamed(file, reading.fields);
+    return encoder(rows, reading).encode(rows, file.toString());
+  }
+
+  /**
+   * Does what {@code lethe unlearn} does without further options: {@link Unlearning} chooses the method by what the
+   * adapter's training left, and writes the new adapter with its step and its certificate.
+   *
+   * @param adapterDir the folder of the adapter that should forget
+   * @param request of rows that {@link #samples(Path)} read
+   * @param out the folder of the new adapter, which must not exist
+   * @return the certificate
+   */
+  public Certificate unlearn(Path adapterDir, UnlearnRequest request, Path out) {
+    return new Unlearning(this, adapterDir, request).write(out);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.replay.AveragedStep;
 import dev.lethe.replay.RowChange;
 import dev.lethe.tensor.Scope;
@@ -49,7 +50,7 @@ public final class AveragedUnlearner implements Unlearner {
   /** From the states that training left. */
   public static AveragedUnlearner of(
       UnlearnTask task, TrainOptions options, SavedStates.Reader saved) {
-    TrainingPlan plan = TrainingPlan.of(task.data(), options);
+    TrainingPlan plan = TrainingPlan.of(task.request().data(), options);
     return new AveragedUnlearner(
         task, plan, options, sink -> saved.steps().forEach(k -> sink.accept(saved.state(k))));
   }
@@ -96,15 +97,15 @@ public final class AveragedUnlearner implements Unlearner {
     List<StoredState> all = new ArrayList<>();
     states.forEach(state -> all.add(copied(state)));
     List<RowChange> changes =
-        task.split().effective().stream()
+        task.request().effective().stream()
             .map(change -> RowChange.of(change.original(), change.replacement()))
             .toList();
     try (AveragedStep step =
         new AveragedStep(
             task.model(),
-            task.split().target(),
+            task.request().target(),
             changes,
-            task.split().rows(),
+            task.request().rows(),
             task.measuring().limits())) {
       double rates = add(step, all, monitor, watch);
       monitor.onPhase("solve", 0);
@@ -173,7 +174,7 @@ public final class AveragedUnlearner implements Unlearner {
       Arrays.fill(root, 1);
       return root;
     }
-    double[] v = HostVectors.download(backend, vector(state, SECOND, scope)).toDoubles();
+    double[] v = HostTensors.download(backend, vector(state, SECOND, scope)).toDoubles();
     double correction = 1 - Math.pow(options.beta2(), state.step());
     for (int i = 0; i < root.length; i++) {
       root[i] = Math.sqrt(v[i] / correction) + options.epsilon();
@@ -183,7 +184,7 @@ public final class AveragedUnlearner implements Unlearner {
 
   private static StoredState copied(StoredState state) {
     Map<String, Tensor> vectors = new HashMap<>();
-    state.vectors().forEach((name, tensor) -> vectors.put(name, HostVectors.copy(tensor)));
+    state.vectors().forEach((name, tensor) -> vectors.put(name, HostTensors.copy(tensor)));
     return new StoredState(state.step(), vectors, state.where());
   }
 

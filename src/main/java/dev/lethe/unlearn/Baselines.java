@@ -24,17 +24,17 @@ public final class Baselines {
 
   /** The original adapter: what a method must at least beat. */
   public static UnlearningMethod nothing() {
-    return new Method("do nothing", (model, split) -> model.adapter().copy());
+    return new Method("do nothing", (model, request) -> model.adapter().copy());
   }
 
   /** Training again on the corrected data from the same seed: the oracle. */
   public static UnlearningMethod retrain(TrainOptions options, long adapterSeed) {
     return new Method(
         "retrain",
-        (model, split) -> {
+        (model, request) -> {
           LoraAdapter fresh =
               LoraAdapter.create(model.adapter().config(), model.model(), adapterSeed);
-          return trained(model, fresh, split, options);
+          return trained(model, fresh, request, options);
         });
   }
 
@@ -42,7 +42,7 @@ public final class Baselines {
   public static UnlearningMethod fineTune(TrainOptions options) {
     return new Method(
         "fine-tune",
-        (model, split) -> trained(model, model.adapter().copy(), split, options));
+        (model, request) -> trained(model, model.adapter().copy(), request, options));
   }
 
   /**
@@ -55,10 +55,10 @@ public final class Baselines {
       int steps, double learningRate, int batchSize, long seed) {
     return new Method(
         "gradient difference",
-        (model, split) -> {
+        (model, request) -> {
           LoraAdapter adapter = model.adapter().copy();
           try {
-            new GradientDifference(model, split, batchSize, seed)
+            new GradientDifference(model, request, batchSize, seed)
                 .run(adapter.theta(), steps, learningRate);
             return adapter;
           } catch (RuntimeException | Error e) {
@@ -69,11 +69,11 @@ public final class Baselines {
   }
 
   private static LoraAdapter trained(
-      AdaptedModel model, LoraAdapter adapter, DataSplit split, TrainOptions options) {
+      AdaptedModel model, LoraAdapter adapter, UnlearnRequest request, TrainOptions options) {
     try {
       new Trainer(
               model.with(adapter),
-              split.target(),
+              request.target(),
               options,
               TrainListener.NONE)
           .run(null, false);
@@ -87,14 +87,14 @@ public final class Baselines {
   /** Something with a name. */
   private record Method(String name, Body body) implements UnlearningMethod {
     @Override
-    public LoraAdapter apply(AdaptedModel model, DataSplit split) {
-      return body.apply(model, split);
+    public LoraAdapter apply(AdaptedModel model, UnlearnRequest request) {
+      return body.apply(model, request);
     }
   }
 
   @FunctionalInterface
   private interface Body {
-    LoraAdapter apply(AdaptedModel model, DataSplit split);
+    LoraAdapter apply(AdaptedModel model, UnlearnRequest request);
   }
 
   /** The steps of gradient difference. */
@@ -106,11 +106,11 @@ public final class Baselines {
     private final int batchSize;
     private final SplittableRandom random;
 
-    GradientDifference(AdaptedModel model, DataSplit split, int batchSize, long seed) {
+    GradientDifference(AdaptedModel model, UnlearnRequest request, int batchSize, long seed) {
       this.model = model;
       this.backend = model.backend();
-      this.forget = split.forgotten();
-      this.keep = split.target();
+      this.forget = request.forgotten();
+      this.keep = request.target();
       this.batchSize = batchSize;
       this.random = new SplittableRandom(seed);
       if (forget.isEmpty()) {

@@ -27,11 +27,11 @@ final class CertificateParts {
         backend.vectorType().name());
   }
 
-  static Asked asked(DataSplit split) {
-    List<Row> rows = split.changes().stream().map(CertificateParts::row).toList();
-    int replaced = split.replacements().size();
+  static Asked asked(UnlearnRequest request) {
+    List<Row> rows = request.changes().stream().map(CertificateParts::row).toList();
+    int replaced = request.replacements().size();
     return new Asked(
-        split.rows(), rows.size() - replaced, replaced, split.retained().size(), rows);
+        request.rows(), rows.size() - replaced, replaced, request.retained().size(), rows);
   }
 
   private static Row row(Change change) {

@@ -3,6 +3,7 @@ package dev.lethe.unlearn;
 import dev.lethe.LetheException;
 import dev.lethe.format.OutputFolder;
 import dev.lethe.format.SafeTensors;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.Certificate.OuterStep;
 import java.io.IOException;
@@ -93,12 +94,12 @@ final class Checkpoint {
       Map<String, Tensor> solver = new HashMap<>();
       for (String name : tensors.names()) {
         if (name.startsWith(SOLVER)) {
-          solver.put(name.substring(SOLVER.length()), HostVectors.copy(tensors.get(name)));
+          solver.put(name.substring(SOLVER.length()), HostTensors.copy(tensors.get(name)));
         }
       }
       return new State(
           Integer.parseInt(metadata.get("outer_step")),
-          HostVectors.copy(tensors.get(THETA)),
+          HostTensors.copy(tensors.get(THETA)),
           List.of(JSON.readValue(metadata.get("done"), OuterStep[].class)),
           solver,
           Double.parseDouble(metadata.get("seconds")));

@@ -35,12 +35,12 @@ final class ClosureEstimate {
             .map(m -> new Point(m.step() + 1L, m.rows(), m.error(), m.cosine(), m.corrected()))
             .toList();
     ReplayError error = new ReplayError(task.model(), task.measuring().limits(), outcome);
-    return new Closure(closed(error, task.split().forgotten()), closed(error, retained()), points);
+    return new Closure(closed(error, task.request().forgotten()), closed(error, retained()), points);
   }
 
   /** Rows that the estimate runs forward. */
   int rows() {
-    return task.split().changes().size() + retained().size();
+    return task.request().changes().size() + retained().size();
   }
 
   private static Double closed(ReplayError error, List<Sample> rows) {
@@ -48,7 +48,7 @@ final class ClosureEstimate {
   }
 
   private List<Sample> retained() {
-    List<Sample> all = task.split().retained();
+    List<Sample> all = task.request().retained();
     long seed = task.measuring().seed();
     return IntStream.range(0, all.size())
         .boxed()

@@ -2,7 +2,6 @@ package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.data.Sample;
 import dev.lethe.influence.DampingSweep;
 import dev.lethe.influence.CurvatureOperator;
 import dev.lethe.influence.LinearProblem;
@@ -10,6 +9,7 @@ import dev.lethe.influence.Solution;
 import dev.lethe.influence.SolverMonitor;
 import dev.lethe.influence.StopReason;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -18,28 +18,25 @@ import java.util.List;
 /** Makes a {@link DampingTable} of a request. */
 final class DampingRun {
   private final AdaptedModel model;
-  private final List<Sample> data;
+  private final UnlearnRequest request;
   private final EraserOptions options;
   private final EraserMonitor monitor;
   private final Backend backend;
-  private final DataSplit split;
 
   DampingRun(
       AdaptedModel model,
-      List<Sample> data,
       UnlearnRequest request,
       EraserOptions options,
       EraserMonitor monitor) {
     this.model = model;
-    this.data = data;
+    this.request = request;
     this.options = options;
     this.monitor = monitor;
     this.backend = model.backend();
-    this.split = request.split(data);
   }
 
   DampingTable run(List<Double> dampings) {
-    if (split.effective().isEmpty()) {
+    if (request.effective().isEmpty()) {
       throw new LetheException(
           "damping sweep", "the request changes nothing", "rows to forget or to replace", "none",
           "Name rows with --forget or --replace.");
@@ -49,9 +46,9 @@ final class DampingRun {
     try (Scope scope = backend.openScope("damping sweep")) {
       Tensor b = scope.allocate(backend.vectorType(), model.layout().size());
       phase("gradients of the request");
-      Objectives objectives = new Objectives(model, split, List.of(), options.measuring(), done -> {});
+      Objectives objectives = new Objectives(model, request, List.of(), options.measuring(), done -> {});
       objectives.request(theta, b);
-      DrawnRows rows = DrawnRows.ofCurvature(data, split, options);
+      DrawnRows rows = DrawnRows.ofCurvature(request, options);
       phase("curvature");
       try (CurvatureOperator curvature =
           rows.curvature(model, theta, options, options.memory())) {
@@ -60,8 +57,8 @@ final class DampingRun {
             new LinearProblem(backend, curvature, options.weightDecay(), b, scope);
         List<DampingSweep.Row> found =
             DampingSweep.solve(problem, dampings, options.solving(), new Watch());
-        Tensor before = HostVectors.download(backend, theta);
-        double perRow = (double) split.rows() / split.effective().size();
+        Tensor before = HostTensors.download(backend, theta);
+        double perRow = (double) request.rows() / request.effective().size();
         List<DampingTable.Line> lines = new ArrayList<>();
         for (DampingSweep.Row row : found) {
           if (row.solution().reason() == StopReason.INTERRUPTED) {
@@ -77,8 +74,8 @@ final class DampingRun {
 
   private DampingTable.Line line(DampingSweep.Row row, Tensor before, double perRow) {
     Solution solution = row.solution();
-    Tensor delta = HostVectors.download(backend, solution.x());
-    Tensor after = HostVectors.copy(before);
+    Tensor delta = HostTensors.download(backend, solution.x());
+    Tensor after = HostTensors.copy(before);
     for (long i = 0; i < after.elements(); i++) {
       after.set(i, after.get(i) + delta.get(i));
     }

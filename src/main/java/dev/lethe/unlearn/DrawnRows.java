@@ -23,18 +23,18 @@ import java.util.SplittableRandom;
 record DrawnRows(List<Sample> samples, double divisor, List<Sample> left) {
 
   /** The rows of the curvature. */
-  static DrawnRows ofCurvature(List<Sample> data, DataSplit split, EraserOptions options) {
-    List<Sample> all = options.curvatureData() == CurvatureData.TARGET ? split.target() : data;
+  static DrawnRows ofCurvature(UnlearnRequest request, EraserOptions options) {
+    List<Sample> all = options.curvatureData() == CurvatureData.TARGET ? request.target() : request.data();
     int wanted = options.curvatureRows() == 0 ? all.size() : options.curvatureRows();
-    return of(all, wanted, split.rows(), options.solving().seed());
+    return of(all, wanted, request.rows(), options.solving().seed());
   }
 
   /**
    * The target rows that the certificate measures. They are drawn independently of the curvature's,
    * which the step fits better than others.
    */
-  static DrawnRows ofCertificate(DataSplit split, Measuring measuring) {
-    return of(split.target(), measuring.rows(), split.rows(), measuring.seed() + 1);
+  static DrawnRows ofCertificate(UnlearnRequest request, Measuring measuring) {
+    return of(request.target(), measuring.rows(), request.rows(), measuring.seed() + 1);
   }
 
   private static DrawnRows of(List<Sample> all, int wanted, double rows, long seed) {

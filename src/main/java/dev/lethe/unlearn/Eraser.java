@@ -6,7 +6,6 @@ import dev.lethe.influence.Curvature;
 import dev.lethe.influence.MemoryBudget;
 import dev.lethe.influence.SolverOptions;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
@@ -37,7 +36,6 @@ public final class Eraser implements Unlearner {
   public static final int DEFAULT_ITERATIONS = 200;
 
   private final AdaptedModel model;
-  private final List<Sample> data;
   private final UnlearnRequest request;
   private final EraserOptions options;
   private final List<Sample> heldOut;
@@ -46,24 +44,23 @@ public final class Eraser implements Unlearner {
   private final TrainingRecord record;
   private final RequestDamping requestDamping;
 
-  private Eraser(Builder builder, EraserOptions options) {
+  private Eraser(Builder builder, RequestDamping requestDamping, EraserOptions options) {
     this.model = builder.model;
-    this.data = List.copyOf(builder.data);
     this.request = builder.request;
     this.options = options;
     this.heldOut = List.copyOf(builder.heldOut);
     this.partial = builder.partial;
     this.resume = builder.resume;
-    this.record = builder.record;
-    this.requestDamping = builder.requestDamping;
+    this.record = builder.rule.record();
+    this.requestDamping = requestDamping;
   }
 
   /**
-   * @param model with the adapter that shall forget
-   * @param data all rows that the adapter was trained on
+   * @param model with the adapter that should forget
+   * @param request what, and all rows that the adapter was trained on
    */
-  public static Builder builder(AdaptedModel model, List<Sample> data, UnlearnRequest request) {
-    return new Builder(model, data, request);
+  public static Builder builder(AdaptedModel model, UnlearnRequest request) {
+    return new Builder(model, request);
   }
 
   /** What will be done. */
@@ -88,8 +85,8 @@ public final class Eraser implements Unlearner {
       }
     }
     EraserRun run =
-        new EraserRun(model, data, request, options, heldOut, monitor, checkpoint, resume);
-    return run.run(new CertificateMaker(model, data, request, record), requestDamping);
+        new EraserRun(model, request, options, heldOut, monitor, checkpoint, resume);
+    return run.run(requestDamping, record);
   }
 
   /**
@@ -100,14 +97,14 @@ public final class Eraser implements Unlearner {
    * @throws UnlearnInterrupted where the monitor asked for it
    */
   public DampingTable sweep(List<Double> dampings, EraserMonitor monitor) {
-    return new DampingRun(model, data, request, options, monitor).run(dampings);
+    return new DampingRun(model, request, options, monitor).run(dampings);
   }
 
   private Map<String, String> identity() {
     return Map.of(
         "model", model.model().sha256(),
         "adapter", model.adapter().sha256(),
-        "data", TrainingRecord.dataSha256(data),
+        "data", TrainingRecord.dataSha256(request.data()),
         "request", request.sha256(),
         "options", options.identity(),
         "backend", model.backend().name() + " " + model.backend().vectorType());
@@ -116,16 +113,15 @@ public final class Eraser implements Unlearner {
   /** Collects what is not at its default. */
   public static final class Builder {
     private final AdaptedModel model;
-    private final List<Sample> data;
-    private final UnlearnRequest request;
+      private final UnlearnRequest request;
     private Curvature curvature = Curvature.GGN;
     private CurvatureData curvatureData = CurvatureData.TARGET;
     private int curvatureRows;
     private String solver = "cg";
     private Double damping;
     private Double weightDecay;
-    private TrainingRecord record;
-    private RequestDamping requestDamping;
+    private boolean automatic;
+    private DampingRule rule = DampingRule.UNKNOWN;
     private double tolerance = DEFAULT_TOLERANCE;
     private int maxIterations = DEFAULT_ITERATIONS;
     private long seed;
@@ -138,12 +134,11 @@ public final class Eraser implements Unlearner {
     private Path partial;
     private boolean resume;
 
-    private Builder(AdaptedModel model, List<Sample> data, UnlearnRequest request) {
+    private Builder(AdaptedModel model, UnlearnRequest request) {
       if (model.adapter() == null) {
         throw new IllegalArgumentException("a bare model has nothing to unlearn");
       }
       this.model = model;
-      this.data = data;
       this.request = request;
       this.memory = MemoryBudget.automatic(model.backend());
     }
@@ -173,9 +168,8 @@ public final class Eraser implements Unlearner {
     }
 
     /**
-     * λ. By default what the training record says, see {@link #trainingRecord}, and without a
-     * record {@value #DEFAULT_DAMPING}, which is much for an adapter at a minimum and safe for one
-     * far from it.
+     * λ. By default what {@link DampingRule} chooses by {@link #trainedIn}, and {@value #DEFAULT_DAMPING} where
+     * nothing is known of the training: much for an adapter at a minimum, and safe for one far from it.
      */
     public Builder damping(double value) {
       this.damping = value;
@@ -183,31 +177,32 @@ public final class Eraser implements Unlearner {
     }
 
     /**
-     * wd of a training objective with the term ½·wd·‖θ‖². By default the training record's where
-     * the optimiser was SGD, otherwise 0: the decay of AdamW is no such term.
+     * wd of a training objective with the term ½·wd·‖θ‖². By default what {@link DampingRule} chooses by {@link
+     * #trainedIn}, otherwise 0.
      */
     public Builder weightDecay(double value) {
       this.weightDecay = value;
       return this;
     }
 
-    /** As the other, where AdamW's vectors are not at hand. */
-    public Builder trainingRecord(TrainingRecord value) {
-      return trainingRecord(value, null);
+    /** λ as the training record says, also for an adapter at a minimum of its objective. */
+    public Builder automaticDamping() {
+      this.automatic = true;
+      return this;
     }
 
     /**
-     * The record of the adapter's training: defaults come from it, and what does not agree with it
-     * is a warning. λ is √v̂ of AdamW, averaged over the parameters with the weights b² of the
-     * request, over the sum of the learning rates; without AdamW's vectors it is {@link
-     * TrainingRecord#autoDamping}.
-     *
-     * @param adapterDir the adapter's folder, where AdamW's vectors lie; null where there is none
+     * The folder that the adapter was read from, and what its training left there: λ and wd follow from it, see {@link
+     * DampingRule}, and what does not agree with it is a warning. Nothing is known of the training by default.
      */
-    public Builder trainingRecord(TrainingRecord value, Path adapterDir) {
-      this.record = value;
-      this.requestDamping =
-          adapterDir == null ? null : RequestDamping.read(adapterDir, value, model.layout());
+    public Builder trainedIn(Path adapterDir) {
+      this.rule = DampingRule.forAdapter(adapterDir);
+      return this;
+    }
+
+    /** As {@link #trainedIn} for an adapter in memory, where AdamW's vectors are not at hand. */
+    public Builder trainingRecord(TrainingRecord value) {
+      this.rule = DampingRule.of(value);
       return this;
     }
 
@@ -281,25 +276,15 @@ public final class Eraser implements Unlearner {
 
     /** Checks the options. */
     public Eraser build() {
-      boolean trained = record != null;
-      String chosenBy = "default";
-      double chosen = DEFAULT_DAMPING;
-      if (damping != null) {
-        chosenBy = "given";
-        chosen = damping;
-      } else if (trained && requestDamping != null) {
-        chosenBy = EraserOptions.BY_REQUEST;
-        chosen = record.autoDamping();
-      } else if (trained) {
-        chosenBy = "auto, from the training record";
-        chosen = record.autoDamping();
-      }
-      double decay = trained && record.optimizer() == OptimizerKind.SGD ? record.weightDecay() : 0;
+      DampingRule.Chosen chosen =
+          automatic ? rule.automatic(weightDecay) : rule.choose(damping, weightDecay);
+      RequestDamping byRequest = rule.byRequest(chosen, model.layout());
       return new Eraser(
           this,
+          byRequest,
           new EraserOptions(
-              curvature, curvatureData, curvatureRows, solver, chosen, chosenBy,
-              weightDecay == null ? decay : weightDecay,
+              curvature, curvatureData, curvatureRows, solver, chosen.damping(),
+              byRequest == null ? chosen.from() : DampingRule.BY_REQUEST, chosen.weightDecay(),
               SolverOptions.of(tolerance, maxIterations, seed), outerSteps, outerTarget,
               certificateRows, limits, memory));
     }

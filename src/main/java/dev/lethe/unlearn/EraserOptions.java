@@ -45,9 +45,6 @@ public record EraserOptions(
   /** As many rows as there are. */
   public static final int ALL_ROWS = Integer.MAX_VALUE;
 
-  /** Who chose a damping that waits for the request's right-hand side. */
-  static final String BY_REQUEST = "auto, from the training record and the request";
-
   /** Which rows the curvature is a mean over. */
   public enum CurvatureData {
     /** The rows as they should have been: a Newton step. */
@@ -83,6 +80,11 @@ public record EraserOptions(
   /** All solvers by name: those of {@link Solvers}, and {@value ReleasedLlmEraser#NAME}. */
   public static List<String> solvers() {
     return Stream.concat(Solvers.names().stream(), Stream.of(ReleasedLlmEraser.NAME)).toList();
+  }
+
+  /** Whether the procedure is that of the code released with LLMEraser. */
+  boolean released() {
+    return solver.equals(ReleasedLlmEraser.NAME);
   }
 
   /** What the certificate measures. */

@@ -13,9 +13,12 @@ import dev.lethe.influence.Solver;
 import dev.lethe.influence.Solvers;
 import dev.lethe.influence.StopReason;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.train.TrainingRecord;
+import dev.lethe.unlearn.Certificate.Gradients;
 import dev.lethe.unlearn.Certificate.OuterStep;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
 import java.nio.file.Path;
@@ -28,7 +31,6 @@ import java.util.Map;
  */
 final class EraserRun {
   private final AdaptedModel model;
-  private final List<Sample> data;
   private final UnlearnRequest request;
   private EraserOptions options;
   private final List<Sample> heldOut;
@@ -37,14 +39,12 @@ final class EraserRun {
   private final boolean resume;
   private final Backend backend;
   private final Vectors vectors;
-  private final DataSplit split;
   private final Stopwatch watch = new Stopwatch();
   private final List<OuterStep> steps = new ArrayList<>();
 
   /** The checkpoint is null where no state is kept. */
   EraserRun(
       AdaptedModel model,
-      List<Sample> data,
       UnlearnRequest request,
       EraserOptions options,
       List<Sample> heldOut,
@@ -52,7 +52,6 @@ final class EraserRun {
       Checkpoint checkpoint,
       boolean resume) {
     this.model = model;
-    this.data = data;
     this.request = request;
     this.options = options;
     this.heldOut = heldOut;
@@ -61,25 +60,25 @@ final class EraserRun {
     this.resume = resume;
     this.backend = model.backend();
     this.vectors = backend.vectors();
-    this.split = request.split(data);
   }
 
-  /** The request's damping is null where the options' own is to be taken. */
-  UnlearnResult run(CertificateMaker page, RequestDamping damping) {
+  /**
+   * Does it.
+   *
+   * @param damping the request's own; null where the options' is to be taken
+   * @param record of the adapter's training, for the certificate; null where there is none
+   */
+  UnlearnResult run(RequestDamping damping, TrainingRecord record) {
     LoraAdapter adapter = model.adapter().copy();
+    boolean changes = !request.effective().isEmpty();
     boolean done = false;
     try (Scope scope = backend.openScope("unlearn")) {
-      ExactStep step;
-      if (split.effective().isEmpty()) {
-        step = ExactStep.none(HostVectors.of(adapter));
-      } else {
-        step = unlearn(adapter, scope, page, damping);
-      }
-      Certificate certificate = page.make(adapter, options, steps, watch);
+      EraserFindings found = changes ? unlearn(adapter, scope, damping) : nothing(adapter);
+      Certificate certificate =
+          EraserCertificate.of(model, adapter, request, found, record, watch);
       done = true;
       Path state = checkpoint == null ? null : checkpoint.written();
-      return new UnlearnResult(
-          adapter, step, !split.effective().isEmpty(), certificate, List.of(), state);
+      return new UnlearnResult(adapter, found.step(), changes, certificate, List.of(), state);
     } finally {
       if (!done) {
         adapter.close();
@@ -87,10 +86,14 @@ final class EraserRun {
     }
   }
 
-  private ExactStep unlearn(
-      LoraAdapter adapter, Scope scope, CertificateMaker page, RequestDamping damping) {
+  private EraserFindings nothing(LoraAdapter adapter) {
+    return new EraserFindings(
+        options, 0, List.of(), Measurements.NONE, ExactStep.none(HostTensors.download(adapter)));
+  }
+
+  private EraserFindings unlearn(LoraAdapter adapter, Scope scope, RequestDamping damping) {
     Tensor theta = adapter.theta();
-    Objectives objectives = new Objectives(model, split, heldOut, options.measuring(), this::rowsDone);
+    Objectives objectives = new Objectives(model, request, heldOut, options.measuring(), this::rowsDone);
     Tensor b = vector(scope);
     Tensor g = vector(scope);
     Tensor trained = vector(scope);
@@ -102,28 +105,35 @@ final class EraserRun {
               objectives.request(theta, b);
               return objectives.targetGradient(theta, g);
             });
-    if (options.dampingFrom().equals(EraserOptions.BY_REQUEST)) {
-      options = options.withDamping(damping.of(HostVectors.download(backend, b)));
+    if (damping != null) {
+      options = options.withDamping(damping.of(HostTensors.download(backend, b)));
     }
     vectors.copy(g, trained);
     vectors.axpy(1, b, trained);
-    page.before(
-        measured(trained),
-        measured(g),
-        vectors.norm(b),
-        objectives,
-        watch.evaluation(() -> objectives.means(theta, targetLosses)));
+    Before before =
+        new Before(
+            measured(trained),
+            measured(g),
+            vectors.norm(b),
+            watch.evaluation(() -> objectives.means(theta, targetLosses)));
     Tensor start = vector(scope);
     vectors.copy(theta, start);
-    if (options.solver().equals(ReleasedLlmEraser.NAME)) {
-      released(theta, page);
+    DrawnRows rowsOfCurvature = DrawnRows.ofCurvature(request, options);
+    if (options.released()) {
+      released(theta);
     } else {
-      outerSteps(theta, new Directions(b, g, trained), objectives, scope);
+      outerSteps(theta, new Directions(b, g, trained), rowsOfCurvature, objectives, scope);
     }
-    return finish(start, theta, g, objectives, page);
+    requireFinite(theta);
+    Tensor after = HostTensors.download(backend, theta);
+    ExactStep step = ExactStep.between(HostTensors.download(backend, start), after);
+    backend.upload(after, theta);
+    Measurements measurements = measure(before, start, theta, g, objectives);
+    return new EraserFindings(options, rowsOfCurvature.samples().size(), steps, measurements, step);
   }
 
-  private void outerSteps(Tensor theta, Directions at, Objectives objectives, Scope scope) {
+  private void outerSteps(
+      Tensor theta, Directions at, DrawnRows rows, Objectives objectives, Scope scope) {
     Checkpoint.State state = resume && checkpoint != null ? checkpoint.load() : null;
     int first = 1;
     if (state != null) {
@@ -134,7 +144,7 @@ final class EraserRun {
     }
     for (int k = first; k <= options.outerSteps(); k++) {
       if (k > 1) {
-        phase("gradient of the target objective", split.target().size());
+        phase("gradient of the target objective", request.target().size());
         watch.gradients(() -> objectives.targetGradient(theta, at.g));
       }
       Double targetNorm = measured(at.g);
@@ -146,11 +156,10 @@ final class EraserRun {
               checkpoint,
               k,
               options.solving().maxIterations(),
-              HostVectors.download(backend, theta),
+              HostTensors.download(backend, theta),
               List.copyOf(steps),
               watch,
               solver);
-      DrawnRows rows = DrawnRows.ofCurvature(data, split, options);
       Solution solution = solve(theta, rhs, rows, scope, solve);
       Double elsewhere = residualOnOthers(theta, rhs, rows, solution.x());
       vectors.axpy(1, solution.x(), theta);
@@ -189,7 +198,8 @@ final class EraserRun {
   }
 
   /**
-   * ‖(C'+λI)Δ − b‖/‖b‖ with C' the curvature of as many other rows: what drawing rows costs. Null where all rows were taken.
+   * ‖(C'+λI)Δ − b‖/‖b‖ with C' the curvature of as many other rows: what drawing rows costs. Null where all rows were
+   * taken.
    */
   private Double residualOnOthers(Tensor theta, Tensor rhs, DrawnRows rows, Tensor step) {
     DrawnRows others = rows.others(options.solving().seed()).orElse(null);
@@ -221,16 +231,14 @@ final class EraserRun {
     return vector.reshape(1, vector.elements());
   }
 
-  private void released(Tensor theta, CertificateMaker page) {
+  private void released(Tensor theta) {
     phase("the released LLMEraser procedure", 0);
     ReleasedLlmEraser procedure =
-        new ReleasedLlmEraser(model, data, split, options.solving().seed());
-    page.released();
+        new ReleasedLlmEraser(model, request, options.solving().seed());
     steps.add(watch.products(() -> procedure.step(theta, monitor)));
   }
 
-  private ExactStep finish(
-      Tensor start, Tensor theta, Tensor g, Objectives objectives, CertificateMaker page) {
+  private void requireFinite(Tensor theta) {
     if (!vectors.allFinite(theta)) {
       throw new LetheException(
           "unlearning",
@@ -239,15 +247,23 @@ final class EraserRun {
           "NaN or infinity",
           "Use a larger damping, or the reference device.");
     }
-    Tensor after = HostVectors.download(backend, theta);
-    ExactStep step = ExactStep.between(HostVectors.download(backend, start), after);
-    backend.upload(after, theta);
+  }
+
+  private Measurements measure(
+      Before before, Tensor start, Tensor theta, Tensor g, Objectives objectives) {
     phase("losses after", objectives.targetRows());
     double[] targetLosses = watch.gradients(() -> objectives.targetGradient(theta, g));
     Objectives.Means means = watch.evaluation(() -> objectives.means(theta, targetLosses));
-    page.after(measured(g), objectives, means);
-    page.sizes(start, theta);
-    return step;
+    return new Measurements(
+        new Gradients(
+            (long) objectives.targetRows(),
+            before.trained,
+            before.target,
+            measured(g),
+            before.requested,
+            before.trained == null ? null : before.trained / before.requested),
+        objectives.losses(before.means, means),
+        CertificateParts.weights(model, start, theta));
   }
 
   /** The norm of a gradient that target rows are part of; null where none of them is measured. */
@@ -290,6 +306,17 @@ final class EraserRun {
   private Tensor vector(Scope scope) {
     return scope.allocate(backend.vectorType(), model.layout().size());
   }
+
+  /**
+   * What is measured before the step; norms of gradients that no target row is part of are null.
+   *
+   * @param trained norm of the trained objective's gradient
+   * @param target norm of the target objective's gradient
+   * @param requested norm of b
+   * @param means of the losses
+   */
+  private record Before(
+      Double trained, Double target, double requested, Objectives.Means means) {}
 
   /**
    * The vectors of a run.

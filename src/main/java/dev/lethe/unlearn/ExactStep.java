@@ -2,6 +2,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
 import dev.lethe.format.Sha256;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
@@ -30,7 +31,7 @@ public record ExactStep(
    * second is changed to what {@link #add} gives, which may differ from it in the last bit.
    */
   public static ExactStep between(Tensor before, Tensor after) {
-    Tensor delta = HostVectors.zeros(before.dtype(), before.elements());
+    Tensor delta = HostTensors.zeros(before.dtype(), before.elements());
     long[] index = new long[16];
     double[] value = new double[16];
     int places = 0;
@@ -60,7 +61,7 @@ public record ExactStep(
    * {@link #subtract} from them leads back exactly.
    */
   static ExactStep to(Tensor before, Tensor after) {
-    Tensor reached = HostVectors.copy(after);
+    Tensor reached = HostTensors.copy(after);
     ExactStep step = between(before, reached);
     long[] index = new long[Math.toIntExact(before.elements())];
     double[] value = new double[index.length];
@@ -82,7 +83,7 @@ public record ExactStep(
   /** The step that goes nowhere from the given host vector (P). */
   static ExactStep none(Tensor theta) {
     String hash = sha256(theta);
-    Tensor zero = HostVectors.zeros(theta.dtype(), theta.elements());
+    Tensor zero = HostTensors.zeros(theta.dtype(), theta.elements());
     return new ExactStep(zero, new long[0], new double[0], hash, hash);
   }
 

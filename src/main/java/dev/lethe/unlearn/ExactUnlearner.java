@@ -2,6 +2,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerReplay;
@@ -77,8 +78,8 @@ public final class ExactUnlearner implements Unlearner {
       }
       parts.add(
           dir -> result.record().withAdapter(adapter.sha256()).write(dir, result.optimizerState()));
-      Tensor before = HostVectors.of(task.model().adapter());
-      ExactStep step = ExactStep.to(before, HostVectors.of(adapter));
+      Tensor before = HostTensors.download(task.model().adapter());
+      ExactStep step = ExactStep.to(before, HostTensors.download(adapter));
       UnlearnResult unlearned =
           Outcomes.arrived(page, task, adapter, step, parts, monitor, watch);
       done = true;

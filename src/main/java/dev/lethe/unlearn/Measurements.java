@@ -9,10 +9,17 @@ import dev.lethe.unlearn.Certificate.Losses;
 import dev.lethe.unlearn.Certificate.Weights;
 import java.util.function.IntConsumer;
 
-/** What a certificate says of an adapter before and after a step that is not solved for. */
+/** What a certificate says of an adapter before and after a step. */
 record Measurements(Gradients gradients, Losses losses, Weights weights) {
+  /** Nothing was measured. */
+  static final Measurements NONE =
+      new Measurements(
+          new Gradients(null, null, null, null, null, null),
+          new Losses(null, null, null, null),
+          new Weights(null, null));
+
   /**
-   * Measures both adapters.
+   * Measures both adapters of a step that is not solved for.
    *
    * @param before (P)
    * @param after (P)
@@ -20,7 +27,7 @@ record Measurements(Gradients gradients, Losses losses, Weights weights) {
   static Measurements of(UnlearnTask task, Tensor before, Tensor after, IntConsumer rowsDone) {
     AdaptedModel model = task.model();
     Objectives objectives =
-        new Objectives(model, task.split(), task.heldOut(), task.measuring(), rowsDone);
+        new Objectives(model, task.request(), task.heldOut(), task.measuring(), rowsDone);
     At old = At.of(objectives, model.backend(), before);
     At changed = At.of(objectives, model.backend(), after);
     return new Measurements(

@@ -22,7 +22,7 @@ import java.util.stream.IntStream;
  */
 final class Objectives {
   private final Backend backend;
-  private final DataSplit split;
+  private final UnlearnRequest request;
   private final double rows;
   private final double weightDecay;
   private final DatasetLoss forgotten;
@@ -37,39 +37,39 @@ final class Objectives {
   /** While a gradient of the target objective is made, the rows done are counted. */
   Objectives(
       AdaptedModel model,
-      DataSplit split,
+      UnlearnRequest request,
       List<Sample> heldOutRows,
       Measuring measuring,
       IntConsumer targetRowsDone) {
     BatchLimits limits = measuring.limits();
     this.backend = model.backend();
-    this.split = split;
-    this.rows = split.rows();
+    this.request = request;
+    this.rows = request.rows();
     this.weightDecay = measuring.weightDecay();
-    this.forgotten = new DatasetLoss(model, split.forgotten(), limits);
+    this.forgotten = new DatasetLoss(model, request.forgotten(), limits);
     this.changed =
         new DatasetLoss(
-            model, split.effective().stream().map(Change::original).toList(), limits);
+            model, request.effective().stream().map(Change::original).toList(), limits);
     this.replacements =
         new DatasetLoss(
             model,
-            split.effective().stream()
+            request.effective().stream()
                 .filter(change -> change.replacement() != null)
                 .map(Change::replacement)
                 .toList(),
             limits);
-    this.newVersions = new DatasetLoss(model, split.replacements(), limits);
-    DrawnRows measured = DrawnRows.ofCertificate(split, measuring);
+    this.newVersions = new DatasetLoss(model, request.replacements(), limits);
+    DrawnRows measured = DrawnRows.ofCertificate(request, measuring);
     this.target = new DatasetLoss(model, measured.samples(), limits).watched(targetRowsDone);
     this.targetDivisor = measured.divisor();
-    this.retained = retained(split, measured.samples());
+    this.retained = retained(request, measured.samples());
     this.heldOut = new DatasetLoss(model, heldOutRows, limits);
   }
 
   /** The places of the rows that nobody asked to change. */
-  private static int[] retained(DataSplit split, List<Sample> rows) {
+  private static int[] retained(UnlearnRequest request, List<Sample> rows) {
     Set<String> replaced =
-        split.replacements().stream().map(Sample::id).collect(Collectors.toSet());
+        request.replacements().stream().map(Sample::id).collect(Collectors.toSet());
     return IntStream.range(0, rows.size())
         .filter(i -> !replaced.contains(rows.get(i).id()))
         .toArray();
@@ -115,8 +115,8 @@ final class Objectives {
   /** The certificate's page of losses. */
   Certificate.Losses losses(Means before, Means after) {
     return new Certificate.Losses(
-        pair(split.changes().size(), before.forgotten, after.forgotten),
-        pair(split.replacements().size(), before.replacements, after.replacements),
+        pair(request.changes().size(), before.forgotten, after.forgotten),
+        pair(request.replacements().size(), before.replacements, after.replacements),
         pair(retained.length, before.retained, after.retained),
         pair(heldOut.size(), before.heldOut, after.heldOut));
   }

@@ -3,6 +3,7 @@ package dev.lethe.unlearn;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -17,7 +18,7 @@ final class Outcomes {
     LoraAdapter adapter = model.adapter().copy();
     return new UnlearnResult(
         adapter,
-        ExactStep.none(HostVectors.of(adapter)),
+        ExactStep.none(HostTensors.download(adapter)),
         false,
         page.make(adapter, watch),
         List.of(),
@@ -44,8 +45,8 @@ final class Outcomes {
       backend.upload(difference, step);
       backend.vectors().axpy(1, step, adapter.theta());
       requireFinite(backend, adapter);
-      Tensor after = HostVectors.of(adapter);
-      ExactStep exact = ExactStep.between(HostVectors.of(task.model().adapter()), after);
+      Tensor after = HostTensors.download(adapter);
+      ExactStep exact = ExactStep.between(HostTensors.download(task.model().adapter()), after);
       backend.upload(after, adapter.theta());
       UnlearnResult result = arrived(page, task, adapter, exact, parts, monitor, watch);
       done = true;
@@ -71,7 +72,7 @@ final class Outcomes {
       EraserMonitor monitor,
       Stopwatch watch) {
     stopIfAsked(monitor);
-    monitor.onPhase("losses", task.measuring().rows() == 0 ? 0 : task.data().size());
+    monitor.onPhase("losses", task.measuring().rows() == 0 ? 0 : task.request().rows());
     page.measured(
         watch.evaluation(
             () ->

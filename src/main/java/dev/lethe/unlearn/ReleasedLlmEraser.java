@@ -38,14 +38,12 @@ final class ReleasedLlmEraser {
   private static final double EPSILON = 1e-8;
 
   private final AdaptedModel model;
-  private final List<Sample> data;
-  private final DataSplit split;
+  private final UnlearnRequest request;
   private final Random random;
 
-  ReleasedLlmEraser(AdaptedModel model, List<Sample> data, DataSplit split, long seed) {
+  ReleasedLlmEraser(AdaptedModel model, UnlearnRequest request, long seed) {
     this.model = model;
-    this.data = data;
-    this.split = split;
+    this.request = request;
     this.random = new Random(seed);
   }
 
@@ -55,8 +53,8 @@ final class ReleasedLlmEraser {
     Vectors vectors = backend.vectors();
     try (Scope scope = backend.openScope("released LLMEraser")) {
       Tensor b = filled(scope, 0);
-      addShuffledGradients(split.forgotten(), theta, 1.0 / data.size(), b);
-      addShuffledGradients(split.replacements(), theta, -1.0 / data.size(), b);
+      addShuffledGradients(request.forgotten(), theta, 1.0 / request.rows(), b);
+      addShuffledGradients(request.replacements(), theta, -1.0 / request.rows(), b);
       Tensor x = filled(scope, START);
       solve(theta, b, x, scope, monitor);
       vectors.axpy(1, x, theta);
@@ -80,7 +78,7 @@ final class ReleasedLlmEraser {
     Tensor g = filled(scope, 0);
     Tensor m = filled(scope, 0);
     Tensor v = filled(scope, 0);
-    List<Sample> order = shuffled(data);
+    List<Sample> order = shuffled(request.data());
     for (int t = 1; t <= ITERATIONS; t++) {
       if (monitor.interrupted()) {
         throw new UnlearnInterrupted(null);

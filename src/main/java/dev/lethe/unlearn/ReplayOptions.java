@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
+import dev.lethe.replay.RefreshedOperator;
 
 /**
  * How a recorded training is replayed.
@@ -8,8 +9,8 @@ import dev.lethe.LetheException;
  * @param exactHead part of the steps that is really retrained first, from 0 to 1
  * @param budget the most that the request may cost, in retrainings: what the changed rows leave of it goes into
  *     measured steps, and the rest into the exact head; NaN for no bound. One of the two.
- * @param operatorEvery the most steps from one product of the operator's curvature to the next, as it was opened; {@link
- *     dev.lethe.replay.RefreshedOperator#BY_TURN} for no bound
+ * @param operatorEvery the most steps from one product of the operator's curvature to the next, as it was opened;
+ *     {@link RefreshedOperator#BY_TURN} for no bound
  * @param measuredSteps at how many steps the operator is measured and corrected; {@link #BY_COST} for as many as cost
  *     about a twentieth of a retraining, 0 for a plain replay without an estimate of its error
  * @param force whether to go on where the certificate's measurements say that the result is no good
@@ -22,6 +23,10 @@ public record ReplayOptions(
   /** Replay alone, a product in every step. */
   public static final ReplayOptions DEFAULT =
       new ReplayOptions(0, Double.NaN, 1, BY_COST, false);
+
+  /** What {@code lethe unlearn} does: a product whenever the direction has turned. */
+  public static final ReplayOptions USUAL =
+      new ReplayOptions(0, Double.NaN, RefreshedOperator.BY_TURN, BY_COST, false);
 
   private static final double MEASURING = 0.05;
   private static final int FEWEST = 8;

@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.format.SafeTensors;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.ParameterLayout;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
@@ -34,7 +35,7 @@ final class RequestDamping {
       return null;
     }
     double correction = 1 - Math.pow(record.options().beta2(), record.steps());
-    Tensor v = HostVectors.zeros(DType.F64, layout.size());
+    Tensor v = HostTensors.zeros(DType.F64, layout.size());
     try (SafeTensors moments = SafeTensors.open(file)) {
       for (ParameterLayout.Parameter p : layout.parameters()) {
         Tensor part = moments.get(SECOND_MOMENT + p.name());

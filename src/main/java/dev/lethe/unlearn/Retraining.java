@@ -2,6 +2,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.ParameterLayout;
 import dev.lethe.replay.ReplayStart;
@@ -50,7 +51,7 @@ final class Retraining {
       return new ReplayStart(
           steps,
           result.record().steps(),
-          row(HostVectors.of(adapter)),
+          row(HostTensors.download(adapter)),
           row(flat(state, adamW ? "exp_avg" : "momentum_buffer")),
           adamW ? row(flat(state, "exp_avg_sq")) : null);
     }
@@ -83,7 +84,7 @@ final class Retraining {
     try (Scope scope = backend.openScope(vector)) {
       Tensor flat = scope.allocate(backend.vectorType(), layout.size());
       layout.fromHost(backend, named, flat, "retraining: " + vector);
-      return HostVectors.download(backend, flat);
+      return HostTensors.download(backend, flat);
     }
   }
 

@@ -3,6 +3,7 @@ package dev.lethe.unlearn;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.format.SafeTensors;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.ParameterLayout;
 import dev.lethe.tensor.DType;
@@ -37,7 +38,7 @@ public final class StepFile {
     if (places > 0) {
       Tensor index =
           Tensor.view(MemorySegment.ofArray(step.undoIndex()), DType.I64, Shape.of(places));
-      Tensor value = HostVectors.zeros(step.delta().dtype(), places);
+      Tensor value = HostTensors.zeros(step.delta().dtype(), places);
       for (int k = 0; k < places; k++) {
         value.set(k, step.undoValue()[k]);
       }
@@ -68,7 +69,7 @@ public final class StepFile {
       }
       Tensor flat = scope.allocate(backend.vectorType(), layout.size());
       layout.fromHost(backend, deltas(tensors), flat, file.toString());
-      Tensor delta = HostVectors.download(backend, flat);
+      Tensor delta = HostTensors.download(backend, flat);
       return new ExactStep(
           delta,
           undoIndex(tensors, layout.size(), file),
@@ -82,7 +83,7 @@ public final class StepFile {
   public static void add(Path file, LoraAdapter adapter) {
     Backend backend = adapter.model().backend();
     ExactStep step = read(file, adapter.layout(), backend);
-    Tensor theta = HostVectors.of(adapter);
+    Tensor theta = HostTensors.download(adapter);
     step.add(theta);
     backend.upload(theta, adapter.theta());
   }
@@ -95,7 +96,7 @@ public final class StepFile {
   public static boolean subtract(Path file, LoraAdapter adapter) {
     Backend backend = adapter.model().backend();
     ExactStep step = read(file, adapter.layout(), backend);
-    Tensor theta = HostVectors.of(adapter);
+    Tensor theta = HostTensors.download(adapter);
     boolean exact = step.subtract(theta);
     backend.upload(theta, adapter.theta());
     return exact;

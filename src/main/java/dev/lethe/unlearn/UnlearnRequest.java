@@ -8,72 +8,115 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /**
- * The training samples S that an adapter shall forget, each removed or replaced by a version with
- * another query or response. Made by {@link #of}, which checks it against the data.
- *
- * @param forgetIds all of S in data order: what is removed and what is replaced
- * @param replacements the new version by the id of its original; ids outside are removals
+ * The training rows S that an adapter should forget, each removed or replaced by a version with another query or
+ * response, together with the data that they belong to. {@link #of} resolves the ids once; everything else asks this.
  */
-public record UnlearnRequest(List<String> forgetIds, Map<String, Sample> replacements) {
-  public UnlearnRequest {
-    forgetIds = List.copyOf(forgetIds);
-    replacements = Map.copyOf(replacements);
-    if (!forgetIds.containsAll(replacements.keySet())) {
-      throw new IllegalArgumentException("a replacement's id is not among the forgotten ids");
-    }
+public final class UnlearnRequest {
+  private final List<Sample> data;
+  private final List<Change> changes;
+  private final List<Sample> retained;
+  private final List<Sample> target;
+
+  private UnlearnRequest(
+      List<Sample> data, List<Change> changes, List<Sample> retained, List<Sample> target) {
+    this.data = data;
+    this.changes = List.copyOf(changes);
+    this.retained = List.copyOf(retained);
+    this.target = List.copyOf(target);
   }
 
   /**
-   * Checks a request against the data that the adapter was trained on.
+   * Checks a request against the data that the adapter was trained on, and resolves it.
    *
    * @param data all training rows, with unique ids
    * @param ids rows to forget; a row with a replacement need not be listed
    * @param replacements new versions; the id of each names its original
-   * @throws LetheException for an id that the data does not have (with near ones), an id or a
-   *     replacement given twice, and a request that leaves no row
+   * @throws LetheException for an id that the data does not have (with near ones), an id or a replacement given
+   *     twice, and a request that leaves no row
    */
   public static UnlearnRequest of(
       List<Sample> data, Collection<String> ids, Collection<Sample> replacements) {
-    RowRequest checked = RowRequest.of(data, ids, replacements);
-    return new UnlearnRequest(checked.ids(), checked.replacements());
-  }
-
-  /** Whether nothing is asked; then nothing may change. */
-  public boolean isEmpty() {
-    return forgetIds.isEmpty();
-  }
-
-  /** The data as it was and as it should have been. */
-  public DataSplit split(List<Sample> data) {
-    Set<String> forget = new HashSet<>(forgetIds);
-    List<Sample> retained = new ArrayList<>();
+    List<Sample> rows = List.copyOf(data);
+    RowRequest checked = RowRequest.of(rows, ids, replacements);
+    Set<String> requested = new HashSet<>(checked.ids());
     List<Change> changes = new ArrayList<>();
+    List<Sample> retained = new ArrayList<>();
     List<Sample> target = new ArrayList<>();
-    for (Sample sample : data) {
-      Sample replacement = replacements.get(sample.id());
-      if (!forget.contains(sample.id())) {
-        retained.add(sample);
-        target.add(sample);
+    for (Sample row : rows) {
+      if (!requested.contains(row.id())) {
+        retained.add(row);
+        target.add(row);
         continue;
       }
-      changes.add(new Change(sample, replacement));
+      Sample replacement = checked.replacements().get(row.id());
+      changes.add(new Change(row, replacement));
       if (replacement != null) {
         target.add(replacement);
       }
     }
-    return new DataSplit(retained, changes, target);
+    return new UnlearnRequest(rows, changes, retained, target);
+  }
+
+  /** All rows that the adapter was trained on. */
+  public List<Sample> data() {
+    return data;
+  }
+
+  /** n, the number of rows that the adapter was trained on. */
+  public int rows() {
+    return data.size();
+  }
+
+  /** What happens to each requested row, in data order. */
+  public List<Change> changes() {
+    return changes;
+  }
+
+  /** The changes that change something: all but rows that are replaced by themselves. */
+  public List<Change> effective() {
+    return changes.stream().filter(change -> change.kind() != Change.Kind.UNCHANGED).toList();
+  }
+
+  /** The ids of all of S in data order: what is removed and what is replaced. */
+  public List<String> forgetIds() {
+    return changes.stream().map(change -> change.original().id()).toList();
+  }
+
+  /** The requested rows as the adapter was trained on them. */
+  public List<Sample> forgotten() {
+    return changes.stream().map(Change::original).toList();
+  }
+
+  /** The new versions, of those rows that have one. */
+  public List<Sample> replacements() {
+    return changes.stream().map(Change::replacement).filter(Objects::nonNull).toList();
+  }
+
+  /** The rows that nobody asked to change, in data order. */
+  public List<Sample> retained() {
+    return retained;
+  }
+
+  /** The rows as they should have been: the retained ones, and each replacement in the place of its original. */
+  public List<Sample> target() {
+    return target;
+  }
+
+  /** Whether nothing is asked; then nothing may change. */
+  public boolean isEmpty() {
+    return changes.isEmpty();
   }
 
   /** A hash of what is asked, in hex: ids and content hashes. */
   public String sha256() {
     Sha256 hash = Sha256.start();
-    for (String id : forgetIds) {
-      Sample replacement = replacements.get(id);
-      hash.add(id).add(replacement == null ? "" : replacement.hash());
+    for (Change change : changes) {
+      Sample replacement = change.replacement();
+      hash.add(change.original().id()).add(replacement == null ? "" : replacement.hash());
     }
     return hash.hex();
   }

@@ -13,15 +13,14 @@ import java.util.Set;
 /**
  * What a method that follows the training is asked to do.
  *
- * @param model with the adapter that shall forget
- * @param data all rows that the adapter still rests on
+ * @param model with the adapter that should forget
+ * @param request what should change, and all rows that the adapter still rests on
  * @param divisor what removals do to the weights of a batch's other rows
  * @param heldOut rows that took no part in training, for the certificate
  * @param measuring what the certificate measures
  */
 public record UnlearnTask(
     AdaptedModel model,
-    List<Sample> data,
     UnlearnRequest request,
     Divisor divisor,
     List<Sample> heldOut,
@@ -30,30 +29,24 @@ public record UnlearnTask(
     if (model.adapter() == null) {
       throw new IllegalArgumentException("a bare model has nothing to unlearn");
     }
-    data = List.copyOf(data);
     heldOut = List.copyOf(heldOut);
   }
 
   /** Removed rows keep their slots; nothing is held out; the certificate has the requested rows' losses. */
-  public static UnlearnTask of(AdaptedModel model, List<Sample> data, UnlearnRequest request) {
-    return new UnlearnTask(
-        model, data, request, Divisor.KEEP, List.of(), Measuring.REQUESTED_ROWS);
+  public static UnlearnTask of(AdaptedModel model, UnlearnRequest request) {
+    return new UnlearnTask(model, request, Divisor.KEEP, List.of(), Measuring.REQUESTED_ROWS);
   }
 
   /** The same with another request. */
   public UnlearnTask with(UnlearnRequest other) {
-    return new UnlearnTask(model, data, other, divisor, heldOut, measuring);
-  }
-
-  DataSplit split() {
-    return request.split(data);
+    return new UnlearnTask(model, other, divisor, heldOut, measuring);
   }
 
   /** The request as edits of the training; rows that are replaced by themselves are no part of it. */
   RowEdits edits() {
     Set<String> removed = new HashSet<>();
     Map<String, Sample> replacements = new HashMap<>();
-    for (Change change : split().effective()) {
+    for (Change change : request.effective()) {
       if (change.replacement() == null) {
         removed.add(change.original().id());
       } else {

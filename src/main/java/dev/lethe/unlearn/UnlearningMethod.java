@@ -11,8 +11,8 @@ public interface UnlearningMethod {
   /**
    * A new adapter, which the caller closes; the model's own stays as it is.
    *
-   * @param model with the adapter that shall forget
-   * @param split the data that it was trained on and what is asked
+   * @param model with the adapter that should forget
+   * @param request what is asked, and the data that the adapter was trained on
    */
-  LoraAdapter apply(AdaptedModel model, DataSplit split);
+  LoraAdapter apply(AdaptedModel model, UnlearnRequest request);
 }

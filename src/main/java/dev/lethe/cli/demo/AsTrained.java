@@ -122,14 +122,14 @@ final class AsTrained {
   private Report.AsTrained compare(
       AdaptedModel adapted, TrainingRecord record, Trajectory trajectory, UnlearnRequest request) {
     Recording recording = Recording.of(trajectory, rows, FORM);
-    UnlearnTask task = UnlearnTask.of(adapted, rows, request);
+    UnlearnTask task = UnlearnTask.of(adapted, request);
     long start = System.nanoTime();
     Path operators = PreparedOperators.folder(dir);
     new Preparation(operators, trajectory, adapted, recording.rows(), null, BatchLimits.DEFAULT)
         .run(PreparationMonitor.NONE);
     double preparing = (System.nanoTime() - start) * 1e-9;
     Unlearner endpoint =
-        Eraser.builder(adapted, rows, request).trainingRecord(record).build();
+        Eraser.builder(adapted, request).trainingRecord(record).build();
     Unlearner exact = new ExactUnlearner(task, recording);
     try (PreparedOperators prepared = PreparedOperators.open(operators, trajectory, adapted);
         UnlearnResult again = exact.run(monitor)) {
@@ -162,8 +162,8 @@ final class AsTrained {
 
     Judge(AdaptedModel adapted, UnlearnRequest request, Tensor again) {
       this.adapted = adapted;
-      this.forgotten = request.split(rows).forgotten();
-      this.retained = request.split(rows).retained();
+      this.forgotten = request.forgotten();
+      this.retained = request.retained();
       this.loss = new DatasetLoss(adapted, rows, BatchLimits.DEFAULT);
       this.again = again;
     }

@@ -23,7 +23,6 @@ import dev.lethe.train.TrainListener;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingRecord;
-import dev.lethe.unlearn.DataSplit;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.UnlearnRequest;
@@ -143,18 +142,17 @@ public final class Story {
 
   private Report.Task task(
       Trained original, List<Sample> rows, String name, UnlearnRequest request) {
-    DataSplit split = request.split(rows);
-    double l2 = L2 * rows.size() / split.target().size(); // 1/n and the decay stay those of all rows
-    try (Trained again = atMinimum(original.model(), split.target(), l2, "training again");
-        UnlearnResult one = unlearn(original, rows, request, 1);
-        UnlearnResult more = unlearn(original, rows, request, scale.outerSteps)) {
-      RetrainDistance first = distance(original, one, again.adapter, split);
-      RetrainDistance last = distance(original, more, again.adapter, split);
+    double l2 = L2 * rows.size() / request.target().size(); // 1/n and the decay stay those of all rows
+    try (Trained again = atMinimum(original.model(), request.target(), l2, "training again");
+        UnlearnResult one = unlearn(original, request, 1);
+        UnlearnResult more = unlearn(original, request, scale.outerSteps)) {
+      RetrainDistance first = distance(original, one, again.adapter, request);
+      RetrainDistance last = distance(original, more, again.adapter, request);
       List<LoraAdapter> three = List.of(original.adapter, more.adapter(), again.adapter);
       List<Report.Group> groups = new ArrayList<>();
-      group(groups, "forgotten", split.forgotten(), three);
-      group(groups, "new version", split.replacements(), three);
-      group(groups, "retained", split.retained(), three);
+      group(groups, "forgotten", request.forgotten(), three);
+      group(groups, "new version", request.replacements(), three);
+      group(groups, "retained", request.retained(), three);
       group(groups, "held out", world.heldOutRows(), three);
       return new Report.Task(
           name,
@@ -166,7 +164,7 @@ public final class Story {
           one.certificate().seconds().total(),
           more.certificate().seconds().total(),
           again.seconds,
-          answers(split, three));
+          answers(request, three));
     }
   }
 
@@ -186,8 +184,8 @@ public final class Story {
   }
 
   private UnlearnResult unlearn(
-      Trained original, List<Sample> rows, UnlearnRequest request, int outerSteps) {
-    return Eraser.builder(original.adapted(), rows, request)
+      Trained original, UnlearnRequest request, int outerSteps) {
+    return Eraser.builder(original.adapted(), request)
         .damping(DAMPING)
         .weightDecay(L2)
         .tolerance(1e-3)
@@ -239,9 +237,9 @@ public final class Story {
   }
 
   private RetrainDistance distance(
-      Trained original, UnlearnResult unlearned, LoraAdapter again, DataSplit split) {
-    List<Sample> probe = new ArrayList<>(split.forgotten());
-    probe.addAll(split.target());
+      Trained original, UnlearnResult unlearned, LoraAdapter again, UnlearnRequest request) {
+    List<Sample> probe = new ArrayList<>(request.forgotten());
+    probe.addAll(request.target());
     Outputs outputs = new Outputs(original.adapted(), probe, BatchLimits.DEFAULT);
     return RetrainDistance.of(
         outputs,
@@ -266,10 +264,10 @@ public final class Story {
     return Arrays.stream(losses).average().orElseThrow();
   }
 
-  private List<Report.Answer> answers(DataSplit split, List<LoraAdapter> three) {
+  private List<Report.Answer> answers(UnlearnRequest request, List<LoraAdapter> three) {
     List<Report.Answer> answers = new ArrayList<>();
-    List<Sample> asked = new ArrayList<>(split.forgotten());
-    split.replacements().stream()
+    List<Sample> asked = new ArrayList<>(request.forgotten());
+    request.replacements().stream()
         .filter(row -> asked.stream().noneMatch(old -> sameQuestion(old, row)))
         .forEach(asked::add);
     for (Sample row : asked) {

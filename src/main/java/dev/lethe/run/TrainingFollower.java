@@ -1,16 +1,13 @@
-package dev.lethe.cli;
+package dev.lethe.run;
 
 import dev.lethe.LetheException;
 import dev.lethe.data.Sample;
+import dev.lethe.format.OutputName;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.Preparation;
 import dev.lethe.replay.PreparationMonitor;
 import dev.lethe.replay.PreparedOperators;
 import dev.lethe.replay.ReplayOperator;
-import dev.lethe.run.InterruptedRun;
-import dev.lethe.run.Machine;
-import dev.lethe.run.Progress;
-import dev.lethe.run.RunFolder;
 import dev.lethe.train.SavedStates;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.trajectory.Trajectory;
@@ -31,24 +28,26 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Opens what the methods that follow the training need, and runs them. */
-final class TrainingFollower implements AutoCloseable {
-  private final LetheCommand command;
-  private final MethodOptions options;
+/**
+ * Unlearning by the methods that follow the training of an adapter's folder: opens what the training left there, and
+ * prepares what they need.
+ */
+public final class TrainingFollower implements AutoCloseable {
   private final Path adapterDir;
   private final AdaptedModel model;
   private final RunFolder folder;
+  private final boolean continued;
   private final Trajectory trajectory;
 
-  /** The trajectory may be missing where the method is satisfied with states of the training. */
-  TrainingFollower(
-      LetheCommand command,
-      MethodOptions options,
-      Path adapterDir,
-      AdaptedModel model,
-      RunFolder folder) {
-    this.command = command;
-    this.options = options;
+  /**
+   * @param adapterDir the folder of the model's adapter; its trajectory may be missing where the method is content with
+   *     states of the training
+   * @param folder of the result, which takes the work
+   * @param continued whether the new adapter gets a trajectory, which the next request needs
+   */
+  public TrainingFollower(
+      Path adapterDir, AdaptedModel model, RunFolder folder, boolean continued) {
+    this.continued = continued;
     this.adapterDir = adapterDir;
     this.model = model;
     this.folder = folder;
@@ -56,23 +55,31 @@ final class TrainingFollower implements AutoCloseable {
   }
 
   /** Refuses ids that an earlier request removed. */
-  void requireNotRemoved(List<String> ids) {
+  public void requireNotRemoved(List<String> ids) {
     if (trajectory != null) {
       trajectory.requireNotRemoved(ids);
     }
   }
 
-  /** Recorded replay; prepares the operators where that was not done. */
-  UnlearnResult recorded(UnlearnTask task, String promptForm, EraserMonitor monitor) {
-    Recording recording = Recording.of(trajectory, task.data(), promptForm);
-    Path dir =
-        options.operators == null ? PreparedOperators.folder(adapterDir) : options.operators;
-    prepare(dir, recording.rows(), task);
+  /**
+   * Recorded replay; prepares the operators where that was not done.
+   *
+   * @param promptForm how the rows became tokens, in words
+   * @param operators where they are kept; null for the adapter's folder
+   */
+  public UnlearnResult recorded(
+      UnlearnTask task,
+      String promptForm,
+      Path operators,
+      ReplayOptions replay,
+      EraserMonitor monitor) {
+    Recording recording = Recording.of(trajectory, task.request().data(), promptForm);
+    Path dir = operators == null ? PreparedOperators.folder(adapterDir) : operators;
+    prepare(dir, recording.rows(), task, monitor);
     try (PreparedOperators prepared = PreparedOperators.open(dir, trajectory, model)) {
-      ReplayOptions replay = options.replay();
       try (ReplayOperator operator = prepared.operator(replay.operatorEvery())) {
         RecordedUnlearner unlearner = new RecordedUnlearner(task, recording, operator, replay);
-        if (options.continued(command)) {
+        if (continued) {
           unlearner.continued(writer());
           unlearner.with(new SuccessorOperators(dir, trajectory, model));
         }
@@ -81,27 +88,27 @@ final class TrainingFollower implements AutoCloseable {
     }
   }
 
-  /** Training again. */
-  UnlearnResult exact(
+  /** Training again; {@code resume} goes on with an interrupted run. */
+  public UnlearnResult exact(
       UnlearnTask task, String promptForm, boolean resume, EraserMonitor monitor) {
-    Recording recording = Recording.of(trajectory, task.data(), promptForm);
+    Recording recording = Recording.of(trajectory, task.request().data(), promptForm);
     ExactUnlearner unlearner =
         new ExactUnlearner(task, recording).partial(folder.state().resolve("training"), resume);
-    if (options.continued(command)) {
+    if (continued) {
       unlearner.continued(writer());
     }
     return unlearner.run(monitor);
   }
 
   /** One step from averages over the training. */
-  UnlearnResult averaged(UnlearnTask task, String promptForm, EraserMonitor monitor) {
+  public UnlearnResult averaged(UnlearnTask task, String promptForm, EraserMonitor monitor) {
     if (trajectory != null) {
-      Recording recording = Recording.of(trajectory, task.data(), promptForm);
+      Recording recording = Recording.of(trajectory, task.request().data(), promptForm);
       return AveragedUnlearner.of(task, recording).run(monitor);
     }
     TrainingRecord record =
         TrainingRecord.read(adapterDir)
-            .filter(r -> r.dataSha256().equals(TrainingRecord.dataSha256(task.data())))
+            .filter(r -> r.dataSha256().equals(TrainingRecord.dataSha256(task.request().data())))
             .filter(r -> r.edits().equals(TrainingRecord.Edits.NONE))
             .orElseThrow(
                 () ->
@@ -151,7 +158,7 @@ final class TrainingFollower implements AutoCloseable {
     }
   }
 
-  private void prepare(Path dir, List<Sample> rows, UnlearnTask task) {
+  private void prepare(Path dir, List<Sample> rows, UnlearnTask task, EraserMonitor monitor) {
     Preparation preparation =
         new Preparation(
             dir,
@@ -164,20 +171,8 @@ final class TrainingFollower implements AutoCloseable {
       return;
     }
     boolean complete;
-    try (Progress.Task progress = command.progress().start("prepare", 0, "rows")) {
-      complete =
-          preparation.run(
-              new PreparationMonitor() {
-                @Override
-                public void onProgress(long samples, long total) {
-                  progress.done(samples, "of %,d".formatted(total));
-                }
-
-                @Override
-                public boolean interrupted() {
-                  return command.console.interrupt().requested();
-                }
-              });
+    try (OutputName name = OutputName.hold(dir)) {
+      complete = preparation.run(new Preparing(monitor));
     }
     if (!complete) {
       throw new InterruptedRun(
@@ -190,6 +185,30 @@ final class TrainingFollower implements AutoCloseable {
   public void close() {
     if (trajectory != null) {
       trajectory.close();
+    }
+  }
+
+  /** Shows a preparation as a phase of the unlearning. */
+  private static final class Preparing implements PreparationMonitor {
+    private final EraserMonitor monitor;
+    private boolean begun;
+
+    Preparing(EraserMonitor monitor) {
+      this.monitor = monitor;
+    }
+
+    @Override
+    public void onProgress(long samples, long total) {
+      if (!begun) {
+        monitor.onPhase("prepare", total);
+        begun = true;
+      }
+      monitor.onRows(samples);
+    }
+
+    @Override
+    public boolean interrupted() {
+      return monitor.interrupted();
     }
   }
 }

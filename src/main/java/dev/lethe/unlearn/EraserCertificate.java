@@ -1,0 +1,80 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.train.TrainingRecord;
+import dev.lethe.unlearn.Certificate.Hashes;
+import dev.lethe.unlearn.Certificate.LinearSystem;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+
+/** The certificate of an {@link Eraser}'s run. */
+final class EraserCertificate {
+  /** Measured in docs/unlearning.md. */
+  private static final String WORTH =
+      "an estimate from the end of training alone: after a short training with AdamW it closes about a third of the"
+          + " distance to retraining on forgotten rows and a tenth on the others; recorded replay needs the training's"
+          + " trajectory and closes far more";
+
+  private EraserCertificate() {}
+
+  /**
+   * Writes it.
+   *
+   * @param model with the old adapter
+   * @param unlearned the new one
+   * @param record of the old adapter's training; null where there is none
+   */
+  static Certificate of(
+      AdaptedModel model,
+      LoraAdapter unlearned,
+      UnlearnRequest request,
+      EraserFindings found,
+      TrainingRecord record,
+      Stopwatch watch) {
+    Hashes hashes =
+        new Hashes(
+            model.model().sha256(),
+            TrainingRecord.dataSha256(request.data()),
+            request.sha256(),
+            model.adapter().sha256(),
+            unlearned.sha256());
+    Verdict verdict = EraserVerdict.of(request, found, hashes, record);
+    return new Certificate(
+        Certificate.FORMAT,
+        Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+        CertificateParts.environment(model.backend()),
+        hashes,
+        CertificateParts.asked(request),
+        new Certificate.Method("influence", null, WORTH),
+        null,
+        request.effective().isEmpty() ? null : system(found.options(), found.curvatureRows()),
+        found.steps(),
+        found.measured().gradients(),
+        found.measured().weights(),
+        found.measured().losses(),
+        null,
+        null,
+        watch.times(),
+        List.of(),
+        verdict.warnings(),
+        verdict.notes());
+  }
+
+  private static LinearSystem system(EraserOptions options, int rows) {
+    return new LinearSystem(
+        options.solver(),
+        options.released() ? "hessian of single rows with dropout" : options.curvature().label(),
+        CertificateParts.label(options.curvatureData()),
+        rows,
+        options.damping(),
+        options.dampingFrom(),
+        options.weightDecay(),
+        options.solving().tolerance(),
+        options.solving().maxIterations(),
+        options.outerSteps(),
+        CertificateParts.label(options.outerTarget()),
+        options.solving().seed());
+  }
+}
