@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.cuda.EmulatedBackends;
-import dev.lethe.backend.selftest.SelfTest;
+import dev.lethe.backend.contract.SelfTest;
 import dev.lethe.tensor.DType;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.selftest.SelfTest;
+import dev.lethe.backend.contract.SelfTest;
 import dev.lethe.format.StrictJson;
 import dev.lethe.run.Progress;
 import dev.lethe.tensor.DType;
@@ -15,7 +15,8 @@ import tools.jackson.databind.node.ObjectNode;
     name = "selftest",
     description = {
       "Computes every kernel in every mode on a device and on the reference, and compares; every call",
-      "twice, which must give the same bytes. Then makes a tiny model forget on both, and compares.",
+      "twice, which must give the same bytes and write nothing but its results. Then makes a tiny model",
+      "forget on both, and compares.",
       "A GPU is tested in bf16 and in f32, unless --dtype names one of them."
     })
 final class SelftestCommand extends LetheCommand {
@@ -67,6 +68,7 @@ final class SelftestCommand extends LetheCommand {
     print("");
     print("%-10s %-22s %12s %12s".formatted("kernel", "mode", "error", "allowed"));
     rows.forEach(row -> print(line(row)));
+    rows.stream().filter(row -> !row.passed()).forEach(row -> print(row.failure()));
     print("");
     print(
         "A tiny model forgot 2 of %d rows: step %.2e from the reference's, allowed %.0e%s"
@@ -88,12 +90,15 @@ final class SelftestCommand extends LetheCommand {
   }
 
   private static String line(SelfTest.Row row) {
-    String trouble = row.error() <= row.allowed() ? "" : "  FAILED";
+    String trouble = row.passed() ? "" : "  FAILED";
     if (!row.repeatable()) {
-      trouble += "  FAILED: the same call gave other bytes";
+      trouble += ": the same call gave other bytes";
+    }
+    if (!row.inBounds()) {
+      trouble += ": it wrote outside its results";
     }
     if (row.leakedBytes() != 0) {
-      trouble += "  FAILED: %,d bytes not given back".formatted(row.leakedBytes());
+      trouble += ": %,d bytes not given back".formatted(row.leakedBytes());
     }
     return "%-10s %-22s %12.2e %12.0e%s"
         .formatted(row.kernel(), row.mode(), row.error(), row.allowed(), trouble);
@@ -101,9 +106,12 @@ final class SelftestCommand extends LetheCommand {
 
   private static ObjectNode json(Backend backend, SelfTest.Row row) {
     return of(backend, row.kernel(), row.mode(), row.error(), row.allowed())
+        .put("cases", row.cases())
         .put("repeatable", row.repeatable())
+        .put("in_bounds", row.inBounds())
         .put("leaked_bytes", row.leakedBytes())
-        .put("passed", row.passed());
+        .put("passed", row.passed())
+        .put("failure", row.failure());
   }
 
   private static ObjectNode json(Backend backend, UnlearningCheck.Answer answer) {

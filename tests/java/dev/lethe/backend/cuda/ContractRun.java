@@ -1,21 +1,9 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.contract.AttentionContract;
-import dev.lethe.backend.contract.AttentionDerivativeContract;
-import dev.lethe.backend.contract.DropoutContract;
-import dev.lethe.backend.contract.EmbeddingContract;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.contract.Contract;
+import dev.lethe.backend.contract.ContractCase;
 import dev.lethe.backend.contract.KernelBench;
-import dev.lethe.backend.contract.LayerNormContract;
-import dev.lethe.backend.contract.LoraContract;
-import dev.lethe.backend.contract.LoraGradientContract;
-import dev.lethe.backend.contract.LossContract;
-import dev.lethe.backend.contract.ReplayContract;
-import dev.lethe.backend.contract.RmsNormContract;
-import dev.lethe.backend.contract.RopeContract;
-import dev.lethe.backend.contract.RowContract;
-import dev.lethe.backend.contract.SketchContract;
-import dev.lethe.backend.contract.SwiGluContract;
-import dev.lethe.backend.contract.VectorContract;
 import dev.lethe.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,9 +14,8 @@ import java.util.Map;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.function.Executable;
 
 /**
  * Contract cases against a library of emulated kernels that may do anything, in a process of their
@@ -46,35 +33,17 @@ final class ContractRun {
   private static final long MINUTES = 10;
   private static final String PRODUCTS = "products";
 
-  private static final Map<String, Function<KernelBench, Stream<DynamicTest>>> CONTRACTS =
-      Map.ofEntries(
-          Map.entry("attention", AttentionContract::tests),
-          Map.entry("attentionDerivatives", AttentionDerivativeContract::tests),
-          Map.entry("dropout", DropoutContract::tests),
-          Map.entry("embedding", EmbeddingContract::tests),
-          Map.entry("layerNorm", LayerNormContract::tests),
-          Map.entry("lora", LoraContract::tests),
-          Map.entry("loraGradients", LoraGradientContract::tests),
-          Map.entry("loss", LossContract::tests),
-          Map.entry("replay", ReplayContract::tests),
-          Map.entry("rmsNorm", RmsNormContract::tests),
-          Map.entry("rope", RopeContract::tests),
-          Map.entry("rows", RowContract::tests),
-          Map.entry("sketch", SketchContract::tests),
-          Map.entry("swiGlu", SwiGluContract::tests),
-          Map.entry("vectors", VectorContract::tests));
-
   private ContractRun() {}
 
   /** The contracts that suites name, but for products. */
   static SortedSet<String> contracts() {
-    return new TreeSet<>(CONTRACTS.keySet());
+    return new TreeSet<>(Contract.all().keySet());
   }
 
   /**
    * Some cases of a contract.
    *
-   * @param contract as a method of {@code BackendContractTest} is called, or "products"
+   * @param contract a group of {@link Contract}, or "products"
    * @param type of activations; products choose their own
    * @param guard elements of each guard zone; 64 keep buffers at multiples of 16 bytes
    * @param cases what the names of the cases contain
@@ -148,27 +117,38 @@ final class ContractRun {
 
   private static void run(Path library, int rounds, Suite suite) throws Throwable {
     if (suite.contract.equals(PRODUCTS)) {
-      run(suite, rounds, TiledProductsTest.tests(() -> EmulatedDevice.open(library, SEED)));
+      run(
+          suite,
+          rounds,
+          TiledProductsTest.tests(() -> EmulatedDevice.open(library, SEED))
+              .map(test -> Map.entry(test.getDisplayName(), test.getExecutable())));
       return;
     }
     EmulatedDevice device = EmulatedDevice.open(library, SEED);
-    try (KernelBench bench =
-        new KernelBench(
-            EmulatedBackends.on(device, suite.type), suite.guard, device.guardZones())) {
-      run(suite, rounds, CONTRACTS.get(suite.contract).apply(bench));
+    try (Backend tested = EmulatedBackends.on(device, suite.type);
+        KernelBench bench =
+            new KernelBench(tested, suite.guard, device.guardZones(), KernelBench.SEED)) {
+      run(
+          suite,
+          rounds,
+          Contract.all()
+              .get(suite.contract)
+              .apply(bench)
+              .map(c -> Map.entry(c.name(), (Executable) c::run)));
     }
   }
 
-  private static void run(Suite suite, int rounds, Stream<DynamicTest> tests) throws Throwable {
-    List<DynamicTest> chosen =
-        tests.filter(t -> t.getDisplayName().contains(suite.cases)).toList();
+  private static void run(Suite suite, int rounds, Stream<Map.Entry<String, Executable>> cases)
+      throws Throwable {
+    List<Map.Entry<String, Executable>> chosen =
+        cases.filter(c -> c.getKey().contains(suite.cases)).toList();
     if (chosen.isEmpty()) {
       throw new IllegalArgumentException("no case of " + suite);
     }
     for (int round = 0; round < rounds; round++) {
-      for (DynamicTest test : chosen) {
+      for (Map.Entry<String, Executable> c : chosen) {
         try {
-          test.getExecutable().execute();
+          c.getValue().execute();
         } catch (AssertionError e) {
           System.out.println("failed: " + e.getMessage());
           System.exit(FAILED);

@@ -6,10 +6,9 @@ import dev.lethe.tensor.Shape;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link RowKernels}: none, some and all rows, of one primal or several directions; outer products. */
-public final class RowContract {
+final class RowContract {
   private static final int[][] SIZES = {{1, 1}, {5, 17}, {13, 33}, {31, 2}, {7, 100}, {9, 264}, {40, 8}};
 
   /** Rows, and the widths of both factors. */
@@ -19,8 +18,8 @@ public final class RowContract {
 
   private RowContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int[] size : SIZES) {
       int n = size[0];
       for (int[] rows :
@@ -29,16 +28,16 @@ public final class RowContract {
           long[] all = dims(k, n, size[1]);
           long[] some = dims(k, rows.length, size[1]);
           String sizes = " %s rows %s".formatted(Shape.of(all), Arrays.toString(rows));
-          tests.add(bench.test("rows.gather" + sizes, c -> gather(c, rows, all, some)));
-          tests.add(bench.test("rows.scatter" + sizes, c -> scatter(c, rows, all, some)));
+          cases.add(bench.of("rows.gather" + sizes, c -> gather(c, rows, all, some)));
+          cases.add(bench.of("rows.scatter" + sizes, c -> scatter(c, rows, all, some)));
         }
       }
     }
     for (int[] size : PRODUCTS) {
       String sizes = " %s".formatted(Arrays.toString(size));
-      tests.add(bench.test("rows.addOuter" + sizes, c -> addOuter(c, size[0], size[1], size[2])));
+      cases.add(bench.of("rows.addOuter" + sizes, c -> addOuter(c, size[0], size[1], size[2])));
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void gather(KernelCase c, int[] rows, long[] all, long[] some) {

@@ -6,10 +6,9 @@ import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link RopeKernels}: both rotations, of one primal or several directions, in place or not. */
-public final class RopeContract {
+final class RopeContract {
   private static final int POSITIONS = 70;
   private static final int[] HEAD_SIZES = {2, 6, 8, 16, 48, 64, 128};
   private static final int[] HEADS = {1, 2, 3, 8};
@@ -17,8 +16,8 @@ public final class RopeContract {
 
   private RopeContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int i = 0; i < HEAD_SIZES.length; i++) {
       int headSize = HEAD_SIZES[i];
       int heads = HEADS[i % HEADS.length];
@@ -36,12 +35,12 @@ public final class RopeContract {
                         headSize,
                         Shape.of(dims),
                         inPlace ? " in place" : "");
-            tests.add(bench.test(name, c -> rotate(c, headSize, n, dims, back, inPlace)));
+            cases.add(bench.of(name, c -> rotate(c, headSize, n, dims, back, inPlace)));
           }
         }
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void rotate(

@@ -1,8 +1,5 @@
 package dev.lethe.backend.contract;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
 import dev.lethe.backend.ReplayKernels;
 import dev.lethe.backend.ReplayKernels.AdamWState;
 import dev.lethe.backend.ReplayKernels.Sgd;
@@ -16,10 +13,9 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link ReplayKernels}: steps of a recorded run and of others beside it. */
-public final class ReplayContract {
+final class ReplayContract {
   private static final int[] LENGTHS = {1, 2, 5, 17, 33, 100, 4099, 20_001};
   private static final AdamW ADAMW = new AdamW(0.9, 0.999, 1e-8, 0.05);
   private static final Sgd SGD = new Sgd(0.9, 0.02);
@@ -27,23 +23,23 @@ public final class ReplayContract {
 
   private ReplayContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int n : LENGTHS) {
       for (DType type : new DType[] {DType.BF16, bench.tested().vectorType()}) {
         for (int k : new int[] {0, 1, 3, 9}) {
           Sizes s = new Sizes(n, k, type);
-          tests.add(bench.test("replay.adamW " + s, c -> adamW(c, s)));
-          tests.add(bench.test("replay.sgd " + s, c -> sgd(c, s, SGD)));
-          tests.add(bench.test("replay.sgd plain " + s, c -> sgd(c, s, PLAIN)));
-          tests.add(bench.test("replay.squaredNorms " + s, c -> squaredNorms(c, s)));
+          cases.add(bench.of("replay.adamW " + s, c -> adamW(c, s)));
+          cases.add(bench.of("replay.sgd " + s, c -> sgd(c, s, SGD)));
+          cases.add(bench.of("replay.sgd plain " + s, c -> sgd(c, s, PLAIN)));
+          cases.add(bench.of("replay.squaredNorms " + s, c -> squaredNorms(c, s)));
         }
         Sizes s = new Sizes(n, 2, type);
-        tests.add(bench.test("replay.adamW without a change " + s, c -> unchangedAdamW(c, s)));
-        tests.add(bench.test("replay.sgd without a change " + s, c -> unchangedSgd(c, s)));
+        cases.add(bench.of("replay.adamW without a change " + s, c -> unchangedAdamW(c, s)));
+        cases.add(bench.of("replay.sgd without a change " + s, c -> unchangedSgd(c, s)));
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void adamW(KernelCase c, Sizes s) {
@@ -110,15 +106,15 @@ public final class ReplayContract {
           double[] same = new double[1 + s.k];
           on.backend().run(new ReplayKernels.SquaredNorms(on.of(in.g), on.of(none), same));
           for (double norm : same) {
-            assertEquals(all[0], norm, "without a change");
+            Expect.equal(all[0], norm, "without a change");
           }
           if (s.type != DType.BF16) {
             double dot = on.backend().vectors().dot(on.of(in.g), on.of(in.g));
-            assertEquals(dot, all[0], "the dot of the vector kernels");
+            Expect.equal(dot, all[0], "the dot of the vector kernels");
           }
         });
     for (int j = 0; j <= s.k; j++) {
-      assertEquals(norms[1][j], norms[0][j], 1e-6 * norms[1][j], "norm " + j);
+      Expect.close(norms[1][j], norms[0][j], 1e-6 * norms[1][j], "norm " + j);
     }
   }
 
@@ -144,7 +140,7 @@ public final class ReplayContract {
           assertRuns(on, recorded.theta(), runs.theta());
           assertRuns(on, recorded.m(), runs.m());
           assertRuns(on, recorded.v(), runs.v());
-          assertArrayEquals(new double[s.k * s.n], on.numbers(on.of(difference)), "difference");
+          Expect.same(new double[s.k * s.n], on.numbers(on.of(difference)), "difference");
         });
   }
 
@@ -169,7 +165,7 @@ public final class ReplayContract {
           }
           assertRuns(on, recorded.theta(), runs.theta());
           assertRuns(on, recorded.buffer(), runs.buffer());
-          assertArrayEquals(new double[s.k * s.n], on.numbers(on.of(difference)), "difference");
+          Expect.same(new double[s.k * s.n], on.numbers(on.of(difference)), "difference");
         });
   }
 
@@ -193,7 +189,7 @@ public final class ReplayContract {
 
   private static void assertRuns(Side on, Tensor recorded, Tensor runs) {
     for (int j = 0; j < runs.dim(0); j++) {
-      assertArrayEquals(on.numbers(recorded), on.numbers(runs.row(j)), "run " + j);
+      Expect.same(on.numbers(recorded), on.numbers(runs.row(j)), "run " + j);
     }
   }
 

@@ -1,7 +1,5 @@
 package dev.lethe.backend.contract;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-
 import dev.lethe.backend.ReplayKernels.AdamWState;
 import dev.lethe.backend.ReplayKernels.Sgd;
 import dev.lethe.backend.ReplayKernels.SgdState;
@@ -106,13 +104,13 @@ final class ReplayByVectors implements AutoCloseable {
 
   private void assertSame(Tensor[] state, Tensor[] others, Tensor difference) {
     for (int i = 0; i < state.length; i++) {
-      assertArrayEquals(on.numbers(recorded[i]), on.numbers(state[i]), "recorded run, " + i);
-      assertArrayEquals(on.numbers(runs[i]), on.numbers(others[i]), "runs, vector " + i);
+      Expect.same(on.numbers(recorded[i]), on.numbers(state[i]), "recorded run, " + i);
+      Expect.same(on.numbers(runs[i]), on.numbers(others[i]), "runs, vector " + i);
     }
     for (int j = 0; j < runs[0].dim(0); j++) {
       on.backend().vectors().axpy(-1, recorded[0], runs[0].row(j));
     }
-    assertArrayEquals(on.numbers(runs[0]), on.numbers(difference), "difference");
+    Expect.same(on.numbers(runs[0]), on.numbers(difference), "difference");
   }
 
   @Override

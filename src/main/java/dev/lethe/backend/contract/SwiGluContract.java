@@ -3,10 +3,9 @@ package dev.lethe.backend.contract;
 import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link SwiGluKernels} in its four modes. */
-public final class SwiGluContract {
+final class SwiGluContract {
   private static final long[][] SIZES = {
     {1, 1}, {1, 7}, {3, 33}, {5, 64}, {2, 100}, {7, 65}, {17, 31}, {1, 13}, {3, 72}
   };
@@ -16,28 +15,28 @@ public final class SwiGluContract {
 
   private SwiGluContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int size = 0; size < SIZES.length; size++) {
       long n = SIZES[size][0];
       long f = SIZES[size][1];
       long k = 1 + size % 3;
       for (double deviation : DEVIATIONS) {
         String sizes = " (%d,%d) k=%d deviation %.0f".formatted(n, f, k, deviation);
-        tests.add(bench.test("swiGlu.forward" + sizes, c -> forward(c, n, f, deviation)));
-        tests.add(bench.test("swiGlu.backward" + sizes, c -> backward(c, k, n, f, deviation)));
+        cases.add(bench.of("swiGlu.forward" + sizes, c -> forward(c, n, f, deviation)));
+        cases.add(bench.of("swiGlu.backward" + sizes, c -> backward(c, k, n, f, deviation)));
         for (int bits = 0; bits < 8; bits++) {
           int present = bits;
           String name = "swiGlu.backwardTangent" + sizes + " present " + present;
-          tests.add(bench.test(name, c -> backwardTangent(c, k, n, f, deviation, present)));
+          cases.add(bench.of(name, c -> backwardTangent(c, k, n, f, deviation, present)));
           if (bits < 4) {
             name = "swiGlu.tangent" + sizes + " present " + present;
-            tests.add(bench.test(name, c -> tangent(c, k, n, f, deviation, present)));
+            cases.add(bench.of(name, c -> tangent(c, k, n, f, deviation, present)));
           }
         }
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void forward(KernelCase c, long n, long f, double deviation) {

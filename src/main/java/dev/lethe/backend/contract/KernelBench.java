@@ -4,49 +4,46 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.reference.ReferenceBackend;
 import dev.lethe.tensor.DType;
 import java.util.function.Consumer;
-import org.junit.jupiter.api.DynamicTest;
 
-/** A backend under test beside the reference; makes the test cases. */
+/** A backend under test beside the reference; makes the cases. */
 public final class KernelBench implements AutoCloseable {
-  private static final long SEED = Long.getLong("lethe.test.seed", 20_260_722);
+  /** What random numbers follow from, unless something else is asked for. */
+  public static final long SEED = Long.getLong("lethe.test.seed", 20_260_722);
 
   private final Backend tested;
   private final Backend reference = new ReferenceBackend();
   private final int guard;
   private final GuardZones zones;
+  private final long seed;
 
   /**
-   * @param tested closed with this bench
+   * @param tested stays open
    * @param guard elements of each guard zone
    */
   public KernelBench(Backend tested, int guard) {
-    this(tested, guard, GuardZones.UNWATCHED);
+    this(tested, guard, GuardZones.UNWATCHED, SEED);
   }
 
   /**
-   * @param tested closed with this bench
+   * @param tested stays open
    * @param guard elements of each guard zone
    * @param zones who watches those of the tested backend
+   * @param seed of the random numbers
    */
-  public KernelBench(Backend tested, int guard, GuardZones zones) {
+  public KernelBench(Backend tested, int guard, GuardZones zones, long seed) {
     this.tested = tested;
     this.guard = guard;
     this.zones = zones;
+    this.seed = seed;
   }
 
-  /** A test of one case; its random numbers depend on the seed and the case's name alone. */
-  DynamicTest test(String name, Consumer<KernelCase> body) {
-    return DynamicTest.dynamicTest(
-        name,
-        () -> {
-          try (KernelCase c = new KernelCase(this, name, SEED * 31 + name.hashCode())) {
-            body.accept(c);
-          } catch (AssertionError | RuntimeException e) {
-            String replay = "%s on %s, -Dlethe.test.seed=%d: %s";
-            throw new AssertionError(
-                replay.formatted(name, tested.description(), SEED, e.getMessage()), e);
-          }
-        });
+  /** A case on this bench. */
+  ContractCase of(String name, Consumer<KernelCase> body) {
+    return new ContractCase(this, name, body);
+  }
+
+  long seed() {
+    return seed;
   }
 
   Backend tested() {
@@ -86,7 +83,6 @@ public final class KernelBench implements AutoCloseable {
 
   @Override
   public void close() {
-    tested.close();
     reference.close();
   }
 }

@@ -1,7 +1,5 @@
 package dev.lethe.backend.contract;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-
 import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -9,10 +7,9 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link SketchKernels}: rows in bfloat16 and in the vector type, one direction and several. */
-public final class SketchContract {
+final class SketchContract {
   private static final int[][] SIZES = {
     {1, 1}, {2, 3}, {5, 17}, {13, 33}, {9, 100}, {33, 264}, {70, 31}, {3, 4099}, {17, 9001},
     {2, 20_001}, {0, 5}
@@ -21,19 +18,19 @@ public final class SketchContract {
 
   private SketchContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int[] size : SIZES) {
       for (DType type : new DType[] {DType.BF16, bench.tested().vectorType()}) {
         for (int k : new int[] {1, 2, 5}) {
           Sizes s = new Sizes(size[0], size[1], k, type);
-          tests.add(bench.test("sketch.dots " + s, c -> dots(c, s)));
-          tests.add(bench.test("sketch.addCombination " + s, c -> combination(c, s)));
-          tests.add(bench.test("sketch.addProduct " + s, c -> product(c, s)));
+          cases.add(bench.of("sketch.dots " + s, c -> dots(c, s)));
+          cases.add(bench.of("sketch.addCombination " + s, c -> combination(c, s)));
+          cases.add(bench.of("sketch.addProduct " + s, c -> product(c, s)));
         }
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void dots(KernelCase c, Sizes s) {
@@ -76,7 +73,7 @@ public final class SketchContract {
       on.backend().vectors().copy(start, out);
       on.backend().run(new SketchKernels.Dots(rows, v, dots));
       on.backend().run(new SketchKernels.AddCombination(dots, SCALE, rows, out));
-      assertArrayEquals(on.numbers(out), on.numbers(product), "dots, then combination");
+      Expect.same(on.numbers(out), on.numbers(product), "dots, then combination");
     }
   }
 

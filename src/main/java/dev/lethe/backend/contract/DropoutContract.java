@@ -4,10 +4,9 @@ import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.tensor.Shape;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link DropoutKernels}: the same mask everywhere, by the rows' keys, repeated per direction. */
-public final class DropoutContract {
+final class DropoutContract {
   private static final long[][] SIZES = {
     {1, 1}, {3, 17}, {5, 64}, {2, 3, 33}, {3, 7, 100}, {1, 1, 5}, {3, 5, 64}
   };
@@ -15,19 +14,19 @@ public final class DropoutContract {
 
   private DropoutContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (long[] dims : SIZES) {
       for (double probability : new double[] {0, 0.1, 0.5, 0.9}) {
         for (boolean accumulate : new boolean[] {false, true}) {
           String name =
               "dropout %s p=%.1f%s"
                   .formatted(Shape.of(dims), probability, accumulate ? " accumulate" : "");
-          tests.add(bench.test(name, c -> apply(c, dims, probability, accumulate)));
+          cases.add(bench.of(name, c -> apply(c, dims, probability, accumulate)));
         }
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void apply(KernelCase c, long[] dims, double probability, boolean accumulate) {

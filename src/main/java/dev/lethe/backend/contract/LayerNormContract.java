@@ -6,10 +6,9 @@ import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** Residual add and layer norm in all modes, with and without each optional argument. */
-public final class LayerNormContract {
+final class LayerNormContract {
   private static final double EPSILON = 1e-2;
   private static final long[][] SIZES = {
     {1, 2}, {1, 17}, {3, 33}, {5, 64}, {2, 100}, {7, 65}, {4, 31}, {13, 3}, {6, 1}, {3, 4608}, {2, 515}
@@ -17,15 +16,15 @@ public final class LayerNormContract {
 
   private LayerNormContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int size = 0; size < SIZES.length; size++) {
       Sizes z = new Sizes(1 + size % 3, SIZES[size][0], SIZES[size][1]);
       for (int present = 0; present < 4; present++) {
         boolean bias = (present & 1) != 0;
         boolean residual = (present & 2) != 0;
         String name = "layerNorm.forward%s b=%b f=%b".formatted(z, bias, residual);
-        tests.add(bench.test(name, c -> forward(c, z, bias, residual)));
+        cases.add(bench.of(name, c -> forward(c, z, bias, residual)));
       }
       for (int present = 0; present < 8; present++) {
         boolean dx = (present & 1) != 0;
@@ -33,16 +32,16 @@ public final class LayerNormContract {
         boolean ds = (present & 4) != 0;
         if (ds || dx != df) {
           String name = "layerNorm.tangent%s dx=%b df=%b ds=%b".formatted(z, dx, df, ds);
-          tests.add(bench.test(name, c -> tangent(c, z, dx, df, ds)));
+          cases.add(bench.of(name, c -> tangent(c, z, dx, df, ds)));
         }
       }
       for (Residual gs : Residual.values()) {
-        tests.add(bench.test("layerNorm.backward" + z + " gs " + gs, c -> backward(c, z, gs)));
+        cases.add(bench.of("layerNorm.backward" + z + " gs " + gs, c -> backward(c, z, gs)));
         String name = "layerNorm.backwardTangent" + z + " dgs " + gs;
-        tests.add(bench.test(name, c -> backwardTangent(c, z, gs)));
+        cases.add(bench.of(name, c -> backwardTangent(c, z, gs)));
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void forward(KernelCase c, Sizes z, boolean bias, boolean residual) {

@@ -12,37 +12,36 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** The derivative modes of {@link AttentionKernels}. */
-public final class AttentionDerivativeContract {
+final class AttentionDerivativeContract {
   private static final int ALL_PRESENT = 15;
 
   private AttentionDerivativeContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     List<AttentionShape> shapes = AttentionCases.shapes();
     for (int i = 0; i < shapes.size(); i++) {
       for (Packing packing : AttentionCases.packings()) {
-        add(tests, bench, new Setting(shapes.get(i), packing, 1 + i % 3), ALL_PRESENT);
+        add(cases, bench, new Setting(shapes.get(i), packing, 1 + i % 3), ALL_PRESENT);
       }
     }
     Setting small = new Setting(new AttentionShape(4, 2, 8, 0), Packing.ofLengths(5, 13), 2);
     for (int present = 0; present < ALL_PRESENT; present++) {
-      add(tests, bench, small, present);
+      add(cases, bench, small, present);
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void add(
-      Stream.Builder<DynamicTest> tests, KernelBench bench, Setting s, int present) {
+      Stream.Builder<ContractCase> cases, KernelBench bench, Setting s, int present) {
     String suffix = "%s, longest %d, present %d".formatted(s, s.packing.longest(), present);
-    tests.add(bench.test("attention.tangent " + suffix, c -> tangent(c, s, present)));
-    tests.add(
-        bench.test("attention.backwardTangent " + suffix, c -> backwardTangent(c, s, present)));
+    cases.add(bench.of("attention.tangent " + suffix, c -> tangent(c, s, present)));
+    cases.add(
+        bench.of("attention.backwardTangent " + suffix, c -> backwardTangent(c, s, present)));
     if (present == ALL_PRESENT) {
-      tests.add(bench.test("attention.backward " + suffix, c -> backward(c, s)));
+      cases.add(bench.of("attention.backward " + suffix, c -> backward(c, s)));
     }
   }
 

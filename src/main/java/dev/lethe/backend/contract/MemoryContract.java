@@ -1,8 +1,5 @@
 package dev.lethe.backend.contract;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.LossKernels;
@@ -14,26 +11,25 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** Transfers, frozen tensors and accounting of a {@link Backend}. */
-public final class MemoryContract {
+final class MemoryContract {
   private static final DType[] FORMATS = {DType.F64, DType.F32, DType.F16, DType.BF16};
 
   private MemoryContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (DType dtype : FORMATS) {
-      tests.add(bench.test("round trip of " + dtype, c -> roundTrip(c, dtype)));
-      tests.add(bench.test("frozen vector of " + dtype, c -> frozenVector(c, dtype)));
+      cases.add(bench.of("memory.roundTrip " + dtype, c -> roundTrip(c, dtype)));
+      cases.add(bench.of("memory.frozenVector " + dtype, c -> frozenVector(c, dtype)));
       for (boolean transposed : new boolean[] {false, true}) {
-        String name = "frozen linear of %s transposed=%b".formatted(dtype, transposed);
-        tests.add(bench.test(name, c -> frozenLinear(c, dtype, transposed)));
+        String name = "memory.frozenLinear %s transposed=%b".formatted(dtype, transposed);
+        cases.add(bench.of(name, c -> frozenLinear(c, dtype, transposed)));
       }
     }
-    tests.add(bench.test("scopes give back", MemoryContract::accounting));
-    return tests.build();
+    cases.add(bench.of("memory.scopes", MemoryContract::accounting));
+    return cases.build();
   }
 
   /** Numbers that every format holds exactly go to the device and back. */
@@ -46,7 +42,7 @@ public final class MemoryContract {
         Tensor back = Tensor.of(Shape.of(3, 7), new float[21]);
         backend.upload(host, there);
         backend.download(there, back);
-        assertArrayEquals(host.toDoubles(), back.toDoubles(), onDevice.toString());
+        Expect.same(host.toDoubles(), back.toDoubles(), onDevice.toString());
       }
     }
   }
@@ -56,11 +52,11 @@ public final class MemoryContract {
     try (Scope scope = backend.openScope("frozen vector")) {
       Tensor host = small(c, dtype, 21);
       Tensor frozen = backend.freezeVector(host, scope);
-      assertEquals(backend.activationType(), frozen.dtype());
-      assertEquals(Shape.of(21), frozen.shape());
+      Expect.equal(backend.activationType(), frozen.dtype(), "format");
+      Expect.equal(Shape.of(21), frozen.shape(), "shape");
       Tensor back = Tensor.of(Shape.of(21), new float[21]);
       backend.download(frozen, back);
-      assertArrayEquals(host.toDoubles(), back.toDoubles());
+      Expect.same(host.toDoubles(), back.toDoubles(), "numbers");
     }
   }
 
@@ -72,9 +68,9 @@ public final class MemoryContract {
       FrozenLinear onTested = c.bench().tested().freezeLinear(weight, bias, transposed, tested);
       FrozenLinear onReference =
           c.bench().reference().freezeLinear(weight, bias, transposed, reference);
-      assertEquals(3, onTested.in());
-      assertEquals(5, onTested.out());
-      assertEquals(transposed, onTested.transposed());
+      Expect.equal(3L, onTested.in(), "inputs");
+      Expect.equal(5L, onTested.out(), "outputs");
+      Expect.equal(transposed, onTested.transposed(), "transposed");
       Frozen both = new Frozen(onTested, onReference);
       Slot x = c.activation("x", 7, 3);
       Slot z = c.output("z", 7, 5);
@@ -88,10 +84,10 @@ public final class MemoryContract {
     try (Scope scope = backend.openScope("accounting")) {
       Tensor big = scope.allocate(DType.F32, 1000, 1000);
       long now = backend.memoryUse().liveBytes();
-      assertEquals(true, now >= before + big.byteSize(), "live bytes count a tensor");
-      assertEquals(true, backend.memoryUse().peakBytes() >= now, "the peak is no less");
+      Expect.that(now >= before + big.byteSize(), "live bytes count a tensor");
+      Expect.that(backend.memoryUse().peakBytes() >= now, "the peak is no less");
     }
-    assertEquals(before, backend.memoryUse().liveBytes(), "live bytes after the scope");
+    Expect.equal(before, backend.memoryUse().liveBytes(), "live bytes after the scope");
   }
 
   /** Eighths up to 4: exact in every floating format. */

@@ -1,7 +1,5 @@
 package dev.lethe.backend.contract;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-
 import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -9,10 +7,9 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link LossKernels} in their modes: the vocabulary head and its cross-entropy. */
-public final class LossContract {
+final class LossContract {
   private static final int[][] SIZES = {
     {1, 3, 2},
     {3, 17, 33},
@@ -27,32 +24,32 @@ public final class LossContract {
 
   private LossContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int i = 0; i < SIZES.length; i++) {
       int k = 1 + i % 3;
       for (double deviation : new double[] {1, 100}) {
         Sizes size = new Sizes(SIZES[i][0], SIZES[i][1], SIZES[i][2], deviation);
-        tests.add(bench.test("loss.logits " + size, c -> logits(c, size, false)));
-        tests.add(bench.test("loss.logits with bias " + size, c -> logits(c, size, true)));
-        tests.add(bench.test("loss.likeliest " + size, c -> likeliest(c, size)));
+        cases.add(bench.of("loss.logits " + size, c -> logits(c, size, false)));
+        cases.add(bench.of("loss.logits with bias " + size, c -> logits(c, size, true)));
+        cases.add(bench.of("loss.likeliest " + size, c -> likeliest(c, size)));
         for (int bits = 0; bits < 4; bits++) {
           boolean p = (bits & 1) != 0;
           boolean gx = (bits & 2) != 0;
           String name = "loss.forward %s p=%b gx=%b".formatted(size, p, gx);
-          tests.add(bench.test(name, c -> forward(c, size, p, gx)));
+          cases.add(bench.of(name, c -> forward(c, size, p, gx)));
         }
-        tests.add(bench.test("loss.tangent %s k=%d".formatted(size, k), c -> tangent(c, size, k)));
+        cases.add(bench.of("loss.tangent %s k=%d".formatted(size, k), c -> tangent(c, size, k)));
         for (int many : new int[] {k, 5, 18}) {
           String name = "loss.backwardTangent %s k=%d".formatted(size, many);
-          tests.add(bench.test(name, c -> backwardTangent(c, size, many)));
+          cases.add(bench.of(name, c -> backwardTangent(c, size, many)));
         }
         for (int q : new int[] {1, 4}) {
-          tests.add(bench.test("loss.drawn %s q=%d".formatted(size, q), c -> drawn(c, size, q)));
+          cases.add(bench.of("loss.drawn %s q=%d".formatted(size, q), c -> drawn(c, size, q)));
         }
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void logits(KernelCase c, Sizes size, boolean bias) {
@@ -148,7 +145,7 @@ public final class LossContract {
                       on.of(out)));
           drawn[on.testedSide() ? 0 : 1] = on.indices(on.of(labels));
         });
-    assertArrayEquals(drawn[1], drawn[0], "labels");
+    Expect.same(drawn[1], drawn[0], "labels");
   }
 
   /** What the reference finds for some rows. */

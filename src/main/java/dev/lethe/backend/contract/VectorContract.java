@@ -1,9 +1,5 @@
 package dev.lethe.backend.contract;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertTrue;
-
 import dev.lethe.backend.Vectors;
 import dev.lethe.backend.VectorKernels.AdamW;
 import dev.lethe.backend.contract.KernelCase.Side;
@@ -12,10 +8,9 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link VectorKernels}. */
-public final class VectorContract {
+final class VectorContract {
   private static final int[] LENGTHS = {1, 2, 3, 5, 7, 13, 17, 31, 33, 63, 65, 100, 4099, 70_001};
   private static final double[][] FACTORS = {{1, 1}, {-0.5, 2}, {0, 1}, {1, 0}, {0.3, -1}};
 
@@ -24,26 +19,26 @@ public final class VectorContract {
 
   private VectorContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int n : LENGTHS) {
       String size = " (" + n + ")";
-      tests.add(bench.test("vectors.fill" + size, c -> fill(c, n)));
-      tests.add(bench.test("vectors.copy" + size, c -> copy(c, n)));
-      tests.add(bench.test("vectors.scale" + size, c -> scale(c, n)));
-      tests.add(bench.test("vectors.axpy" + size, c -> axpy(c, n)));
-      tests.add(bench.test("vectors.dot" + size, c -> dot(c, n)));
-      tests.add(bench.test("vectors.allFinite" + size, c -> allFinite(c, n)));
+      cases.add(bench.of("vectors.fill" + size, c -> fill(c, n)));
+      cases.add(bench.of("vectors.copy" + size, c -> copy(c, n)));
+      cases.add(bench.of("vectors.scale" + size, c -> scale(c, n)));
+      cases.add(bench.of("vectors.axpy" + size, c -> axpy(c, n)));
+      cases.add(bench.of("vectors.dot" + size, c -> dot(c, n)));
+      cases.add(bench.of("vectors.allFinite" + size, c -> allFinite(c, n)));
       for (double epsilon : EPSILONS) {
         String name = "vectors.adamW" + size + " epsilon=" + epsilon;
-        tests.add(bench.test(name, c -> adamW(c, n, epsilon)));
+        cases.add(bench.of(name, c -> adamW(c, n, epsilon)));
       }
       for (double[] f : FACTORS) {
         String name = "vectors.axpby" + size + " a=" + f[0] + " b=" + f[1];
-        tests.add(bench.test(name, c -> axpby(c, n, f[0], f[1])));
+        cases.add(bench.of(name, c -> axpby(c, n, f[0], f[1])));
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void fill(KernelCase c, int n) {
@@ -87,21 +82,21 @@ public final class VectorContract {
           sums[at + 2] = on.backend().vectors().norm(on.of(y));
         });
     double size = Math.sqrt(sums[4]) * sums[5];
-    assertEquals(sums[3], sums[0], 1e-13 * size, "dot(x,y)");
-    assertEquals(sums[4], sums[1], 1e-13 * sums[4], "dot(x,x)");
-    assertEquals(sums[5], sums[2], 1e-13 * sums[5], "norm(y)");
+    Expect.close(sums[3], sums[0], 1e-13 * size, "dot(x,y)");
+    Expect.close(sums[4], sums[1], 1e-13 * sums[4], "dot(x,x)");
+    Expect.close(sums[5], sums[2], 1e-13 * sums[5], "norm(y)");
   }
 
   private static void allFinite(KernelCase c, int n) {
     Slot finite = c.vector("finite", n);
-    c.run(on -> assertTrue(on.backend().vectors().allFinite(on.of(finite)), "finite numbers"));
+    c.run(on -> Expect.that(on.backend().vectors().allFinite(on.of(finite)), "finite numbers"));
     for (int at : new int[] {0, n / 2, n - 1}) {
       double[] bad = {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY};
       for (double value : bad) {
         double[] values = new double[n];
         values[at] = value;
         Slot x = c.vectorOf(value + " at " + at, Tensor.of(Shape.of(n), values));
-        c.run(on -> assertFalse(on.backend().vectors().allFinite(on.of(x)), x.name()));
+        c.run(on -> Expect.that(!on.backend().vectors().allFinite(on.of(x)), x.name()));
       }
     }
   }

@@ -9,24 +9,23 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link EmbeddingKernels}: tables of every floating format. */
-public final class EmbeddingContract {
+final class EmbeddingContract {
   private static final int[][] SIZES = {{1, 1, 1}, {5, 17, 3}, {33, 64, 100}, {100, 31, 13}, {9, 520, 5}};
 
   private EmbeddingContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int[] size : SIZES) {
       for (DType dtype : new DType[] {DType.F64, DType.F32, DType.F16, DType.BF16}) {
         String name =
             "embedding.forward %s(%d,%d), %d ids".formatted(dtype, size[0], size[1], size[2]);
-        tests.add(bench.test(name, c -> forward(c, dtype, size[0], size[1], size[2])));
+        cases.add(bench.of(name, c -> forward(c, dtype, size[0], size[1], size[2])));
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void forward(KernelCase c, DType dtype, int vocabulary, int width, int count) {

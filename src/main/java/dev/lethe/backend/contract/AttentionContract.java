@@ -5,14 +5,13 @@ import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.Packing;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** The forward mode of {@link AttentionKernels}, in training and in decoding. */
-public final class AttentionContract {
+final class AttentionContract {
   private AttentionContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     int i = 0;
     for (AttentionShape shape : AttentionCases.shapes()) {
       for (Packing packing : AttentionCases.packings()) {
@@ -20,28 +19,28 @@ public final class AttentionContract {
         String name =
             "attention.forward %s, %s, longest %d, lse=%b"
                 .formatted(shape, packing, packing.longest(), lse);
-        tests.add(bench.test(name, c -> forward(c, shape, packing, packing, 0, lse, 1)));
+        cases.add(bench.of(name, c -> forward(c, shape, packing, packing, 0, lse, 1)));
       }
       Packing queries = Packing.ofLengths(1, 3, 1, 2);
       Packing keys = Packing.ofLengths(5, 3, 1, 33);
       String name = "attention.forward %s, decoding".formatted(shape);
-      tests.add(bench.test(name, c -> forward(c, shape, queries, keys, 0, true, 1)));
+      cases.add(bench.of(name, c -> forward(c, shape, queries, keys, 0, true, 1)));
       Packing one = Packing.ofLengths(1);
       Packing cache = Packing.ofLengths(17);
       name = "attention.forward %s, decoding with a longer cache".formatted(shape);
-      tests.add(bench.test(name, c -> forward(c, shape, one, cache, 15, false, 1)));
+      cases.add(bench.of(name, c -> forward(c, shape, one, cache, 15, false, 1)));
     }
     for (int headSize : new int[] {16, 32, 64, 128}) {
       AttentionShape shape = new AttentionShape(2, 1, headSize, 0);
       Packing packing = Packing.ofLengths(130, 200);
       String name = "attention.forward %s, tiles of keys in turns".formatted(shape);
-      tests.add(bench.test(name, c -> forward(c, shape, packing, packing, 0, true, 1)));
+      cases.add(bench.of(name, c -> forward(c, shape, packing, packing, 0, true, 1)));
     }
     AttentionShape shape = new AttentionShape(4, 2, 16, 0);
     Packing packing = Packing.ofLengths(13, 33);
     String name = "attention.forward with scores in the hundreds";
-    tests.add(bench.test(name, c -> forward(c, shape, packing, packing, 0, true, 10)));
-    return tests.build();
+    cases.add(bench.of(name, c -> forward(c, shape, packing, packing, 0, true, 10)));
+    return cases.build();
   }
 
   private static void forward(

@@ -6,31 +6,30 @@ import dev.lethe.backend.contract.KernelCase.Slot;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** The parameter gradients of {@link LoraKernels}, of whole batches and per sample. */
-public final class LoraGradientContract {
+final class LoraGradientContract {
   private LoraGradientContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (LoraSizes z : LoraSizes.ALL) {
-      tests.add(bench.test("lora.gradient " + z, c -> gradient(c, z)));
+      cases.add(bench.of("lora.gradient " + z, c -> gradient(c, z)));
       for (boolean dxa : new boolean[] {false, true}) {
         for (boolean dgy : new boolean[] {false, true}) {
           String name = "lora.gradientTangent %s dxa=%b dgy=%b".formatted(z, dxa, dgy);
-          tests.add(bench.test(name, c -> gradientTangent(c, z, dxa, dgy)));
+          cases.add(bench.of(name, c -> gradientTangent(c, z, dxa, dgy)));
         }
       }
       for (Packing packing : packings(z.n())) {
         String suffix = " %s, %s".formatted(z, packing);
-        tests.add(bench.test("lora.perSampleGradient" + suffix, c -> perSample(c, z, packing)));
-        tests.add(bench.test("lora.perSampleSquaredNorm" + suffix, c -> norms(c, z, packing)));
-        tests.add(bench.test("lora.perSampleDot" + suffix, c -> dots(c, z, packing)));
-        tests.add(bench.test("lora.weightedGradient" + suffix, c -> weighted(c, z, packing)));
+        cases.add(bench.of("lora.perSampleGradient" + suffix, c -> perSample(c, z, packing)));
+        cases.add(bench.of("lora.perSampleSquaredNorm" + suffix, c -> norms(c, z, packing)));
+        cases.add(bench.of("lora.perSampleDot" + suffix, c -> dots(c, z, packing)));
+        cases.add(bench.of("lora.weightedGradient" + suffix, c -> weighted(c, z, packing)));
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void gradient(KernelCase c, LoraSizes z) {

@@ -5,10 +5,9 @@ import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /** {@link RmsNormKernels} in its four modes. */
-public final class RmsNormContract {
+final class RmsNormContract {
   private static final double EPSILON = 1e-5;
   private static final long[][] SIZES = {
     {1, 2}, {1, 17}, {3, 33}, {5, 64}, {2, 100}, {7, 65}, {4, 31}, {13, 3}, {6, 1}, {3, 4608}, {2, 515}
@@ -16,8 +15,8 @@ public final class RmsNormContract {
 
   private RmsNormContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (int size = 0; size < SIZES.length; size++) {
       long n = SIZES[size][0];
       long d = SIZES[size][1];
@@ -25,7 +24,7 @@ public final class RmsNormContract {
       String sizes = " (%d,%d) k=%d".formatted(n, d, k);
       for (boolean residual : new boolean[] {false, true}) {
         String name = "rmsNorm.forward" + sizes + (residual ? " residual" : "");
-        tests.add(bench.test(name, c -> forward(c, n, d, residual)));
+        cases.add(bench.of(name, c -> forward(c, n, d, residual)));
       }
       for (int present = 0; present < 8; present++) {
         boolean dx = (present & 1) != 0;
@@ -33,17 +32,17 @@ public final class RmsNormContract {
         boolean ds = (present & 4) != 0;
         if (ds || dx != df) {
           String name = "rmsNorm.tangent%s dx=%b df=%b ds=%b".formatted(sizes, dx, df, ds);
-          tests.add(bench.test(name, c -> tangent(c, k, n, d, dx, df, ds)));
+          cases.add(bench.of(name, c -> tangent(c, k, n, d, dx, df, ds)));
         }
       }
       for (Residual gs : Residual.values()) {
-        tests.add(
-            bench.test("rmsNorm.backward" + sizes + " gs " + gs, c -> backward(c, k, n, d, gs)));
+        cases.add(
+            bench.of("rmsNorm.backward" + sizes + " gs " + gs, c -> backward(c, k, n, d, gs)));
         String name = "rmsNorm.backwardTangent" + sizes + " dgs " + gs;
-        tests.add(bench.test(name, c -> backwardTangent(c, k, n, d, gs)));
+        cases.add(bench.of(name, c -> backwardTangent(c, k, n, d, gs)));
       }
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void forward(KernelCase c, long n, long d, boolean residual) {

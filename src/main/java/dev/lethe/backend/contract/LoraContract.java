@@ -8,40 +8,39 @@ import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 
 /**
  * The four modes of {@link LoraKernels}' layer; its gradients are {@link LoraGradientContract}'s.
  */
-public final class LoraContract {
+final class LoraContract {
   private LoraContract() {}
 
-  public static Stream<DynamicTest> tests(KernelBench bench) {
-    Stream.Builder<DynamicTest> tests = Stream.builder();
+  static Stream<ContractCase> cases(KernelBench bench) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
     for (LoraSizes z : LoraSizes.ALL) {
       for (Adapter adapter : Adapter.values()) {
         for (boolean flag : new boolean[] {false, true}) {
           String name = "lora.forward %s %s bias=%b".formatted(z, adapter, flag);
-          tests.add(bench.test(name, c -> forward(c, z, adapter, flag)));
+          cases.add(bench.of(name, c -> forward(c, z, adapter, flag)));
           name = "lora.tangent %s %s dx=%b".formatted(z, adapter, flag);
-          tests.add(bench.test(name, c -> tangent(c, z, adapter, flag)));
+          cases.add(bench.of(name, c -> tangent(c, z, adapter, flag)));
         }
         for (Gx gx : Gx.values()) {
           if (!adapter.fits(gx)) {
             continue;
           }
           String suffix = " %s %s gx %s".formatted(z, adapter, gx);
-          tests.add(bench.test("lora.backward" + suffix, c -> backward(c, z, adapter, gx)));
+          cases.add(bench.of("lora.backward" + suffix, c -> backward(c, z, adapter, gx)));
           for (boolean dgy : new boolean[] {false, true}) {
             String name = "lora.backwardTangent%s dgy=%b".formatted(suffix, dgy);
-            tests.add(bench.test(name, c -> backwardTangent(c, z, adapter, gx, dgy)));
+            cases.add(bench.of(name, c -> backwardTangent(c, z, adapter, gx, dgy)));
           }
         }
       }
       String name = "lora.tangent " + z + " of the adapter's own input alone";
-      tests.add(bench.test(name, LoraContract.ownInputAlone(z)));
+      cases.add(bench.of(name, LoraContract.ownInputAlone(z)));
     }
-    return tests.build();
+    return cases.build();
   }
 
   private static void forward(KernelCase c, LoraSizes z, Adapter adapter, boolean bias) {

@@ -1,0 +1,43 @@
+package dev.lethe.backend.contract;
+
+import java.util.Arrays;
+
+/** Expectations of contract cases; what does not hold is an AssertionError. */
+final class Expect {
+  private Expect() {}
+
+  static void that(boolean holds, String what) {
+    if (!holds) {
+      throw new AssertionError(what);
+    }
+  }
+
+  static void equal(Object expected, Object got, String what) {
+    if (!expected.equals(got)) {
+      throw new AssertionError("%s: expected %s, got %s".formatted(what, expected, got));
+    }
+  }
+
+  /** The same but for an absolute difference. */
+  static void close(double expected, double got, double allowed, String what) {
+    if (!(Math.abs(expected - got) <= allowed)) {
+      throw new AssertionError(
+          "%s: expected %s, got %s, allowed is a difference of %.3g"
+              .formatted(what, expected, got, allowed));
+    }
+  }
+
+  /** The same numbers to the bit. */
+  static void same(double[] expected, double[] got, String what) {
+    int at = Arrays.mismatch(expected, got);
+    if (at >= 0) {
+      throw new AssertionError(
+          "%s: element %d of %d: expected %s, got %s"
+              .formatted(what, at, expected.length, element(expected, at), element(got, at)));
+    }
+  }
+
+  private static String element(double[] numbers, int at) {
+    return at < numbers.length ? Double.toString(numbers[at]) : "nothing";
+  }
+}
