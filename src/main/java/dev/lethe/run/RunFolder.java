@@ -47,7 +47,7 @@ public final class RunFolder {
           "there is no unfinished run to resume",
           "the state that an interrupted run left",
           "nothing",
-          "Leave --resume away, or name the output of the interrupted run.");
+          "Omit --resume, or name the output of the interrupted run.");
     }
     return new RunFolder(absolute, state);
   }

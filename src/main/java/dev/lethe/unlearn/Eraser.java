@@ -59,7 +59,7 @@ public final class Eraser implements Unlearner {
   }
 
   /**
-   * @param model with the adapter that shall forget
+   * @param model with the adapter that should forget
    * @param data all rows that the adapter was trained on
    */
   public static Builder builder(AdaptedModel model, List<Sample> data, UnlearnRequest request) {

@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The training samples S that an adapter shall forget, each removed or replaced by a version with
+ * The training samples S that an adapter should forget, each removed or replaced by a version with
  * another query or response. Made by {@link #of}, which checks it against the data.
  *
  * @param forgetIds all of S in data order: what is removed and what is replaced

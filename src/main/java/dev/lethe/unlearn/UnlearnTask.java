@@ -13,7 +13,7 @@ import java.util.Set;
 /**
  * What a method that follows the training is asked to do.
  *
- * @param model with the adapter that shall forget
+ * @param model with the adapter that should forget
  * @param data all rows that the adapter still rests on
  * @param divisor what removals do to the weights of a batch's other rows
  * @param heldOut rows that took no part in training, for the certificate

@@ -11,7 +11,7 @@ public interface UnlearningMethod {
   /**
    * A new adapter, which the caller closes; the model's own stays as it is.
    *
-   * @param model with the adapter that shall forget
+   * @param model with the adapter that should forget
    * @param split the data that it was trained on and what is asked
    */
   LoraAdapter apply(AdaptedModel model, DataSplit split);
