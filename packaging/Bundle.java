@@ -16,7 +16,7 @@ import java.util.zip.ZipInputStream;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Packs Lethe with a Java of its own for x86-64 Linux: {@code java packaging/Bundle.java ROOT TARGET VERSION},
+ * Packs Lethe with a bundled runtime for x86-64 Linux: {@code java packaging/Bundle.java ROOT TARGET VERSION},
  * after {@code mvn package} has made lethe.jar and lib in TARGET. The profile {@code bundle} calls it.
  *
  * <pre>

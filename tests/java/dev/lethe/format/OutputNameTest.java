@@ -30,9 +30,11 @@ class OutputNameTest {
   }
 
   @Test
-  void onePathInTwoSpellingsIsOneName() {
+  void onePathInTwoSpellingsIsOneName() throws IOException {
+    Path link = Files.createSymbolicLink(temp.resolve("link"), temp);
     try (OutputName name = OutputName.take(temp.resolve("out"))) {
       refusal(temp.resolve("other/../out"));
+      refusal(link.resolve("out"));
     }
   }
 

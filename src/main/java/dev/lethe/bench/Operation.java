@@ -12,13 +12,13 @@ public enum Operation {
   GRAD("grad", "backward"),
   /** A gradient for every sample. */
   PER_SAMPLE("per_sample", "batched"),
-  /** A Hessian product from nothing. */
+  /** A cold Hessian product. */
   HVP("hvp", "linearize_r_operator"),
   /** One more Hessian product at the same parameters. */
   HVP_AGAIN("hvp_again", "kept_linearization"),
   /** Hessian products of several vectors in one pass, at the same parameters. */
   HVP_BLOCK("hvp_block", "kept_linearization_%d_vectors"),
-  /** A Gauss-Newton product from nothing. */
+  /** A cold Gauss-Newton product. */
   GGN("ggn", "linearize_jvp_vjp"),
   /** One more Gauss-Newton product at the same parameters. */
   GGN_AGAIN("ggn_again", "kept_linearization"),

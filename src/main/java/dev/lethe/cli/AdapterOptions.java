@@ -49,7 +49,7 @@ final class AdapterOptions {
     boolean shaped = rank != null || alpha != null || targets != null || dropout != null;
     if (initAdapter != null && shaped) {
       throw command.usage(
-          "--init-adapter has its own --rank, --alpha, --dropout and --targets; leave those away");
+          "--init-adapter has its own --rank, --alpha, --dropout and --targets; omit those");
     }
     if (rank != null && rank < 1) {
       throw command.usage("--rank must be at least 1, got " + rank);

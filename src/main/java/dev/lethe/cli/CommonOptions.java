@@ -69,7 +69,7 @@ final class CommonOptions {
       throw new EnvironmentException(
           "device " + backend.name(),
           "computes in %s, not in %s".formatted(label(has), label(wanted)),
-          "Leave --dtype away; f64 is the format of --device reference, bf16 one of --device cuda and cpu.");
+          "Omit --dtype; f64 is the format of --device reference, bf16 one of --device cuda and cpu.");
     }
     if (backend.productType() != backend.activationType() && !command.output.quiet) {
       command.console.err().println(ROUNDED_PRODUCTS);

@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** The program {@code lethe}: reads the command line, runs one command, makes its end an exit code. */
+/** The program {@code lethe}: reads the command line, runs one command, maps its outcome to an exit code. */
 @Command(
     name = "lethe",
     synopsisSubcommandLabel = "COMMAND",

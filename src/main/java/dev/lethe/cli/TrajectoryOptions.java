@@ -50,7 +50,7 @@ final class TrajectoryOptions {
       throw new LetheException(
           "--trajectory on", "a trajectory does not lead to the minimum of --to-minimum",
           "one of the two", "both",
-          "Leave --to-minimum away for recorded replay, or train with --trajectory off.");
+          "Omit --to-minimum for recorded replay, or train with --trajectory off.");
     }
   }
 

@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** Ids that somebody may have meant who wrote another one. */
+/** Suggestions for a mistyped id. */
 public final class NearIds {
   /** The most ids that a message names. */
   public static final int SHOWN = 5;

@@ -59,7 +59,7 @@ public record RowRequest(List<String> ids, Map<String, Sample> replacements) {
           "it removes every training row",
           "at least one row that stays or is replaced",
           "all %,d removed".formatted(data.size()),
-          "An adapter that shall forget everything is the base model without it.");
+          "An adapter that should forget everything is the base model without it.");
     }
     return new RowRequest(
         data.stream().map(Sample::id).filter(forget::contains).toList(), newVersions);

@@ -5,7 +5,7 @@ import dev.lethe.tensor.Tensor;
 import java.util.stream.IntStream;
 
 /**
- * How well a model knows a row's response by heart.
+ * How well a model has memorized a row's response.
  *
  * @param id the row's name
  * @param exact the part of the response's tokens that come first in the model's ranking, given the

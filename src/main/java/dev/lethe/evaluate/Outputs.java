@@ -47,7 +47,7 @@ public final class Outputs {
     return sum / positions;
   }
 
-  /** How well each row is known by heart, in data order. */
+  /** How well each row is memorized, in data order. */
   public List<Memorization> memorization(Tensor theta) {
     List<Memorization> rows = new ArrayList<>();
     for (List<Sample> members : batches) {

@@ -56,7 +56,7 @@ public final class HfModelFolder implements AutoCloseable {
           "there is no such model folder",
           "a folder with " + CONFIG + " and " + SINGLE,
           Files.exists(dir) ? "a file" : "nothing",
-          "Check the path; Lethe downloads nothing by itself");
+          "Check the path; Lethe downloads nothing");
     }
     ObjectNode json = StrictJson.readObject(dir.resolve(CONFIG), MAX_CONFIG_BYTES);
     HfConfig config = HfConfig.parse(json, dir.resolve(CONFIG).toString());

@@ -64,7 +64,23 @@ public final class OutputName implements AutoCloseable {
   /** As {@link #take} for what may exist already, and is gone on with. */
   public static OutputName hold(Path target) {
     Path absolute = target.toAbsolutePath().normalize();
-    Path file = absolute.resolveSibling("." + absolute.getFileName() + ".lock");
+    List<Path> made = List.of();
+    OutputName name = null;
+    try {
+      made = AtomicFiles.createParents(absolute);
+      Path folder = absolute.getParent().toRealPath();
+      name = hold(target, folder.resolve("." + absolute.getFileName() + ".lock"), made);
+      return name;
+    } catch (IOException e) {
+      throw AtomicFiles.failed(target, e);
+    } finally {
+      if (name == null) {
+        made.forEach(AtomicFiles::deleteIfEmpty);
+      }
+    }
+  }
+
+  private static OutputName hold(Path target, Path file, List<Path> made) throws IOException {
     String holder =
         "process %d since %s"
             .formatted(ProcessHandle.current().pid(), Instant.now().truncatedTo(ChronoUnit.SECONDS));
@@ -72,15 +88,13 @@ public final class OutputName implements AutoCloseable {
     if (other != null) {
       throw held(target, other);
     }
-    OutputName name = null;
+    boolean ours = false;
     try {
-      List<Path> made = AtomicFiles.createParents(absolute);
-      name = new OutputName(file, locked(target, file, holder), made);
+      OutputName name = new OutputName(file, locked(target, file, holder), made);
+      ours = true;
       return name;
-    } catch (IOException e) {
-      throw AtomicFiles.failed(target, e);
     } finally {
-      if (name == null) {
+      if (!ours) {
         HELD_HERE.remove(file);
       }
     }

@@ -78,7 +78,7 @@ public final class Preparation {
       throw new LetheException(
           files.header().toString(), "the operators here are prepared with other settings",
           wanted.toString(), stored.toString(),
-          "Leave the settings away, delete the folder, or name another with --operators.");
+          "Omit the settings, delete the folder, or name another with --operators.");
     }
     return stored;
   }

@@ -92,7 +92,7 @@ final class RowMatch {
     throw new LetheException(
         folder.toString(), "rows have changed since the training", "the rows as they were",
         quoted(changed),
-        "Give the data file as it was; what shall be read instead belongs into --replace.");
+        "Pass the original data file; new versions of rows go into --replace.");
   }
 
   private static String quoted(List<String> ids) {

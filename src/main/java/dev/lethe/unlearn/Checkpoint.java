@@ -128,7 +128,7 @@ final class Checkpoint {
                 "the interrupted run had another " + name,
                 then,
                 now,
-                "Repeat the command as it was, or delete the folder and start anew.");
+                "Repeat the command unchanged, or delete the folder and start anew.");
           }
         });
   }

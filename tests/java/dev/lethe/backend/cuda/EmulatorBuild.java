@@ -9,6 +9,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -19,6 +23,10 @@ final class EmulatorBuild {
   private final Path kernels;
   private final Path build;
   private final String target;
+  private final Map<String, FileTime> times = new HashMap<>();
+  private final Map<Path, Kept> unchanged = new HashMap<>();
+
+  private record Kept(FileTime time, byte[] content) {}
 
   private EmulatorBuild(Path folder, String target) {
     this.kernels = folder.resolve("kernels");
@@ -66,6 +74,22 @@ final class EmulatorBuild {
     return Files.copy(built, build.resolve(System.mapLibraryName(name)));
   }
 
+  /**
+   * Remembers what is built of the unchanged kernels, so that {@link #restore} brings it back and nothing
+   * is compiled twice.
+   */
+  void keepObjects() throws IOException {
+    for (Path object : objects()) {
+      unchanged.put(object, new Kept(Files.getLastModifiedTime(object), Files.readAllBytes(object)));
+    }
+  }
+
+  private List<Path> objects() throws IOException {
+    try (Stream<Path> files = Files.walk(build.resolve("emulator"))) {
+      return files.filter(file -> file.toString().endsWith(".o")).toList();
+    }
+  }
+
   /** Replaces a text that occurs once in a file of the copy. */
   void replace(String file, String text, String replacement) throws IOException {
     Path path = kernels.resolve(file);
@@ -73,13 +97,27 @@ final class EmulatorBuild {
     int at = source.indexOf(text);
     boolean once = at >= 0 && source.indexOf(text, at + 1) < 0;
     assertEquals(true, once, () -> file + " must hold exactly once:\n" + text);
+    times.putIfAbsent(file, Files.getLastModifiedTime(path));
     Files.writeString(path, source.replace(text, replacement));
   }
 
-  /** Puts a file of the copy back. */
+  /** Puts a file of the copy back, and the kept objects that were built of it, with their old times. */
   void restore(String file) throws IOException {
-    Files.copy(
-        KERNELS.resolve(file), kernels.resolve(file), StandardCopyOption.REPLACE_EXISTING);
+    Path path = kernels.resolve(file);
+    Files.copy(KERNELS.resolve(file), path, StandardCopyOption.REPLACE_EXISTING);
+    if (unchanged.isEmpty()) {
+      return;
+    }
+    Files.setLastModifiedTime(path, times.get(file));
+    for (Map.Entry<Path, Kept> object : unchanged.entrySet()) {
+      boolean same =
+          Files.exists(object.getKey())
+              && Files.getLastModifiedTime(object.getKey()).equals(object.getValue().time);
+      if (!same) {
+        Files.write(object.getKey(), object.getValue().content);
+        Files.setLastModifiedTime(object.getKey(), object.getValue().time);
+      }
+    }
   }
 
   /** The runtime that a program must load before a sanitized library; empty where there is none. */

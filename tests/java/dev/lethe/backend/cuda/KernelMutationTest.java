@@ -38,6 +38,7 @@ final class KernelMutationTest {
   void build(@TempDir Path folder) throws Exception {
     copy = EmulatorBuild.of(folder, "kernels_emulator");
     unchanged = copy.library("unchanged");
+    copy.keepObjects();
     for (KernelMutant mutant : KernelMutant.all()) {
       String name = "mutant" + mutants.size();
       mutants.put(mutant, builder.submit(() -> build(mutant, name)));

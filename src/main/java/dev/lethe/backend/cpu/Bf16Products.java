@@ -20,7 +20,7 @@ final class Bf16Products {
   /** Half the distance of neighbouring bfloat16 numbers, of a number of size one. */
   static final String ERROR = "relative error up to 2^-8 per factor";
 
-  private static final String FLOAT32 = "Leave --dtype away to compute in float32.";
+  private static final String FLOAT32 = "Omit --dtype to compute in float32.";
   private static final Found FOUND = find();
 
   private final Instructions instructions;

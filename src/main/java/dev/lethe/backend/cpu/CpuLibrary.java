@@ -60,12 +60,12 @@ record CpuLibrary(SymbolLookup symbols, String reason, String remedy) {
 
   private static CpuLibrary load() {
     if ("false".equals(System.getProperty(PROPERTY))) {
-      return none("-D" + PROPERTY + "=false forbids it", "Leave that property away.");
+      return none("-D" + PROPERTY + "=false forbids it", "Omit that property.");
     }
     String system = System.getProperty("os.name");
     String processor = System.getProperty("os.arch");
     if (!system.equals("Linux") || !processor.equals("amd64")) {
-      return none("the native library is there for Linux on x86-64 only", null);
+      return none("the native library exists for Linux on x86-64 only", null);
     }
     try (InputStream in = CpuLibrary.class.getResourceAsStream(FILE)) {
       if (in == null) {

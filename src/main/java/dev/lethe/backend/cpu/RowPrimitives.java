@@ -148,7 +148,7 @@ interface RowPrimitives {
    * One head turned by angles of the given cosines and sines: y₁ = x₁c − σx₂s, y₂ = x₂c + σx₁s,
    * where the second half of the head begins {@code 4·half} bytes after the first; y may be x.
    *
-   * @param sign σ: 1 forth, −1 back
+   * @param sign σ: 1 forward, −1 backward
    */
   void rotate(
       MemorySegment x,

@@ -50,7 +50,7 @@ public final class CudaProvider implements BackendProvider {
       throw new EnvironmentException(
           "device cuda",
           "does not compute in " + type,
-          "Leave --dtype away, or choose bf16 or f32; f64 is the format of --device reference.");
+          "Omit --dtype, or choose bf16 or f32; f64 is the format of --device reference.");
     }
     try {
       return open(JCudaDevice.open(Gpu.find(options.device())), type, options.timed());

@@ -158,13 +158,13 @@ final class ProductsLadderTest {
     assertEquals(
         "system property lethe.products: 'jcublas' does not work here: "
             + absent(BLAS_12)
-            + ". Leave it away, or set lethe.cublas to the folder of NVIDIA's cuBLAS.",
+            + ". Omit it, or set lethe.cublas to the folder of NVIDIA's cuBLAS.",
         e.getMessage());
     System.setProperty(ProductsLadder.PROPERTY, "magma");
     e = assertThrows(EnvironmentException.class, () -> ProductsLadder.open(device, own));
     assertEquals(
         "system property lethe.products: there is no 'magma'."
-            + " Set it to cublaslt, jcublas, cublas or tiled, or leave it away.",
+            + " Set it to cublaslt, jcublas, cublas or tiled, or omit it.",
         e.getMessage());
   }
 }

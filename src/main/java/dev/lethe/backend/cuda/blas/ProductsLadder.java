@@ -124,7 +124,7 @@ public final class ProductsLadder {
     throw new EnvironmentException(
         "system property " + PROPERTY,
         "'%s' does not work here: %s".formatted(wanted, text(libraries)),
-        "Leave it away, or set " + CublasLibraries.PROPERTY + " to the folder of NVIDIA's cuBLAS.");
+        "Omit it, or set " + CublasLibraries.PROPERTY + " to the folder of NVIDIA's cuBLAS.");
   }
 
   private static Way way(String wanted) {
@@ -136,7 +136,7 @@ public final class ProductsLadder {
                 new EnvironmentException(
                     "system property " + PROPERTY,
                     "there is no '" + wanted + "'",
-                    "Set it to cublaslt, jcublas, cublas or tiled, or leave it away."));
+                    "Set it to cublaslt, jcublas, cublas or tiled, or omit it."));
   }
 
   private static String name(Way way) {

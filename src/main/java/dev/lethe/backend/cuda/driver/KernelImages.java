@@ -34,8 +34,8 @@ final class KernelImages {
       if (manifest == null) {
         throw new CudaUnavailable(
             true,
-            "this build of Lethe holds no GPU kernels: it was made where there was no nvcc",
-            "Build it again with a CUDA toolkit's nvcc on the PATH, or take a release.");
+            "this build of Lethe holds no GPU kernels: it was made without nvcc",
+            "Build it with a CUDA toolkit's nvcc on the PATH (mvn -DskipTests package), or take a release.");
       }
       JsonNode json = JsonMapper.shared().readTree(manifest.readAllBytes());
       compiler = json.get("compiler").asString();
