@@ -12,8 +12,15 @@ import org.openjdk.jmh.annotations.TearDown;
 public class ContractBenchmark extends KernelBenchmark {
   /** Which case of the contract, by the beginning of its name. */
   @Param({
-    "lora.forward", "lora.tangent", "lora.backward", "lora.gradient", "attention.forward",
-    "attention.backwardTangent", "rmsNorm.forward", "swiGlu.forward", "loss.forward"
+    "lora.forward",
+    "lora.tangent",
+    "lora.backward",
+    "lora.gradient",
+    "attention.forward",
+    "attention.backwardTangent",
+    "rmsNorm.forward",
+    "swiGlu.forward",
+    "loss.forward"
   })
   public String kernel;
 

@@ -12,13 +12,17 @@ public final class ContractCase {
   private final Consumer<KernelCase> body;
 
   /**
-   * @param name kernel and mode, then sizes: {@code lora.forward 5x17…}
+   * @param name group and mode, then sizes: {@code lora.forward 5x17…}
    * @param body makes the call and checks it
    */
   ContractCase(KernelBench bench, String name, Consumer<KernelCase> body) {
     this.bench = bench;
     this.name = name;
     this.body = body;
+    if (kernel().indexOf('.') < 0) {
+      throw new IllegalArgumentException(
+          "contract case: expected a name that begins as in lora.forward, got " + name);
+    }
   }
 
   public String name() {

@@ -20,7 +20,7 @@ final class DropoutContract {
       for (double probability : new double[] {0, 0.1, 0.5, 0.9}) {
         for (boolean accumulate : new boolean[] {false, true}) {
           String name =
-              "dropout %s p=%.1f%s"
+              "dropout.apply %s p=%.1f%s"
                   .formatted(Shape.of(dims), probability, accumulate ? " accumulate" : "");
           cases.add(bench.of(name, c -> apply(c, dims, probability, accumulate)));
         }
