@@ -142,7 +142,8 @@ final class SmallNetwork {
     nextOffset = b + RANK * out;
     Value xa = dropout == 0 ? x : Dropout.on(tape, dropout, random.nextLong(), keys(), x);
     return Linear.on(
-        tape, new LoraLinear(weight, new LoraSlot(x.width(), out, RANK, 1.5, a, b)), x, xa);
+        tape,
+        new LoraLinear(weight, new LoraSlot(x.width(), out, RANK, 1.5, a, b)), x, xa);
   }
 
   private Tensor keys() {

@@ -111,8 +111,7 @@ class TapeTest {
   @Test
   void aTapeEndsWithItsLoss() {
     Tape tape = new SmallNetwork(backend, scope, SEED + 6, 0).tape();
-    assertThrows(
-        IllegalStateException.class, () -> SwiGlu.on(tape, tape.loss().x(), tape.loss().x()));
+    assertThrows(IllegalStateException.class, () -> SwiGlu.on(tape, tape.loss().x(), tape.loss().x()));
     assertThrows(IllegalStateException.class, () -> new Tape(tape.packing()).loss());
   }
 

@@ -93,7 +93,8 @@ public final class Gradients {
         theta,
         (slot, kept) ->
             backend.run(
-                new LoraKernels.PerSampleGradient(slot, tape.packing(), kept.row(0), 1, g)));
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(0), 1, g)));
   }
 
   /**
@@ -142,8 +143,7 @@ public final class Gradients {
       primal.drop(end.x());
       Tensor losses = primal.get(end.loss());
       backend.vectors().copy(losses.reshape(losses.elements()), rowLosses);
-      reverse(
-          tape, new BackwardPass(backend, theta, primal, adjoint), Set.of(), List.of(primal), rule);
+      reverse(tape, new BackwardPass(backend, theta, primal, adjoint), Set.of(), List.of(primal), rule);
     }
   }
 

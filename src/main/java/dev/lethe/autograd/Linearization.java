@@ -163,7 +163,8 @@ public final class Linearization implements AutoCloseable {
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
-                new LoraKernels.PerSampleGradient(slot, tape.packing(), kept.row(0), 1, g)));
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(0), 1, g)));
   }
 
   /** Adds ‖∇ℓᵢ‖² of every sample to norms (n), from the kept adjoints without keeping a gradient. */
@@ -171,7 +172,8 @@ public final class Linearization implements AutoCloseable {
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
-                new LoraKernels.PerSampleSquaredNorm(slot, tape.packing(), kept.row(0), norms)));
+                new LoraKernels.PerSampleSquaredNorm(
+                    slot, tape.packing(), kept.row(0), norms)));
   }
 
   /**
@@ -183,7 +185,8 @@ public final class Linearization implements AutoCloseable {
   public void addPerSampleDots(Tensor v, Tensor dots) {
     adjoints.forEachAdapter(
         (slot, kept) ->
-            backend.run(new LoraKernels.PerSampleDot(slot, tape.packing(), v, kept.row(0), dots)));
+            backend.run(
+                new LoraKernels.PerSampleDot(slot, tape.packing(), v, kept.row(0), dots)));
   }
 
   /** Adds scale·Σᵢ cᵢ∇ℓᵢ to each row of g: weights c (k,n), g (k,P). */
@@ -285,8 +288,7 @@ public final class Linearization implements AutoCloseable {
    * @param draws q
    */
   public void drawn(int draws, long seed, AdapterVisitor visitor) {
-    runDrawn(
-        draws, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
+    runDrawn(draws, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /**
@@ -309,7 +311,8 @@ public final class Linearization implements AutoCloseable {
           for (int j = 0; j < draws; j++) {
             Tensor of = rows.slice((long) j * n, n);
             backend.run(
-                new LoraKernels.PerSampleGradient(slot, tape.packing(), kept.row(j), 1, of));
+                new LoraKernels.PerSampleGradient(
+                    slot, tape.packing(), kept.row(j), 1, of));
           }
         });
   }

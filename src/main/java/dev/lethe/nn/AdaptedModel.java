@@ -248,7 +248,8 @@ public final class AdaptedModel {
     private void layers(int first, int end) {
       for (int layer = first; layer < end; layer++) {
         RmsNorm in = norm(model.layer(layer).attentionNorm(), sum, added);
-        RmsNorm middle = norm(model.layer(layer).mlpNorm(), in.s(), attention(layer, in.y()));
+        RmsNorm middle =
+            norm(model.layer(layer).mlpNorm(), in.s(), attention(layer, in.y()));
         sum = middle.s();
         added = gatedUnit(layer, middle.y());
       }

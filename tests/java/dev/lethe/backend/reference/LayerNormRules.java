@@ -72,7 +72,8 @@ record LayerNormRules(int n, int d, boolean residual) implements BlockRules {
     Tensor in = Flat.piece(x, 0, n, d);
     Tensor f = residual ? Flat.piece(x, n * d, n, d) : null;
     Tensor s = residual ? Flat.output(n, d) : in;
-    LayerNormKernels.Primal p = new LayerNormKernels.Primal(w, s, Flat.output(n), Flat.output(n));
+    LayerNormKernels.Primal p =
+        new LayerNormKernels.Primal(w, s, Flat.output(n), Flat.output(n));
     Tensor y = Flat.output(n, d);
     KERNELS.forward(new LayerNormKernels.Forward(p, b, EPSILON, in, f, y));
     return new Kept(p, y);

@@ -56,7 +56,8 @@ public record Attention(
   public void forward(ForwardPass pass) {
     pass.primal().allocate(o);
     pass.primal().allocate(lse);
-    pass.backend().run(new AttentionKernels.Forward(shape, packing, packing, kept(pass.primal())));
+    pass.backend()
+        .run(new AttentionKernels.Forward(shape, packing, packing, kept(pass.primal())));
   }
 
   @Override

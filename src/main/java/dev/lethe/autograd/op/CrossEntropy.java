@@ -88,7 +88,9 @@ public record CrossEntropy(
     boolean wantsAdjoint = adjoint != null && x.active();
     Tensor gx = wantsAdjoint ? adjoint.allocate(x).row(0) : null;
     pass.backend()
-        .run(new LossKernels.Forward(head, primal.get(x), targets, weights, losses, softmax, gx));
+        .run(
+            new LossKernels.Forward(
+                head, primal.get(x), targets, weights, losses, softmax, gx));
   }
 
   /** Row loss tangents (k,1,M). */
@@ -97,7 +99,8 @@ public record CrossEntropy(
     Tensor dLoss = pass.tangent().allocate(loss);
     Tensor rows = dLoss.reshape(dLoss.dim(0), x.rows());
     Tensor dx = pass.tangent().get(x);
-    pass.backend().run(new LossKernels.Tangent(head, pass.primal().get(p), targets, dx, rows));
+    pass.backend()
+        .run(new LossKernels.Tangent(head, pass.primal().get(p), targets, dx, rows));
   }
 
   /** The adjoint of x, by running the losses again: for who did not ask the first run for it. */

@@ -25,7 +25,8 @@ public record Dropout(double probability, long seed, Tensor keys, Value x, Value
   @Override
   public void map(Backend backend, Slots slots) {
     Tensor in = slots.get(x);
-    backend.run(new DropoutKernels.Apply(seed, probability, keys, in, slots.allocate(y), false));
+    backend.run(
+        new DropoutKernels.Apply(seed, probability, keys, in, slots.allocate(y), false));
   }
 
   @Override

@@ -89,7 +89,8 @@ public record LayerNorm(
     Slots adjoint = pass.adjoint();
     Tensor gs = hasResidual() ? adjoint.get(s) : null;
     Tensor gx = inputAdjoint(adjoint);
-    pass.backend().run(new LayerNormKernels.Backward(kept(pass.primal()), gs, adjoint.get(y), gx));
+    pass.backend()
+        .run(new LayerNormKernels.Backward(kept(pass.primal()), gs, adjoint.get(y), gx));
   }
 
   @Override

@@ -125,7 +125,9 @@ public record Linear(LoraLinear layer, Value x, Value xa, Value u, Value y) impl
     InputAdjoint in = inputAdjoint(adjointTangent);
     BackwardTangentPass.Directions along = pass.along();
     pass.backend()
-        .run(new LoraKernels.BackwardTangent(layer, pass.theta(), along.v(), gy, h, dgy, dh, in));
+        .run(
+            new LoraKernels.BackwardTangent(
+                layer, pass.theta(), along.v(), gy, h, dgy, dh, in));
     Slots tangent = pass.tangent();
     pass.backend()
         .run(

@@ -76,7 +76,8 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
     Slots adjoint = pass.adjoint();
     Tensor gs = hasResidual() ? adjoint.get(s) : null;
     Tensor gx = inputAdjoint(adjoint);
-    pass.backend().run(new RmsNormKernels.Backward(kept(pass.primal()), gs, adjoint.get(y), gx));
+    pass.backend()
+        .run(new RmsNormKernels.Backward(kept(pass.primal()), gs, adjoint.get(y), gx));
   }
 
   @Override

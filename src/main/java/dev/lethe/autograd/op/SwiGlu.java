@@ -43,7 +43,8 @@ public record SwiGlu(Value a, Value b, Value h) implements Op {
   @Override
   public void forward(ForwardPass pass) {
     Slots primal = pass.primal();
-    pass.backend().run(new SwiGluKernels.Forward(primal.get(a), primal.get(b), primal.allocate(h)));
+    pass.backend()
+        .run(new SwiGluKernels.Forward(primal.get(a), primal.get(b), primal.allocate(h)));
   }
 
   @Override
@@ -53,7 +54,8 @@ public record SwiGlu(Value a, Value b, Value h) implements Op {
     Tensor da = tangent.get(a);
     Tensor db = tangent.get(b);
     pass.backend()
-        .run(new SwiGluKernels.Tangent(primal.get(a), primal.get(b), da, db, tangent.allocate(h)));
+        .run(
+            new SwiGluKernels.Tangent(primal.get(a), primal.get(b), da, db, tangent.allocate(h)));
   }
 
   @Override

@@ -11,4 +11,5 @@ import dev.lethe.tensor.Tensor;
  * @param primal kept values
  * @param tangent where input tangents are read, null for zero, and output tangents allocated
  */
-public record TangentPass(Backend backend, Tensor theta, Tensor v, Slots primal, Slots tangent) {}
+public record TangentPass(
+    Backend backend, Tensor theta, Tensor v, Slots primal, Slots tangent) {}

@@ -11,8 +11,7 @@ import java.util.stream.Stream;
 final class LayerNormContract {
   private static final double EPSILON = 1e-2;
   private static final long[][] SIZES = {
-    {1, 2}, {1, 17}, {3, 33}, {5, 64}, {2, 100}, {7, 65}, {4, 31}, {13, 3}, {6, 1}, {3, 4608},
-    {2, 515}
+    {1, 2}, {1, 17}, {3, 33}, {5, 64}, {2, 100}, {7, 65}, {4, 31}, {13, 3}, {6, 1}, {3, 4608}, {2, 515}
   };
 
   private LayerNormContract() {}

@@ -96,16 +96,8 @@ final class CpuLayerNorm implements LayerNormKernels {
           double q = row.meanProduct(gy, at, primal) - row.mean(i) * ofG;
           double ofC = -r * r * r * q;
           combine(
-              row,
-              new Terms(gs, at, r, gy, at, 0, gy, at),
-              ofC,
-              row.sum,
-              primal,
-              0,
-              row.sum,
-              primal,
-              gx,
-              at);
+              row, new Terms(gs, at, r, gy, at, 0, gy, at), ofC, row.sum, primal, 0, row.sum,
+              primal, gx, at);
           shift(gx, at, -r * ofG - ofC * row.mean(i), row.width);
         });
   }
@@ -140,16 +132,8 @@ final class CpuLayerNorm implements LayerNormKernels {
           double ofC = -(3 * r * r * dr * q + r * r * r * dq);
           double ofDc = -r * r * r * q;
           combine(
-              row,
-              new Terms(dgs, at, dr, gy, primal, r, dgy, at),
-              ofC,
-              row.sum,
-              primal,
-              ofDc,
-              ds,
-              at,
-              dgx,
-              at);
+              row, new Terms(dgs, at, dr, gy, primal, r, dgy, at), ofC, row.sum, primal, ofDc, ds,
+              at, dgx, at);
           shift(dgx, at, -dr * ofG - r * ofDg - ofC * m - ofDc * dm, row.width);
         });
   }
@@ -176,7 +160,8 @@ final class CpuLayerNorm implements LayerNormKernels {
   }
 
   /** y = x − shift. */
-  private void shifted(MemorySegment x, long xo, float shift, MemorySegment y, long yo, int n) {
+  private void shifted(
+      MemorySegment x, long xo, float shift, MemorySegment y, long yo, int n) {
     for (int i = 0; i < n; i += Cpu.ZEROS) {
       int run = Math.min(Cpu.ZEROS, n - i);
       rows.weighted(1, ones, 0, x, xo + 4L * i, shift, y, yo + 4L * i, run);
@@ -205,25 +190,9 @@ final class CpuLayerNorm implements LayerNormKernels {
     for (int i = 0; i < row.width; i += Cpu.ZEROS) {
       long at = 4L * i;
       rows.normCombine(
-          t.base == null ? cpu.zeros() : t.base,
-          t.base == null ? 0 : t.baseO + at,
-          row.weight,
-          at,
-          (float) t.a1,
-          t.g1,
-          t.g1o + at,
-          (float) t.a2,
-          t.g2,
-          t.g2o + at,
-          (float) c1,
-          s1,
-          s1o + at,
-          (float) c2,
-          s2,
-          s2o + at,
-          y,
-          yo + at,
-          Math.min(Cpu.ZEROS, row.width - i));
+          t.base == null ? cpu.zeros() : t.base, t.base == null ? 0 : t.baseO + at, row.weight, at,
+          (float) t.a1, t.g1, t.g1o + at, (float) t.a2, t.g2, t.g2o + at, (float) c1, s1, s1o + at,
+          (float) c2, s2, s2o + at, y, yo + at, Math.min(Cpu.ZEROS, row.width - i));
     }
   }
 

@@ -19,7 +19,8 @@ final class CudaLayerNorm implements LayerNormKernels {
     if (p.rows() > 0) {
       cuda.kernel("layer_norm_forward")
           .with(p.w()).with(call.b()).with(call.x()).with(call.f())
-          .with(call.f() == null ? null : p.s()).with(call.y()).with(p.mean()).with(p.r())
+          .with(call.f() == null ? null : p.s())
+          .with(call.y()).with(p.mean()).with(p.r())
           .with(p.width()).with((float) call.epsilon())
           .run(grid(p));
     }
@@ -30,8 +31,8 @@ final class CudaLayerNorm implements LayerNormKernels {
     Primal p = call.p();
     if (p.rows() > 0) {
       kernel("layer_norm_tangent", p)
-          .with(call.dx()).with(call.df()).with(call.ds()).with(call.dy()).with(p.rows())
-          .with(p.width()).with(call.dy().dim(0))
+          .with(call.dx()).with(call.df()).with(call.ds()).with(call.dy())
+          .with(p.rows()).with(p.width()).with(call.dy().dim(0))
           .run(grid(p));
     }
   }
@@ -41,8 +42,8 @@ final class CudaLayerNorm implements LayerNormKernels {
     Primal p = call.p();
     if (p.rows() > 0) {
       kernel("layer_norm_backward", p)
-          .with(call.gs()).with(call.gy()).with(call.gx()).with(p.rows()).with(p.width())
-          .with(call.gx().dim(0))
+          .with(call.gs()).with(call.gy()).with(call.gx())
+          .with(p.rows()).with(p.width()).with(call.gx().dim(0))
           .run(grid(p));
     }
   }
