@@ -10,6 +10,8 @@ import dev.lethe.tensor.Tensor;
  *
  * <p>P is the length of the flat parameter vector θ; directions v are (k,P) and gradients (k,P) or
  * (n,P), in θ's layout. Layers without an adapter take null for θ, v, u, h and their tangents.
+ *
+ * <p>Long because each of its ten calls states its shapes and its cost here, for all backends.
  */
 public interface LoraKernels {
   /** y = xWᵀ + bias + suBᵀ, u = xₐAᵀ. */

@@ -4,6 +4,9 @@
  * dev.lethe.backend.Backend}, found through {@link dev.lethe.backend.Backends}; the layers above know
  * no other.
  *
+ * <p>A call of a kernel is a record beside the kernel's method, a {@link dev.lethe.backend.KernelCall}. {@link
+ * dev.lethe.backend.Backend#run} checks its shapes and formats, once for all backends, and computes it.
+ *
  * <p>Conventions of all kernels: N is the number of token rows of a packed batch, D a width, k the
  * number of directions that share one primal. Tangents and adjoints carry a leading k, {@code (k,N,D)};
  * primal values do not, {@code (N,D)}. A null tangent or adjoint is a structural zero. Outputs are

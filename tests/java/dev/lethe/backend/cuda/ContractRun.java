@@ -2,7 +2,6 @@ package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.contract.Contract;
-import dev.lethe.backend.contract.ContractCase;
 import dev.lethe.backend.contract.KernelBench;
 import dev.lethe.tensor.DType;
 import java.io.IOException;

@@ -11,7 +11,7 @@ import java.util.Random;
 /** Some cases of each kernel and mode of the contract, on a backend that stays open. */
 public final class SelfTest {
   /** Cases of a mode, drawn from all that the contract has. */
-  private static final int CASES = 10;
+  private static final int CASES = 6;
 
   /** Elements of a guard zone; odd, so that buffers begin at addresses aligned to their element only. */
   private static final int GUARD = 13;

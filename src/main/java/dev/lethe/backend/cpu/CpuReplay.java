@@ -1,7 +1,6 @@
 package dev.lethe.backend.cpu;
 
 import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.VectorKernels;
 import dev.lethe.backend.cpu.RecordPrimitives.Run;
 import dev.lethe.backend.cpu.RowPrimitives.AdamWStep;
 import dev.lethe.backend.cpu.Scratch.Slot;

@@ -1,9 +1,6 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.EmbeddingKernels;
-import dev.lethe.backend.FrozenEmbedding;
-import dev.lethe.backend.Require;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /** Token embedding by kernels/rows.cu; an id beyond the table gives NaN. */
