@@ -4,8 +4,8 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Residual add and layer norm in one pass: s = x + f, c = s − m, y = w∘(r c) + b with m = mean s and r = (mean c² + ε)^-½
- * of each row of D elements. Without f, s is x itself. Ba, Kiros and Hinton, arXiv 1607.06450.
+ * Residual add and layer norm in one pass: s = x + f, c = s − m, y = w∘(r c) + b with m = mean s and
+ * r = (mean c² + ε)^-½ of each row of D elements. Without f, s is x itself. Ba, Kiros and Hinton, arXiv 1607.06450.
  */
 public interface LayerNormKernels {
   /** s = x + f, m = mean s, r = (mean c² + ε)^-½, y = w∘(r c) + b. */
@@ -18,8 +18,8 @@ public interface LayerNormKernels {
   void backward(Backward call);
 
   /**
-   * The derivative of {@link #backward} along (ṡ, s̄̇, ȳ̇): with ġ = w∘ȳ̇ and q̇ = mean(ċ∘g + c∘ġ), x̄̇ = s̄̇ + ṙ (g − mean g) + r
-   * (ġ − mean ġ) − (3 r² ṙ q + r³ q̇) c − r³ q ċ.
+   * The derivative of {@link #backward} along (ṡ, s̄̇, ȳ̇), with ġ = w∘ȳ̇ and q̇ = mean(ċ∘g + c∘ġ):
+   * x̄̇ = s̄̇ + ṙ (g − mean g) + r (ġ − mean ġ) − (3 r² ṙ q + r³ q̇) c − r³ q ċ.
    */
   void backwardTangent(BackwardTangent call);
 

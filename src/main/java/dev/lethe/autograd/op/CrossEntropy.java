@@ -9,8 +9,8 @@ import dev.lethe.tensor.Tensor;
 import java.util.List;
 
 /**
- * The end of a tape: row losses −log p[target] with p = softmax(z), z = x·headᵀ, to be summed with weights w. Passes stop
- * before it; who runs them asks it by name for what is wanted.
+ * The end of a tape: row losses −log p[target] with p = softmax(z), z = x·headᵀ, to be summed with weights w.
+ * Passes stop before it; who runs them asks it by name for what is wanted.
  *
  * <pre>
  *   ż = ẋ·headᵀ,  loss tangent Σ p∘ż − ż[target]

@@ -5,8 +5,8 @@ import dev.lethe.tensor.Tensor;
 import java.util.List;
 
 /**
- * Residual and layer norm: s = x + f, y = w∘(r c) + b with c = s − mean s and r = (mean c² + ε)^-½ for each row; without f
- * (null), s is x. With g = w∘ȳ, q = mean(c∘g), and ġ = w∘ȳ̇:
+ * Residual and layer norm: s = x + f, y = w∘(r c) + b with c = s − mean s and r = (mean c² + ε)^-½ for each row;
+ * without f (null), s is x. With g = w∘ȳ, q = mean(c∘g), and ġ = w∘ȳ̇:
  *
  * <pre>
  *   ṡ = ẋ + ḟ,  ċ = ṡ − mean ṡ,  ṙ = −r³ mean(c∘ċ),  ẏ = w∘(r ċ + ṙ c)

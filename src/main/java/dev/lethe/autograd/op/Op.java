@@ -3,8 +3,8 @@ package dev.lethe.autograd.op;
 import java.util.List;
 
 /**
- * A differentiable operation: a record of its inputs and outputs as {@link Value}s and of its frozen data, with its four
- * rules. Passes over a tape ask for the rules; an operation without an active output is run forward only.
+ * A differentiable operation: a record of its inputs and outputs as {@link Value}s and of its frozen data, with its
+ * four rules. Passes over a tape ask for the rules; an operation without an active output is run forward only.
  *
  * <p>An operation with internal results lists them as outputs as well, and their other modes hold the
  * matching internal quantity: for LoRA's u, the tangent is u̇, the adjoint slot holds h = ȳB and its

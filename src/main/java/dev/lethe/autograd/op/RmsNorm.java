@@ -5,8 +5,8 @@ import dev.lethe.tensor.Tensor;
 import java.util.List;
 
 /**
- * Residual and root-mean-square norm: s = x + f, y = w∘(r s) with r = (mean s² + ε)^-½ for each row; without f (null), s
- * is x. With g = w∘ȳ and c = mean(s∘g):
+ * Residual and root-mean-square norm: s = x + f, y = w∘(r s) with r = (mean s² + ε)^-½ for each row; without f
+ * (null), s is x. With g = w∘ȳ and c = mean(s∘g):
  *
  * <pre>
  *   ṡ = ẋ + ḟ,  ṙ = −r³ mean(s∘ṡ),  ẏ = w∘(r ṡ + ṙ s)
