@@ -7,7 +7,7 @@ import java.util.List;
  * A frozen linear map y = Mx. Its tangent is the map itself, ẏ = Mẋ; its backward is the transpose, x̄ = Mᵀȳ, and the
  * backward tangent that again, x̄̇ = Mᵀȳ̇. So it has two rules in place of four, and keeps nothing.
  */
-interface LinearMap extends Op {
+public interface LinearMap extends Op {
   Value x();
 
   Value y();

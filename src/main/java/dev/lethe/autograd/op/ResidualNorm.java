@@ -4,7 +4,7 @@ import dev.lethe.tensor.Tensor;
 import java.util.List;
 
 /** A norm of s = x + f that passes the sum on; without f (null), s is x. */
-interface ResidualNorm extends Op {
+public interface ResidualNorm extends Op {
   Value x();
 
   Value f();

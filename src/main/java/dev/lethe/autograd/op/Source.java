@@ -3,7 +3,7 @@ package dev.lethe.autograd.op;
 import java.util.List;
 
 /** An operation that reads no value: it depends on no parameters and has a forward rule only. */
-interface Source extends Op {
+public interface Source extends Op {
   @Override
   default List<Value> inputs() {
     return List.of();
