@@ -1,5 +1,5 @@
 // Products of bfloat16 factors, summed in float32, for processors with AVX-512 BF16. Java calls these
-// functions (dev.lethe.backend.cpu.Bf16Products), one call for a block of rows and a panel of columns.
+// functions (dev.lethe.backend.cpu.gemm.Bf16Products), one call for a block of rows and a panel of columns.
 //
 // The library itself is compiled for any x86-64: only functions marked AVX512_BF16 use the instructions,
 // and nobody calls them where lethe_bf16_supported() says 0. Rows are given by pointer and distance in bytes.

@@ -1,4 +1,4 @@
-// The functions that Java calls (dev.lethe.backend.cpu.NativeTiles, NativeRows), once for each instruction set: included
+// The functions that Java calls (dev.lethe.backend.cpu.primitive.NativeTiles, NativeRows), once for each instruction set: included
 // by a file that is compiled for it and defines
 //   Vector         a register: load, store, arithmetic, and the first elements of a run
 //   FUNCTION(f)    the name of function f for this set

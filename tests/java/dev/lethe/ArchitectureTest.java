@@ -34,17 +34,19 @@ class ArchitectureTest {
           Map.entry("backend", Set.of("tensor", "natives")),
           Map.entry("autograd", Set.of("backend")),
           Map.entry("format", Set.of("tensor")),
-          Map.entry("text", Set.of("format", "natives")),
-          Map.entry("data", Set.of("format", "text")),
+          Map.entry("tokenizer", Set.of("format", "natives")),
+          Map.entry("data", Set.of("tokenizer")),
           Map.entry("nn", Set.of("autograd", "data")),
           Map.entry("train", Set.of("nn")),
-          Map.entry("influence", Set.of("nn")),
+          Map.entry("curvature", Set.of("nn")),
+          Map.entry("solve", Set.of("curvature")),
+          Map.entry("influence", Set.of("solve")),
           Map.entry("trajectory", Set.of("train")),
-          Map.entry("replay", Set.of("trajectory", "influence")),
+          Map.entry("replay", Set.of("trajectory", "solve")),
           Map.entry("unlearn", Set.of("replay")),
           Map.entry("evaluate", Set.of("influence", "train")),
-          Map.entry("run", Set.of("unlearn", "evaluate")),
-          Map.entry("bench", Set.of("run")),
+          Map.entry("session", Set.of("unlearn", "evaluate")),
+          Map.entry("bench", Set.of("session")),
           Map.entry("cli", Set.of("bench")));
 
   private static final JavaClasses CLASSES =
@@ -107,9 +109,9 @@ class ArchitectureTest {
   void onlyOnePackageTouchesEachLibrary() {
     onlyIn("backend.cpu", "jdk.incubator..");
     onlyIn("backend.cuda", "jcuda..");
-    onlyIn("text", "ai.djl..");
+    onlyIn("tokenizer", "ai.djl..");
     onlyIn("cli", "picocli..");
-    onlyIn("influence", "org.ejml..");
+    onlyIn("curvature", "org.ejml..");
   }
 
   @Test

@@ -2,11 +2,11 @@ package dev.lethe;
 
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
 import dev.lethe.format.PeftAdapterConfig;
 import dev.lethe.format.Sha256;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.MemoryBudget;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.nn.LoraAdapter;
@@ -14,19 +14,19 @@ import dev.lethe.nn.TinyModels;
 import dev.lethe.replay.MeasuredReplay;
 import dev.lethe.replay.MemoryLog;
 import dev.lethe.replay.ModelGradients;
-import dev.lethe.replay.Preparation;
-import dev.lethe.replay.PreparationMonitor;
-import dev.lethe.replay.PreparationSettings;
-import dev.lethe.replay.PreparedOperators;
 import dev.lethe.replay.ReplayRequest;
 import dev.lethe.replay.RowChange;
+import dev.lethe.replay.prepare.Preparation;
+import dev.lethe.replay.prepare.PreparationMonitor;
+import dev.lethe.replay.prepare.PreparationSettings;
+import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.Schedule;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingPlan;
@@ -35,8 +35,8 @@ import dev.lethe.trajectory.LoggedRow;
 import dev.lethe.trajectory.LoggedStep;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
-import dev.lethe.unlearn.UnlearnRequest;
-import dev.lethe.unlearn.UnlearnResult;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -120,7 +120,7 @@ final class FixedWork {
           }
         };
     TrainingPlan plan = TrainingPlan.of(rows, OPTIONS);
-    new Trainer(model, plan, OPTIONS, RowEdits.NONE, TrainListener.NONE)
+    new Trainer(model, plan, OPTIONS, RowEdits.NONE, TrainMonitor.NONE)
         .keep(sink)
         .run(null, false);
     put(name, model.adapter().theta());

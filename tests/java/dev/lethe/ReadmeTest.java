@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.data.Sample;
-import dev.lethe.run.Session;
-import dev.lethe.unlearn.Certificate;
-import dev.lethe.unlearn.UnlearnRequest;
+import dev.lethe.session.Session;
+import dev.lethe.unlearn.certificate.Certificate;
+import dev.lethe.unlearn.request.UnlearnRequest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

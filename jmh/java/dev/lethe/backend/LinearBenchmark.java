@@ -1,5 +1,7 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

@@ -1,5 +1,9 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraLinear;
+import dev.lethe.backend.kernel.LoraSlot;
+import dev.lethe.backend.kernel.Packing;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

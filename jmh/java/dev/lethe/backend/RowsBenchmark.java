@@ -1,5 +1,9 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.DropoutKernels;
+import dev.lethe.backend.kernel.EmbeddingKernels;
+import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

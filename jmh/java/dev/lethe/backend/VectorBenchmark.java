@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

@@ -1,7 +1,7 @@
 package dev.lethe.format;
 
+import dev.lethe.jmh.BenchmarkFolder;
 import dev.lethe.jmh.Counters;
-import dev.lethe.jmh.TemporaryFolder;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
@@ -38,13 +38,13 @@ public class SafeTensorsBenchmark {
 
   private final HostAllocator memory = new HostAllocator();
   private final Scope scope = Scope.open("benchmark", memory);
-  private TemporaryFolder dir;
+  private BenchmarkFolder dir;
   private Path file;
   private Tensor target;
 
   @Setup
   public void write() {
-    dir = TemporaryFolder.make();
+    dir = BenchmarkFolder.make();
     file = dir.path().resolve("model.safetensors");
     target = scope.allocate(DType.F32, SHAPE);
     Map<String, Tensor> tensors = new LinkedHashMap<>();

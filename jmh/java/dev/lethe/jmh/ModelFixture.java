@@ -22,7 +22,7 @@ public final class ModelFixture implements AutoCloseable {
   private static final double DEVIATION = 0.05;
 
   private final ModelSize size;
-  private final TemporaryFolder dir = TemporaryFolder.make();
+  private final BenchmarkFolder dir = BenchmarkFolder.make();
   private final Backend backend;
   private final HfModelFolder folder;
   private final LanguageModel model;

@@ -24,7 +24,7 @@ record ScalingAxis(
     List<Integer> values,
     IntFunction<ModelSize> size,
     IntFunction<Integer> threads,
-    List<Operation> operations,
+    List<Measured> operations,
     int ideal) {
   private static final ThreadMXBean THREAD = ManagementFactory.getThreadMXBean();
   private static final int MOST_THREADS = Runtime.getRuntime().availableProcessors();
@@ -35,21 +35,21 @@ record ScalingAxis(
     return List.of(
         linear(
             "tokens", "sequences of 64 tokens", List.of(1, 2, 4, 8, 16),
-            value -> small.withBatch(value, 64), Operation.ONE_VECTOR),
+            value -> small.withBatch(value, 64), Measured.ONE_VECTOR),
         linear(
             "length", "tokens of one sequence", List.of(64, 128, 256, 512, 1024),
-            value -> small.withBatch(1, value), Operation.ONE_VECTOR),
+            value -> small.withBatch(1, value), Measured.ONE_VECTOR),
         linear(
-            "layers", "layers", List.of(1, 2, 4, 8), small::withLayers, Operation.ONE_VECTOR),
+            "layers", "layers", List.of(1, 2, 4, 8), small::withLayers, Measured.ONE_VECTOR),
         linear(
             "rank", "rank of the adapter", List.of(2, 4, 8, 16, 32, 64), small::withRank,
-            Operation.ONE_VECTOR),
+            Measured.ONE_VECTOR),
         linear(
             "vectors", "vectors at once", List.of(1, 2, 4, 8, 16), small::withVectors,
-            Operation.MANY_VECTORS),
+            Measured.MANY_VECTORS),
         new ScalingAxis(
             "threads", "threads", doublesUpTo(MOST_THREADS), value -> small.withBatch(8, 64),
-            value -> value, Operation.ONE_VECTOR, -1));
+            value -> value, Measured.ONE_VECTOR, -1));
   }
 
   private static ScalingAxis linear(
@@ -57,7 +57,7 @@ record ScalingAxis(
       String label,
       List<Integer> values,
       IntFunction<ModelSize> size,
-      List<Operation> operations) {
+      List<Measured> operations) {
     return new ScalingAxis(name, label, values, size, value -> 1, operations, 1);
   }
 

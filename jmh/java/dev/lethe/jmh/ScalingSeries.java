@@ -10,7 +10,7 @@ import java.util.Locale;
  * @param bytes the most that live tensors held at each, beyond model, batch and vectors
  */
 record ScalingSeries(
-    ScalingAxis axis, Operation operation, double[] x, double[] seconds, double[] bytes) {
+    ScalingAxis axis, Measured operation, double[] x, double[] seconds, double[] bytes) {
   /** One line: by what the last doubling multiplies time and memory. */
   String summary() {
     return String.format(

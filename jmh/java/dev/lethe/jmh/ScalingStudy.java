@@ -52,12 +52,12 @@ public final class ScalingStudy {
     try (ModelFixture model = new ModelFixture(ModelSize.SMALL.withVectors(2), DEVICE, 0)) {
       long begun = System.nanoTime();
       while (System.nanoTime() - begun < WARM_UP_NANOS) {
-        Operation.ONE_VECTOR.forEach(operation -> operation.run(model));
+        Measured.ONE_VECTOR.forEach(operation -> operation.run(model));
       }
     }
   }
 
-  private static ScalingSeries measure(ScalingAxis axis, Operation operation) {
+  private static ScalingSeries measure(ScalingAxis axis, Measured operation) {
     int count = axis.values().size();
     double[] seconds = new double[count];
     double[] bytes = new double[count];
@@ -76,7 +76,7 @@ public final class ScalingStudy {
 
   /** The least of many runs: what else the machine does only adds. */
   private static double leastSeconds(
-      Operation operation, ModelFixture model, LongSupplier clock) {
+      Measured operation, ModelFixture model, LongSupplier clock) {
     operation.run(model);
     long least = Long.MAX_VALUE;
     long begun = System.nanoTime();

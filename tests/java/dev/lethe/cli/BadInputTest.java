@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.cli.Cli.Ended;
+import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.nn.TinyModels;
 import java.io.IOException;
 import java.io.RandomAccessFile;

@@ -1,13 +1,14 @@
 package dev.lethe.cli;
 
-import dev.lethe.run.Interrupt;
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.session.Interrupt;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** Runs commands in this process, as the program would. */
-final class Cli {
+public final class Cli {
   private Cli() {}
 
   /**
@@ -16,7 +17,7 @@ final class Cli {
    * @param out standard output
    * @param err standard error
    */
-  record Ended(int code, String out, String err) {
+  public record Ended(int code, String out, String err) {
     List<String> lines() {
       return out.lines().toList();
     }
@@ -27,11 +28,11 @@ final class Cli {
     }
   }
 
-  static Ended run(Object... args) {
+  public static Ended run(Object... args) {
     return run(new Interrupt(), args);
   }
 
-  static Ended run(Interrupt interrupt, Object... args) {
+  public static Ended run(Interrupt interrupt, Object... args) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     String[] words = new String[args.length];

@@ -3,7 +3,9 @@ package dev.lethe.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.run.Interrupt;
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.session.Interrupt;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.cli.Cli.Ended;
+import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.format.SafeTensors;
 import dev.lethe.format.StrictJson;
 import dev.lethe.tensor.Tensor;

@@ -103,9 +103,9 @@ class ConsumerIT {
     assertTrue(fence.find(), "README.md has no Java example");
     return """
         import dev.lethe.data.Sample;
-        import dev.lethe.run.Session;
-        import dev.lethe.unlearn.Certificate;
-        import dev.lethe.unlearn.UnlearnRequest;
+        import dev.lethe.session.Session;
+        import dev.lethe.unlearn.certificate.Certificate;
+        import dev.lethe.unlearn.request.UnlearnRequest;
         import java.nio.file.Path;
         import java.util.List;
 

@@ -3,8 +3,9 @@ package dev.lethe.cli;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.cuda.EmulatedBackends;
 import dev.lethe.backend.contract.SelfTest;
+import dev.lethe.backend.cuda.EmulatedBackends;
+import dev.lethe.cli.command.UnlearningCheck;
 import dev.lethe.tensor.DType;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -3,12 +3,12 @@ package dev.lethe.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.format.SafeTensors;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.run.Session;
+import dev.lethe.session.Session;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.Trajectory;

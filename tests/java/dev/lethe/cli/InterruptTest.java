@@ -5,7 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.cli.Cli.Ended;
-import dev.lethe.run.Interrupt;
+import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.session.Interrupt;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.cli.Cli.Ended;
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.format.OutputHolder;
 import dev.lethe.format.OutputName;
 import java.io.IOException;

@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.ReadmeTest;
 import dev.lethe.format.StrictJson;
 import dev.lethe.trajectory.Trajectory;
-import dev.lethe.unlearn.UnlearnResult;
+import dev.lethe.unlearn.result.UnlearnResult;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -8,8 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
 import dev.lethe.cli.Cli.Ended;
+import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.format.StrictJson;
-import dev.lethe.run.Interrupt;
+import dev.lethe.session.Interrupt;
 import dev.lethe.train.SavedStates;
 import java.io.IOException;
 import java.nio.file.Files;

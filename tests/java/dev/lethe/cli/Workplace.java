@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.cli.Cli.Ended;
+import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.nn.TinyModels;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,14 +13,14 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Assertions;
 
 /** A folder with a tiny random model and data sets of token rows, for commands to work in. */
-final class Workplace {
-  static final int ROWS = 12;
+public final class Workplace {
+  public static final int ROWS = 12;
 
   final Path dir;
-  final Path model;
-  final Path data;
+  public final Path model;
+  public final Path data;
 
-  Workplace(Path dir) {
+  public Workplace(Path dir) {
     this.dir = dir;
     TinyModels.Dims dims = TinyModels.Dims.DEFAULT;
     model = TinyModels.writeFolder(dir.resolve("model"), dims, 1);
@@ -27,7 +28,7 @@ final class Workplace {
   }
 
   /** Random token rows with ids {@code row-0 …}. */
-  static List<String> rows(int count, long seed) {
+  public static List<String> rows(int count, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     return Stream.iterate(0, i -> i + 1).limit(count).map(i -> row("row-" + i, random)).toList();
   }
@@ -40,11 +41,11 @@ final class Workplace {
         .formatted(id, a, b, c, c);
   }
 
-  Path write(String name, List<String> lines) {
+  public Path write(String name, List<String> lines) {
     return write(name, String.join("\n", lines) + "\n");
   }
 
-  Path write(String name, String text) {
+  public Path write(String name, String text) {
     try {
       Path file = dir.resolve(name);
       Files.createDirectories(file.getParent());
@@ -59,7 +60,7 @@ final class Workplace {
   }
 
   /** Trains a small adapter on the reference device. */
-  Path adapter(String name, Object... more) {
+  public Path adapter(String name, Object... more) {
     Object[] base = {
       "train", "--model", model, "--data", data, "--out", at(name), "--device", "reference",
       "--rank", 2, "--lr", "0.01", "--epochs", 2, "--batch", 4
@@ -69,7 +70,7 @@ final class Workplace {
   }
 
   /** Runs a command that must succeed. */
-  static Ended ok(Object... args) {
+  public static Ended ok(Object... args) {
     Ended ended = Cli.run(args);
     Assertions.assertEquals(ExitCode.DONE, ended.code(), ended::toString);
     return ended;

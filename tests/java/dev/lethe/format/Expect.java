@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.function.Executable;
 
 /** What the tests of this package have in common. */
-final class Expect {
+public final class Expect {
   private Expect() {}
 
   /** A file of the test resources. */
@@ -17,7 +17,7 @@ final class Expect {
   }
 
   /** Runs what must fail in the given way, and returns the complaint. */
-  static FormatException refusal(Kind kind, Executable action) {
+  public static FormatException refusal(Kind kind, Executable action) {
     FormatException e = assertThrows(FormatException.class, action);
     assertEquals(kind, e.kind(), e.getMessage());
     return e;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.RealData;
+import dev.lethe.data.DatasetReader;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

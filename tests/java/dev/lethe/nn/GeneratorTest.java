@@ -13,7 +13,7 @@ import dev.lethe.format.HfModelFolder;
 import dev.lethe.nn.TinyModels.Dims;
 import dev.lethe.nn.TinyModels.Tiny;
 import dev.lethe.tensor.Scope;
-import dev.lethe.text.HfTokenizer;
+import dev.lethe.tokenizer.HfTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

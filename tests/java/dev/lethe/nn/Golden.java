@@ -2,9 +2,9 @@ package dev.lethe.nn;
 
 import dev.lethe.RealData;
 import dev.lethe.backend.Backend;
+import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Sample;
-import dev.lethe.format.DatasetReader;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.PeftFolder;
 import dev.lethe.format.SafeTensors;

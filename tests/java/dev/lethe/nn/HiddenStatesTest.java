@@ -19,7 +19,7 @@ import dev.lethe.nn.TinyModels.Dims;
 import dev.lethe.nn.TinyModels.Tiny;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
@@ -153,7 +153,7 @@ class HiddenStatesTest {
       HiddenStates states =
           at == null ? null : HiddenStates.keep(model, at.folder, at.budget);
       try (states) {
-        new Trainer(model, samples, OPTIONS, TrainListener.NONE).run(null, false);
+        new Trainer(model, samples, OPTIONS, TrainMonitor.NONE).run(null, false);
       }
       return adapter.theta().toDoubles();
     }

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
-import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.SafeTensors;
 import dev.lethe.nn.TinyModels.Dims;

@@ -12,7 +12,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.backend.KernelTime;
-import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.TinyModels.Dims;
 import dev.lethe.nn.TinyModels.Tiny;

@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.format.PeftAdapterConfig;
 import dev.lethe.format.PeftFolder;
 import dev.lethe.nn.TinyModels.Dims;

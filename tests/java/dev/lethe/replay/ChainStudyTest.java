@@ -3,8 +3,11 @@ package dev.lethe.replay;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.BatchLimits;
+import dev.lethe.replay.prepare.Preparation;
+import dev.lethe.replay.prepare.PreparationMonitor;
+import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.train.Divisor;
 import dev.lethe.trajectory.LoggedRow;
 import java.nio.file.Path;

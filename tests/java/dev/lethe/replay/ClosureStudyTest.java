@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.replay.StudySetting.Variant;
+import dev.lethe.replay.prepare.PreparationSettings;
+import dev.lethe.replay.prepare.PreparedOperators;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

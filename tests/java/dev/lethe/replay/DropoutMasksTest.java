@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
 import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
@@ -15,7 +15,7 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerReplay;
 import dev.lethe.train.RowEdits;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingPlan;
@@ -73,7 +73,7 @@ class DropoutMasksTest {
     double[] initial = host(backend, model.adapter().theta());
     MemoryLog log =
         new MemoryLog(OPTIONS, rows, Tensor.of(model.adapter().theta().shape(), initial));
-    new Trainer(model, TrainingPlan.of(samples, OPTIONS), OPTIONS, RowEdits.NONE, TrainListener.NONE)
+    new Trainer(model, TrainingPlan.of(samples, OPTIONS), OPTIONS, RowEdits.NONE, TrainMonitor.NONE)
         .keep(
             new TrainingSink() {
               @Override

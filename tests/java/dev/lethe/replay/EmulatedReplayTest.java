@@ -6,19 +6,23 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.backend.cuda.EmulatedBackends;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
 import dev.lethe.format.HfModelFolder;
-import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
+import dev.lethe.replay.prepare.Preparation;
+import dev.lethe.replay.prepare.PreparationMonitor;
+import dev.lethe.replay.prepare.PreparationSettings;
+import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.RowEdits;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingPlan;
@@ -119,7 +123,7 @@ class EmulatedReplayTest {
     List<LoggedRow> rows = samples.stream().map(s -> new LoggedRow(s.id(), s.hash())).toList();
     double[] initial = rounded(model, model.adapter().theta());
     log = new MemoryLog(OPTIONS, rows, Tensor.of(Shape.of(initial.length), initial));
-    new Trainer(model, TrainingPlan.of(samples, OPTIONS), OPTIONS, RowEdits.NONE, TrainListener.NONE)
+    new Trainer(model, TrainingPlan.of(samples, OPTIONS), OPTIONS, RowEdits.NONE, TrainMonitor.NONE)
         .keep(
             new TrainingSink() {
               @Override

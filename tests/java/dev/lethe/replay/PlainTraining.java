@@ -1,9 +1,9 @@
 package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;

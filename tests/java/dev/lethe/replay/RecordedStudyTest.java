@@ -3,7 +3,9 @@ package dev.lethe.replay;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.lethe.influence.BatchLimits;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.replay.operator.ReplayOperator;
+import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

@@ -7,10 +7,10 @@ import dev.lethe.autograd.op.Linear;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
-import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LoraLinear;
-import dev.lethe.backend.LoraSlot;
-import dev.lethe.backend.Packing;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.LoraLinear;
+import dev.lethe.backend.kernel.LoraSlot;
+import dev.lethe.backend.kernel.Packing;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -21,20 +21,20 @@ import java.util.SplittableRandom;
  * One linear layer with an adapter, and softmax cross-entropy straight on it: logits = (W + s·BA)x. The
  * head is the identity. 24 tokens in four samples, seven inputs, five classes, rank 2.
  */
-final class SoftmaxLayer implements AutoCloseable {
+public final class SoftmaxLayer implements AutoCloseable {
   static final int IN = 7;
   static final int OUT = 5;
   static final int RANK = 2;
-  static final long PARAMETERS = RANK * (IN + OUT);
+  public static final long PARAMETERS = RANK * (IN + OUT);
   private static final int[] LENGTHS = {5, 1, 11, 7};
 
-  final Backend backend;
-  final Scope scope;
-  final LoraLinear layer;
-  final Linearization at;
+  public final Backend backend;
+  public final Scope scope;
+  public final LoraLinear layer;
+  public final Linearization at;
   private final SplittableRandom random;
 
-  SoftmaxLayer(String device, long seed) {
+  public SoftmaxLayer(String device, long seed) {
     backend = Backends.select(device, new BackendOptions(2));
     scope = backend.openScope("test");
     random = new SplittableRandom(seed);
@@ -87,27 +87,27 @@ final class SoftmaxLayer implements AutoCloseable {
   }
 
   /** A new tensor of normal numbers in the vector type. */
-  Tensor random(double deviation, long... dims) {
+  public Tensor random(double deviation, long... dims) {
     Tensor tensor = scope.allocate(backend.vectorType(), Shape.of(dims));
     backend.upload(host(deviation, dims), tensor);
     return tensor;
   }
 
   /** A new tensor of zeros in the vector type. */
-  Tensor zeros(long... dims) {
+  public Tensor zeros(long... dims) {
     Tensor tensor = scope.allocate(backend.vectorType(), Shape.of(dims));
     backend.vectors().fill(tensor, 0);
     return tensor;
   }
 
-  double[] values(Tensor tensor) {
+  public double[] values(Tensor tensor) {
     double[] values = new double[(int) tensor.elements()];
     backend.download(tensor, Tensor.of(tensor.shape(), values));
     return values;
   }
 
   /** ‖a − b‖/‖b‖. */
-  double distance(Tensor a, Tensor b) {
+  public double distance(Tensor a, Tensor b) {
     Tensor difference = scope.allocate(backend.vectorType(), a.shape());
     backend.vectors().copy(a, difference);
     backend.vectors().axpy(-1, b, difference);

@@ -1,8 +1,13 @@
 package dev.lethe.replay;
 
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.DatasetLoss;
+import dev.lethe.replay.operator.ReplayOperator;
+import dev.lethe.replay.prepare.Preparation;
+import dev.lethe.replay.prepare.PreparationMonitor;
+import dev.lethe.replay.prepare.PreparationSettings;
+import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

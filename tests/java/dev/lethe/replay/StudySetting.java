@@ -5,14 +5,14 @@ import dev.lethe.autograd.Gradients;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Batches;
+import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Sample;
-import dev.lethe.format.DatasetReader;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.PeftAdapterConfig;
 import dev.lethe.format.SafeTensors;
-import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.nn.LanguageModel;
@@ -21,7 +21,7 @@ import dev.lethe.tensor.Tensor;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.Schedule;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingPlan;
@@ -161,7 +161,7 @@ final class StudySetting implements AutoCloseable {
     List<LoggedRow> logged =
         rows.stream().map(row -> new LoggedRow(row.id(), row.hash())).toList();
     MemoryLog log = new MemoryLog(options, logged, host(model.adapter().theta()));
-    new Trainer(model, plan, options, with, TrainListener.NONE)
+    new Trainer(model, plan, options, with, TrainMonitor.NONE)
         .keep(
             new TrainingSink() {
               @Override

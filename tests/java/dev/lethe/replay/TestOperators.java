@@ -5,6 +5,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
+import dev.lethe.replay.operator.ReplayOperator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

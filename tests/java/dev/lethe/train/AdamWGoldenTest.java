@@ -55,8 +55,8 @@ class AdamWGoldenTest {
     assertEquals(value, got, bound * Math.abs(value), "step " + (step + 1));
   }
 
-  private static TrainListener listener(List<StepLog> steps) {
-    return new TrainListener() {
+  private static TrainMonitor listener(List<StepLog> steps) {
+    return new TrainMonitor() {
       @Override
       public void onStep(StepLog log) {
         steps.add(log);

@@ -145,7 +145,7 @@ class ExactReplayTest {
     Sample same = new Sample("6", rows.get(6).inputIds(), rows.get(6).labels(), "other");
     double[] plain = trained(RowEdits.NONE);
     try (LoraAdapter adapter = adapter()) {
-      new Trainer(model(adapter), rows, OPTIONS, TrainListener.NONE).run(null, false);
+      new Trainer(model(adapter), rows, OPTIONS, TrainMonitor.NONE).run(null, false);
       assertArrayEquals(adapter.theta().toDoubles(), plain);
     }
     assertArrayEquals(plain, trained(new RowEdits(Set.of(), Map.of("6", same), Divisor.KEEP)));
@@ -160,18 +160,18 @@ class ExactReplayTest {
     Path checkpoints = dir.resolve("checkpoints");
     TrainingPlan plan = TrainingPlan.of(rows, OPTIONS);
     try (LoraAdapter adapter = adapter()) {
-      TrainListener stop = stopAfter(stopAfter);
+      TrainMonitor stop = stopAfter(stopAfter);
       new Trainer(model(adapter), plan, OPTIONS, edits, stop).run(checkpoints, false);
     }
     try (LoraAdapter adapter = adapter()) {
-      Trainer trainer = new Trainer(model(adapter), plan, OPTIONS, edits, TrainListener.NONE);
+      Trainer trainer = new Trainer(model(adapter), plan, OPTIONS, edits, TrainMonitor.NONE);
       TrainingResult result = trainer.run(checkpoints, true);
       assertArrayEquals(whole, adapter.theta().toDoubles());
       assertEquals(divisor == Divisor.KEEP ? 6 : 4, result.record().steps());
     }
     try (LoraAdapter adapter = adapter()) {
       Trainer trainer =
-          new Trainer(model(adapter), plan, OPTIONS, RowEdits.NONE, TrainListener.NONE);
+          new Trainer(model(adapter), plan, OPTIONS, RowEdits.NONE, TrainMonitor.NONE);
       String message =
           assertThrows(LetheException.class, () -> trainer.run(checkpoints, true))
               .getMessage();
@@ -193,13 +193,13 @@ class ExactReplayTest {
           }
         };
     try (LoraAdapter adapter = adapter()) {
-      new Trainer(model(adapter), plan, OPTIONS, RowEdits.NONE, TrainListener.NONE)
+      new Trainer(model(adapter), plan, OPTIONS, RowEdits.NONE, TrainMonitor.NONE)
           .keep(keep)
           .run(null, false);
     }
     try (LoraAdapter adapter = adapter()) {
       backend.vectors().fill(adapter.theta(), Double.NaN);
-      Trainer trainer = new Trainer(model(adapter), plan, OPTIONS, edits, TrainListener.NONE);
+      Trainer trainer = new Trainer(model(adapter), plan, OPTIONS, edits, TrainMonitor.NONE);
       TrainingRecord record = trainer.run(states.get(2L)).record();
       assertArrayEquals(whole, adapter.theta().toDoubles());
       assertEquals(6, record.steps());
@@ -253,8 +253,8 @@ class ExactReplayTest {
 
   private TrainingResult train(
       LoraAdapter adapter, TrainOptions options, RowEdits edits, List<StepLog> logs) {
-    TrainListener listener =
-        new TrainListener() {
+    TrainMonitor listener =
+        new TrainMonitor() {
           @Override
           public void onStep(StepLog log) {
             logs.add(log);
@@ -264,8 +264,8 @@ class ExactReplayTest {
     return new Trainer(model(adapter), plan, options, edits, listener).run(null, false);
   }
 
-  private static TrainListener stopAfter(int steps) {
-    return new TrainListener() {
+  private static TrainMonitor stopAfter(int steps) {
+    return new TrainMonitor() {
       private int done;
 
       @Override

@@ -76,7 +76,7 @@ class TrainerTest {
     Map<String, byte[]> whole;
     double[] theta;
     try (LoraAdapter adapter = adapter(0.2)) {
-      TrainingResult result = train(adapter, options, TrainListener.NONE, null, false);
+      TrainingResult result = train(adapter, options, TrainMonitor.NONE, null, false);
       assertTrue(result.completed());
       assertEquals(6, result.record().steps());
       theta = adapter.theta().toDoubles();
@@ -106,7 +106,7 @@ class TrainerTest {
     Path checkpoints = dir.resolve("checkpoints");
     TrainOptions options = OPTIONS.toBuilder().checkpointEverySteps(2).build();
     try (LoraAdapter adapter = adapter(0)) {
-      train(adapter, options, TrainListener.NONE, checkpoints, false);
+      train(adapter, options, TrainMonitor.NONE, checkpoints, false);
     }
     try (Stream<Path> left = Files.list(checkpoints)) {
       assertEquals(List.of("step-00000004"), left.map(p -> p.getFileName().toString()).toList());
@@ -201,7 +201,7 @@ class TrainerTest {
       LetheException e =
           assertThrows(
               LetheException.class,
-              () -> train(adapter, options, TrainListener.NONE, null, false));
+              () -> train(adapter, options, TrainMonitor.NONE, null, false));
       assertTrue(e.getMessage().startsWith("training step 1, sample '0'"), e.getMessage());
     }
   }
@@ -235,7 +235,7 @@ class TrainerTest {
   void recordSurvivesItsFileAndGivesADamping(OptimizerKind kind) throws IOException {
     try (LoraAdapter adapter = adapter(0)) {
       TrainOptions options = OPTIONS.toBuilder().optimizer(kind).build();
-      TrainingResult result = train(adapter, options, TrainListener.NONE, null, false);
+      TrainingResult result = train(adapter, options, TrainMonitor.NONE, null, false);
       Path folder = Files.createDirectory(dir.resolve("adapter"));
       assertTrue(TrainingRecord.read(folder).isEmpty());
       result.writeRecord(folder);
@@ -269,7 +269,7 @@ class TrainerTest {
 
   private double[] trained(double dropout, TrainOptions options) {
     try (LoraAdapter adapter = adapter(dropout)) {
-      train(adapter, options, TrainListener.NONE, null, false);
+      train(adapter, options, TrainMonitor.NONE, null, false);
       return adapter.theta().toDoubles();
     }
   }
@@ -277,7 +277,7 @@ class TrainerTest {
   private TrainingResult train(
       LoraAdapter adapter,
       TrainOptions options,
-      TrainListener listener,
+      TrainMonitor listener,
       Path checkpoints,
       boolean resume) {
     AdaptedModel model = new AdaptedModel(tiny.model(), adapter);
@@ -303,7 +303,7 @@ class TrainerTest {
   }
 
   /** Keeps the log and interrupts before step {@code stopAfter + 1}. */
-  private static final class Log implements TrainListener {
+  private static final class Log implements TrainMonitor {
     private final List<StepLog> steps = new ArrayList<>();
     private final int stopAfter;
 

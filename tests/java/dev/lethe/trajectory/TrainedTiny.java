@@ -15,7 +15,7 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.Schedule;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingPlan;
@@ -74,7 +74,7 @@ final class TrainedTiny implements AutoCloseable {
 
   /** Trains an adapter to the end and writes its folder. */
   Path train(AdaptedModel model, String name, TrainOptions options, RowEdits edits, DType dtype) {
-    return train(model, name, options, edits, dtype, TrainListener.NONE, false);
+    return train(model, name, options, edits, dtype, TrainMonitor.NONE, false);
   }
 
   /** Trains an adapter; null where the listener interrupts. */
@@ -84,7 +84,7 @@ final class TrainedTiny implements AutoCloseable {
       TrainOptions options,
       RowEdits edits,
       DType dtype,
-      TrainListener listener,
+      TrainMonitor listener,
       boolean resume) {
     Path state = dir.resolve(name + ".unfinished");
     TrainingPlan plan = TrainingPlan.of(rows, options);

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.VectorKernels;
 import dev.lethe.backend.Vectors;
+import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.DType;
@@ -17,7 +17,7 @@ import dev.lethe.train.Divisor;
 import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.StepLog;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingPlan;
@@ -156,7 +156,7 @@ class TrajectoryTest {
       TrainedTiny place, Trajectory log, List<Sample> rows, double[] expected) {
     AdaptedModel again = place.fresh();
     TrainingPlan plan = log.plan(rows);
-    new Trainer(again, plan, log.options(), RowEdits.NONE, TrainListener.NONE).run(null, false);
+    new Trainer(again, plan, log.options(), RowEdits.NONE, TrainMonitor.NONE).run(null, false);
     assertArrayEquals(expected, TrainedTiny.theta(again));
   }
 
@@ -198,7 +198,7 @@ class TrajectoryTest {
     TrainOptions options = OPTIONS.toBuilder().checkpointEverySteps(every).build();
     try (TrainedTiny place = new TrainedTiny(dir, "reference")) {
       Path whole = place.train(place.fresh(), "whole", options, RowEdits.NONE, DType.BF16);
-      TrainListener killed = kill(stopAfter, every > 0);
+      TrainMonitor killed = kill(stopAfter, every > 0);
       try {
         assertNull(
             place.train(
@@ -210,7 +210,7 @@ class TrajectoryTest {
       AdaptedModel model = place.fresh();
       Path parts =
           place.train(
-              model, "parts", options, RowEdits.NONE, DType.BF16, TrainListener.NONE, true);
+              model, "parts", options, RowEdits.NONE, DType.BF16, TrainMonitor.NONE, true);
       for (String name : FILES) {
         Path one = TrajectoryFiles.folder(whole).resolve(name);
         Path other = TrajectoryFiles.folder(parts).resolve(name);
@@ -243,7 +243,7 @@ class TrajectoryTest {
               () ->
                   place.train(
                       place.fresh(), "parts", OPTIONS, RowEdits.NONE, DType.BF16,
-                      TrainListener.NONE, true));
+                      TrainMonitor.NONE, true));
       assertTrue(message.contains("gradients.bin") && message.contains("start anew"), message);
     }
   }
@@ -269,8 +269,8 @@ class TrajectoryTest {
   }
 
   /** Ends a run in the middle: at once, as kill −9 does, or with a checkpoint as Ctrl-C does. */
-  private static TrainListener kill(int steps, boolean atOnce) {
-    return new TrainListener() {
+  private static TrainMonitor kill(int steps, boolean atOnce) {
+    return new TrainMonitor() {
       private int done;
 
       @Override

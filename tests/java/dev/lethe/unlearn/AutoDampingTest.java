@@ -4,18 +4,22 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.evaluate.Outputs;
 import dev.lethe.evaluate.RetrainDistance;
-import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Tensor;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.train.TrainingResult;
+import dev.lethe.unlearn.baseline.Baselines;
+import dev.lethe.unlearn.certificate.Certificate;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -160,7 +164,7 @@ class AutoDampingTest {
 
   private static TrainingResult train(LoraAdapter adapter, TrainOptions options) {
     AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
-    return new Trainer(model, facts.data, options, TrainListener.NONE).run(null, false);
+    return new Trainer(model, facts.data, options, TrainMonitor.NONE).run(null, false);
   }
 
   private static double closed(AdaptedModel model, UnlearnResult result, LoraAdapter retrained) {

@@ -3,22 +3,23 @@ package dev.lethe.unlearn;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.Curvature;
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
 import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.Curvature;
-import dev.lethe.influence.DatasetLoss;
-import dev.lethe.influence.LevenbergMarquardt;
-import dev.lethe.influence.MemoryBudget;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
+import dev.lethe.solve.LevenbergMarquardt;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.Schedule;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
+import dev.lethe.unlearn.request.UnlearnRequest;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,7 +66,7 @@ final class Facts implements AutoCloseable {
             .clip(0)
             .weightDecay(weightDecay)
             .build();
-    new Trainer(adapted, rows, descent, TrainListener.NONE).run(null, false);
+    new Trainer(adapted, rows, descent, TrainMonitor.NONE).run(null, false);
     DatasetLoss loss = new DatasetLoss(adapted, rows, BatchLimits.DEFAULT);
     LevenbergMarquardt.Result floor =
         new LevenbergMarquardt(

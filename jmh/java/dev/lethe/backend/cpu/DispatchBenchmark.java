@@ -1,5 +1,7 @@
 package dev.lethe.backend.cpu;
 
+import dev.lethe.backend.cpu.gemm.Scratch;
+import dev.lethe.backend.cpu.gemm.WorkerPool;
 import dev.lethe.tensor.HostAllocator;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;

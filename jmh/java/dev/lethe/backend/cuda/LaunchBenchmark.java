@@ -1,11 +1,12 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.RmsNormKernels;
-import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.backend.cuda.driver.IdleDevice;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.RmsNormKernels;
+import dev.lethe.backend.kernel.SwiGluKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

@@ -1,6 +1,6 @@
 package dev.lethe.autograd;
 
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Tensor;
 
 /** Takes what the parameter gradients of an adapter are made of: Ā = s hᵀxₐ, B̄ = s ȳᵀu. */

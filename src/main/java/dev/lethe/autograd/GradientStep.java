@@ -2,8 +2,8 @@ package dev.lethe.autograd;
 
 import dev.lethe.autograd.op.CrossEntropy;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.Recording;
+import dev.lethe.backend.KernelRecording;
+import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
@@ -16,7 +16,7 @@ public final class GradientStep implements AutoCloseable {
   private final CrossEntropy end;
   private final Scope scope;
   private final Tensor rowLosses;
-  private final Recording step;
+  private final KernelRecording step;
 
   /**
    * Prepares the step; nothing runs yet.

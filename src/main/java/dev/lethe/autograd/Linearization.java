@@ -9,7 +9,7 @@ import dev.lethe.autograd.op.Slots;
 import dev.lethe.autograd.op.TangentPass;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.LoraKernels;
+import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.HashSet;
@@ -283,7 +283,7 @@ public final class Linearization implements AutoCloseable {
    * Hands out the adjoints of losses whose labels are drawn from the model, q draws at a time, the last adapter
    * first: h (q,N,r) and gy (q,N,out), with a supervised row's part multiplied by the root of its weight. Outer
    * products of parameter gradients under them have the Gauss-Newton matrix as their mean ({@link
-   * dev.lethe.backend.LossKernels#drawn}).
+   * dev.lethe.backend.kernel.LossKernels#drawn}).
    *
    * @param draws q
    */

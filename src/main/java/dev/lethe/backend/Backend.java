@@ -1,5 +1,10 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.Arguments;
+import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.KernelCall;
+import dev.lethe.backend.kernel.Kernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -78,7 +83,7 @@ public interface Backend extends AutoCloseable {
    * @throws IllegalArgumentException where an argument does not fit the others or this backend
    */
   default void run(KernelCall call) {
-    Arguments.check(call, this);
+    Arguments.check(call, activationType(), vectorType());
     call.on(kernels());
   }
 
@@ -94,8 +99,8 @@ public interface Backend extends AutoCloseable {
    *
    * @param name for messages
    */
-  default Recording record(String name, Runnable work) {
-    return Recording.none(work);
+  default KernelRecording record(String name, Runnable work) {
+    return KernelRecording.none(work);
   }
 
   /** Whether a row's numbers, to the bit, do not depend on what else is in a batch. */

@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.KernelCost;
 import java.util.List;
 
 /** Takes the times of kernels. */

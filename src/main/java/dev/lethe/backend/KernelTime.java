@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.KernelCost;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;

@@ -1,5 +1,11 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.Arguments;
+import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.KernelCall;
+import dev.lethe.backend.kernel.KernelCost;
+import dev.lethe.backend.kernel.Kernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -30,7 +36,7 @@ public final class TimedBackend implements Backend {
 
   @Override
   public void run(KernelCall call) {
-    Arguments.check(call, this);
+    Arguments.check(call, activationType(), vectorType());
     clock.time(call.name(), call.cost(activationType()), () -> call.on(backend.kernels()));
   }
 
@@ -100,7 +106,7 @@ public final class TimedBackend implements Backend {
   }
 
   @Override
-  public Recording record(String name, Runnable work) {
+  public KernelRecording record(String name, Runnable work) {
     return backend.record(name, work);
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.tensor.Tensor;
 
 /** Calls of {@link VectorKernels} on a backend, for code that does arithmetic on vectors. */

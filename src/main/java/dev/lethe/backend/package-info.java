@@ -4,7 +4,7 @@
  * dev.lethe.backend.Backend}, found through {@link dev.lethe.backend.Backends}; the layers above know
  * no other.
  *
- * <p>A call of a kernel is a record beside the kernel's method, a {@link dev.lethe.backend.KernelCall}. {@link
+ * <p>A call of a kernel is a record beside the kernel's method, a {@link dev.lethe.backend.kernel.KernelCall}. {@link
  * dev.lethe.backend.Backend#run} checks its shapes and formats, once for all backends, and computes it.
  *
  * <p>Conventions of all kernels: N is the number of token rows of a packed batch, D a width, k the

@@ -5,7 +5,7 @@ import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.Recording;
+import dev.lethe.backend.KernelRecording;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
@@ -79,7 +79,7 @@ public final class WorkloadBench implements AutoCloseable {
 
   /** Measures work that solvers repeat unchanged, by a recording where the backend makes one. */
   private void repeated(Operation op, Tensor result, Runnable work, Consumer<Runnable> measure) {
-    try (Recording recording = backend.record(op.label(), work)) {
+    try (KernelRecording recording = backend.record(op.label(), work)) {
       measure.accept(awaited(result, recording::replay));
     }
   }

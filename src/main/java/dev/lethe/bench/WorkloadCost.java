@@ -1,6 +1,6 @@
 package dev.lethe.bench;
 
-import dev.lethe.backend.KernelCost;
+import dev.lethe.backend.kernel.KernelCost;
 import dev.lethe.nn.Projection;
 import dev.lethe.nn.TransformerSpec;
 import dev.lethe.tensor.DType;

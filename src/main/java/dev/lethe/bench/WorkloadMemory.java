@@ -4,7 +4,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.nn.MemoryNeed;
 import dev.lethe.nn.TransformerSpec;
-import dev.lethe.run.Machine;
+import dev.lethe.session.Machine;
 import java.util.Collection;
 
 /** About how much memory a workload takes, to refuse it before anything is allocated. */

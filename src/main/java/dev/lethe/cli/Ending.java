@@ -2,7 +2,9 @@ package dev.lethe.cli;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.EnvironmentException;
-import dev.lethe.run.InterruptedRun;
+import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.session.InterruptedRun;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;

@@ -1,7 +1,24 @@
 package dev.lethe.cli;
 
-import dev.lethe.run.Interrupt;
-import dev.lethe.run.Versions;
+import dev.lethe.cli.command.BenchCommand;
+import dev.lethe.cli.command.CompareCommand;
+import dev.lethe.cli.command.DemoCommand;
+import dev.lethe.cli.command.DoctorCommand;
+import dev.lethe.cli.command.EvaluateCommand;
+import dev.lethe.cli.command.GenerateCommand;
+import dev.lethe.cli.command.GradientsCommand;
+import dev.lethe.cli.command.HvpCommand;
+import dev.lethe.cli.command.InfluenceCommand;
+import dev.lethe.cli.command.InspectCommand;
+import dev.lethe.cli.command.PrepareCommand;
+import dev.lethe.cli.command.SelftestCommand;
+import dev.lethe.cli.command.TrainCommand;
+import dev.lethe.cli.command.UnlearnCommand;
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.cli.terminal.StopSignal;
+import dev.lethe.session.Interrupt;
+import dev.lethe.session.Versions;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import picocli.CommandLine;

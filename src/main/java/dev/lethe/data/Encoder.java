@@ -1,13 +1,10 @@
 package dev.lethe.data;
 
-import dev.lethe.format.DatasetReader;
+import dev.lethe.data.PromptTemplate.Piece;
+import dev.lethe.data.Row.TokenRow;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
-import dev.lethe.format.Row;
-import dev.lethe.format.Row.TokenRow;
-import dev.lethe.text.PromptTemplate;
-import dev.lethe.text.PromptTemplate.Piece;
-import dev.lethe.text.Tokenizer;
+import dev.lethe.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -1,13 +1,13 @@
 package dev.lethe.evaluate;
 
 import dev.lethe.LetheException;
+import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Encoder;
+import dev.lethe.data.Row;
+import dev.lethe.data.Row.InstructionRow;
+import dev.lethe.data.Row.PromptRow;
+import dev.lethe.data.Row.QuestionRow;
 import dev.lethe.data.Sample;
-import dev.lethe.format.Row;
-import dev.lethe.format.Row.InstructionRow;
-import dev.lethe.format.Row.PromptRow;
-import dev.lethe.format.Row.QuestionRow;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;

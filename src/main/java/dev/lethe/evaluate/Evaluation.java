@@ -1,7 +1,7 @@
 package dev.lethe.evaluate;
 
+import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,9 +1,9 @@
 package dev.lethe.evaluate;
 
 import dev.lethe.autograd.Gradients;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.tensor.Tensor;

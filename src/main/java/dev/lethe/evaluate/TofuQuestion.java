@@ -1,11 +1,11 @@
 package dev.lethe.evaluate;
 
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
+import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
-import dev.lethe.format.DatasetReader;
-import dev.lethe.format.Row;
 import dev.lethe.format.StrictJson;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;

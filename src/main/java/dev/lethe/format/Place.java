@@ -8,8 +8,8 @@ import java.nio.file.Path;
  *
  * @param where in words, with the file first
  */
-record Place(String where) {
-  static Place of(Path file) {
+public record Place(String where) {
+  public static Place of(Path file) {
     return new Place(file.toString());
   }
 
@@ -19,12 +19,12 @@ record Place(String where) {
   }
 
   /** A complaint with the remedy that its kind usually has. */
-  FormatException refuse(Kind kind, String problem, String expected, String got) {
+  public FormatException refuse(Kind kind, String problem, String expected, String got) {
     return refuse(kind, problem, expected, got, null);
   }
 
   /** The same with the failure underneath. */
-  FormatException refuse(
+  public FormatException refuse(
       Kind kind, String problem, String expected, String got, Throwable cause) {
     return new FormatException(kind, where, problem, expected, got, kind.remedy(), cause);
   }

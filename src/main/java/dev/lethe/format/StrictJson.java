@@ -115,7 +115,7 @@ public final class StrictJson {
     return syntax(e, where, e.getLocation() == null ? 1 : e.getLocation().getLineNr());
   }
 
-  static FormatException syntax(JacksonException e, String where, long line) {
+  public static FormatException syntax(JacksonException e, String where, long line) {
     String reason = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
     String place = where + ":" + line;
     if (e instanceof StreamReadException && reason.startsWith("Duplicate")) {
@@ -138,7 +138,7 @@ public final class StrictJson {
         e);
   }
 
-  static String describe(JsonNode node) {
+  public static String describe(JsonNode node) {
     if (node.isValueNode()) {
       String text = node.toString();
       return text.length() <= 60 ? text : text.substring(0, 60) + "…";

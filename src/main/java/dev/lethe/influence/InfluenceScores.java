@@ -1,6 +1,14 @@
 package dev.lethe.influence;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.curvature.CurvatureOperator;
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.solve.LinearProblem;
+import dev.lethe.solve.Solution;
+import dev.lethe.solve.Solver;
+import dev.lethe.solve.SolverMonitor;
+import dev.lethe.solve.SolverOptions;
+import dev.lethe.solve.StopReason;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;

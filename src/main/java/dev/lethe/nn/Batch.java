@@ -2,7 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.Packing;
+import dev.lethe.backend.kernel.Packing;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.tensor.Scope;

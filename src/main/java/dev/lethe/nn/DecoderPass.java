@@ -1,16 +1,16 @@
 package dev.lethe.nn;
 
-import dev.lethe.backend.AttentionKernels;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.EmbeddingKernels;
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraLinear;
-import dev.lethe.backend.LossKernels;
-import dev.lethe.backend.Packing;
-import dev.lethe.backend.RmsNormKernels;
-import dev.lethe.backend.RopeKernels;
-import dev.lethe.backend.RopeTable;
-import dev.lethe.backend.SwiGluKernels;
+import dev.lethe.backend.kernel.AttentionKernels;
+import dev.lethe.backend.kernel.EmbeddingKernels;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraLinear;
+import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.RmsNormKernels;
+import dev.lethe.backend.kernel.RopeKernels;
+import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.SwiGluKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

@@ -1,6 +1,6 @@
 package dev.lethe.nn;
 
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 

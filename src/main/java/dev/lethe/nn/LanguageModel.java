@@ -1,9 +1,9 @@
 package dev.lethe.nn;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.FrozenEmbedding;
-import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.Sha256;
 import dev.lethe.tensor.HostAllocator;

@@ -2,7 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.format.FiniteCheck;
 import dev.lethe.format.PeftAdapterConfig;
 import dev.lethe.format.PeftFolder;

@@ -1,7 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

@@ -1,6 +1,6 @@
 package dev.lethe.nn;
 
-import dev.lethe.backend.AttentionShape;
+import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.format.RopeScaling;
 import dev.lethe.tensor.Shape;
 import java.util.LinkedHashMap;

@@ -1,12 +1,13 @@
 package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.curvature.DrawnPass;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.DatasetLoss;
-import dev.lethe.influence.DrawnPass;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.replay.operator.SketchedGgn;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.SplitMix64;

@@ -2,6 +2,7 @@ package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
+import dev.lethe.replay.operator.ReplayOperator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.TrainingLog;

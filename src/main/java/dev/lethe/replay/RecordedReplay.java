@@ -3,6 +3,7 @@ package dev.lethe.replay;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Vectors;
+import dev.lethe.replay.operator.ReplayOperator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.LoggedStep;

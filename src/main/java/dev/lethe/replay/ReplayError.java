@@ -1,7 +1,7 @@
 package dev.lethe.replay;
 
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.BatchLimits;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

@@ -1,9 +1,9 @@
 package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.VectorKernels;
 import dev.lethe.backend.Vectors;
+import dev.lethe.backend.kernel.ReplayKernels;
+import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerKind;

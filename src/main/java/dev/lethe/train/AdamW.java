@@ -1,7 +1,7 @@
 package dev.lethe.train;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.Map;

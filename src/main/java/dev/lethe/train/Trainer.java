@@ -33,7 +33,7 @@ public final class Trainer {
   private final TrainingPlan plan;
   private final TrainOptions options;
   private final RowEdits edits;
-  private final TrainListener listener;
+  private final TrainMonitor listener;
   private final Backend backend;
   private final String dataSha256;
   private final List<Sample> target;
@@ -44,7 +44,7 @@ public final class Trainer {
    * @param samples at least one
    */
   public Trainer(
-      AdaptedModel model, List<Sample> samples, TrainOptions options, TrainListener listener) {
+      AdaptedModel model, List<Sample> samples, TrainOptions options, TrainMonitor listener) {
     this(model, TrainingPlan.of(samples, options), options, RowEdits.NONE, listener);
   }
 
@@ -61,7 +61,7 @@ public final class Trainer {
       TrainingPlan plan,
       TrainOptions options,
       RowEdits edits,
-      TrainListener listener) {
+      TrainMonitor listener) {
     if (model.adapter() == null) {
       throw new IllegalArgumentException("training needs a model with an adapter");
     }

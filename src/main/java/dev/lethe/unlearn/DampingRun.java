@@ -2,16 +2,20 @@ package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.influence.DampingSweep;
-import dev.lethe.influence.CurvatureOperator;
-import dev.lethe.influence.LinearProblem;
-import dev.lethe.influence.Solution;
-import dev.lethe.influence.SolverMonitor;
-import dev.lethe.influence.StopReason;
+import dev.lethe.curvature.CurvatureOperator;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HostTensors;
+import dev.lethe.solve.DampingSweep;
+import dev.lethe.solve.LinearProblem;
+import dev.lethe.solve.Solution;
+import dev.lethe.solve.SolverMonitor;
+import dev.lethe.solve.StopReason;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.result.DampingTable;
+import dev.lethe.unlearn.result.ExactStep;
+import dev.lethe.unlearn.result.UnlearnInterrupted;
 import java.util.ArrayList;
 import java.util.List;
 

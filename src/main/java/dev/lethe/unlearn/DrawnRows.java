@@ -1,12 +1,13 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.curvature.CurvatureOperator;
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.CurvatureOperator;
-import dev.lethe.influence.DatasetLoss;
-import dev.lethe.influence.MemoryBudget;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
+import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;

@@ -1,14 +1,19 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.Curvature;
+import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.Curvature;
-import dev.lethe.influence.MemoryBudget;
-import dev.lethe.influence.SolverOptions;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.solve.SolverOptions;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.result.Checkpoint;
+import dev.lethe.unlearn.result.DampingTable;
+import dev.lethe.unlearn.result.UnlearnInterrupted;
+import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

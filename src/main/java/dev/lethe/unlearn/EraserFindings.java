@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
-import dev.lethe.unlearn.Certificate.OuterStep;
+import dev.lethe.unlearn.certificate.Certificate.OuterStep;
+import dev.lethe.unlearn.result.ExactStep;
 import java.util.List;
 
 /**

@@ -1,5 +1,7 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.unlearn.result.UnlearnInterrupted;
+
 /** Watches an {@link Unlearner} at work and may stop it. */
 public interface EraserMonitor {
   /** Watches nothing. */

@@ -1,11 +1,11 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.Curvature;
-import dev.lethe.influence.MemoryBudget;
-import dev.lethe.influence.SolverOptions;
-import dev.lethe.influence.Solvers;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.Curvature;
+import dev.lethe.curvature.MemoryBudget;
+import dev.lethe.solve.SolverOptions;
+import dev.lethe.solve.Solvers;
 import java.util.List;
 import java.util.stream.Stream;
 

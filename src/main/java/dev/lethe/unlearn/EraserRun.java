@@ -3,24 +3,32 @@ package dev.lethe.unlearn;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Vectors;
+import dev.lethe.curvature.CurvatureOperator;
+import dev.lethe.curvature.DampedOperator;
+import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.DampedOperator;
-import dev.lethe.influence.CurvatureOperator;
-import dev.lethe.influence.LinearProblem;
-import dev.lethe.influence.MemoryBudget;
-import dev.lethe.influence.Solution;
-import dev.lethe.influence.Solver;
-import dev.lethe.influence.Solvers;
-import dev.lethe.influence.StopReason;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
+import dev.lethe.solve.LinearProblem;
+import dev.lethe.solve.Solution;
+import dev.lethe.solve.Solver;
+import dev.lethe.solve.Solvers;
+import dev.lethe.solve.StopReason;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.TrainingRecord;
-import dev.lethe.unlearn.Certificate.Gradients;
-import dev.lethe.unlearn.Certificate.OuterStep;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
+import dev.lethe.unlearn.certificate.Certificate;
+import dev.lethe.unlearn.certificate.Certificate.Gradients;
+import dev.lethe.unlearn.certificate.Certificate.OuterStep;
+import dev.lethe.unlearn.certificate.CertificateParts;
+import dev.lethe.unlearn.certificate.Stopwatch;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.result.Checkpoint;
+import dev.lethe.unlearn.result.ExactStep;
+import dev.lethe.unlearn.result.UnlearnInterrupted;
+import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -150,8 +158,8 @@ final class EraserRun {
       Double targetNorm = measured(at.g);
       Tensor rhs = k == 1 ? at.b : at.towardsTarget(vectors, options.outerTarget());
       Map<String, Tensor> solver = state != null && k == first ? state.solver() : Map.of();
-      SolveWatch solve =
-          new SolveWatch(
+      EraserSolveMonitor solve =
+          new EraserSolveMonitor(
               monitor,
               checkpoint,
               k,
@@ -180,7 +188,7 @@ final class EraserRun {
   }
 
   private Solution solve(
-      Tensor theta, Tensor rhs, DrawnRows rows, Scope scope, SolveWatch solve) {
+      Tensor theta, Tensor rhs, DrawnRows rows, Scope scope, EraserSolveMonitor solve) {
     phase("curvature", 0);
     try (CurvatureOperator curvature =
         watch.linearization(() -> rows.curvature(model, theta, options, options.memory()))) {

@@ -1,12 +1,14 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.train.TrainingRecord;
-import dev.lethe.unlearn.Certificate.Gradients;
-import dev.lethe.unlearn.Certificate.Hashes;
-import dev.lethe.unlearn.Certificate.Losses;
-import dev.lethe.unlearn.Certificate.OuterStep;
-import dev.lethe.unlearn.Certificate.Pair;
-import dev.lethe.unlearn.Certificate.Weights;
+import dev.lethe.unlearn.certificate.Certificate.Gradients;
+import dev.lethe.unlearn.certificate.Certificate.Hashes;
+import dev.lethe.unlearn.certificate.Certificate.Losses;
+import dev.lethe.unlearn.certificate.Certificate.OuterStep;
+import dev.lethe.unlearn.certificate.Certificate.Pair;
+import dev.lethe.unlearn.certificate.Certificate.Weights;
+import dev.lethe.unlearn.certificate.Verdict;
+import dev.lethe.unlearn.request.UnlearnRequest;
 
 /** Judges an {@link Eraser}'s run by what it measured, and by nothing else. */
 final class EraserVerdict {

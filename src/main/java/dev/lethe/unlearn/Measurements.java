@@ -4,9 +4,10 @@ import dev.lethe.backend.Backend;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import dev.lethe.unlearn.Certificate.Gradients;
-import dev.lethe.unlearn.Certificate.Losses;
-import dev.lethe.unlearn.Certificate.Weights;
+import dev.lethe.unlearn.certificate.Certificate.Gradients;
+import dev.lethe.unlearn.certificate.Certificate.Losses;
+import dev.lethe.unlearn.certificate.Certificate.Weights;
+import dev.lethe.unlearn.certificate.CertificateParts;
 import java.util.function.IntConsumer;
 
 /** What a certificate says of an adapter before and after a step. */

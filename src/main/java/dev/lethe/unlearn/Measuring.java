@@ -1,6 +1,6 @@
 package dev.lethe.unlearn;
 
-import dev.lethe.influence.BatchLimits;
+import dev.lethe.curvature.BatchLimits;
 
 /**
  * What a certificate measures.

@@ -2,11 +2,14 @@ package dev.lethe.unlearn;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Vectors;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.certificate.Certificate;
+import dev.lethe.unlearn.request.Change;
+import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;

@@ -7,6 +7,11 @@ import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.certificate.Stopwatch;
+import dev.lethe.unlearn.result.ExactStep;
+import dev.lethe.unlearn.result.FolderPart;
+import dev.lethe.unlearn.result.UnlearnInterrupted;
+import dev.lethe.unlearn.result.UnlearnResult;
 import java.util.List;
 
 /** Turns what a method found into a result. */

@@ -11,10 +11,12 @@ import dev.lethe.tensor.Tensor;
 import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.StepLog;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingResult;
 import dev.lethe.train.TrainingSink;
+import dev.lethe.unlearn.recording.Recording;
+import dev.lethe.unlearn.result.UnlearnInterrupted;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -58,7 +60,7 @@ final class Retraining {
   }
 
   /** A trainer that follows the recorded plan. */
-  Trainer trainer(LoraAdapter adapter, TrainListener listener) {
+  Trainer trainer(LoraAdapter adapter, TrainMonitor listener) {
     return new Trainer(
         model.with(adapter),
         recording.plan(),
@@ -89,7 +91,7 @@ final class Retraining {
   }
 
   /** Ends a training after some steps, or when the monitor wants it. */
-  static final class Until implements TrainListener {
+  static final class Until implements TrainMonitor {
     private final long last;
     private final EraserMonitor monitor;
     private long done;

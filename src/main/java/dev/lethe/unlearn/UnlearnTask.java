@@ -4,6 +4,8 @@ import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.RowEdits;
+import dev.lethe.unlearn.request.Change;
+import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;

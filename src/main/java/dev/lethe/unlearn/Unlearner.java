@@ -1,5 +1,8 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.unlearn.result.UnlearnInterrupted;
+import dev.lethe.unlearn.result.UnlearnResult;
+
 /** A method of unlearning, given a request and all it needs. */
 public sealed interface Unlearner
     permits Eraser, ExactUnlearner, RecordedUnlearner, AveragedUnlearner {

@@ -4,7 +4,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendContractTest;
-import dev.lethe.backend.cpu.Bf16Products.Instructions;
+import dev.lethe.backend.cpu.gemm.Bf16Products;
+import dev.lethe.backend.cpu.gemm.Bf16Products.Instructions;
+import dev.lethe.backend.cpu.gemm.Cpu;
+import dev.lethe.backend.cpu.primitive.Primitives;
 import org.junit.jupiter.api.Nested;
 
 /** The CPU backend with products in bfloat16 against the reference, by all instructions of this machine. */

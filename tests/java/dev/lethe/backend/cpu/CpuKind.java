@@ -2,6 +2,9 @@ package dev.lethe.backend.cpu;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.cpu.primitive.CpuLibrary;
+import dev.lethe.backend.cpu.primitive.Primitives;
+import dev.lethe.backend.cpu.primitive.ScalarMath;
 
 /** The CPU backend with each kind of primitives, for tests of other packages. */
 public enum CpuKind {

@@ -3,9 +3,10 @@ package dev.lethe.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraLinear;
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraLinear;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

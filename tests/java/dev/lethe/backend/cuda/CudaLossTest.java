@@ -3,8 +3,9 @@ package dev.lethe.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.lethe.backend.contract.GuardZones;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -23,7 +24,7 @@ import java.util.Map;
  * A device whose kernels run on the CPU: the library that native/emulator makes of {@code kernels/}. Memory
  * is poisoned with NaN when it is handed out and when it is taken back.
  */
-final class EmulatedDevice implements Device {
+public final class EmulatedDevice implements Device {
   private static final Path LIBRARY =
       Path.of(
           System.getProperty("lethe.native", "target/native"),
@@ -73,12 +74,12 @@ final class EmulatedDevice implements Device {
   }
 
   /** The device, or a skipped test where the library was not built. */
-  static EmulatedDevice open() {
+  public static EmulatedDevice open() {
     return open(LIBRARY, 1);
   }
 
   /** A device of another library; the seed fixes the order of warps. */
-  static EmulatedDevice open(Path file, long seed) {
+  public static EmulatedDevice open(Path file, long seed) {
     assumeTrue(
         Files.exists(file),
         () -> file + " is not there (no C++ compiler or cmake): kernels were NOT tested");

@@ -4,12 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.FrozenLinear;
 import dev.lethe.backend.KernelTime;
-import dev.lethe.backend.LossKernels;
-import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.TimedBackend;
 import dev.lethe.backend.cuda.driver.TimedDevice;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.SwiGluKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

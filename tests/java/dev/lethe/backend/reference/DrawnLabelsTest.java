@@ -2,7 +2,7 @@ package dev.lethe.backend.reference;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.lethe.backend.LossKernels;
+import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

@@ -2,7 +2,7 @@ package dev.lethe.backend.reference;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
-import dev.lethe.backend.LayerNormKernels;
+import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import org.junit.jupiter.api.Test;

@@ -1,8 +1,8 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraLinear;
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraLinear;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Tensor;
 
 /** (A, B, x) ↦ y, or (A, B, x, xₐ) ↦ y where the adapter has an input of its own. */

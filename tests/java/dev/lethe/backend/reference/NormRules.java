@@ -1,6 +1,6 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.tensor.Tensor;
 
 /** (x, f) ↦ (s, y), or x ↦ y without the residual. */

@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraSlot;
-import dev.lethe.backend.Packing;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraSlot;
+import dev.lethe.backend.kernel.Packing;
 import dev.lethe.tensor.Tensor;
 import java.util.Random;
 import org.junit.jupiter.api.Test;

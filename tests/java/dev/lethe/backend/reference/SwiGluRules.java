@@ -1,6 +1,6 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.SwiGluKernels;
+import dev.lethe.backend.kernel.SwiGluKernels;
 import dev.lethe.tensor.Tensor;
 
 /** (a, b) ↦ h. */

@@ -1,6 +1,6 @@
 package dev.lethe.autograd.op;
 
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.kernel.LoraSlot;
 
 /**
  * The parameters of an operation, and the values that their gradients are made of: Ā = s hᵀxₐ, B̄ = s ȳᵀu.

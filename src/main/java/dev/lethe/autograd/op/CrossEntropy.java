@@ -1,8 +1,8 @@
 package dev.lethe.autograd.op;
 
-import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LossKernels;
-import dev.lethe.backend.Packing;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.Packing;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

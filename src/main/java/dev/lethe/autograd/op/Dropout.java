@@ -1,7 +1,7 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.DropoutKernels;
+import dev.lethe.backend.kernel.DropoutKernels;
 import dev.lethe.tensor.Tensor;
 
 /**

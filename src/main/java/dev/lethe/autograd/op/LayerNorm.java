@@ -1,6 +1,6 @@
 package dev.lethe.autograd.op;
 
-import dev.lethe.backend.LayerNormKernels;
+import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 

@@ -1,9 +1,9 @@
 package dev.lethe.autograd.op;
 
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraKernels.InputAdjoint;
-import dev.lethe.backend.LoraKernels.InputTangent;
-import dev.lethe.backend.LoraLinear;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraKernels.InputAdjoint;
+import dev.lethe.backend.kernel.LoraKernels.InputTangent;
+import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 

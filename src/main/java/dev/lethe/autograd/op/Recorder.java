@@ -1,6 +1,6 @@
 package dev.lethe.autograd.op;
 
-import dev.lethe.backend.Packing;
+import dev.lethe.backend.kernel.Packing;
 
 /** What operations are recorded on: it numbers values and takes operations in order. */
 public interface Recorder {

@@ -1,6 +1,6 @@
 package dev.lethe.autograd.op;
 
-import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 

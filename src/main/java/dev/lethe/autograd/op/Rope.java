@@ -1,8 +1,8 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.RopeKernels;
-import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.kernel.RopeKernels;
+import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.tensor.Tensor;
 
 /**

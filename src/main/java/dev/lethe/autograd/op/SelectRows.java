@@ -1,7 +1,7 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.tensor.Tensor;
 
 /**

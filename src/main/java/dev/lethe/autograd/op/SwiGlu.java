@@ -1,6 +1,6 @@
 package dev.lethe.autograd.op;
 
-import dev.lethe.backend.SwiGluKernels;
+import dev.lethe.backend.kernel.SwiGluKernels;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 

@@ -1,7 +1,7 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.AttentionShape;
-import dev.lethe.backend.Packing;
+import dev.lethe.backend.kernel.AttentionShape;
+import dev.lethe.backend.kernel.Packing;
 import java.util.ArrayList;
 import java.util.List;
 

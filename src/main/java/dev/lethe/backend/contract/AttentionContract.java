@@ -1,9 +1,9 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.AttentionKernels;
-import dev.lethe.backend.AttentionShape;
-import dev.lethe.backend.Packing;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.AttentionKernels;
+import dev.lethe.backend.kernel.AttentionShape;
+import dev.lethe.backend.kernel.Packing;
 import java.util.stream.Stream;
 
 /** The forward mode of {@link AttentionKernels}, in training and in decoding. */

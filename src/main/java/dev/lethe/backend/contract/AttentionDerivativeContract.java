@@ -1,13 +1,13 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.AttentionKernels;
-import dev.lethe.backend.AttentionKernels.Primal;
-import dev.lethe.backend.AttentionKernels.Tangents;
-import dev.lethe.backend.AttentionShape;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.Packing;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.AttentionKernels;
+import dev.lethe.backend.kernel.AttentionKernels.Primal;
+import dev.lethe.backend.kernel.AttentionKernels.Tangents;
+import dev.lethe.backend.kernel.AttentionShape;
+import dev.lethe.backend.kernel.Packing;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;

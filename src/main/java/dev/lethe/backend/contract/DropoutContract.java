@@ -1,7 +1,7 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.DropoutKernels;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.DropoutKernels;
 import dev.lethe.tensor.Shape;
 import java.util.stream.Stream;
 

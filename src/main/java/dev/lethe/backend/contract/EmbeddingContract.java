@@ -1,10 +1,10 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.EmbeddingKernels;
-import dev.lethe.backend.FrozenEmbedding;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.EmbeddingKernels;
+import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

@@ -1,7 +1,7 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

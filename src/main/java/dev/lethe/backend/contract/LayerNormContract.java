@@ -1,8 +1,8 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.LayerNormKernels;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;

@@ -1,11 +1,11 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraLinear;
-import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraLinear;
+import dev.lethe.backend.kernel.LoraSlot;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 

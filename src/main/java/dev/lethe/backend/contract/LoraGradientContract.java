@@ -1,8 +1,8 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.Packing;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.Packing;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;

@@ -1,6 +1,6 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.kernel.LoraSlot;
 
 /** Sizes of a LoRA layer: rows, inputs, outputs, rank and directions. */
 record LoraSizes(int n, int in, int out, int rank, int k) {

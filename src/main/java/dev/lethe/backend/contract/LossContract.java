@@ -1,8 +1,8 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;

@@ -1,10 +1,10 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

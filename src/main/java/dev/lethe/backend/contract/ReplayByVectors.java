@@ -1,12 +1,12 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.ReplayKernels.AdamWState;
-import dev.lethe.backend.ReplayKernels.Sgd;
-import dev.lethe.backend.ReplayKernels.SgdState;
-import dev.lethe.backend.ReplayKernels.Step;
 import dev.lethe.backend.Vectors;
-import dev.lethe.backend.VectorKernels.AdamW;
 import dev.lethe.backend.contract.KernelCase.Side;
+import dev.lethe.backend.kernel.ReplayKernels.AdamWState;
+import dev.lethe.backend.kernel.ReplayKernels.Sgd;
+import dev.lethe.backend.kernel.ReplayKernels.SgdState;
+import dev.lethe.backend.kernel.ReplayKernels.Step;
+import dev.lethe.backend.kernel.VectorKernels.AdamW;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 

@@ -1,7 +1,7 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.RmsNormKernels;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;

@@ -1,8 +1,8 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.RopeKernels;
-import dev.lethe.backend.RopeTable;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.RopeKernels;
+import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;

@@ -1,7 +1,7 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.RowKernels;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.tensor.Shape;
 import java.util.Arrays;
 import java.util.stream.IntStream;

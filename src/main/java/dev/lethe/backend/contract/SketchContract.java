@@ -1,8 +1,8 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.SketchKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

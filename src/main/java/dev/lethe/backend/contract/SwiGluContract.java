@@ -1,7 +1,7 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.SwiGluKernels;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.SwiGluKernels;
 import java.util.stream.Stream;
 
 /** {@link SwiGluKernels} in its four modes. */

@@ -1,9 +1,9 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.backend.Vectors;
-import dev.lethe.backend.VectorKernels.AdamW;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.VectorKernels.AdamW;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;

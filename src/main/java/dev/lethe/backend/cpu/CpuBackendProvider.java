@@ -3,6 +3,8 @@ package dev.lethe.backend.cpu;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider;
+import dev.lethe.backend.cpu.gemm.Bf16Products;
+import dev.lethe.backend.cpu.primitive.Primitives;
 import dev.lethe.tensor.DType;
 import java.util.List;
 

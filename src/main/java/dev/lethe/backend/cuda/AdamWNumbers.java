@@ -1,6 +1,7 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.VectorKernels.AdamW;
+import dev.lethe.backend.cuda.launch.Kernel;
+import dev.lethe.backend.kernel.VectorKernels.AdamW;
 
 /** What a step of AdamW does with every element; kernels/optimizer.cuh says how. */
 record AdamWNumbers(

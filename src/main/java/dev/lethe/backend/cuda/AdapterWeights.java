@@ -1,7 +1,8 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.cuda.blas.Operand;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 

@@ -2,11 +2,14 @@ package dev.lethe.backend.cuda;
 
 import static dev.lethe.tensor.DType.F32;
 
-import dev.lethe.backend.AttentionKernels;
-import dev.lethe.backend.AttentionShape;
-import dev.lethe.backend.Packing;
-import dev.lethe.backend.Require;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.cuda.launch.Kernel;
+import dev.lethe.backend.cuda.launch.PackingTables;
+import dev.lethe.backend.kernel.AttentionKernels;
+import dev.lethe.backend.kernel.AttentionShape;
+import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.Require;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

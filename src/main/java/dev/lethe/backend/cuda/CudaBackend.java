@@ -1,11 +1,12 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.FrozenEmbedding;
-import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.Kernels;
-import dev.lethe.backend.Recording;
-import dev.lethe.backend.Require;
+import dev.lethe.backend.KernelRecording;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.Kernels;
+import dev.lethe.backend.kernel.Require;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -106,7 +107,7 @@ final class CudaBackend implements Backend {
   }
 
   @Override
-  public Recording record(String recording, Runnable work) {
+  public KernelRecording record(String recording, Runnable work) {
     return new CudaRecording(cuda.device(), cuda.allocator(), recording, work);
   }
 

@@ -1,6 +1,7 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.DropoutKernels;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.DropoutKernels;
 
 /** Dropout by kernels/dropout.cu, with the mask of {@link DropoutKernels#keeps}. */
 final class CudaDropout implements DropoutKernels {

@@ -1,6 +1,7 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.EmbeddingKernels;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.EmbeddingKernels;
 import dev.lethe.tensor.Tensor;
 
 /** Token embedding by kernels/rows.cu; an id beyond the table gives NaN. */

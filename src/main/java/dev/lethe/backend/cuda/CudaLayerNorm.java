@@ -1,7 +1,9 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.LayerNormKernels;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.cuda.launch.Kernel;
+import dev.lethe.backend.kernel.LayerNormKernels;
 
 /** Residual add and layer norm by kernels/layer_norm.cu. */
 final class CudaLayerNorm implements LayerNormKernels {

@@ -1,6 +1,6 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.FrozenLinear;
+import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.tensor.Tensor;
 
 /**

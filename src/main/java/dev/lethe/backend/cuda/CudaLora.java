@@ -1,11 +1,12 @@
 package dev.lethe.backend.cuda;
 
-import static dev.lethe.backend.cuda.Cuda.matrix;
+import static dev.lethe.backend.cuda.launch.Cuda.matrix;
 
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraSlot;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -15,11 +16,11 @@ import dev.lethe.tensor.Tensor;
  */
 final class CudaLora implements LoraKernels {
   private final Cuda cuda;
-  private final LoraGradients gradients;
+  private final CudaLoraGradients gradients;
 
   CudaLora(Cuda cuda) {
     this.cuda = cuda;
-    this.gradients = new LoraGradients(cuda);
+    this.gradients = new CudaLoraGradients(cuda);
   }
 
   @Override

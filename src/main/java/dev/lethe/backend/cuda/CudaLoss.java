@@ -2,10 +2,11 @@ package dev.lethe.backend.cuda;
 
 import static dev.lethe.tensor.DType.F32;
 
-import dev.lethe.backend.LossKernels;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 

@@ -12,6 +12,7 @@ import dev.lethe.backend.cuda.driver.CudaUnavailable;
 import dev.lethe.backend.cuda.driver.Gpu;
 import dev.lethe.backend.cuda.driver.JCudaDevice;
 import dev.lethe.backend.cuda.driver.TimedDevice;
+import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.tensor.DType;
 import java.util.List;
 import java.util.stream.Collectors;

@@ -1,14 +1,15 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.Recording;
+import dev.lethe.backend.KernelRecording;
 import dev.lethe.backend.cuda.driver.Device;
+import dev.lethe.backend.cuda.launch.CudaAllocator;
 
 /**
  * Repeated work as a CUDA graph. The first replay runs the work, which reserves all memory that it needs and
  * lets matrix products choose their algorithms; the second records it; all later ones launch the graph. Work
  * that cannot be recorded, because it waits for the device, runs at every replay.
  */
-final class CudaRecording implements Recording {
+final class CudaRecording implements KernelRecording {
   private static final System.Logger LOG = System.getLogger(CudaRecording.class.getName());
 
   private final Device device;

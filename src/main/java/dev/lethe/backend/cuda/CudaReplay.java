@@ -2,9 +2,11 @@ package dev.lethe.backend.cuda;
 
 import static dev.lethe.tensor.DType.F32;
 
-import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.VectorKernels;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.cuda.launch.Kernel;
+import dev.lethe.backend.kernel.ReplayKernels;
+import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

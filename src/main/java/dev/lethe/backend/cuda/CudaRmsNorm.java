@@ -1,7 +1,8 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.RmsNormKernels;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.tensor.Tensor;
 
 /** Residual add and root-mean-square norm by kernels/rms_norm.cu. */

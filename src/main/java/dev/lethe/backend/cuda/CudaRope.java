@@ -1,7 +1,8 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.RopeKernels;
-import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.RopeKernels;
+import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.tensor.Tensor;
 
 /** Rotary position embedding by kernels/rope.cu; a position beyond the table gives NaN. */

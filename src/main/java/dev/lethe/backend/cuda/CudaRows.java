@@ -1,8 +1,9 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.RowKernels;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.tensor.Tensor;
 
 /** Rows by kernels/rows.cu, and their products; an index beyond them gathers NaN and scatters nothing. */

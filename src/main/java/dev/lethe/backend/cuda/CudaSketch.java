@@ -2,8 +2,9 @@ package dev.lethe.backend.cuda;
 
 import static dev.lethe.tensor.DType.F32;
 
-import dev.lethe.backend.SketchKernels;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.SketchKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

@@ -1,6 +1,7 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.SwiGluKernels;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.SwiGluKernels;
 
 /** h = silu(a)∘b by kernels/swiglu.cu. */
 final class CudaSwiGlu implements SwiGluKernels {

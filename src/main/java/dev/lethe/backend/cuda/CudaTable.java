@@ -1,6 +1,6 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.FrozenEmbedding;
+import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.tensor.Tensor;
 
 /**

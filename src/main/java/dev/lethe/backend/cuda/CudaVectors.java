@@ -1,7 +1,9 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.VectorKernels;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.cuda.launch.Kernel;
+import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

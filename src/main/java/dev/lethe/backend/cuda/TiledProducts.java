@@ -4,13 +4,15 @@ import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.cuda.launch.Kernel;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.Locale;
 
 /** Matrix products by kernels/gemm_*.cu: needs no library of NVIDIA's. */
-final class TiledProducts implements Products {
+public final class TiledProducts implements Products {
   /** Tiles of depth that a part of a split product covers at least. */
   private static final int LEAST_PART = 8;
 
@@ -18,7 +20,7 @@ final class TiledProducts implements Products {
 
   private final Cuda cuda;
 
-  TiledProducts(Cuda cuda) {
+  public TiledProducts(Cuda cuda) {
     this.cuda = cuda;
   }
 

@@ -1,9 +1,9 @@
 package dev.lethe.backend.cuda;
 
-import dev.lethe.backend.KernelCost;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.driver.TimedDevice;
+import dev.lethe.backend.kernel.KernelCost;
 
 /** Products of a library, timed under the name of their shape; kernels of our own are timed by the device. */
 final class TimedProducts implements Products {

@@ -1,6 +1,6 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.LoraSlot;
+import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 
@@ -10,10 +10,10 @@ import dev.lethe.tensor.Tensor;
  * @param a (r,in)
  * @param b (out,r)
  */
-record Adapter(Matrix a, Matrix b) {
+record Adapter(DoubleMatrix a, DoubleMatrix b) {
   /** The pair in a flat F64 vector (P). */
   static Adapter of(LoraSlot slot, Tensor flat) {
-    return new Adapter(Matrix.of(partA(slot, flat)), Matrix.of(partB(slot, flat)));
+    return new Adapter(DoubleMatrix.of(partA(slot, flat)), DoubleMatrix.of(partB(slot, flat)));
   }
 
   Adapter scaled(double factor) {

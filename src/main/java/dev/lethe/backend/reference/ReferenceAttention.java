@@ -1,8 +1,8 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.AttentionKernels;
-import dev.lethe.backend.AttentionShape;
-import dev.lethe.backend.Packing;
+import dev.lethe.backend.kernel.AttentionKernels;
+import dev.lethe.backend.kernel.AttentionShape;
+import dev.lethe.backend.kernel.Packing;
 import dev.lethe.tensor.Tensor;
 import java.util.function.Consumer;
 
@@ -14,11 +14,11 @@ final class ReferenceAttention implements AttentionKernels {
   public void forward(Forward call) {
     AttentionShape shape = call.shape();
     Primal p = call.p();
-    Matrix qm = Matrix.of(p.q());
-    Matrix km = Matrix.of(p.k());
-    Matrix vm = Matrix.of(p.v());
-    Matrix out = Matrix.zeros(p.o().dim(0), p.o().dim(1));
-    Matrix logSums = Matrix.zeros(shape.heads(), p.o().dim(0));
+    DoubleMatrix qm = DoubleMatrix.of(p.q());
+    DoubleMatrix km = DoubleMatrix.of(p.k());
+    DoubleMatrix vm = DoubleMatrix.of(p.v());
+    DoubleMatrix out = DoubleMatrix.zeros(p.o().dim(0), p.o().dim(1));
+    DoubleMatrix logSums = DoubleMatrix.zeros(shape.heads(), p.o().dim(0));
     forEachRow(
         shape,
         call.queries(),
@@ -54,8 +54,8 @@ final class ReferenceAttention implements AttentionKernels {
     Inputs in = Inputs.of(call.p());
     for (int j = 0; j < directions; j++) {
       InputTangents d = InputTangents.of(shape, t.dq(), t.dk(), t.dv(), j, n);
-      Matrix out = Matrix.zeros(n, shape.queryWidth());
-      Matrix means = Matrix.zeros(shape.heads(), n);
+      DoubleMatrix out = DoubleMatrix.zeros(n, shape.queryWidth());
+      DoubleMatrix means = DoubleMatrix.zeros(shape.heads(), n);
       forEachRow(
           shape,
           call.packing(),
@@ -84,9 +84,9 @@ final class ReferenceAttention implements AttentionKernels {
     Inputs in = Inputs.of(call.p());
     double c = shape.scale();
     for (int j = 0; j < directions; j++) {
-      Matrix g = Matrix.of(call.gO().row(j));
+      DoubleMatrix g = DoubleMatrix.of(call.gO().row(j));
       InputTangents out = InputTangents.of(shape, null, null, null, j, n);
-      Matrix deltas = Matrix.zeros(shape.heads(), n);
+      DoubleMatrix deltas = DoubleMatrix.zeros(shape.heads(), n);
       forEachRow(
           shape,
           call.packing(),
@@ -116,13 +116,13 @@ final class ReferenceAttention implements AttentionKernels {
     long width = shape.queryWidth();
     long directions = call.in().gq().dim(0);
     Inputs in = Inputs.of(call.p());
-    Matrix g = Matrix.of(call.gO());
-    Matrix deltas = Matrix.of(call.delta());
+    DoubleMatrix g = DoubleMatrix.of(call.gO());
+    DoubleMatrix deltas = DoubleMatrix.of(call.delta());
     for (int j = 0; j < directions; j++) {
       InputTangents d = InputTangents.of(shape, t.dq(), t.dk(), t.dv(), j, n);
-      Matrix dOut = Matrix.of(t.dO().row(j));
-      Matrix means = Matrix.of(t.mu().row(j));
-      Matrix dg = Matrix.direction(call.dgO(), j, n, width);
+      DoubleMatrix dOut = DoubleMatrix.of(t.dO().row(j));
+      DoubleMatrix means = DoubleMatrix.of(t.mu().row(j));
+      DoubleMatrix dg = DoubleMatrix.direction(call.dgO(), j, n, width);
       InputTangents out = InputTangents.of(shape, null, null, null, j, n);
       forEachRow(
           shape,
@@ -137,12 +137,12 @@ final class ReferenceAttention implements AttentionKernels {
       Row row,
       double c,
       Inputs in,
-      Matrix g,
-      Matrix deltas,
+      DoubleMatrix g,
+      DoubleMatrix deltas,
       InputTangents d,
-      Matrix dOut,
-      Matrix means,
-      Matrix dg,
+      DoubleMatrix dOut,
+      DoubleMatrix means,
+      DoubleMatrix dg,
       InputTangents out) {
     double[] probability = row.probabilities(in, c);
     double[] ds = row.scoreTangents(in, d, c);
@@ -192,7 +192,7 @@ final class ReferenceAttention implements AttentionKernels {
    */
   private record Row(int head, int keyHead, int size, int query, int firstKey, int keyCount) {
     /** c·(query row of x)·(key row of y) for each key. */
-    double[] products(Matrix x, Matrix y, double c) {
+    double[] products(DoubleMatrix x, DoubleMatrix y, double c) {
       double[] products = new double[keyCount];
       for (int i = 0; i < keyCount; i++) {
         products[i] = c * Slices.dot(x.values(), queryAt(x), y.values(), keyAt(y, i), size);
@@ -218,60 +218,60 @@ final class ReferenceAttention implements AttentionKernels {
       return ds;
     }
 
-    double queryDot(Matrix x, Matrix y) {
+    double queryDot(DoubleMatrix x, DoubleMatrix y) {
       return Slices.dot(x.values(), queryAt(x), y.values(), queryAt(y), size);
     }
 
     /** Adds a·(query row of x) to the query row of y. */
-    void addQueryTo(double a, Matrix x, Matrix y) {
+    void addQueryTo(double a, DoubleMatrix x, DoubleMatrix y) {
       Slices.addScaled(a, x.values(), queryAt(x), y.values(), queryAt(y), size);
     }
 
     /** Adds a·(key row i of x) to the query row of y. */
-    void addKeyTo(double a, Matrix x, int i, Matrix y) {
+    void addKeyTo(double a, DoubleMatrix x, int i, DoubleMatrix y) {
       Slices.addScaled(a, x.values(), keyAt(x, i), y.values(), queryAt(y), size);
     }
 
     /** Adds a·(query row of x) to key row i of y. */
-    void addQueryToKey(double a, Matrix x, Matrix y, int i) {
+    void addQueryToKey(double a, DoubleMatrix x, DoubleMatrix y, int i) {
       Slices.addScaled(a, x.values(), queryAt(x), y.values(), keyAt(y, i), size);
     }
 
-    double statistic(Matrix m) {
+    double statistic(DoubleMatrix m) {
       return m.at(head, query);
     }
 
-    void setStatistic(Matrix m, double value) {
+    void setStatistic(DoubleMatrix m, double value) {
       m.values()[head * m.cols() + query] = value;
     }
 
-    private int queryAt(Matrix m) {
+    private int queryAt(DoubleMatrix m) {
       return query * m.cols() + head * size;
     }
 
-    private int keyAt(Matrix m, int i) {
+    private int keyAt(DoubleMatrix m, int i) {
       return (firstKey + i) * m.cols() + keyHead * size;
     }
   }
 
-  private record Inputs(Matrix q, Matrix k, Matrix v, Matrix o, Matrix lse) {
+  private record Inputs(DoubleMatrix q, DoubleMatrix k, DoubleMatrix v, DoubleMatrix o, DoubleMatrix lse) {
     static Inputs of(Primal p) {
       return new Inputs(
-          Matrix.of(p.q()),
-          Matrix.of(p.k()),
-          Matrix.of(p.v()),
-          Matrix.of(p.o()),
-          Matrix.of(p.lse()));
+          DoubleMatrix.of(p.q()),
+          DoubleMatrix.of(p.k()),
+          DoubleMatrix.of(p.v()),
+          DoubleMatrix.of(p.o()),
+          DoubleMatrix.of(p.lse()));
     }
   }
 
   /** Something that q, k and v have one each of: tangents, or adjoints being summed up. */
-  private record InputTangents(Matrix q, Matrix k, Matrix v) {
+  private record InputTangents(DoubleMatrix q, DoubleMatrix k, DoubleMatrix v) {
     static InputTangents of(AttentionShape shape, Tensor q, Tensor k, Tensor v, int j, long n) {
       return new InputTangents(
-          Matrix.direction(q, j, n, shape.queryWidth()),
-          Matrix.direction(k, j, n, shape.keyWidth()),
-          Matrix.direction(v, j, n, shape.keyWidth()));
+          DoubleMatrix.direction(q, j, n, shape.queryWidth()),
+          DoubleMatrix.direction(k, j, n, shape.keyWidth()),
+          DoubleMatrix.direction(v, j, n, shape.keyWidth()));
     }
 
     void store(Tensor toQ, Tensor toK, Tensor toV) {

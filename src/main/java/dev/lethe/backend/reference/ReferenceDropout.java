@@ -1,13 +1,13 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.DropoutKernels;
+import dev.lethe.backend.kernel.DropoutKernels;
 
 /** Dropout by the mask of {@link DropoutKernels#keeps}. */
 final class ReferenceDropout implements DropoutKernels {
   @Override
   public void apply(Apply call) {
-    Matrix in = Matrix.of(call.x());
-    Matrix out = Matrix.zeros(in.rows(), in.cols());
+    DoubleMatrix in = DoubleMatrix.of(call.x());
+    DoubleMatrix out = DoubleMatrix.zeros(in.rows(), in.cols());
     for (int row = 0; row < in.rows(); row++) {
       long rowSeed =
           DropoutKernels.rowSeed(

@@ -1,8 +1,8 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.EmbeddingKernels;
-import dev.lethe.backend.FrozenEmbedding;
-import dev.lethe.backend.Require;
+import dev.lethe.backend.kernel.EmbeddingKernels;
+import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.Require;
 import dev.lethe.tensor.Tensor;
 
 /** Token embedding. */
@@ -18,8 +18,8 @@ final class ReferenceEmbedding implements EmbeddingKernels {
   }
 
   /** Reads from the host tensor (V,D) that it was given. */
-  record Table(Tensor host) implements FrozenEmbedding {
-    Table {
+  public record Table(Tensor host) implements FrozenEmbedding {
+    public Table {
       Require.rank("freezeEmbedding: table", host, 2);
     }
 

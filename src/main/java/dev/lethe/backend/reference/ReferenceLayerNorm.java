@@ -1,20 +1,20 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.LayerNormKernels;
+import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Tensor;
 
 /** Residual add and layer norm, row by row, as the formulas read. */
 final class ReferenceLayerNorm implements LayerNormKernels {
   @Override
   public void forward(Forward call) {
-    Matrix w = Matrix.of(call.p().w());
-    Matrix b = call.b() == null ? Matrix.zeros(1, w.cols()) : Matrix.of(call.b());
-    Matrix x = Matrix.of(call.x());
-    Matrix s = call.f() == null ? x : x.plus(Matrix.of(call.f()));
-    Matrix c = centred(s);
-    Matrix y = Matrix.zeros(s.rows(), s.cols());
-    Matrix mean = Matrix.zeros(1, s.rows());
-    Matrix r = Matrix.zeros(1, s.rows());
+    DoubleMatrix w = DoubleMatrix.of(call.p().w());
+    DoubleMatrix b = call.b() == null ? DoubleMatrix.zeros(1, w.cols()) : DoubleMatrix.of(call.b());
+    DoubleMatrix x = DoubleMatrix.of(call.x());
+    DoubleMatrix s = call.f() == null ? x : x.plus(DoubleMatrix.of(call.f()));
+    DoubleMatrix c = centred(s);
+    DoubleMatrix y = DoubleMatrix.zeros(s.rows(), s.cols());
+    DoubleMatrix mean = DoubleMatrix.zeros(1, s.rows());
+    DoubleMatrix r = DoubleMatrix.zeros(1, s.rows());
     for (int row = 0; row < s.rows(); row++) {
       mean.values()[row] = mean(s, row);
       r.values()[row] = 1 / Math.sqrt(meanProduct(c, c, row) + call.epsilon());
@@ -34,9 +34,9 @@ final class ReferenceLayerNorm implements LayerNormKernels {
   public void tangent(Tangent call) {
     Rows p = Rows.of(call.p());
     for (int j = 0; j < call.dy().dim(0); j++) {
-      Matrix ds = p.direction(call.dx(), j).plus(p.direction(call.df(), j));
-      Matrix dc = centred(ds);
-      Matrix dy = p.direction(null, j);
+      DoubleMatrix ds = p.direction(call.dx(), j).plus(p.direction(call.df(), j));
+      DoubleMatrix dc = centred(ds);
+      DoubleMatrix dy = p.direction(null, j);
       for (int row = 0; row < dy.rows(); row++) {
         double dr = p.tangentOfR(dc, row);
         for (int i = 0; i < dy.cols(); i++) {
@@ -54,8 +54,8 @@ final class ReferenceLayerNorm implements LayerNormKernels {
   public void backward(Backward call) {
     Rows p = Rows.of(call.p());
     for (int j = 0; j < call.gx().dim(0); j++) {
-      Matrix g = p.weighted(call.gy().row(j));
-      Matrix gx = p.direction(call.gs(), j);
+      DoubleMatrix g = p.weighted(call.gy().row(j));
+      DoubleMatrix gx = p.direction(call.gs(), j);
       for (int row = 0; row < gx.rows(); row++) {
         double r = p.r(row);
         double q = meanProduct(p.c, g, row);
@@ -72,11 +72,11 @@ final class ReferenceLayerNorm implements LayerNormKernels {
   @Override
   public void backwardTangent(BackwardTangent call) {
     Rows p = Rows.of(call.p());
-    Matrix g = p.weighted(call.gy());
+    DoubleMatrix g = p.weighted(call.gy());
     for (int j = 0; j < call.dgx().dim(0); j++) {
-      Matrix dc = centred(p.direction(call.ds(), j));
-      Matrix dg = p.weighted(call.dgy().row(j));
-      Matrix dgx = p.direction(call.dgs(), j);
+      DoubleMatrix dc = centred(p.direction(call.ds(), j));
+      DoubleMatrix dg = p.weighted(call.dgy().row(j));
+      DoubleMatrix dgx = p.direction(call.dgs(), j);
       for (int row = 0; row < dgx.rows(); row++) {
         double r = p.r(row);
         double dr = p.tangentOfR(dc, row);
@@ -95,7 +95,7 @@ final class ReferenceLayerNorm implements LayerNormKernels {
     }
   }
 
-  private static double mean(Matrix a, int row) {
+  private static double mean(DoubleMatrix a, int row) {
     double sum = 0;
     for (int i = 0; i < a.cols(); i++) {
       sum += a.at(row, i);
@@ -103,13 +103,13 @@ final class ReferenceLayerNorm implements LayerNormKernels {
     return sum / a.cols();
   }
 
-  private static double meanProduct(Matrix a, Matrix b, int row) {
+  private static double meanProduct(DoubleMatrix a, DoubleMatrix b, int row) {
     int at = row * a.cols();
     return Slices.dot(a.values(), at, b.values(), at, a.cols()) / a.cols();
   }
 
-  private static Matrix centred(Matrix a) {
-    Matrix c = Matrix.zeros(a.rows(), a.cols());
+  private static DoubleMatrix centred(DoubleMatrix a) {
+    DoubleMatrix c = DoubleMatrix.zeros(a.rows(), a.cols());
     for (int row = 0; row < a.rows(); row++) {
       double mean = mean(a, row);
       for (int i = 0; i < a.cols(); i++) {
@@ -119,14 +119,14 @@ final class ReferenceLayerNorm implements LayerNormKernels {
     return c;
   }
 
-  private static void set(Matrix m, int row, int col, double value) {
+  private static void set(DoubleMatrix m, int row, int col, double value) {
     m.values()[row * m.cols() + col] = value;
   }
 
   /** What the forward left. */
-  private record Rows(Matrix w, Matrix c, Matrix reciprocals) {
+  private record Rows(DoubleMatrix w, DoubleMatrix c, DoubleMatrix reciprocals) {
     static Rows of(Primal p) {
-      return new Rows(Matrix.of(p.w()), centred(Matrix.of(p.s())), Matrix.of(p.r()));
+      return new Rows(DoubleMatrix.of(p.w()), centred(DoubleMatrix.of(p.s())), DoubleMatrix.of(p.r()));
     }
 
     double r(int row) {
@@ -134,18 +134,18 @@ final class ReferenceLayerNorm implements LayerNormKernels {
     }
 
     /** ṙ = −r³ mean(c∘ċ). */
-    double tangentOfR(Matrix dc, int row) {
+    double tangentOfR(DoubleMatrix dc, int row) {
       return -r(row) * r(row) * r(row) * meanProduct(c, dc, row);
     }
 
     /** One of k, or zero. */
-    Matrix direction(Tensor tensor, int j) {
-      return Matrix.direction(tensor, j, c.rows(), c.cols());
+    DoubleMatrix direction(Tensor tensor, int j) {
+      return DoubleMatrix.direction(tensor, j, c.rows(), c.cols());
     }
 
     /** w∘y. */
-    Matrix weighted(Tensor y) {
-      Matrix product = Matrix.of(y);
+    DoubleMatrix weighted(Tensor y) {
+      DoubleMatrix product = DoubleMatrix.of(y);
       for (int row = 0; row < product.rows(); row++) {
         for (int i = 0; i < product.cols(); i++) {
           set(product, row, i, w.at(0, i) * product.at(row, i));

@@ -1,7 +1,7 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.FrozenLinear;
-import dev.lethe.backend.Require;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.Require;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -41,14 +41,14 @@ record ReferenceLinear(Tensor weight, Tensor bias, boolean transposed) implement
   }
 
   /** xWᵀ + bias. */
-  Matrix apply(Matrix x) {
+  DoubleMatrix apply(DoubleMatrix x) {
     return plusBias(x.times(matrix().transposed()));
   }
 
   /** Adds the bias to each row of y in place, and returns y. */
-  Matrix plusBias(Matrix y) {
+  DoubleMatrix plusBias(DoubleMatrix y) {
     if (bias != null) {
-      double[] b = Matrix.of(bias).values();
+      double[] b = DoubleMatrix.of(bias).values();
       for (int n = 0; n < y.rows(); n++) {
         Slices.addScaled(1, b, 0, y.values(), n * y.cols(), y.cols());
       }
@@ -57,8 +57,8 @@ record ReferenceLinear(Tensor weight, Tensor bias, boolean transposed) implement
   }
 
   /** W, for forward tangents. */
-  Matrix matrix() {
-    return Matrix.of(weight);
+  DoubleMatrix matrix() {
+    return DoubleMatrix.of(weight);
   }
 
   private static Tensor copy(Tensor host, Scope owner) {

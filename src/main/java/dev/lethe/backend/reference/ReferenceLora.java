@@ -1,19 +1,19 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.LoraKernels;
-import dev.lethe.backend.LoraSlot;
-import dev.lethe.backend.Packing;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraSlot;
+import dev.lethe.backend.kernel.Packing;
 
 /** The LoRA linear layer, in matrix products that read as the formulas. */
 final class ReferenceLora implements LoraKernels {
   @Override
   public void forward(Forward call) {
     ReferenceLinear w = ReferenceLinear.of(call.layer().weight());
-    Matrix out = w.apply(Matrix.of(call.x()));
+    DoubleMatrix out = w.apply(DoubleMatrix.of(call.x()));
     if (call.layer().hasAdapter()) {
       LoraSlot slot = call.layer().slot();
       Adapter t = Adapter.of(slot, call.theta());
-      Matrix up = Matrix.of(call.xa()).times(t.a().transposed());
+      DoubleMatrix up = DoubleMatrix.of(call.xa()).times(t.a().transposed());
       up.store(call.u());
       out = out.plus(up.times(t.b().transposed()).scaled(slot.scale()));
     }
@@ -23,20 +23,20 @@ final class ReferenceLora implements LoraKernels {
   @Override
   public void tangent(Tangent call) {
     ReferenceLinear w = ReferenceLinear.of(call.layer().weight());
-    Matrix wT = w.matrix().transposed();
+    DoubleMatrix wT = w.matrix().transposed();
     long n = call.dy().dim(1);
     for (int j = 0; j < call.dy().dim(0); j++) {
-      Matrix out = Matrix.direction(call.in().dx(), j, n, w.in()).times(wT);
+      DoubleMatrix out = DoubleMatrix.direction(call.in().dx(), j, n, w.in()).times(wT);
       if (call.layer().hasAdapter()) {
         LoraSlot slot = call.layer().slot();
         Adapter t = Adapter.of(slot, call.theta());
         Adapter dt = Adapter.of(slot, call.v().row(j));
-        Matrix dIn = Matrix.direction(call.in().ofAdapter(), j, n, w.in());
-        Matrix dUp =
-            dIn.times(t.a().transposed()).plus(Matrix.of(call.xa()).times(dt.a().transposed()));
+        DoubleMatrix dIn = DoubleMatrix.direction(call.in().ofAdapter(), j, n, w.in());
+        DoubleMatrix dUp =
+            dIn.times(t.a().transposed()).plus(DoubleMatrix.of(call.xa()).times(dt.a().transposed()));
         dUp.store(call.du().row(j));
-        Matrix low =
-            dUp.times(t.b().transposed()).plus(Matrix.of(call.u()).times(dt.b().transposed()));
+        DoubleMatrix low =
+            dUp.times(t.b().transposed()).plus(DoubleMatrix.of(call.u()).times(dt.b().transposed()));
         out = out.plus(low.scaled(slot.scale()));
       }
       out.store(call.dy().row(j));
@@ -47,12 +47,12 @@ final class ReferenceLora implements LoraKernels {
   public void backward(Backward call) {
     ReferenceLinear w = ReferenceLinear.of(call.layer().weight());
     for (int j = 0; j < call.gy().dim(0); j++) {
-      Matrix gOut = Matrix.of(call.gy().row(j));
-      Matrix low = null;
+      DoubleMatrix gOut = DoubleMatrix.of(call.gy().row(j));
+      DoubleMatrix low = null;
       if (call.layer().hasAdapter()) {
         LoraSlot slot = call.layer().slot();
         Adapter t = Adapter.of(slot, call.theta());
-        Matrix down = gOut.times(t.b());
+        DoubleMatrix down = gOut.times(t.b());
         down.store(call.h().row(j));
         low = down.times(t.a()).scaled(slot.scale());
       }
@@ -64,15 +64,15 @@ final class ReferenceLora implements LoraKernels {
   public void backwardTangent(BackwardTangent call) {
     ReferenceLinear w = ReferenceLinear.of(call.layer().weight());
     for (int j = 0; j < call.directions(); j++) {
-      Matrix dgOut = Matrix.direction(call.dgy(), j, call.rows(), w.out());
-      Matrix low = null;
+      DoubleMatrix dgOut = DoubleMatrix.direction(call.dgy(), j, call.rows(), w.out());
+      DoubleMatrix low = null;
       if (call.layer().hasAdapter()) {
         LoraSlot slot = call.layer().slot();
         Adapter t = Adapter.of(slot, call.theta());
         Adapter dt = Adapter.of(slot, call.v().row(j));
-        Matrix dDown = dgOut.times(t.b()).plus(Matrix.of(call.gy()).times(dt.b()));
+        DoubleMatrix dDown = dgOut.times(t.b()).plus(DoubleMatrix.of(call.gy()).times(dt.b()));
         dDown.store(call.dh().row(j));
-        low = dDown.times(t.a()).plus(Matrix.of(call.h()).times(dt.a())).scaled(slot.scale());
+        low = dDown.times(t.a()).plus(DoubleMatrix.of(call.h()).times(dt.a())).scaled(slot.scale());
       }
       storeInputAdjoints(w, dgOut, low, j, call.in());
     }
@@ -95,12 +95,12 @@ final class ReferenceLora implements LoraKernels {
     Rows rows = Rows.of(call.kept());
     long n = call.kept().xa().dim(0);
     for (int j = 0; j < call.g().dim(0); j++) {
-      Matrix dIn = Matrix.direction(d.dxa(), j, n, slot.in());
-      Matrix dUp = Matrix.of(d.du().row(j));
-      Matrix dDown = Matrix.of(d.dh().row(j));
-      Matrix dgOut = Matrix.direction(d.dgy(), j, n, slot.out());
-      Matrix a = dDown.transposed().times(rows.xa).plus(rows.h.transposed().times(dIn));
-      Matrix b = dgOut.transposed().times(rows.u).plus(rows.gy.transposed().times(dUp));
+      DoubleMatrix dIn = DoubleMatrix.direction(d.dxa(), j, n, slot.in());
+      DoubleMatrix dUp = DoubleMatrix.of(d.du().row(j));
+      DoubleMatrix dDown = DoubleMatrix.of(d.dh().row(j));
+      DoubleMatrix dgOut = DoubleMatrix.direction(d.dgy(), j, n, slot.out());
+      DoubleMatrix a = dDown.transposed().times(rows.xa).plus(rows.h.transposed().times(dIn));
+      DoubleMatrix b = dgOut.transposed().times(rows.u).plus(rows.gy.transposed().times(dUp));
       new Adapter(a, b).scaled(call.scale() * slot.scale()).put(slot, call.g().row(j), true);
     }
   }
@@ -120,7 +120,7 @@ final class ReferenceLora implements LoraKernels {
   public void perSampleSquaredNorm(PerSampleSquaredNorm call) {
     Packing packing = call.packing();
     Rows rows = Rows.of(call.kept());
-    Matrix sums = Matrix.zeros(1, packing.count());
+    DoubleMatrix sums = DoubleMatrix.zeros(1, packing.count());
     for (int i = 0; i < packing.count(); i++) {
       Adapter g = rows.sequence(packing, i).gradient().scaled(call.slot().scale());
       sums.values()[i] = g.a().dot(g.a()) + g.b().dot(g.b());
@@ -133,7 +133,7 @@ final class ReferenceLora implements LoraKernels {
     Packing packing = call.packing();
     Rows rows = Rows.of(call.kept());
     long k = call.dots().dim(0);
-    Matrix sums = Matrix.zeros(k, packing.count());
+    DoubleMatrix sums = DoubleMatrix.zeros(k, packing.count());
     for (int j = 0; j < k; j++) {
       Adapter t = Adapter.of(call.slot(), call.v().row(j));
       for (int i = 0; i < packing.count(); i++) {
@@ -151,7 +151,7 @@ final class ReferenceLora implements LoraKernels {
   public void weightedGradient(WeightedGradient call) {
     Packing packing = call.packing();
     Rows rows = Rows.of(call.kept());
-    Matrix c = Matrix.of(call.weights());
+    DoubleMatrix c = DoubleMatrix.of(call.weights());
     for (int j = 0; j < call.g().dim(0); j++) {
       for (int i = 0; i < packing.count(); i++) {
         rows.sequence(packing, i)
@@ -164,9 +164,9 @@ final class ReferenceLora implements LoraKernels {
 
   /** x̄ = ȳW + low, or x̄ = ȳW and x̄ₐ = low where the adapter has an input of its own. */
   private static void storeInputAdjoints(
-      ReferenceLinear w, Matrix gOut, Matrix low, int j, InputAdjoint to) {
+      ReferenceLinear w, DoubleMatrix gOut, DoubleMatrix low, int j, InputAdjoint to) {
     if (to.gx() != null) {
-      Matrix in = gOut.times(w.matrix());
+      DoubleMatrix in = gOut.times(w.matrix());
       boolean shared = low != null && to.gxa() == null;
       (shared ? in.plus(low) : in).put(to.gx().row(j), to.accumulate());
     }
@@ -176,10 +176,10 @@ final class ReferenceLora implements LoraKernels {
   }
 
   /** What a layer keeps of its rows: xₐ (N,in), u (N,r), h (N,r), ȳ (N,out). */
-  private record Rows(Matrix xa, Matrix u, Matrix h, Matrix gy) {
+  private record Rows(DoubleMatrix xa, DoubleMatrix u, DoubleMatrix h, DoubleMatrix gy) {
     static Rows of(Kept kept) {
       return new Rows(
-          Matrix.of(kept.xa()), Matrix.of(kept.u()), Matrix.of(kept.h()), Matrix.of(kept.gy()));
+          DoubleMatrix.of(kept.xa()), DoubleMatrix.of(kept.u()), DoubleMatrix.of(kept.h()), DoubleMatrix.of(kept.gy()));
     }
 
     Rows sequence(Packing packing, int i) {

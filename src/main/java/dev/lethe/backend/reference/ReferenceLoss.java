@@ -1,8 +1,8 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.KernelCall;
-import dev.lethe.backend.LossKernels;
-import dev.lethe.backend.Require;
+import dev.lethe.backend.kernel.KernelCall;
+import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.Require;
 import dev.lethe.tensor.Tensor;
 
 /** Vocabulary head and cross-entropy. */
@@ -12,7 +12,7 @@ final class ReferenceLoss implements LossKernels {
   @Override
   public void logits(Logits call) {
     ReferenceLinear w = ReferenceLinear.of(call.head());
-    w.apply(Matrix.of(call.x())).store(call.z());
+    w.apply(DoubleMatrix.of(call.x())).store(call.z());
   }
 
   @Override
@@ -20,19 +20,19 @@ final class ReferenceLoss implements LossKernels {
     ReferenceLinear w = ReferenceLinear.of(call.head());
     long m = call.x().dim(0);
     requireTargets(call, call.targets(), w.out());
-    Matrix wT = w.matrix().transposed();
-    Matrix back = call.gx() == null ? null : w.matrix();
+    DoubleMatrix wT = w.matrix().transposed();
+    DoubleMatrix back = call.gx() == null ? null : w.matrix();
     for (long first = 0; first < m; first += BLOCK) {
       long count = Math.min(BLOCK, m - first);
       Tensor blockTargets = call.targets().slice(first, count);
-      Matrix z = w.plusBias(Matrix.of(call.x().slice(first, count)).times(wT)); // (BLOCK,V)
+      DoubleMatrix z = w.plusBias(DoubleMatrix.of(call.x().slice(first, count)).times(wT)); // (BLOCK,V)
       losses(z, blockTargets).store(call.rowLoss().slice(first, count));
       if (call.p() != null) {
         z.store(call.p().slice(first, count));
       }
       if (call.gx() != null) {
         subtractOneHot(z, blockTargets);
-        Matrix gz = scaledRows(z, Matrix.of(call.weights().slice(first, count)));
+        DoubleMatrix gz = scaledRows(z, DoubleMatrix.of(call.weights().slice(first, count)));
         gz.times(back).store(call.gx().slice(first, count));
       }
     }
@@ -44,11 +44,11 @@ final class ReferenceLoss implements LossKernels {
     long k = call.dx().dim(0);
     long m = call.dx().dim(1);
     requireTargets(call, call.targets(), w.out());
-    Matrix probabilities = Matrix.of(call.p());
-    Matrix wT = w.matrix().transposed();
-    Matrix out = Matrix.zeros(k, m);
+    DoubleMatrix probabilities = DoubleMatrix.of(call.p());
+    DoubleMatrix wT = w.matrix().transposed();
+    DoubleMatrix out = DoubleMatrix.zeros(k, m);
     for (int j = 0; j < k; j++) {
-      Matrix dz = Matrix.of(call.dx().row(j)).times(wT);
+      DoubleMatrix dz = DoubleMatrix.of(call.dx().row(j)).times(wT);
       for (int row = 0; row < m; row++) {
         double target = dz.at(row, (int) call.targets().get(row));
         out.values()[j * out.cols() + row] = rowDot(probabilities, dz, row) - target;
@@ -62,12 +62,12 @@ final class ReferenceLoss implements LossKernels {
     ReferenceLinear w = ReferenceLinear.of(call.head());
     long k = call.dx().dim(0);
     long m = call.dx().dim(1);
-    Matrix probabilities = Matrix.of(call.p());
-    Matrix rowWeights = Matrix.of(call.weights());
-    Matrix wT = w.matrix().transposed();
-    Matrix back = w.matrix();
+    DoubleMatrix probabilities = DoubleMatrix.of(call.p());
+    DoubleMatrix rowWeights = DoubleMatrix.of(call.weights());
+    DoubleMatrix wT = w.matrix().transposed();
+    DoubleMatrix back = w.matrix();
     for (int j = 0; j < k; j++) {
-      Matrix dz = Matrix.of(call.dx().row(j)).times(wT);
+      DoubleMatrix dz = DoubleMatrix.of(call.dx().row(j)).times(wT);
       for (int row = 0; row < m; row++) {
         double mean = rowDot(probabilities, dz, row);
         for (int i = row * dz.cols(); i < (row + 1) * dz.cols(); i++) {
@@ -84,13 +84,13 @@ final class ReferenceLoss implements LossKernels {
     long q = call.out().dim(0);
     long m = call.out().dim(1);
     requireTargets(call, call.targets(), w.out());
-    Matrix back = w.matrix();
-    Matrix roots = Matrix.of(call.weights());
+    DoubleMatrix back = w.matrix();
+    DoubleMatrix roots = DoubleMatrix.of(call.weights());
     for (int row = 0; row < m; row++) {
       roots.values()[row] = Math.sqrt(roots.values()[row]);
     }
     for (int j = 0; j < q; j++) {
-      Matrix gz = Matrix.of(call.p());
+      DoubleMatrix gz = DoubleMatrix.of(call.p());
       for (int row = 0; row < m; row++) {
         call.labels().row(j).set(row, label(gz, row, LossKernels.uniform(call.seed(), j, row)));
       }
@@ -100,7 +100,7 @@ final class ReferenceLoss implements LossKernels {
   }
 
   /** The first class whose running sum exceeds a part of the sum of all; at most the last possible one. */
-  private static int label(Matrix p, int row, double part) {
+  private static int label(DoubleMatrix p, int row, double part) {
     double all = 0;
     for (int i = 0; i < p.cols(); i++) {
       all += p.at(row, i);
@@ -115,8 +115,8 @@ final class ReferenceLoss implements LossKernels {
   }
 
   /** Turns logits into probabilities and returns logsumexp(z) − z[target] of each row. */
-  private static Matrix losses(Matrix z, Tensor targets) {
-    Matrix losses = Matrix.zeros(1, z.rows());
+  private static DoubleMatrix losses(DoubleMatrix z, Tensor targets) {
+    DoubleMatrix losses = DoubleMatrix.zeros(1, z.rows());
     for (int row = 0; row < z.rows(); row++) {
       double targetLogit = z.at(row, (int) targets.get(row));
       losses.values()[row] = softmax(z, row) - targetLogit;
@@ -124,7 +124,7 @@ final class ReferenceLoss implements LossKernels {
     return losses;
   }
 
-  private static void subtractOneHot(Matrix p, Tensor targets) {
+  private static void subtractOneHot(DoubleMatrix p, Tensor targets) {
     for (int row = 0; row < p.rows(); row++) {
       p.values()[row * p.cols() + (int) targets.get(row)] -= 1;
     }
@@ -133,7 +133,7 @@ final class ReferenceLoss implements LossKernels {
   /**
    * Turns a row of logits into probabilities and returns the log of the sum of its exponentials.
    */
-  private static double softmax(Matrix z, int row) {
+  private static double softmax(DoubleMatrix z, int row) {
     double max = Double.NEGATIVE_INFINITY;
     for (int i = 0; i < z.cols(); i++) {
       max = Math.max(max, z.at(row, i));
@@ -149,12 +149,12 @@ final class ReferenceLoss implements LossKernels {
     return logSum;
   }
 
-  private static double rowDot(Matrix a, Matrix b, int row) {
+  private static double rowDot(DoubleMatrix a, DoubleMatrix b, int row) {
     return Slices.dot(a.values(), row * a.cols(), b.values(), row * b.cols(), a.cols());
   }
 
-  private static Matrix scaledRows(Matrix x, Matrix weights) {
-    Matrix product = Matrix.zeros(x.rows(), x.cols());
+  private static DoubleMatrix scaledRows(DoubleMatrix x, DoubleMatrix weights) {
+    DoubleMatrix product = DoubleMatrix.zeros(x.rows(), x.cols());
     for (int row = 0; row < x.rows(); row++) {
       int at = row * x.cols();
       Slices.addScaled(weights.at(0, row), x.values(), at, product.values(), at, x.cols());

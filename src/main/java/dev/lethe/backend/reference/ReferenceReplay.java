@@ -1,7 +1,7 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.ReplayKernels;
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.kernel.ReplayKernels;
+import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 
@@ -83,7 +83,7 @@ final class ReferenceReplay implements ReplayKernels {
   }
 
   private static Tensor scaled(double factor, double[] g) {
-    Matrix scaled = new Matrix(1, g.length, g).scaled(factor);
+    DoubleMatrix scaled = new DoubleMatrix(1, g.length, g).scaled(factor);
     return Tensor.of(Shape.of(g.length), scaled.values());
   }
 
@@ -97,6 +97,6 @@ final class ReferenceReplay implements ReplayKernels {
   }
 
   private static void subtract(Tensor theta, Tensor from, Tensor difference) {
-    Matrix.of(theta).plus(Matrix.of(from).scaled(-1)).store(difference);
+    DoubleMatrix.of(theta).plus(DoubleMatrix.of(from).scaled(-1)).store(difference);
   }
 }

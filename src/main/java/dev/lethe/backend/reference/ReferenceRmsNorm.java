@@ -1,6 +1,6 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.RmsNormKernels;
+import dev.lethe.backend.kernel.RmsNormKernels;
 
 /** Residual add and root-mean-square norm, row by row. */
 final class ReferenceRmsNorm implements RmsNormKernels {
@@ -8,11 +8,11 @@ final class ReferenceRmsNorm implements RmsNormKernels {
   public void forward(Forward call) {
     long n = call.x().dim(0);
     long d = call.x().dim(1);
-    Matrix weight = Matrix.of(call.w());
-    Matrix sum =
-        call.f() == null ? Matrix.of(call.x()) : Matrix.of(call.x()).plus(Matrix.of(call.f()));
-    Matrix normed = Matrix.zeros(n, d);
-    Matrix reciprocal = Matrix.zeros(1, n);
+    DoubleMatrix weight = DoubleMatrix.of(call.w());
+    DoubleMatrix sum =
+        call.f() == null ? DoubleMatrix.of(call.x()) : DoubleMatrix.of(call.x()).plus(DoubleMatrix.of(call.f()));
+    DoubleMatrix normed = DoubleMatrix.zeros(n, d);
+    DoubleMatrix reciprocal = DoubleMatrix.zeros(1, n);
     for (int row = 0; row < n; row++) {
       double rr = 1 / Math.sqrt(meanProduct(sum, sum, row) + call.epsilon());
       reciprocal.values()[row] = rr;
@@ -33,12 +33,12 @@ final class ReferenceRmsNorm implements RmsNormKernels {
     long n = p.s().dim(0);
     long d = p.s().dim(1);
     long k = call.dy().dim(0);
-    Matrix weight = Matrix.of(p.w());
-    Matrix sum = Matrix.of(p.s());
-    Matrix rs = Matrix.of(p.r());
+    DoubleMatrix weight = DoubleMatrix.of(p.w());
+    DoubleMatrix sum = DoubleMatrix.of(p.s());
+    DoubleMatrix rs = DoubleMatrix.of(p.r());
     for (int j = 0; j < k; j++) {
-      Matrix dsum = Matrix.direction(call.dx(), j, n, d).plus(Matrix.direction(call.df(), j, n, d));
-      Matrix dnormed = Matrix.zeros(n, d);
+      DoubleMatrix dsum = DoubleMatrix.direction(call.dx(), j, n, d).plus(DoubleMatrix.direction(call.df(), j, n, d));
+      DoubleMatrix dnormed = DoubleMatrix.zeros(n, d);
       for (int row = 0; row < n; row++) {
         double rr = rs.at(0, row);
         double drr = -rr * rr * rr * meanProduct(sum, dsum, row);
@@ -60,12 +60,12 @@ final class ReferenceRmsNorm implements RmsNormKernels {
     long n = p.s().dim(0);
     long d = p.s().dim(1);
     long k = call.gx().dim(0);
-    Matrix weight = Matrix.of(p.w());
-    Matrix sum = Matrix.of(p.s());
-    Matrix rs = Matrix.of(p.r());
+    DoubleMatrix weight = DoubleMatrix.of(p.w());
+    DoubleMatrix sum = DoubleMatrix.of(p.s());
+    DoubleMatrix rs = DoubleMatrix.of(p.r());
     for (int j = 0; j < k; j++) {
-      Matrix g = scaledColumns(Matrix.of(call.gy().row(j)), weight);
-      Matrix out = Matrix.direction(call.gs(), j, n, d);
+      DoubleMatrix g = scaledColumns(DoubleMatrix.of(call.gy().row(j)), weight);
+      DoubleMatrix out = DoubleMatrix.direction(call.gs(), j, n, d);
       for (int row = 0; row < n; row++) {
         double rr = rs.at(0, row);
         double c = meanProduct(sum, g, row);
@@ -84,14 +84,14 @@ final class ReferenceRmsNorm implements RmsNormKernels {
     long n = p.s().dim(0);
     long d = p.s().dim(1);
     long k = call.dgx().dim(0);
-    Matrix weight = Matrix.of(p.w());
-    Matrix sum = Matrix.of(p.s());
-    Matrix rs = Matrix.of(p.r());
-    Matrix g = scaledColumns(Matrix.of(call.gy()), weight);
+    DoubleMatrix weight = DoubleMatrix.of(p.w());
+    DoubleMatrix sum = DoubleMatrix.of(p.s());
+    DoubleMatrix rs = DoubleMatrix.of(p.r());
+    DoubleMatrix g = scaledColumns(DoubleMatrix.of(call.gy()), weight);
     for (int j = 0; j < k; j++) {
-      Matrix dsum = Matrix.of(call.ds().row(j));
-      Matrix dg = scaledColumns(Matrix.of(call.dgy().row(j)), weight);
-      Matrix out = Matrix.direction(call.dgs(), j, n, d);
+      DoubleMatrix dsum = DoubleMatrix.of(call.ds().row(j));
+      DoubleMatrix dg = scaledColumns(DoubleMatrix.of(call.dgy().row(j)), weight);
+      DoubleMatrix out = DoubleMatrix.direction(call.dgs(), j, n, d);
       for (int row = 0; row < n; row++) {
         double rr = rs.at(0, row);
         double r3 = rr * rr * rr;
@@ -109,13 +109,13 @@ final class ReferenceRmsNorm implements RmsNormKernels {
     }
   }
 
-  private static double meanProduct(Matrix a, Matrix b, int row) {
+  private static double meanProduct(DoubleMatrix a, DoubleMatrix b, int row) {
     int at = row * a.cols();
     return Slices.dot(a.values(), at, b.values(), at, a.cols()) / a.cols();
   }
 
-  private static Matrix scaledColumns(Matrix x, Matrix weight) {
-    Matrix product = Matrix.zeros(x.rows(), x.cols());
+  private static DoubleMatrix scaledColumns(DoubleMatrix x, DoubleMatrix weight) {
+    DoubleMatrix product = DoubleMatrix.zeros(x.rows(), x.cols());
     for (int row = 0; row < x.rows(); row++) {
       for (int i = 0; i < x.cols(); i++) {
         set(product, row, i, weight.at(0, i) * x.at(row, i));
@@ -124,7 +124,7 @@ final class ReferenceRmsNorm implements RmsNormKernels {
     return product;
   }
 
-  private static void set(Matrix m, int row, int col, double value) {
+  private static void set(DoubleMatrix m, int row, int col, double value) {
     m.values()[row * m.cols() + col] = value;
   }
 }

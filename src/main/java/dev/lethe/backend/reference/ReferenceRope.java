@@ -1,8 +1,8 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.Require;
-import dev.lethe.backend.RopeKernels;
-import dev.lethe.backend.RopeTable;
+import dev.lethe.backend.kernel.Require;
+import dev.lethe.backend.kernel.RopeKernels;
+import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.tensor.Tensor;
 
 /** Rotary position embedding: (a, b) ↦ (a cos − b sin, b cos + a sin) per pair of elements. */
@@ -13,10 +13,10 @@ final class ReferenceRope implements RopeKernels {
     Tensor positions = call.positions();
     int sign = call.back() ? -1 : 1;
     int half = Math.toIntExact(table.headSize() / 2);
-    Matrix cos = Matrix.of(table.cos());
-    Matrix sin = Matrix.of(table.sin());
-    Matrix in = Matrix.of(call.x());
-    Matrix out = Matrix.zeros(in.rows(), in.cols());
+    DoubleMatrix cos = DoubleMatrix.of(table.cos());
+    DoubleMatrix sin = DoubleMatrix.of(table.sin());
+    DoubleMatrix in = DoubleMatrix.of(call.x());
+    DoubleMatrix out = DoubleMatrix.zeros(in.rows(), in.cols());
     int n = Math.toIntExact(positions.elements());
     for (int row = 0; row < in.rows(); row++) {
       int position = (int) positions.get(row % n);

@@ -1,8 +1,8 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.KernelCall;
-import dev.lethe.backend.Require;
-import dev.lethe.backend.RowKernels;
+import dev.lethe.backend.kernel.KernelCall;
+import dev.lethe.backend.kernel.Require;
+import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.tensor.Tensor;
 
 /** Selection of rows, one copy a row. */
@@ -36,9 +36,9 @@ final class ReferenceRows implements RowKernels {
 
   @Override
   public void addOuter(AddOuter call) {
-    Matrix.of(call.a())
+    DoubleMatrix.of(call.a())
         .transposed()
-        .times(Matrix.of(call.b()))
+        .times(DoubleMatrix.of(call.b()))
         .scaled(call.scale())
         .addTo(call.out());
   }

@@ -1,6 +1,6 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.SketchKernels;
+import dev.lethe.backend.kernel.SketchKernels;
 import dev.lethe.tensor.Tensor;
 
 /** Products with a sketch, row by row. */
@@ -12,7 +12,7 @@ final class ReferenceSketch implements SketchKernels {
 
   @Override
   public void addCombination(AddCombination call) {
-    combine(Matrix.of(call.weights()), call.scale(), call.rows(), call.out());
+    combine(DoubleMatrix.of(call.weights()), call.scale(), call.rows(), call.out());
   }
 
   @Override
@@ -20,9 +20,9 @@ final class ReferenceSketch implements SketchKernels {
     combine(products(call.rows(), call.v()), call.scale(), call.rows(), call.out());
   }
 
-  private static Matrix products(Tensor rows, Tensor v) {
-    Matrix directions = Matrix.of(v);
-    Matrix dots = Matrix.zeros(v.dim(0), rows.dim(0));
+  private static DoubleMatrix products(Tensor rows, Tensor v) {
+    DoubleMatrix directions = DoubleMatrix.of(v);
+    DoubleMatrix dots = DoubleMatrix.zeros(v.dim(0), rows.dim(0));
     for (int i = 0; i < dots.cols(); i++) {
       double[] row = rows.row(i).toDoubles();
       for (int j = 0; j < dots.rows(); j++) {
@@ -33,8 +33,8 @@ final class ReferenceSketch implements SketchKernels {
     return dots;
   }
 
-  private static void combine(Matrix weights, double scale, Tensor rows, Tensor out) {
-    Matrix sums = Matrix.of(out);
+  private static void combine(DoubleMatrix weights, double scale, Tensor rows, Tensor out) {
+    DoubleMatrix sums = DoubleMatrix.of(out);
     for (int i = 0; i < weights.cols(); i++) {
       double[] row = rows.row(i).toDoubles();
       for (int j = 0; j < weights.rows(); j++) {

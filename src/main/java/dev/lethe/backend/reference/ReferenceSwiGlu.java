@@ -1,14 +1,14 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.SwiGluKernels;
+import dev.lethe.backend.kernel.SwiGluKernels;
 
 /** h = silu(a)∘b, element by element. */
 final class ReferenceSwiGlu implements SwiGluKernels {
   @Override
   public void forward(Forward call) {
-    double[] av = Matrix.of(call.a()).values();
-    double[] bv = Matrix.of(call.b()).values();
-    Matrix out = Matrix.zeros(call.a().dim(0), call.a().dim(1));
+    double[] av = DoubleMatrix.of(call.a()).values();
+    double[] bv = DoubleMatrix.of(call.b()).values();
+    DoubleMatrix out = DoubleMatrix.zeros(call.a().dim(0), call.a().dim(1));
     for (int i = 0; i < av.length; i++) {
       out.values()[i] = silu(av[i]) * bv[i];
     }
@@ -17,12 +17,12 @@ final class ReferenceSwiGlu implements SwiGluKernels {
 
   @Override
   public void tangent(Tangent call) {
-    double[] av = Matrix.of(call.a()).values();
-    double[] bv = Matrix.of(call.b()).values();
+    double[] av = DoubleMatrix.of(call.a()).values();
+    double[] bv = DoubleMatrix.of(call.b()).values();
     for (int j = 0; j < call.dh().dim(0); j++) {
-      double[] dav = Matrix.direction(call.da(), j, call.a().dim(0), call.a().dim(1)).values();
-      double[] dbv = Matrix.direction(call.db(), j, call.a().dim(0), call.a().dim(1)).values();
-      Matrix out = Matrix.zeros(call.a().dim(0), call.a().dim(1));
+      double[] dav = DoubleMatrix.direction(call.da(), j, call.a().dim(0), call.a().dim(1)).values();
+      double[] dbv = DoubleMatrix.direction(call.db(), j, call.a().dim(0), call.a().dim(1)).values();
+      DoubleMatrix out = DoubleMatrix.zeros(call.a().dim(0), call.a().dim(1));
       for (int i = 0; i < av.length; i++) {
         out.values()[i] = silu1(av[i]) * dav[i] * bv[i] + silu(av[i]) * dbv[i];
       }
@@ -32,12 +32,12 @@ final class ReferenceSwiGlu implements SwiGluKernels {
 
   @Override
   public void backward(Backward call) {
-    double[] av = Matrix.of(call.a()).values();
-    double[] bv = Matrix.of(call.b()).values();
+    double[] av = DoubleMatrix.of(call.a()).values();
+    double[] bv = DoubleMatrix.of(call.b()).values();
     for (int j = 0; j < call.gh().dim(0); j++) {
-      double[] ghv = Matrix.of(call.gh().row(j)).values();
-      Matrix outA = Matrix.zeros(call.a().dim(0), call.a().dim(1));
-      Matrix outB = Matrix.zeros(call.a().dim(0), call.a().dim(1));
+      double[] ghv = DoubleMatrix.of(call.gh().row(j)).values();
+      DoubleMatrix outA = DoubleMatrix.zeros(call.a().dim(0), call.a().dim(1));
+      DoubleMatrix outB = DoubleMatrix.zeros(call.a().dim(0), call.a().dim(1));
       for (int i = 0; i < av.length; i++) {
         outA.values()[i] = ghv[i] * bv[i] * silu1(av[i]);
         outB.values()[i] = ghv[i] * silu(av[i]);
@@ -49,15 +49,15 @@ final class ReferenceSwiGlu implements SwiGluKernels {
 
   @Override
   public void backwardTangent(BackwardTangent call) {
-    double[] av = Matrix.of(call.a()).values();
-    double[] bv = Matrix.of(call.b()).values();
-    double[] ghv = Matrix.of(call.gh()).values();
+    double[] av = DoubleMatrix.of(call.a()).values();
+    double[] bv = DoubleMatrix.of(call.b()).values();
+    double[] ghv = DoubleMatrix.of(call.gh()).values();
     for (int j = 0; j < call.dga().dim(0); j++) {
-      double[] dav = Matrix.direction(call.da(), j, call.a().dim(0), call.a().dim(1)).values();
-      double[] dbv = Matrix.direction(call.db(), j, call.a().dim(0), call.a().dim(1)).values();
-      double[] dghv = Matrix.direction(call.dgh(), j, call.a().dim(0), call.a().dim(1)).values();
-      Matrix outA = Matrix.zeros(call.a().dim(0), call.a().dim(1));
-      Matrix outB = Matrix.zeros(call.a().dim(0), call.a().dim(1));
+      double[] dav = DoubleMatrix.direction(call.da(), j, call.a().dim(0), call.a().dim(1)).values();
+      double[] dbv = DoubleMatrix.direction(call.db(), j, call.a().dim(0), call.a().dim(1)).values();
+      double[] dghv = DoubleMatrix.direction(call.dgh(), j, call.a().dim(0), call.a().dim(1)).values();
+      DoubleMatrix outA = DoubleMatrix.zeros(call.a().dim(0), call.a().dim(1));
+      DoubleMatrix outB = DoubleMatrix.zeros(call.a().dim(0), call.a().dim(1));
       for (int i = 0; i < av.length; i++) {
         double f = silu(av[i]);
         double f1 = silu1(av[i]);

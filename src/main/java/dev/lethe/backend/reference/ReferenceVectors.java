@@ -1,13 +1,13 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.VectorKernels;
+import dev.lethe.backend.kernel.VectorKernels;
 import java.util.Arrays;
 
 /** Vector arithmetic, element by element; sums run in index order. */
 final class ReferenceVectors implements VectorKernels {
   @Override
   public void fill(Fill call) {
-    Matrix out = Matrix.of(call.x());
+    DoubleMatrix out = DoubleMatrix.of(call.x());
     Arrays.fill(out.values(), call.value());
     out.store(call.x());
   }
@@ -19,31 +19,31 @@ final class ReferenceVectors implements VectorKernels {
 
   @Override
   public void scale(Scale call) {
-    Matrix.of(call.x()).scaled(call.a()).store(call.x());
+    DoubleMatrix.of(call.x()).scaled(call.a()).store(call.x());
   }
 
   @Override
   public void axpby(Axpby call) {
-    Matrix.of(call.x()).scaled(call.a()).plus(Matrix.of(call.y()).scaled(call.b())).store(call.y());
+    DoubleMatrix.of(call.x()).scaled(call.a()).plus(DoubleMatrix.of(call.y()).scaled(call.b())).store(call.y());
   }
 
   @Override
   public void dot(Dot call) {
-    call.result()[0] = Matrix.of(call.x()).dot(Matrix.of(call.y()));
+    call.result()[0] = DoubleMatrix.of(call.x()).dot(DoubleMatrix.of(call.y()));
   }
 
   @Override
   public void allFinite(AllFinite call) {
-    call.result()[0] = Arrays.stream(Matrix.of(call.x()).values()).allMatch(Double::isFinite);
+    call.result()[0] = Arrays.stream(DoubleMatrix.of(call.x()).values()).allMatch(Double::isFinite);
   }
 
   @Override
   public void adamW(StepAdamW call) {
-    Matrix parameters = Matrix.of(call.theta());
-    Matrix first = Matrix.of(call.m());
-    Matrix second = Matrix.of(call.v());
+    DoubleMatrix parameters = DoubleMatrix.of(call.theta());
+    DoubleMatrix first = DoubleMatrix.of(call.m());
+    DoubleMatrix second = DoubleMatrix.of(call.v());
     double[] t = parameters.values();
-    double[] gradient = Matrix.of(call.g()).values();
+    double[] gradient = DoubleMatrix.of(call.g()).values();
     double[] mean = first.values();
     double[] square = second.values();
     double stepSize = call.learningRate() / (1 - Math.pow(call.options().beta1(), call.step()));

@@ -1,22 +1,22 @@
 package dev.lethe.cli.demo;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.evaluate.Outputs;
 import dev.lethe.format.PeftAdapterConfig;
 import dev.lethe.format.PeftFolder;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.DatasetLoss;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
-import dev.lethe.replay.Preparation;
-import dev.lethe.replay.PreparationMonitor;
-import dev.lethe.replay.PreparedOperators;
+import dev.lethe.replay.prepare.Preparation;
+import dev.lethe.replay.prepare.PreparationMonitor;
+import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.RowEdits;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingPlan;
@@ -30,12 +30,12 @@ import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.ExactUnlearner;
 import dev.lethe.unlearn.RecordedUnlearner;
-import dev.lethe.unlearn.Recording;
-import dev.lethe.unlearn.ReplayOptions;
-import dev.lethe.unlearn.UnlearnRequest;
-import dev.lethe.unlearn.UnlearnResult;
 import dev.lethe.unlearn.UnlearnTask;
 import dev.lethe.unlearn.Unlearner;
+import dev.lethe.unlearn.recording.Recording;
+import dev.lethe.unlearn.recording.ReplayOptions;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -59,7 +59,7 @@ final class AsTrained {
   private final List<Sample> rows;
   private final TrainOptions options;
   private final Path dir;
-  private final TrainListener listener;
+  private final TrainMonitor listener;
   private final EraserMonitor monitor;
 
   /**
@@ -71,7 +71,7 @@ final class AsTrained {
       int epochs,
       long seed,
       Path dir,
-      TrainListener listener,
+      TrainMonitor listener,
       EraserMonitor monitor) {
     this.model = model;
     this.backend = model.backend();

@@ -1,32 +1,32 @@
 package dev.lethe.cli.demo;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
 import dev.lethe.evaluate.Outputs;
 import dev.lethe.evaluate.RetrainDistance;
 import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.influence.BatchLimits;
-import dev.lethe.influence.DatasetLoss;
-import dev.lethe.influence.LevenbergMarquardt;
-import dev.lethe.influence.MemoryBudget;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.GenerationOptions;
 import dev.lethe.nn.Generator;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
-import dev.lethe.run.InterruptedRun;
-import dev.lethe.run.Progress;
+import dev.lethe.session.InterruptedRun;
+import dev.lethe.solve.LevenbergMarquardt;
 import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.Schedule;
 import dev.lethe.train.StepLog;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
-import dev.lethe.unlearn.UnlearnRequest;
-import dev.lethe.unlearn.UnlearnResult;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -300,8 +300,8 @@ public final class Story {
   }
 
   /** Follows a training; losses gets the first and the last loss. */
-  private TrainListener listener(Progress.Task task, double[] losses) {
-    return new TrainListener() {
+  private TrainMonitor listener(Progress.Task task, double[] losses) {
+    return new TrainMonitor() {
       @Override
       public void onStep(StepLog log) {
         if (log.step() == 1) {

@@ -15,7 +15,7 @@ import dev.lethe.nn.ModelFamily;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.Schedule;
-import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
@@ -53,7 +53,7 @@ final class TinyModel implements AutoCloseable {
 
   /** Makes and trains one; its random part lies in the given folder. */
   static TinyModel train(
-      Path dir, TinyWorld world, Backend backend, int steps, TrainListener listener) {
+      Path dir, TinyWorld world, Backend backend, int steps, TrainMonitor listener) {
     write(dir, world);
     HfModelFolder folder = HfModelFolder.open(dir);
     LanguageModel random = LanguageModel.open(folder, backend);

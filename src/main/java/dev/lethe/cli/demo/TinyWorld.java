@@ -1,8 +1,8 @@
 package dev.lethe.cli.demo;
 
+import dev.lethe.data.DatasetReader;
+import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
-import dev.lethe.format.DatasetReader;
-import dev.lethe.format.Row;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;

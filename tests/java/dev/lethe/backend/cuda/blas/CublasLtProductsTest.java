@@ -54,7 +54,7 @@ final class CublasLtProductsTest {
   }
 
   private CublasLtProducts products(AlgorithmStore store, double... secondsByOrder) {
-    Stopwatch stopwatch =
+    EventStopwatch stopwatch =
         work -> {
           work.run();
           long order = library.count("order");
@@ -64,7 +64,7 @@ final class CublasLtProductsTest {
     return products(store, stopwatch);
   }
 
-  private CublasLtProducts products(AlgorithmStore store, Stopwatch stopwatch) {
+  private CublasLtProducts products(AlgorithmStore store, EventStopwatch stopwatch) {
     Path path = FakeCublas.FOLDER.resolve("libcublasLt.so.13");
     SymbolLookup symbols = SymbolLookup.libraryLookup(path, Arena.global());
     CublasLt lt = new CublasLt(new VendorLibrary(path.toString(), 13, symbols));
@@ -293,7 +293,7 @@ final class CublasLtProductsTest {
   @Test
   void theClockOfTheHostGivesPositiveSeconds() {
     int[] runs = new int[1];
-    double seconds = Stopwatch.of(device).seconds(() -> runs[0]++);
+    double seconds = EventStopwatch.of(device).seconds(() -> runs[0]++);
     assertTrue(seconds > 0 && seconds < 1, () -> seconds + " s");
     assertTrue(runs[0] > 3, () -> runs[0] + " runs");
   }

@@ -25,13 +25,13 @@ final class CublasLtProducts extends LibraryProducts {
   private final long handle;
   private final long preference;
   private final AlgorithmStore store;
-  private final Stopwatch stopwatch;
+  private final EventStopwatch stopwatch;
   private final MatmulShape shape = new MatmulShape();
   private final Map<MatmulShape, MatmulPlan> plans = new HashMap<>();
   private boolean toldOfSpare;
 
   CublasLtProducts(
-      CublasLt lt, Device device, Products spare, AlgorithmStore store, Stopwatch stopwatch) {
+      CublasLt lt, Device device, Products spare, AlgorithmStore store, EventStopwatch stopwatch) {
     super(device, spare);
     this.lt = lt;
     this.store = store;

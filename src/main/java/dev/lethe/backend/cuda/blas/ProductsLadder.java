@@ -101,7 +101,7 @@ public final class ProductsLadder {
             device.description().replace(device.place(), ""),
             device.multiprocessors());
     AlgorithmStore store = tune ? AlgorithmStore.inCache(kind) : new AlgorithmStore(null);
-    return new CublasLtProducts(lt, device, own, store, Stopwatch.of(device));
+    return new CublasLtProducts(lt, device, own, store, EventStopwatch.of(device));
   }
 
   private static <T> Choice<T> first(Attempt<T> attempt) {

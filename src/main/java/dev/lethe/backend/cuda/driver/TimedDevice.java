@@ -1,9 +1,9 @@
 package dev.lethe.backend.cuda.driver;
 
 import dev.lethe.backend.KernelClock;
-import dev.lethe.backend.KernelCost;
 import dev.lethe.backend.KernelTime;
 import dev.lethe.backend.KernelTime.Level;
+import dev.lethe.backend.kernel.KernelCost;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -1,0 +1,52 @@
+package dev.lethe.backend.cpu.gemm;
+
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/** Reads numbers of any floating format, wherever they lie in host memory, as floats. */
+public final class HostFloats {
+  private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfDouble F64 =
+      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort I16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final MemorySegment segment;
+  private final DType dtype;
+
+  public HostFloats(String what, Tensor host) {
+    if (!host.dtype().isFloating()) {
+      throw new IllegalArgumentException(
+          what + ": expected a floating format (F64, F32, F16, BF16), got " + host);
+    }
+    this.segment = host.segment();
+    this.dtype = host.dtype();
+  }
+
+  /** Writes elements {@code first … first+n-1} as floats. */
+  public void read(long first, int n, MemorySegment to, long toOffset) {
+    switch (dtype) {
+      case F32 -> MemorySegment.copy(segment, 4 * first, to, toOffset, 4L * n);
+      case F64 -> {
+        for (int i = 0; i < n; i++) {
+          to.set(F32, toOffset + 4L * i, (float) segment.get(F64, 8 * (first + i)));
+        }
+      }
+      case F16 -> {
+        for (int i = 0; i < n; i++) {
+          short bits = segment.get(I16, 2 * (first + i));
+          to.set(F32, toOffset + 4L * i, Float.float16ToFloat(bits));
+        }
+      }
+      default -> {
+        for (int i = 0; i < n; i++) {
+          short bits = segment.get(I16, 2 * (first + i));
+          to.set(F32, toOffset + 4L * i, DType.bf16ToFloat(bits));
+        }
+      }
+    }
+  }
+}

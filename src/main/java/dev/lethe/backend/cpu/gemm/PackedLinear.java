@@ -1,0 +1,101 @@
+package dev.lethe.backend.cpu.gemm;
+
+import dev.lethe.backend.cpu.primitive.TilePrimitives;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.Require;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A frozen weight W (out,in) as panels of floats, or of bfloat16 where those are multiplied, once for
+ * each direction that will be needed.
+ *
+ * @param bias (out) filled up to a multiple of 32, or null
+ * @param forward panels of Wᵀ, for x·Wᵀ
+ * @param backward panels of W, for ȳ·W; null where not prepared
+ */
+public record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backward)
+    implements FrozenLinear {
+  /** Panels and the tensor that keeps their memory. */
+  public record Stored(Tensor memory, int depth, int columns) {
+    public Panels panels() {
+      return new Panels(memory.segment(), depth, columns, memory.dtype());
+    }
+  }
+
+  @Override
+  public boolean transposed() {
+    return backward != null;
+  }
+
+  /** What C starts from in a forward product. */
+  public Matrix start(Gemm gemm) {
+    return bias == null ? gemm.zero() : new Matrix(bias.segment(), 0, 0, 4);
+  }
+
+  public static PackedLinear of(FrozenLinear weight) {
+    if (weight instanceof PackedLinear packed) {
+      return packed;
+    }
+    throw new IllegalArgumentException(
+        "weight: expected one frozen by the cpu backend, got " + weight.getClass().getName());
+  }
+
+  public static PackedLinear pack(Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    Require.rank("freezeLinear: weight", weight, 2);
+    int out = Math.toIntExact(weight.dim(0));
+    int in = Math.toIntExact(weight.dim(1));
+    HostFloats source = new HostFloats("freezeLinear: weight", weight);
+    DType type = cpu.productType();
+    Stored forward = allocate(owner, type, in, out);
+    Stored backward = transposed ? allocate(owner, type, out, in) : null;
+    Panels forwards = forward.panels();
+    cpu.pool()
+        .run(
+            forwards.count(),
+            (p, scratch) -> {
+              int used = forwards.used(p);
+              MemorySegment rows = scratch.floats(Scratch.Slot.PRODUCT, (long) used * in);
+              long first = (long) p * TilePrimitives.WIDE;
+              for (int j = 0; j < used; j++) {
+                source.read((first + j) * in, in, rows, 4L * j * in);
+              }
+              Matrix columns = new Matrix(rows, -4 * first * in, 4, 4L * in);
+              forwards.pack(p, columns);
+              if (backward != null) {
+                packBackward(backward.panels(), rows, (int) first, used);
+              }
+            });
+    return new PackedLinear(in, out, padded(bias, out, owner), forward, backward);
+  }
+
+  /** Rows {@code first … first+count-1} of W into all panels of W. */
+  private static void packBackward(Panels panels, MemorySegment rows, int first, int count) {
+    for (int p = 0; p < panels.count(); p++) {
+      int used = panels.used(p);
+      for (int j = 0; j < count; j++) {
+        long from = 4L * ((long) j * panels.columns() + (long) p * TilePrimitives.WIDE);
+        panels.put(p, first + j, used, rows, from);
+      }
+    }
+  }
+
+  private static Stored allocate(Scope owner, DType type, int depth, int columns) {
+    return new Stored(owner.allocate(type, Panels.size(depth, columns, type)), depth, columns);
+  }
+
+  private static Tensor padded(Tensor bias, int out, Scope owner) {
+    if (bias == null) {
+      return null;
+    }
+    Require.that(
+        bias.elements() == out, "freezeLinear: bias", out + " elements", bias.toString());
+    int wide = Math.ceilDiv(out, TilePrimitives.WIDE) * TilePrimitives.WIDE;
+    Tensor copy = owner.allocate(DType.F32, wide);
+    MemorySegment memory = copy.segment().fill((byte) 0);
+    new HostFloats("freezeLinear: bias", bias).read(0, out, memory, 0);
+    return copy;
+  }
+}

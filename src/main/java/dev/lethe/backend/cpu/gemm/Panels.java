@@ -1,0 +1,141 @@
+package dev.lethe.backend.cpu.gemm;
+
+import dev.lethe.backend.cpu.primitive.RowPrimitives;
+import dev.lethe.backend.cpu.primitive.TilePrimitives;
+import dev.lethe.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * The right factor of a product, (depth,columns), cut into panels of 32 columns that lie one after
+ * another, each row-major; so a micro-kernel reads it straight through. The last panel is 32 or 16
+ * wide, filled up with zeros. In bfloat16 rows go in pairs: the two numbers of column 0, of column 1
+ * and so on, which take the place of one float each; an odd last row is paired with zeros.
+ *
+ * @param type F32 or BF16
+ */
+public record Panels(MemorySegment segment, int depth, int columns, DType type) {
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
+
+  /** Panels of floats. */
+  public Panels(MemorySegment segment, int depth, int columns) {
+    this(segment, depth, columns, DType.F32);
+  }
+
+  /** Floats that a matrix takes as panels. */
+  public static long size(long depth, long columns) {
+    return depth * TilePrimitives.padded(Math.toIntExact(columns));
+  }
+
+  /** Numbers that a matrix takes as panels of a type. */
+  public static long size(long depth, long columns, DType type) {
+    return size(type == DType.BF16 ? depth + depth % 2 : depth, columns);
+  }
+
+  boolean bf16() {
+    return type == DType.BF16;
+  }
+
+  public int count() {
+    return Math.ceilDiv(columns, TilePrimitives.WIDE);
+  }
+
+  /** Columns of a panel that hold numbers. */
+  public int used(int panel) {
+    return Math.min(TilePrimitives.WIDE, columns - panel * TilePrimitives.WIDE);
+  }
+
+  /** Columns of a panel. */
+  int width(int panel) {
+    return TilePrimitives.widthOf(used(panel));
+  }
+
+  /** Where row k of a panel begins, in bytes; the next column is 4 bytes behind. */
+  long at(int panel, int k) {
+    long columnsBefore = (long) panel * TilePrimitives.WIDE;
+    if (bf16()) {
+      long pairs = Math.ceilDiv(depth, 2);
+      return 4L * (columnsBefore * pairs + (long) (k / 2) * width(panel)) + 2 * (k % 2);
+    }
+    return 4L * (columnsBefore * depth + (long) k * width(panel));
+  }
+
+  /** Writes columns of row k of a panel, and zeros where a panel has more. */
+  public void put(int panel, int k, int count, MemorySegment from, long offset) {
+    long to = at(panel, k);
+    int width = width(panel);
+    if (!bf16()) {
+      MemorySegment.copy(from, offset, segment, to, 4L * count);
+      segment.asSlice(to + 4L * count, 4L * (width - count)).fill((byte) 0);
+      return;
+    }
+    boolean odd = k == depth - 1 && k % 2 == 0;
+    for (int j = 0; j < width; j++) {
+      float value = j < count ? from.get(FLOAT, offset + 4L * j) : 0;
+      segment.set(SHORT, to + 4L * j, DType.floatToBf16(value));
+      if (odd) {
+        segment.set(SHORT, to + 4L * j + 2, (short) 0);
+      }
+    }
+  }
+
+  /** Adds factor times row k of the matrix to floats. */
+  public void addRow(RowPrimitives rows, float factor, int k, MemorySegment to, long offset) {
+    for (int panel = 0; panel < count(); panel++) {
+      long from = at(panel, k);
+      long first = offset + 4L * panel * TilePrimitives.WIDE;
+      if (!bf16()) {
+        rows.axpby(factor, segment, from, 1, to, first, used(panel));
+        continue;
+      }
+      for (int j = 0; j < used(panel); j++) {
+        float value = DType.bf16ToFloat(segment.get(SHORT, from + 4L * j));
+        to.set(FLOAT, first + 4L * j, to.get(FLOAT, first + 4L * j) + factor * value);
+      }
+    }
+  }
+
+  /** Fills one panel from a matrix (depth,columns) in memory. */
+  public void pack(int panel, Matrix source) {
+    if (bf16()) {
+      packPairs(panel, source);
+      return;
+    }
+    int width = width(panel);
+    int used = used(panel);
+    long base = at(panel, 0);
+    long first = (long) panel * TilePrimitives.WIDE;
+    for (int j = 0; j < width; j++) {
+      long from = source.at(0, first + j);
+      for (int k = 0; k < depth; k++) {
+        long to = base + 4L * ((long) k * width + j);
+        float value = j < used ? source.segment().get(FLOAT, from + k * source.rowStride()) : 0;
+        segment.set(FLOAT, to, value);
+      }
+    }
+  }
+
+  private void packPairs(int panel, Matrix source) {
+    int width = width(panel);
+    int used = used(panel);
+    long base = at(panel, 0);
+    long first = (long) panel * TilePrimitives.WIDE;
+    for (int j = 0; j < width; j++) {
+      long from = source.at(0, first + j);
+      for (int k = 0; k < depth + depth % 2; k++) {
+        long to = base + 4L * ((long) (k / 2) * width + j) + 2 * (k % 2);
+        boolean there = j < used && k < depth;
+        float value = there ? source.segment().get(FLOAT, from + k * source.rowStride()) : 0;
+        segment.set(SHORT, to, DType.floatToBf16(value));
+      }
+    }
+  }
+
+  /** Fills all panels from a matrix (depth,columns) in memory. */
+  public void pack(Matrix source) {
+    for (int panel = 0; panel < count(); panel++) {
+      pack(panel, source);
+    }
+  }
+}

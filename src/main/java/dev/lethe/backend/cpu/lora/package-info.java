@@ -1,0 +1,2 @@
+/** Linear layers with a LoRA pair. */
+package dev.lethe.backend.cpu.lora;

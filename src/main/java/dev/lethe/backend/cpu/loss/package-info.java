@@ -1,0 +1,2 @@
+/** Head and cross-entropy, the vocabulary in slices. */
+package dev.lethe.backend.cpu.loss;

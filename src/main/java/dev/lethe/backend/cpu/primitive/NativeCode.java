@@ -1,0 +1,76 @@
+package dev.lethe.backend.cpu.primitive;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.util.Collections;
+
+/**
+ * The float32 functions of the native library ({@code native/cpu/f32_functions.h}), those of the
+ * widest registers that the processor has. A call takes microseconds at most, so the virtual machine
+ * is told to make no more of it than a jump, and addresses go as numbers; {@link #reach} checks what
+ * lies behind them.
+ */
+final class NativeCode {
+  /** Bits of the registers; 0 where there are no functions. */
+  static final int BITS = bits();
+
+  static final MethodHandle MULTIPLY = function("multiply", null, longs(12));
+  static final MethodHandle TRANSPOSE = function("transpose", null, longs(7));
+  static final MethodHandle MAX = function("max", JAVA_FLOAT, longs(2));
+  static final MethodHandle DOT = function("dot", JAVA_FLOAT, longs(3));
+  static final MethodHandle EXP_SUM =
+      function("exp_sum", JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT);
+  static final MethodHandle WEIGHTED =
+      function(
+          "weighted", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_LONG);
+  static final MethodHandle ATTENTION_SECOND =
+      function(
+          "attention_second", null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+          JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT);
+  static final MethodHandle PREFETCH = named("lethe_prefetch", null, longs(4));
+
+  private NativeCode() {}
+
+  /** The address of an offset behind which so many bytes belong to the segment. */
+  static long reach(MemorySegment segment, long offset, long bytes) {
+    if (offset < 0 || offset + bytes > segment.byteSize()) {
+      throw new IndexOutOfBoundsException(
+          "bytes %d to %d of %s".formatted(offset, offset + bytes, segment));
+    }
+    return segment.address() + offset;
+  }
+
+  private static int bits() {
+    SymbolLookup symbols = CpuLibrary.found().symbols();
+    return symbols == null ? 0 : CpuLibrary.ask(symbols, "lethe_f32_bits");
+  }
+
+  private static MethodHandle function(
+      String name, MemoryLayout result, MemoryLayout... arguments) {
+    String set = BITS == 512 ? "avx512" : "avx2";
+    return named("lethe_f32_" + name + "_" + set, result, arguments);
+  }
+
+  private static MethodHandle named(String name, MemoryLayout result, MemoryLayout... arguments) {
+    if (BITS == 0) {
+      return null;
+    }
+    FunctionDescriptor signature =
+        result == null
+            ? FunctionDescriptor.ofVoid(arguments)
+            : FunctionDescriptor.of(result, arguments);
+    return CpuLibrary.function(
+        CpuLibrary.found().symbols(), name, signature, Linker.Option.critical(false));
+  }
+
+  private static MemoryLayout[] longs(int count) {
+    return Collections.nCopies(count, JAVA_LONG).toArray(MemoryLayout[]::new);
+  }
+}

@@ -1,0 +1,238 @@
+package dev.lethe.backend.cpu.primitive;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Row arithmetic by the native library where a row is short and a call comes often, or exponentials are
+ * taken: in the loss and in attention. The rest is that of Java, which is as fast where rows are long.
+ */
+record NativeRows(RowPrimitives java) implements RowPrimitives {
+  @Override
+  public void fill(MemorySegment x, long xo, int n, float value) {
+    java.fill(x, xo, n, value);
+  }
+
+  @Override
+  public void copy(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    java.copy(x, xo, y, yo, n);
+  }
+
+  @Override
+  public void add(
+      MemorySegment x, long xo, MemorySegment f, long fo, MemorySegment y, long yo, int n) {
+    java.add(x, xo, f, fo, y, yo, n);
+  }
+
+  @Override
+  public void axpby(float a, MemorySegment x, long xo, float b, MemorySegment y, long yo, int n) {
+    java.axpby(a, x, xo, b, y, yo, n);
+  }
+
+  @Override
+  public void scale(float a, MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    java.scale(a, x, xo, y, yo, n);
+  }
+
+  @Override
+  public float dot(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    long ofX = NativeCode.reach(x, xo, 4L * n);
+    long ofY = NativeCode.reach(y, yo, 4L * n);
+    try {
+      return (float) NativeCode.DOT.invokeExact((long) n, ofX, ofY);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
+  }
+
+  @Override
+  public float dot3(
+      MemorySegment x, long xo, MemorySegment y, long yo, MemorySegment z, long zo, int n) {
+    return java.dot3(x, xo, y, yo, z, zo, n);
+  }
+
+  @Override
+  public double dotDouble(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    return java.dotDouble(x, xo, y, yo, n);
+  }
+
+  @Override
+  public float max(MemorySegment x, long xo, int n) {
+    if (n <= 0) {
+      return Float.NEGATIVE_INFINITY;
+    }
+    long at = NativeCode.reach(x, xo, 4L * n);
+    try {
+      return (float) NativeCode.MAX.invokeExact((long) n, at);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
+  }
+
+  @Override
+  public float expSum(MemorySegment x, long xo, int n, float scale, float shift) {
+    long at = NativeCode.reach(x, xo, 4L * n);
+    try {
+      return (float) NativeCode.EXP_SUM.invokeExact((long) n, at, scale, shift);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
+  }
+
+  @Override
+  public boolean allFinite(MemorySegment x, long xo, int n) {
+    return java.allFinite(x, xo, n);
+  }
+
+  @Override
+  public void normCombine(
+      MemorySegment base,
+      long baseO,
+      MemorySegment w,
+      long wo,
+      float a1,
+      MemorySegment g1,
+      long g1o,
+      float a2,
+      MemorySegment g2,
+      long g2o,
+      float c1,
+      MemorySegment s1,
+      long s1o,
+      float c2,
+      MemorySegment s2,
+      long s2o,
+      MemorySegment y,
+      long yo,
+      int n) {
+    java.normCombine(
+        base, baseO, w, wo, a1, g1, g1o, a2, g2, g2o, c1, s1, s1o, c2, s2, s2o, y, yo, n);
+  }
+
+  @Override
+  public void weighted(
+      float a,
+      MemorySegment p,
+      long po,
+      MemorySegment x,
+      long xo,
+      float shift,
+      MemorySegment y,
+      long yo,
+      int n) {
+    long ofP = NativeCode.reach(p, po, 4L * n);
+    long ofX = NativeCode.reach(x, xo, 4L * n);
+    long ofY = NativeCode.reach(y, yo, 4L * n);
+    try {
+      NativeCode.WEIGHTED.invokeExact((long) n, a, ofP, ofX, shift, ofY);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
+  }
+
+  @Override
+  public void attentionSecond(
+      MemorySegment p,
+      MemorySegment ds,
+      MemorySegment gp,
+      MemorySegment dp,
+      long offset,
+      int n,
+      float c,
+      float mu,
+      float delta,
+      float dDelta) {
+    long ofP = NativeCode.reach(p, offset, 4L * n);
+    long ofDs = NativeCode.reach(ds, offset, 4L * n);
+    long ofGp = NativeCode.reach(gp, offset, 4L * n);
+    long ofDp = NativeCode.reach(dp, offset, 4L * n);
+    try {
+      NativeCode.ATTENTION_SECOND.invokeExact(
+          (long) n, ofP, ofDs, ofGp, ofDp, c, mu, delta, dDelta);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
+  }
+
+  @Override
+  public void swiGlu(
+      MemorySegment a, long ao, MemorySegment b, long bo, MemorySegment h, long ho, int n) {
+    java.swiGlu(a, ao, b, bo, h, ho, n);
+  }
+
+  @Override
+  public void swiGluTangent(
+      MemorySegment a,
+      long ao,
+      MemorySegment b,
+      long bo,
+      MemorySegment da,
+      long dao,
+      MemorySegment db,
+      long dbo,
+      MemorySegment dh,
+      long dho,
+      int n) {
+    java.swiGluTangent(a, ao, b, bo, da, dao, db, dbo, dh, dho, n);
+  }
+
+  @Override
+  public void swiGluBackward(
+      MemorySegment a,
+      long ao,
+      MemorySegment b,
+      long bo,
+      MemorySegment gh,
+      long gho,
+      MemorySegment ga,
+      long gao,
+      MemorySegment gb,
+      long gbo,
+      int n) {
+    java.swiGluBackward(a, ao, b, bo, gh, gho, ga, gao, gb, gbo, n);
+  }
+
+  @Override
+  public void swiGluBackwardTangent(
+      MemorySegment a,
+      MemorySegment b,
+      MemorySegment gh,
+      long primal,
+      MemorySegment da,
+      long dao,
+      MemorySegment db,
+      long dbo,
+      MemorySegment dgh,
+      long dgho,
+      MemorySegment dga,
+      MemorySegment dgb,
+      long out,
+      int n) {
+    java.swiGluBackwardTangent(a, b, gh, primal, da, dao, db, dbo, dgh, dgho, dga, dgb, out, n);
+  }
+
+  @Override
+  public void rotate(
+      MemorySegment x,
+      long xo,
+      MemorySegment y,
+      long yo,
+      MemorySegment cos,
+      MemorySegment sin,
+      long angles,
+      int half,
+      float sign) {
+    java.rotate(x, xo, y, yo, cos, sin, angles, half, sign);
+  }
+
+  @Override
+  public void adamW(
+      AdamWStep step,
+      MemorySegment theta,
+      MemorySegment g,
+      MemorySegment m,
+      MemorySegment v,
+      long offset,
+      int n) {
+    java.adamW(step, theta, g, m, v, offset, n);
+  }
+}

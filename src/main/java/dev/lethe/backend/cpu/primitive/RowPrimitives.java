@@ -1,0 +1,186 @@
+package dev.lethe.backend.cpu.primitive;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Arithmetic on runs of n contiguous floats. Offsets are in bytes. Sums run over 16 virtual lanes
+ * (lane j takes the elements whose index is j modulo 16) that are folded in halves, whatever the
+ * width of the machine's registers, so that all implementations give the same bytes.
+ */
+public interface RowPrimitives {
+  /** Virtual lanes of a sum. */
+  int LANES = 16;
+
+  /** x = value. */
+  void fill(MemorySegment x, long xo, int n, float value);
+
+  /** y = x. */
+  void copy(MemorySegment x, long xo, MemorySegment y, long yo, int n);
+
+  /** y = x + f. */
+  void add(MemorySegment x, long xo, MemorySegment f, long fo, MemorySegment y, long yo, int n);
+
+  /** y = a·x + b·y. */
+  void axpby(float a, MemorySegment x, long xo, float b, MemorySegment y, long yo, int n);
+
+  /** y = a·x. */
+  void scale(float a, MemorySegment x, long xo, MemorySegment y, long yo, int n);
+
+  /** Σ x∘y. */
+  float dot(MemorySegment x, long xo, MemorySegment y, long yo, int n);
+
+  /** Σ x∘y∘z. */
+  float dot3(
+      MemorySegment x, long xo, MemorySegment y, long yo, MemorySegment z, long zo, int n);
+
+  /** Σ x∘y in double. */
+  double dotDouble(MemorySegment x, long xo, MemorySegment y, long yo, int n);
+
+  /** The largest element; −∞ of none. */
+  float max(MemorySegment x, long xo, int n);
+
+  /** x = exp(scale·x − shift); returns the sum. */
+  float expSum(MemorySegment x, long xo, int n, float scale, float shift);
+
+  /** Whether no element is infinite or NaN. */
+  boolean allFinite(MemorySegment x, long xo, int n);
+
+  /** y = base + w∘(a₁g₁ + a₂g₂) + c₁s₁ + c₂s₂: every mode of a norm, with its own coefficients. */
+  void normCombine(
+      MemorySegment base,
+      long baseO,
+      MemorySegment w,
+      long wo,
+      float a1,
+      MemorySegment g1,
+      long g1o,
+      float a2,
+      MemorySegment g2,
+      long g2o,
+      float c1,
+      MemorySegment s1,
+      long s1o,
+      float c2,
+      MemorySegment s2,
+      long s2o,
+      MemorySegment y,
+      long yo,
+      int n);
+
+  /** y = a·p∘(x − shift). */
+  void weighted(
+      float a,
+      MemorySegment p,
+      long po,
+      MemorySegment x,
+      long xo,
+      float shift,
+      MemorySegment y,
+      long yo,
+      int n);
+
+  /**
+   * The middle of attention's backward tangent: ds ← Ṗ = P∘(c·ds − μ), dp ← Ṗ∘(gp − D) + P∘(dp −
+   * Ḋ), all at the same offset.
+   */
+  void attentionSecond(
+      MemorySegment p,
+      MemorySegment ds,
+      MemorySegment gp,
+      MemorySegment dp,
+      long offset,
+      int n,
+      float c,
+      float mu,
+      float delta,
+      float dDelta);
+
+  /** h = silu(a)∘b. */
+  void swiGlu(
+      MemorySegment a, long ao, MemorySegment b, long bo, MemorySegment h, long ho, int n);
+
+  /** ḣ = f′ȧb + fḃ. */
+  void swiGluTangent(
+      MemorySegment a,
+      long ao,
+      MemorySegment b,
+      long bo,
+      MemorySegment da,
+      long dao,
+      MemorySegment db,
+      long dbo,
+      MemorySegment dh,
+      long dho,
+      int n);
+
+  /** ā = h̄bf′, b̄ = h̄f. */
+  void swiGluBackward(
+      MemorySegment a,
+      long ao,
+      MemorySegment b,
+      long bo,
+      MemorySegment gh,
+      long gho,
+      MemorySegment ga,
+      long gao,
+      MemorySegment gb,
+      long gbo,
+      int n);
+
+  /** ā̇ = h̄̇bf′ + h̄ḃf′ + h̄bf″ȧ, b̄̇ = h̄̇f + h̄f′ȧ; dga and dgb at offset {@code out}. */
+  void swiGluBackwardTangent(
+      MemorySegment a,
+      MemorySegment b,
+      MemorySegment gh,
+      long primal,
+      MemorySegment da,
+      long dao,
+      MemorySegment db,
+      long dbo,
+      MemorySegment dgh,
+      long dgho,
+      MemorySegment dga,
+      MemorySegment dgb,
+      long out,
+      int n);
+
+  /**
+   * One head turned by angles of the given cosines and sines: y₁ = x₁c − σx₂s, y₂ = x₂c + σx₁s,
+   * where the second half of the head begins {@code 4·half} bytes after the first; y may be x.
+   *
+   * @param sign σ: 1 forward, −1 backward
+   */
+  void rotate(
+      MemorySegment x,
+      long xo,
+      MemorySegment y,
+      long yo,
+      MemorySegment cos,
+      MemorySegment sin,
+      long angles,
+      int half,
+      float sign);
+
+  /** One step of AdamW over elements at the same offset of all four. */
+  void adamW(
+      AdamWStep step,
+      MemorySegment theta,
+      MemorySegment g,
+      MemorySegment m,
+      MemorySegment v,
+      long offset,
+      int n);
+
+  /**
+   * Coefficients of an AdamW step: θ ← decay·θ; m ← m + gain1(g − m); v ← beta2·v + gain2·g²; θ ←
+   * θ − size·m / (√v·rootGain + ε).
+   */
+  record AdamWStep(
+      float decay,
+      float gain1,
+      float beta2,
+      float gain2,
+      float size,
+      float rootGain,
+      float epsilon) {}
+}

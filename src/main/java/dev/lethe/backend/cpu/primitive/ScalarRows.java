@@ -1,0 +1,351 @@
+package dev.lethe.backend.cpu.primitive;
+
+import static dev.lethe.backend.cpu.primitive.ScalarMath.exp;
+import static dev.lethe.backend.cpu.primitive.ScalarMath.fma;
+import static dev.lethe.backend.cpu.primitive.ScalarMath.sigmoid;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Row arithmetic in plain Java: the meaning of {@link RowPrimitives}, operation by operation. */
+final class ScalarRows implements RowPrimitives {
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  @Override
+  public void fill(MemorySegment x, long xo, int n, float value) {
+    for (int i = 0; i < n; i++) {
+      set(x, xo, i, value);
+    }
+  }
+
+  @Override
+  public void copy(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    MemorySegment.copy(x, xo, y, yo, 4L * n);
+  }
+
+  @Override
+  public void add(
+      MemorySegment x,
+      long xo,
+      MemorySegment f,
+      long fo,
+      MemorySegment y,
+      long yo,
+      int n) {
+    for (int i = 0; i < n; i++) {
+      set(y, yo, i, get(x, xo, i) + get(f, fo, i));
+    }
+  }
+
+  @Override
+  public void axpby(float a, MemorySegment x, long xo, float b, MemorySegment y, long yo, int n) {
+    for (int i = 0; i < n; i++) {
+      set(y, yo, i, fma(a, get(x, xo, i), b * get(y, yo, i)));
+    }
+  }
+
+  @Override
+  public void scale(float a, MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    for (int i = 0; i < n; i++) {
+      set(y, yo, i, a * get(x, xo, i));
+    }
+  }
+
+  @Override
+  public float dot(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    float[] lanes = new float[LANES];
+    for (int i = 0; i < n; i++) {
+      int lane = i % LANES;
+      lanes[lane] = fma(get(x, xo, i), get(y, yo, i), lanes[lane]);
+    }
+    return fold(lanes, 0);
+  }
+
+  @Override
+  public float dot3(
+      MemorySegment x, long xo, MemorySegment y, long yo, MemorySegment z, long zo, int n) {
+    float[] lanes = new float[LANES];
+    for (int i = 0; i < n; i++) {
+      int lane = i % LANES;
+      lanes[lane] = fma(get(x, xo, i) * get(y, yo, i), get(z, zo, i), lanes[lane]);
+    }
+    return fold(lanes, 0);
+  }
+
+  @Override
+  public double dotDouble(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    return finishDot(x, xo, y, yo, 0, n, new double[LANES]);
+  }
+
+  /** Adds the products from element {@code first} on to their lanes, and folds those. */
+  static double finishDot(
+      MemorySegment x, long xo, MemorySegment y, long yo, int first, int n, double[] lanes) {
+    for (int i = first; i < n; i++) {
+      int lane = i % LANES;
+      lanes[lane] = fma((double) get(x, xo, i), (double) get(y, yo, i), lanes[lane]);
+    }
+    for (int half = LANES / 2; half > 0; half /= 2) {
+      for (int j = 0; j < half; j++) {
+        lanes[j] += lanes[j + half];
+      }
+    }
+    return lanes[0];
+  }
+
+  @Override
+  public float max(MemorySegment x, long xo, int n) {
+    float max = Float.NEGATIVE_INFINITY;
+    for (int i = 0; i < n; i++) {
+      max = Math.max(max, get(x, xo, i));
+    }
+    return max;
+  }
+
+  @Override
+  public float expSum(MemorySegment x, long xo, int n, float scale, float shift) {
+    float[] lanes = new float[LANES];
+    for (int i = 0; i < n; i++) {
+      float e = exp(fma(get(x, xo, i), scale, -shift));
+      set(x, xo, i, e);
+      lanes[i % LANES] += e;
+    }
+    return fold(lanes, 0);
+  }
+
+  @Override
+  public boolean allFinite(MemorySegment x, long xo, int n) {
+    for (int i = 0; i < n; i++) {
+      if (!Float.isFinite(get(x, xo, i))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  @Override
+  public void normCombine(
+      MemorySegment base,
+      long baseO,
+      MemorySegment w,
+      long wo,
+      float a1,
+      MemorySegment g1,
+      long g1o,
+      float a2,
+      MemorySegment g2,
+      long g2o,
+      float c1,
+      MemorySegment s1,
+      long s1o,
+      float c2,
+      MemorySegment s2,
+      long s2o,
+      MemorySegment y,
+      long yo,
+      int n) {
+    for (int i = 0; i < n; i++) {
+      float g = fma(a1, get(g1, g1o, i), a2 * get(g2, g2o, i));
+      float t = fma(get(w, wo, i), g, get(base, baseO, i));
+      set(y, yo, i, fma(c2, get(s2, s2o, i), fma(c1, get(s1, s1o, i), t)));
+    }
+  }
+
+  @Override
+  public void weighted(
+      float a,
+      MemorySegment p,
+      long po,
+      MemorySegment x,
+      long xo,
+      float shift,
+      MemorySegment y,
+      long yo,
+      int n) {
+    for (int i = 0; i < n; i++) {
+      set(y, yo, i, a * get(p, po, i) * (get(x, xo, i) - shift));
+    }
+  }
+
+  @Override
+  public void attentionSecond(
+      MemorySegment p,
+      MemorySegment ds,
+      MemorySegment gp,
+      MemorySegment dp,
+      long offset,
+      int n,
+      float c,
+      float mu,
+      float delta,
+      float dDelta) {
+    for (int i = 0; i < n; i++) {
+      float prob = get(p, offset, i);
+      float dProb = prob * fma(c, get(ds, offset, i), -mu);
+      float second = prob * (get(dp, offset, i) - dDelta);
+      set(ds, offset, i, dProb);
+      set(dp, offset, i, fma(dProb, get(gp, offset, i) - delta, second));
+    }
+  }
+
+  @Override
+  public void swiGlu(
+      MemorySegment a, long ao, MemorySegment b, long bo, MemorySegment h, long ho, int n) {
+    for (int i = 0; i < n; i++) {
+      float x = get(a, ao, i);
+      set(h, ho, i, x * sigmoid(x) * get(b, bo, i));
+    }
+  }
+
+  @Override
+  public void swiGluTangent(
+      MemorySegment a,
+      long ao,
+      MemorySegment b,
+      long bo,
+      MemorySegment da,
+      long dao,
+      MemorySegment db,
+      long dbo,
+      MemorySegment dh,
+      long dho,
+      int n) {
+    for (int i = 0; i < n; i++) {
+      float x = get(a, ao, i);
+      float s = sigmoid(x);
+      float first = s * fma(x, 1f - s, 1f);
+      float through = first * get(b, bo, i);
+      set(dh, dho, i, fma(through, get(da, dao, i), x * s * get(db, dbo, i)));
+    }
+  }
+
+  @Override
+  public void swiGluBackward(
+      MemorySegment a,
+      long ao,
+      MemorySegment b,
+      long bo,
+      MemorySegment gh,
+      long gho,
+      MemorySegment ga,
+      long gao,
+      MemorySegment gb,
+      long gbo,
+      int n) {
+    for (int i = 0; i < n; i++) {
+      float x = get(a, ao, i);
+      float s = sigmoid(x);
+      float first = s * fma(x, 1f - s, 1f);
+      float g = get(gh, gho, i);
+      float y = get(b, bo, i);
+      set(ga, gao, i, g * y * first);
+      set(gb, gbo, i, g * (x * s));
+    }
+  }
+
+  @Override
+  public void swiGluBackwardTangent(
+      MemorySegment a,
+      MemorySegment b,
+      MemorySegment gh,
+      long primal,
+      MemorySegment da,
+      long dao,
+      MemorySegment db,
+      long dbo,
+      MemorySegment dgh,
+      long dgho,
+      MemorySegment dga,
+      MemorySegment dgb,
+      long out,
+      int n) {
+    for (int i = 0; i < n; i++) {
+      float x = get(a, primal, i);
+      float y = get(b, primal, i);
+      float g = get(gh, primal, i);
+      float dx = get(da, dao, i);
+      float dg = get(dgh, dgho, i);
+      float s = sigmoid(x);
+      float t = 1f - s;
+      float first = s * fma(x, t, 1f);
+      float second = s * t * fma(x, t - s, 2f);
+      float linear = fma(dg, y, g * get(db, dbo, i));
+      set(dga, out, i, fma(linear, first, g * y * (second * dx)));
+      set(dgb, out, i, fma(dg, x * s, g * (first * dx)));
+    }
+  }
+
+  @Override
+  public void rotate(
+      MemorySegment x,
+      long xo,
+      MemorySegment y,
+      long yo,
+      MemorySegment cos,
+      MemorySegment sin,
+      long angles,
+      int half,
+      float sign) {
+    rotate(x, xo, y, yo, cos, sin, angles, 0, half, sign);
+  }
+
+  /** As the other, from pair {@code first} on. */
+  void rotate(
+      MemorySegment x,
+      long xo,
+      MemorySegment y,
+      long yo,
+      MemorySegment cos,
+      MemorySegment sin,
+      long angles,
+      int first,
+      int half,
+      float sign) {
+    long second = 4L * half;
+    for (int i = first; i < half; i++) {
+      float c = get(cos, angles, i);
+      float s = sign * get(sin, angles, i);
+      float x1 = get(x, xo, i);
+      float x2 = get(x, xo + second, i);
+      set(y, yo, i, fma(x1, c, -(x2 * s)));
+      set(y, yo + second, i, fma(x2, c, x1 * s));
+    }
+  }
+
+  @Override
+  public void adamW(
+      AdamWStep step,
+      MemorySegment theta,
+      MemorySegment g,
+      MemorySegment m,
+      MemorySegment v,
+      long offset,
+      int n) {
+    for (int i = 0; i < n; i++) {
+      float gi = get(g, offset, i);
+      float mi = get(m, offset, i);
+      mi = fma(step.gain1(), gi - mi, mi);
+      float vi = fma(step.gain2() * gi, gi, step.beta2() * get(v, offset, i));
+      float root = fma((float) Math.sqrt(vi), step.rootGain(), step.epsilon());
+      set(m, offset, i, mi);
+      set(v, offset, i, vi);
+      set(theta, offset, i, fma(-step.size(), mi / root, step.decay() * get(theta, offset, i)));
+    }
+  }
+
+  static float fold(float[] lanes, int first) {
+    for (int half = LANES / 2; half > 0; half /= 2) {
+      for (int j = first; j < first + half; j++) {
+        lanes[j] += lanes[j + half];
+      }
+    }
+    return lanes[first];
+  }
+
+  private static float get(MemorySegment s, long offset, int i) {
+    return s.get(FLOAT, offset + 4L * i);
+  }
+
+  private static void set(MemorySegment s, long offset, int i, float value) {
+    s.set(FLOAT, offset + 4L * i, value);
+  }
+}

@@ -1,0 +1,349 @@
+package dev.lethe.backend.cpu.primitive;
+
+import static dev.lethe.backend.cpu.primitive.VectorMath.L;
+import static dev.lethe.backend.cpu.primitive.VectorMath.SPECIES;
+import static dev.lethe.backend.cpu.primitive.VectorMath.all;
+import static dev.lethe.backend.cpu.primitive.VectorMath.load;
+import static dev.lethe.backend.cpu.primitive.VectorMath.sigmoid;
+import static dev.lethe.backend.cpu.primitive.VectorMath.store;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Row arithmetic on the Vector API. Whole vectors first, then {@link ScalarRows} for what is left,
+ * which does the same operations in the same order.
+ *
+ * <p>The compiler inlines no more helpers once a method has grown large, and boxes their vectors;
+ * methods of the Vector API it inlines always. So long loops call helpers first, and those methods
+ * directly in the end.
+ */
+final class VectorRows implements RowPrimitives {
+  private final ScalarRows rest = new ScalarRows();
+
+  @Override
+  public void fill(MemorySegment x, long xo, int n, float value) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      store(all(value), x, xo, i);
+    }
+    rest.fill(x, xo + 4L * whole, n - whole, value);
+  }
+
+  @Override
+  public void copy(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      store(load(x, xo, i), y, yo, i);
+    }
+    if (whole < n) {
+      rest.copy(x, xo + 4L * whole, y, yo + 4L * whole, n - whole);
+    }
+  }
+
+  @Override
+  public void add(
+      MemorySegment x,
+      long xo,
+      MemorySegment f,
+      long fo,
+      MemorySegment y,
+      long yo,
+      int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      store(load(x, xo, i).add(load(f, fo, i)), y, yo, i);
+    }
+    long at = 4L * whole;
+    rest.add(x, xo + at, f, fo + at, y, yo + at, n - whole);
+  }
+
+  @Override
+  public void axpby(float a, MemorySegment x, long xo, float b, MemorySegment y, long yo, int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      store(all(a).fma(load(x, xo, i), load(y, yo, i).mul(b)), y, yo, i);
+    }
+    rest.axpby(a, x, xo + 4L * whole, b, y, yo + 4L * whole, n - whole);
+  }
+
+  @Override
+  public void scale(float a, MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      store(load(x, xo, i).mul(a), y, yo, i);
+    }
+    rest.scale(a, x, xo + 4L * whole, y, yo + 4L * whole, n - whole);
+  }
+
+  @Override
+  public float dot(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    return VectorSums.dot(x, xo, y, yo, n);
+  }
+
+  @Override
+  public float dot3(
+      MemorySegment x, long xo, MemorySegment y, long yo, MemorySegment z, long zo, int n) {
+    return VectorSums.dot3(x, xo, y, yo, z, zo, n);
+  }
+
+  @Override
+  public double dotDouble(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    return VectorSums.dotDouble(x, xo, y, yo, n);
+  }
+
+  @Override
+  public float max(MemorySegment x, long xo, int n) {
+    return VectorSums.max(x, xo, n);
+  }
+
+  @Override
+  public float expSum(MemorySegment x, long xo, int n, float scale, float shift) {
+    return VectorSums.expSum(x, xo, n, scale, shift);
+  }
+
+  @Override
+  public boolean allFinite(MemorySegment x, long xo, int n) {
+    return VectorSums.allFinite(x, xo, n);
+  }
+
+  @Override
+  public void normCombine(
+      MemorySegment base,
+      long baseO,
+      MemorySegment w,
+      long wo,
+      float a1,
+      MemorySegment g1,
+      long g1o,
+      float a2,
+      MemorySegment g2,
+      long g2o,
+      float c1,
+      MemorySegment s1,
+      long s1o,
+      float c2,
+      MemorySegment s2,
+      long s2o,
+      MemorySegment y,
+      long yo,
+      int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      FloatVector g = all(a1).fma(load(g1, g1o, i), load(g2, g2o, i).mul(a2));
+      FloatVector t = load(w, wo, i).fma(g, load(base, baseO, i));
+      t = all(c1).fma(load(s1, s1o, i), t);
+      store(all(c2).fma(load(s2, s2o, i), t), y, yo, i);
+    }
+    long at = 4L * whole;
+    rest.normCombine(
+        base, baseO + at, w, wo + at, a1, g1, g1o + at, a2, g2, g2o + at, c1, s1, s1o + at, c2, s2,
+        s2o + at, y, yo + at, n - whole);
+  }
+
+  @Override
+  public void weighted(
+      float a,
+      MemorySegment p,
+      long po,
+      MemorySegment x,
+      long xo,
+      float shift,
+      MemorySegment y,
+      long yo,
+      int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      store(load(p, po, i).mul(a).mul(load(x, xo, i).sub(shift)), y, yo, i);
+    }
+    long at = 4L * whole;
+    rest.weighted(a, p, po + at, x, xo + at, shift, y, yo + at, n - whole);
+  }
+
+  @Override
+  public void attentionSecond(
+      MemorySegment p,
+      MemorySegment ds,
+      MemorySegment gp,
+      MemorySegment dp,
+      long offset,
+      int n,
+      float c,
+      float mu,
+      float delta,
+      float dDelta) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      FloatVector prob = load(p, offset, i);
+      FloatVector dProb = prob.mul(all(c).fma(load(ds, offset, i), all(-mu)));
+      FloatVector second = prob.mul(load(dp, offset, i).sub(dDelta));
+      store(dProb, ds, offset, i);
+      store(dProb.fma(load(gp, offset, i).sub(delta), second), dp, offset, i);
+    }
+    rest.attentionSecond(
+        p, ds, gp, dp, offset + 4L * whole, n - whole, c, mu, delta, dDelta);
+  }
+
+  @Override
+  public void swiGlu(
+      MemorySegment a, long ao, MemorySegment b, long bo, MemorySegment h, long ho, int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      FloatVector x = load(a, ao, i);
+      store(x.mul(sigmoid(x)).mul(load(b, bo, i)), h, ho, i);
+    }
+    long at = 4L * whole;
+    rest.swiGlu(a, ao + at, b, bo + at, h, ho + at, n - whole);
+  }
+
+  @Override
+  public void swiGluTangent(
+      MemorySegment a,
+      long ao,
+      MemorySegment b,
+      long bo,
+      MemorySegment da,
+      long dao,
+      MemorySegment db,
+      long dbo,
+      MemorySegment dh,
+      long dho,
+      int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      FloatVector x = load(a, ao, i);
+      FloatVector s = sigmoid(x);
+      FloatVector through = first(x, s).mul(load(b, bo, i));
+      through
+          .fma(load(da, dao, i), x.mul(s).mul(load(db, dbo, i)))
+          .intoMemorySegment(dh, dho + 4L * i, LITTLE_ENDIAN);
+    }
+    long at = 4L * whole;
+    rest.swiGluTangent(
+        a, ao + at, b, bo + at, da, dao + at, db, dbo + at, dh, dho + at, n - whole);
+  }
+
+  @Override
+  public void swiGluBackward(
+      MemorySegment a,
+      long ao,
+      MemorySegment b,
+      long bo,
+      MemorySegment gh,
+      long gho,
+      MemorySegment ga,
+      long gao,
+      MemorySegment gb,
+      long gbo,
+      int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      FloatVector x = load(a, ao, i);
+      FloatVector s = sigmoid(x);
+      FloatVector g = load(gh, gho, i);
+      FloatVector y = load(b, bo, i);
+      g.mul(y).mul(first(x, s)).intoMemorySegment(ga, gao + 4L * i, LITTLE_ENDIAN);
+      g.mul(x.mul(s)).intoMemorySegment(gb, gbo + 4L * i, LITTLE_ENDIAN);
+    }
+    long at = 4L * whole;
+    rest.swiGluBackward(
+        a, ao + at, b, bo + at, gh, gho + at, ga, gao + at, gb, gbo + at, n - whole);
+  }
+
+  @Override
+  public void swiGluBackwardTangent(
+      MemorySegment a,
+      MemorySegment b,
+      MemorySegment gh,
+      long primal,
+      MemorySegment da,
+      long dao,
+      MemorySegment db,
+      long dbo,
+      MemorySegment dgh,
+      long dgho,
+      MemorySegment dga,
+      MemorySegment dgb,
+      long out,
+      int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      FloatVector x = load(a, primal, i);
+      FloatVector y = load(b, primal, i);
+      FloatVector g = load(gh, primal, i);
+      FloatVector dx = load(da, dao, i);
+      FloatVector dy = load(db, dbo, i);
+      FloatVector dg = load(dgh, dgho, i);
+      FloatVector one = all(1f);
+      FloatVector two = all(2f);
+      FloatVector s = sigmoid(x);
+      FloatVector t = one.sub(s);
+      FloatVector first = s.mul(x.fma(t, one));
+      FloatVector second = s.mul(t).mul(x.fma(t.sub(s), two));
+      FloatVector linear = dg.fma(y, g.mul(dy));
+      linear
+          .fma(first, g.mul(y).mul(second.mul(dx)))
+          .intoMemorySegment(dga, out + 4L * i, LITTLE_ENDIAN);
+      dg.fma(x.mul(s), g.mul(first.mul(dx)))
+          .intoMemorySegment(dgb, out + 4L * i, LITTLE_ENDIAN);
+    }
+    long at = 4L * whole;
+    rest.swiGluBackwardTangent(
+        a, b, gh, primal + at, da, dao + at, db, dbo + at, dgh, dgho + at, dga, dgb, out + at,
+        n - whole);
+  }
+
+  @Override
+  public void rotate(
+      MemorySegment x,
+      long xo,
+      MemorySegment y,
+      long yo,
+      MemorySegment cos,
+      MemorySegment sin,
+      long angles,
+      int half,
+      float sign) {
+    long second = 4L * half;
+    int whole = SPECIES.loopBound(half);
+    for (int i = 0; i < whole; i += L) {
+      FloatVector c = load(cos, angles, i);
+      FloatVector s = load(sin, angles, i).mul(sign);
+      FloatVector x1 = load(x, xo, i);
+      FloatVector x2 = load(x, xo + second, i);
+      store(x1.fma(c, x2.mul(s).neg()), y, yo, i);
+      store(x2.fma(c, x1.mul(s)), y, yo + second, i);
+    }
+    rest.rotate(x, xo, y, yo, cos, sin, angles, whole, half, sign);
+  }
+
+  @Override
+  public void adamW(
+      AdamWStep step,
+      MemorySegment theta,
+      MemorySegment g,
+      MemorySegment m,
+      MemorySegment v,
+      long offset,
+      int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      FloatVector gi = load(g, offset, i);
+      FloatVector mi = load(m, offset, i);
+      mi = all(step.gain1()).fma(gi.sub(mi), mi);
+      FloatVector vi = gi.mul(step.gain2()).fma(gi, load(v, offset, i).mul(step.beta2()));
+      FloatVector root = vi.sqrt().fma(all(step.rootGain()), all(step.epsilon()));
+      FloatVector decayed = load(theta, offset, i).mul(step.decay());
+      store(mi, m, offset, i);
+      store(vi, v, offset, i);
+      store(all(-step.size()).fma(mi.div(root), decayed), theta, offset, i);
+    }
+    rest.adamW(step, theta, g, m, v, offset + 4L * whole, n - whole);
+  }
+
+  /** silu′(x) where s is the sigmoid of x. */
+  private static FloatVector first(FloatVector x, FloatVector s) {
+    return s.mul(x.fma(all(1f).sub(s), all(1f)));
+  }
+}

@@ -1,0 +1,212 @@
+package dev.lethe.backend.cpu.rows;
+
+import dev.lethe.backend.cpu.gemm.Cpu;
+import dev.lethe.backend.cpu.primitive.RowPrimitives;
+import dev.lethe.backend.kernel.RmsNormKernels;
+import dev.lethe.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Residual add and root-mean-square norm; a row stays in the nearest cache for all its passes. */
+public final class CpuRmsNorm implements RmsNormKernels {
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  private final Cpu cpu;
+  private final RowPrimitives rows;
+
+  public CpuRmsNorm(Cpu cpu) {
+    this.cpu = cpu;
+    this.rows = cpu.rows();
+  }
+
+  @Override
+  public void forward(Forward call) {
+    long n = call.x().dim(0);
+    long d = call.x().dim(1);
+    int width = width(d);
+    MemorySegment weight = Cpu.memory(call.w());
+    MemorySegment in = Cpu.memory(call.x());
+    MemorySegment residual = call.f() == null ? null : Cpu.memory(call.f());
+    MemorySegment sum = call.f() == null ? in : Cpu.memory(call.s());
+    MemorySegment out = Cpu.memory(call.y());
+    MemorySegment reciprocal = Cpu.memory(call.r());
+    cpu.pool()
+        .runRanges(
+            Math.toIntExact(n),
+            Cpu.grain(d),
+            (from, to, scratch) -> {
+              for (int row = from; row < to; row++) {
+                long at = 4 * row * d;
+                if (residual != null) {
+                  rows.add(in, at, residual, at, sum, at, width);
+                }
+                double mean = rows.dot(sum, at, sum, at, width) / (double) d;
+                float rr = (float) (1 / Math.sqrt(mean + call.epsilon()));
+                reciprocal.set(FLOAT, 4L * row, rr);
+                combine(null, 0, weight, rr, sum, at, 0, sum, at, 0, sum, at, 0, out, at, width);
+              }
+            });
+  }
+
+  @Override
+  public void tangent(Tangent call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.dy().dim(0);
+    int width = width(d);
+    MemorySegment weight = Cpu.memory(p.w());
+    MemorySegment sum = Cpu.memory(p.s());
+    MemorySegment reciprocal = Cpu.memory(p.r());
+    Tensor one = call.dx() == null ? call.df() : call.dx();
+    MemorySegment first = one == null ? null : Cpu.memory(one);
+    MemorySegment second = call.dx() == null || call.df() == null ? null : Cpu.memory(call.df());
+    MemorySegment dsum = call.ds() == null ? first : Cpu.memory(call.ds());
+    MemorySegment out = Cpu.memory(call.dy());
+    cpu.pool()
+        .runRanges(
+            Math.toIntExact(k * n),
+            Cpu.grain(d),
+            (from, to, scratch) -> {
+              for (int row = from; row < to; row++) {
+                long at = 4 * row * d;
+                long primal = 4 * (row % n) * d;
+                if (first == null) {
+                  rows.fill(dsum, at, width, 0);
+                } else if (second != null) {
+                  rows.add(first, at, second, at, dsum, at, width);
+                } else if (dsum != first) {
+                  rows.copy(first, at, dsum, at, width);
+                }
+                double rr = reciprocal.get(FLOAT, 4 * (row % n));
+                double drr = -rr * rr * rr * rows.dot(sum, primal, dsum, at, width) / d;
+                combine(
+                    null, 0, weight, rr, dsum, at, drr, sum, primal, 0, sum, primal, 0, out, at,
+                    width);
+              }
+            });
+  }
+
+  @Override
+  public void backward(Backward call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.gx().dim(0);
+    int width = width(d);
+    MemorySegment weight = Cpu.memory(p.w());
+    MemorySegment sum = Cpu.memory(p.s());
+    MemorySegment reciprocal = Cpu.memory(p.r());
+    MemorySegment base = call.gs() == null ? null : Cpu.memory(call.gs());
+    MemorySegment g = Cpu.memory(call.gy());
+    MemorySegment out = Cpu.memory(call.gx());
+    cpu.pool()
+        .runRanges(
+            Math.toIntExact(k * n),
+            Cpu.grain(d),
+            (from, to, scratch) -> {
+              for (int row = from; row < to; row++) {
+                long at = 4 * row * d;
+                long primal = 4 * (row % n) * d;
+                double rr = reciprocal.get(FLOAT, 4 * (row % n));
+                double c = (double) rows.dot3(weight, 0, g, at, sum, primal, width) / d;
+                combine(
+                    base, at, weight, rr, g, at, 0, g, at, -rr * rr * rr * c, sum, primal, 0, out,
+                    at, width);
+              }
+            });
+  }
+
+  @Override
+  public void backwardTangent(BackwardTangent call) {
+    Primal p = call.p();
+    long n = p.s().dim(0);
+    long d = p.s().dim(1);
+    long k = call.dgx().dim(0);
+    int width = width(d);
+    MemorySegment weight = Cpu.memory(p.w());
+    MemorySegment sum = Cpu.memory(p.s());
+    MemorySegment reciprocal = Cpu.memory(p.r());
+    MemorySegment g = Cpu.memory(call.gy());
+    MemorySegment dsum = Cpu.memory(call.ds());
+    MemorySegment base = call.dgs() == null ? null : Cpu.memory(call.dgs());
+    MemorySegment dg = Cpu.memory(call.dgy());
+    MemorySegment out = Cpu.memory(call.dgx());
+    cpu.pool()
+        .runRanges(
+            Math.toIntExact(k * n),
+            Cpu.grain(d),
+            (from, to, scratch) -> {
+              for (int row = from; row < to; row++) {
+                long at = 4 * row * d;
+                long primal = 4 * (row % n) * d;
+                double rr = reciprocal.get(FLOAT, 4 * (row % n));
+                double r3 = rr * rr * rr;
+                double drr = -r3 * rows.dot(sum, primal, dsum, at, width) / d;
+                double c = (double) rows.dot3(weight, 0, g, primal, sum, primal, width) / d;
+                double dc =
+                    ((double) rows.dot3(weight, 0, g, primal, dsum, at, width)
+                            + rows.dot3(weight, 0, dg, at, sum, primal, width))
+                        / d;
+                double ofSum = -(3 * rr * rr * drr * c + r3 * dc);
+                combine(
+                    base, at, weight, drr, g, primal, rr, dg, at, ofSum, sum, primal, -r3 * c, out,
+                    at, width, dsum, at);
+              }
+            });
+  }
+
+  /** y = base + w∘(a₁g₁ + a₂g₂) + c₁s₁ + c₂s₁. */
+  private void combine(
+      MemorySegment base,
+      long baseO,
+      MemorySegment w,
+      double a1,
+      MemorySegment g1,
+      long g1o,
+      double a2,
+      MemorySegment g2,
+      long g2o,
+      double c1,
+      MemorySegment s1,
+      long s1o,
+      double c2,
+      MemorySegment y,
+      long yo,
+      int n) {
+    combine(base, baseO, w, a1, g1, g1o, a2, g2, g2o, c1, s1, s1o, c2, y, yo, n, s1, s1o);
+  }
+
+  /** y = base + w∘(a₁g₁ + a₂g₂) + c₁s₁ + c₂s₂, where base may be null for zero. */
+  private void combine(
+      MemorySegment base,
+      long baseO,
+      MemorySegment w,
+      double a1,
+      MemorySegment g1,
+      long g1o,
+      double a2,
+      MemorySegment g2,
+      long g2o,
+      double c1,
+      MemorySegment s1,
+      long s1o,
+      double c2,
+      MemorySegment y,
+      long yo,
+      int n,
+      MemorySegment s2,
+      long s2o) {
+    for (int i = 0; i < n; i += Cpu.ZEROS) {
+      long at = 4L * i;
+      rows.normCombine(
+          base == null ? cpu.zeros() : base, base == null ? 0 : baseO + at, w, at, (float) a1, g1,
+          g1o + at, (float) a2, g2, g2o + at, (float) c1, s1, s1o + at, (float) c2, s2, s2o + at, y,
+          yo + at, Math.min(Cpu.ZEROS, n - i));
+    }
+  }
+
+  private static int width(long d) {
+    return Math.toIntExact(d);
+  }
+}

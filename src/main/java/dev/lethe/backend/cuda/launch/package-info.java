@@ -1,0 +1,2 @@
+/** Launching kernels: the context, device memory, transfers and arguments. */
+package dev.lethe.backend.cuda.launch;

@@ -1,0 +1,17 @@
+package dev.lethe.backend.kernel;
+
+/** All kernels of a backend, a component for each group. They compute calls that have been checked. */
+public record Kernels(
+    EmbeddingKernels embedding,
+    RmsNormKernels rmsNorm,
+    LayerNormKernels layerNorm,
+    LoraKernels lora,
+    RopeKernels rope,
+    AttentionKernels attention,
+    SwiGluKernels swiGlu,
+    RowKernels rows,
+    DropoutKernels dropout,
+    LossKernels loss,
+    VectorKernels vectors,
+    SketchKernels sketch,
+    ReplayKernels replay) {}

@@ -1,0 +1,572 @@
+package dev.lethe.backend.kernel;
+
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * The LoRA linear layer y = xWᵀ + bias + s(xₐAᵀ)Bᵀ with u = xₐAᵀ and h = ȳB. The adapter's input xₐ is x
+ * itself, or a dropped-out copy of it in training: where the two are one, pass the same tensor for
+ * both, and null for the adapter's tangent and adjoint (they are those of x).
+ *
+ * <p>P is the length of the flat parameter vector θ; directions v are (k,P) and gradients (k,P) or
+ * (n,P), in θ's layout. Layers without an adapter take null for θ, v, u, h and their tangents.
+ *
+ * <p>Long because each of its ten calls states its shapes and its cost here, for all backends.
+ */
+public interface LoraKernels {
+  /** y = xWᵀ + bias + suBᵀ, u = xₐAᵀ. */
+  void forward(Forward call);
+
+  /** u̇ = ẋₐAᵀ + xₐȦᵀ, ẏ = ẋWᵀ + s(u̇Bᵀ + uḂᵀ). */
+  void tangent(Tangent call);
+
+  /** h = ȳB, x̄ = ȳW + s hA (where xₐ is not x: x̄ = ȳW, x̄ₐ = s hA). */
+  void backward(Backward call);
+
+  /** ḣ = ȳ̇B + ȳḂ, x̄̇ = ȳ̇W + s(ḣA + hȦ). */
+  void backwardTangent(BackwardTangent call);
+
+  /** Adds scale·(Ā, B̄) to each row of g at the slot's place: Ā = s hᵀxₐ, B̄ = s ȳᵀu. */
+  void gradient(Gradient call);
+
+  /** Adds scale·(Ā̇, B̄̇) to g: Ā̇ = s(ḣᵀxₐ + hᵀẋₐ), B̄̇ = s(ȳ̇ᵀu + ȳᵀu̇). */
+  void gradientTangent(GradientTangent call);
+
+  /**
+   * One gradient per sequence: row i of g gets, at the slot's place, scale·(s hᵢᵀxᵢ, s ȳᵢᵀuᵢ) over the
+   * rows of sequence i; overwrites.
+   */
+  void perSampleGradient(PerSampleGradient call);
+
+  /** Adds ‖gᵢ‖² of this slot's part of each sequence's gradient to norms, without keeping gᵢ. */
+  void perSampleSquaredNorm(PerSampleSquaredNorm call);
+
+  /**
+   * Adds ⟨gᵢ, v⟩ = s Σₜ (hₜ·(V_A xₜ) + ȳₜ·(V_B uₜ)) to dots, per direction and sequence, without
+   * forming gᵢ.
+   */
+  void perSampleDot(PerSampleDot call);
+
+  /** Adds scale·Σᵢ cᵢ gᵢ to each row of g: the gradient with every sequence's rows weighted. */
+  void weightedGradient(WeightedGradient call);
+
+  /**
+   * What a layer's gradients are made of.
+   *
+   * @param xa (N,in)
+   * @param u (N,r)
+   * @param h (N,r), or (k,N,r) where a call says so
+   * @param gy ȳ (N,out), or (k,N,out) likewise
+   */
+  record Kept(Tensor xa, Tensor u, Tensor h, Tensor gy) {
+    /** With the adjoints of one of k directions. */
+    public Kept row(long direction) {
+      return new Kept(xa, u, h.row(direction), gy.row(direction));
+    }
+
+    /** Checks everything but h and ȳ; returns N. */
+    private long requireInputs(Arguments check, LoraSlot slot) {
+      check.rank("xa", xa, 2);
+      long n = xa.dim(0);
+      check.activation("xa", xa, n, slot.in());
+      check.activation("u", u, n, slot.rank());
+      return n;
+    }
+
+    /** Checks adjoints of no direction; returns N. */
+    private long require(Arguments check, LoraSlot slot) {
+      long n = requireInputs(check, slot);
+      check.activation("h", h, n, slot.rank());
+      check.activation("gy", gy, n, slot.out());
+      return n;
+    }
+
+    private void require(Arguments check, LoraSlot slot, Packing packing) {
+      long n = require(check, slot);
+      check.that(packing.rows() == n, "packing", n + " rows", packing);
+    }
+  }
+
+  /**
+   * The derivative of {@link Kept}.
+   *
+   * @param dxa ẋₐ (k,N,in), which is ẋ where xₐ is x; null: zero
+   * @param du u̇ (k,N,r)
+   * @param dh ḣ (k,N,r)
+   * @param dgy ȳ̇ (k,N,out) or null
+   */
+  record KeptTangent(Tensor dxa, Tensor du, Tensor dh, Tensor dgy) {}
+
+  /**
+   * How the inputs of a layer move.
+   *
+   * @param dx ẋ (k,N,in) or null
+   * @param dxa ẋₐ (k,N,in); null where xₐ is x, or where dx is null as well
+   */
+  record InputTangent(Tensor dx, Tensor dxa) {
+    /** ẋₐ, whichever way it is given; null: zero. */
+    public Tensor ofAdapter() {
+      return dxa == null ? dx : dxa;
+    }
+  }
+
+  /**
+   * Where the adjoints of a layer's inputs go, or their tangents.
+   *
+   * @param gx x̄ (k,N,in) out, or null: not wanted (the layer lies at the bottom); needs a weight frozen
+   *     with its transpose
+   * @param gxa x̄ₐ (k,N,in) out, or null where xₐ is x
+   * @param accumulate add to gx instead of overwriting it; gxa is always overwritten
+   */
+  record InputAdjoint(Tensor gx, Tensor gxa, boolean accumulate) {
+    /** Whether an adjoint of either input is wanted. */
+    public boolean any() {
+      return gx != null || gxa != null;
+    }
+
+    private void require(Arguments check, LoraLinear layer, boolean product, long k, long n) {
+      check.activationOrNull("adjoint of x", gx, k, n, layer.weight().in());
+      check.activationOrNull("adjoint of xa", gxa, k, n, layer.weight().in());
+      check.that(
+          gx == null || !product || layer.weight().transposed(),
+          "weight",
+          "one frozen with transposed = true",
+          "one without");
+      check.that(
+          gxa == null || layer.hasAdapter(), "adjoint of xa", "null without an adapter", gxa);
+    }
+  }
+
+  /**
+   * @param theta (P)
+   * @param x (N,in)
+   * @param xa (N,in)
+   * @param u (N,r) out
+   * @param y (N,out) out
+   */
+  record Forward(LoraLinear layer, Tensor theta, Tensor x, Tensor xa, Tensor u, Tensor y)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.forward";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank("x", x, 2);
+      long n = x.dim(0);
+      check.activation("x", x, n, layer.weight().in());
+      check.activation("y", y, n, layer.weight().out());
+      if (layer.hasAdapter()) {
+        layer.requireFit(check);
+        check.activation("xa", xa, n, layer.slot().in());
+        check.activation("u", u, n, layer.slot().rank());
+        check.holding("theta", layer.slot(), theta, 1);
+      }
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return layer.cost(weights, x.dim(0), true, 1, 1, theta, 0, KernelCost.of(0, x, xa, u, y));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().forward(this);
+    }
+  }
+
+  /**
+   * @param theta (P)
+   * @param v (k,P)
+   * @param xa primal (N,in)
+   * @param u primal (N,r)
+   * @param in how x and xₐ move
+   * @param du u̇ (k,N,r) out
+   * @param dy ẏ (k,N,out) out
+   */
+  record Tangent(
+      LoraLinear layer,
+      Tensor theta,
+      Tensor v,
+      Tensor xa,
+      Tensor u,
+      InputTangent in,
+      Tensor du,
+      Tensor dy)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.tangent";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank("dy", dy, 3);
+      long k = dy.dim(0);
+      long n = dy.dim(1);
+      check.activation("dy", dy, k, n, layer.weight().out());
+      check.activationOrNull("dx", in.dx, k, n, layer.weight().in());
+      check.activationOrNull("dxa", in.dxa, k, n, layer.weight().in());
+      if (layer.hasAdapter()) {
+        LoraSlot slot = layer.slot();
+        layer.requireFit(check);
+        check.activation("xa", xa, n, slot.in());
+        check.activation("u", u, n, slot.rank());
+        check.activation("du", du, k, n, slot.rank());
+        check.holding("theta", slot, theta, 1);
+        layer.requireDirections(check, v, k);
+      }
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return layer.cost(
+          weights,
+          dy.dim(0) * dy.dim(1),
+          in.dx != null,
+          in.ofAdapter() != null ? 2 : 1,
+          2,
+          theta,
+          v == null ? 0 : v.dim(0),
+          KernelCost.of(0, xa, u, in.dx, in.dxa, du, dy));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().tangent(this);
+    }
+  }
+
+  /**
+   * @param theta (P)
+   * @param gy ȳ (k,N,out)
+   * @param h (k,N,r) out
+   * @param in where x̄ and x̄ₐ go
+   */
+  record Backward(LoraLinear layer, Tensor theta, Tensor gy, Tensor h, InputAdjoint in)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.backward";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank("gy", gy, 3);
+      long k = gy.dim(0);
+      long n = gy.dim(1);
+      check.activation("gy", gy, k, n, layer.weight().out());
+      in.require(check, layer, true, k, n);
+      if (layer.hasAdapter()) {
+        layer.requireFit(check);
+        check.activation("h", h, k, n, layer.slot().rank());
+        check.holding("theta", layer.slot(), theta, 1);
+      }
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return layer.cost(
+          weights,
+          gy.dim(0) * gy.dim(1),
+          in.gx != null,
+          in.any() ? 1 : 0,
+          1,
+          theta,
+          0,
+          KernelCost.of(0, gy, h, in.gx, in.gxa));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().backward(this);
+    }
+  }
+
+  /**
+   * @param theta (P)
+   * @param v (k,P)
+   * @param gy primal ȳ (N,out)
+   * @param h primal (N,r)
+   * @param dgy ȳ̇ (k,N,out) or null
+   * @param dh ḣ (k,N,r) out
+   * @param in where x̄̇ and x̄̇ₐ go
+   */
+  record BackwardTangent(
+      LoraLinear layer,
+      Tensor theta,
+      Tensor v,
+      Tensor gy,
+      Tensor h,
+      Tensor dgy,
+      Tensor dh,
+      InputAdjoint in)
+      implements KernelCall {
+    /** k. */
+    public long directions() {
+      return shape().dim(0);
+    }
+
+    /** N. */
+    public long rows() {
+      return shape().dim(1);
+    }
+
+    private Tensor shape() {
+      return layer.hasAdapter() ? dh : in.gx;
+    }
+
+    @Override
+    public String name() {
+      return "lora.backwardTangent";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank(layer.hasAdapter() ? "dh" : "adjoint of x", shape(), 3);
+      long k = directions();
+      long n = rows();
+      check.activationOrNull("dgy", dgy, k, n, layer.weight().out());
+      in.require(check, layer, dgy != null, k, n);
+      if (layer.hasAdapter()) {
+        LoraSlot slot = layer.slot();
+        layer.requireFit(check);
+        check.activation("gy", gy, n, slot.out());
+        check.activation("h", h, n, slot.rank());
+        check.activation("dh", dh, k, n, slot.rank());
+        check.holding("theta", slot, theta, 1);
+        layer.requireDirections(check, v, k);
+      }
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return layer.cost(
+          weights,
+          directions() * rows(),
+          dgy != null && in.gx != null,
+          in.any() ? 2 : 0,
+          dgy != null ? 2 : 1,
+          theta,
+          v == null ? 0 : v.dim(0),
+          KernelCost.of(0, gy, h, dgy, dh, in.gx, in.gxa));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().backwardTangent(this);
+    }
+  }
+
+  /**
+   * @param kept with h (k,N,r) and gy (k,N,out)
+   * @param g (k,P), added to
+   */
+  record Gradient(LoraSlot slot, Kept kept, double scale, Tensor g) implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.gradient";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.holding("g", slot, g, 2);
+      long k = g.dim(0);
+      long n = kept.requireInputs(check, slot);
+      check.activation("h", kept.h, k, n, slot.rank());
+      check.activation("gy", kept.gy, k, n, slot.out());
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return slot.gradientCost(
+          kept.h.dim(0),
+          kept.xa.dim(0),
+          1,
+          1,
+          g,
+          KernelCost.of(0, kept.xa, kept.u, kept.h, kept.gy));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().gradient(this);
+    }
+  }
+
+  /**
+   * @param g (k,P), added to
+   */
+  record GradientTangent(LoraSlot slot, Kept kept, KeptTangent tangent, double scale, Tensor g)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.gradientTangent";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.holding("g", slot, g, 2);
+      long k = g.dim(0);
+      long n = kept.require(check, slot);
+      check.activationOrNull("dxa", tangent.dxa, k, n, slot.in());
+      check.activation("du", tangent.du, k, n, slot.rank());
+      check.activation("dh", tangent.dh, k, n, slot.rank());
+      check.activationOrNull("dgy", tangent.dgy, k, n, slot.out());
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return slot.gradientCost(
+          g.dim(0),
+          kept.xa.dim(0),
+          tangent.dxa != null ? 2 : 1,
+          tangent.dgy != null ? 2 : 1,
+          g,
+          KernelCost.of(
+              0,
+              kept.xa,
+              kept.u,
+              kept.h,
+              kept.gy,
+              tangent.dxa,
+              tangent.du,
+              tangent.dh,
+              tangent.dgy));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().gradientTangent(this);
+    }
+  }
+
+  /**
+   * @param g (n,P), overwritten at the slot's place
+   */
+  record PerSampleGradient(LoraSlot slot, Packing packing, Kept kept, double scale, Tensor g)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.perSampleGradient";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      kept.require(check, slot, packing);
+      check.holding("g", slot, g, 2);
+      check.that(g.dim(0) == packing.count(), "g", packing.count() + " rows", g);
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return slot.gradientCost(
+          1, kept.xa.dim(0), 1, 1, g, KernelCost.of(0, kept.xa, kept.u, kept.h, kept.gy));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().perSampleGradient(this);
+    }
+  }
+
+  /**
+   * @param norms (n), added to
+   */
+  record PerSampleSquaredNorm(LoraSlot slot, Packing packing, Kept kept, Tensor norms)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.perSampleSquaredNorm";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      kept.require(check, slot, packing);
+      check.vector("norms", norms, packing.count());
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return slot.gradientCost(
+          1, kept.xa.dim(0), 1, 1, null, KernelCost.of(0, kept.xa, kept.u, kept.h, kept.gy, norms));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().perSampleSquaredNorm(this);
+    }
+  }
+
+  /**
+   * @param v (k,P)
+   * @param dots (k,n), added to
+   */
+  record PerSampleDot(LoraSlot slot, Packing packing, Tensor v, Kept kept, Tensor dots)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.perSampleDot";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      kept.require(check, slot, packing);
+      check.holding("v", slot, v, 2);
+      check.vector("dots", dots, v.dim(0), packing.count());
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return slot.gradientCost(
+          v.dim(0),
+          kept.xa.dim(0),
+          1,
+          1,
+          v,
+          KernelCost.of(0, kept.xa, kept.u, kept.h, kept.gy, dots));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().perSampleDot(this);
+    }
+  }
+
+  /**
+   * @param weights c (k,n)
+   * @param g (k,P), added to
+   */
+  record WeightedGradient(
+      LoraSlot slot, Packing packing, Tensor weights, Kept kept, double scale, Tensor g)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "lora.weightedGradient";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      kept.require(check, slot, packing);
+      check.holding("g", slot, g, 2);
+      check.vector("weights", weights, g.dim(0), packing.count());
+    }
+
+    @Override
+    public KernelCost cost(DType frozen) {
+      return slot.gradientCost(
+          weights.dim(0),
+          kept.xa.dim(0),
+          1,
+          1,
+          g,
+          KernelCost.of(0, weights, kept.xa, kept.u, kept.h, kept.gy));
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.lora().weightedGradient(this);
+    }
+  }
+}

@@ -1,0 +1,192 @@
+package dev.lethe.backend.kernel;
+
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Tensor;
+
+/**
+ * Residual add and root-mean-square norm in one pass: s = x + f, r = (mean s² + ε)^-½, y = w∘(s·r).
+ * Without f, s is x itself. Zhang and Sennrich, arXiv 1910.07467.
+ */
+public interface RmsNormKernels {
+  /** s, r and y. */
+  void forward(Forward call);
+
+  /** ṡ = ẋ + ḟ, ṙ = −r³ mean(s∘ṡ), ẏ = w∘(ṡr + sṙ). */
+  void tangent(Tangent call);
+
+  /** x̄ = f̄ = s̄ + norm-backward(ȳ); with g = w∘ȳ, c = mean(s∘g): rg − s r³ c. */
+  void backward(Backward call);
+
+  /** The derivative of {@link #backward} along (ṡ, s̄̇, ȳ̇). */
+  void backwardTangent(BackwardTangent call);
+
+  /** Frozen weight w (D), the sum s (N,D), and r (N). */
+  record Primal(Tensor w, Tensor s, Tensor r) {
+    private void require(Arguments check) {
+      check.rank("s", s, 2);
+      check.activation("s", s, s.dim(0), s.dim(1));
+      check.activation("w", w, s.dim(1));
+      check.vector("r", r, s.dim(0));
+    }
+
+    /** Checks a tensor (k,N,D). */
+    private void each(Arguments check, String what, Tensor tensor, long k) {
+      check.activation(what, tensor, k, s.dim(0), s.dim(1));
+    }
+
+    /** Checks a tensor (k,N,D) or null. */
+    private void eachOrNull(Arguments check, String what, Tensor tensor, long k) {
+      if (tensor != null) {
+        each(check, what, tensor, k);
+      }
+    }
+  }
+
+  /**
+   * @param w frozen weight (D)
+   * @param x (N,D)
+   * @param f (N,D), or null: no residual, then s must be null
+   * @param s (N,D) out: the sum
+   * @param y (N,D) out: the normed sum
+   * @param r (N) out: reciprocal root mean squares
+   */
+  record Forward(Tensor w, double epsilon, Tensor x, Tensor f, Tensor s, Tensor y, Tensor r)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "rmsNorm.forward";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank("x", x, 2);
+      long n = x.dim(0);
+      long d = x.dim(1);
+      check.activation("w", w, d);
+      check.activation("x", x, n, d);
+      check.activationOrNull("f", f, n, d);
+      check.that((f == null) == (s == null), "s", "null exactly where f is", s);
+      check.activationOrNull("s", s, n, d);
+      check.activation("y", y, n, d);
+      check.vector("r", r, n);
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(0, w, x, f, s, y, r);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.rmsNorm().forward(this);
+    }
+  }
+
+  /**
+   * @param dx ẋ (k,N,D) or null
+   * @param df ḟ (k,N,D) or null
+   * @param ds ṡ (k,N,D) out; null where not wanted (then exactly one of dx, df is the sum itself)
+   * @param dy ẏ (k,N,D) out
+   */
+  record Tangent(Primal p, Tensor dx, Tensor df, Tensor ds, Tensor dy) implements KernelCall {
+    @Override
+    public String name() {
+      return "rmsNorm.tangent";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      p.require(check);
+      check.rank("dy", dy, 3);
+      long k = dy.dim(0);
+      p.each(check, "dy", dy, k);
+      p.eachOrNull(check, "dx", dx, k);
+      p.eachOrNull(check, "df", df, k);
+      p.eachOrNull(check, "ds", ds, k);
+      check.that(
+          ds != null || (dx == null) != (df == null),
+          "ds",
+          "the sum's tangent to be wanted unless exactly one of dx and df is there",
+          ds);
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(0, p.w, p.s, p.r, dx, df, ds, dy);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.rmsNorm().tangent(this);
+    }
+  }
+
+  /**
+   * @param gs s̄ (k,N,D) or null
+   * @param gy ȳ (k,N,D)
+   * @param gx x̄ = f̄ (k,N,D) out; may be the same tensor as gs
+   */
+  record Backward(Primal p, Tensor gs, Tensor gy, Tensor gx) implements KernelCall {
+    @Override
+    public String name() {
+      return "rmsNorm.backward";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      p.require(check);
+      check.rank("gx", gx, 3);
+      long k = gx.dim(0);
+      p.each(check, "gx", gx, k);
+      p.each(check, "gy", gy, k);
+      p.eachOrNull(check, "gs", gs, k);
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(0, p.w, p.s, p.r, gs, gy, gx);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.rmsNorm().backward(this);
+    }
+  }
+
+  /**
+   * @param gy primal ȳ (N,D)
+   * @param ds ṡ (k,N,D)
+   * @param dgs s̄̇ (k,N,D) or null
+   * @param dgy ȳ̇ (k,N,D)
+   * @param dgx x̄̇ = f̄̇ (k,N,D) out; may be the same tensor as dgs
+   */
+  record BackwardTangent(Primal p, Tensor gy, Tensor ds, Tensor dgs, Tensor dgy, Tensor dgx)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "rmsNorm.backwardTangent";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      p.require(check);
+      check.rank("dgx", dgx, 3);
+      long k = dgx.dim(0);
+      p.each(check, "dgx", dgx, k);
+      check.activation("gy", gy, p.s.dim(0), p.s.dim(1));
+      p.each(check, "ds", ds, k);
+      p.eachOrNull(check, "dgs", dgs, k);
+      p.each(check, "dgy", dgy, k);
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      return KernelCost.of(0, p.w, p.s, p.r, gy, ds, dgs, dgy, dgx);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.rmsNorm().backwardTangent(this);
+    }
+  }
+}

@@ -1,0 +1,156 @@
+package dev.lethe.cli.command;
+
+import dev.lethe.cli.option.CommonOptions;
+import dev.lethe.cli.option.DataOptions;
+import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.Parameters;
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.data.DatasetReader;
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Row;
+import dev.lethe.data.Sample;
+import dev.lethe.evaluate.Candidates;
+import dev.lethe.evaluate.Evaluation;
+import dev.lethe.evaluate.RowLoss;
+import dev.lethe.format.StrictJson;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.session.Session;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BiFunction;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Losses of a data set, row by row. */
+@Command(
+    name = "evaluate",
+    description = {
+      "Prints each row's loss, {\"id\",\"loss\",\"tokens\"}, and their mean last.",
+      "A row's loss is the mean cross-entropy over its supervised tokens, in nats."
+    })
+public final class EvaluateCommand extends LetheCommand {
+  @Mixin private ModelOptions model;
+  @Mixin private DataOptions dataOptions;
+  @Mixin private CommonOptions common;
+
+  @Option(names = "--adapter", paramLabel = "DIR", description = "adapter: a PEFT folder")
+  private Path adapter;
+
+  @Option(names = "--data", required = true, paramLabel = "FILE", description = "rows to evaluate")
+  private Path data;
+
+  @Option(names = "--out", paramLabel = "FILE", description = "write the rows to a JSON Lines file")
+  private Path out;
+
+  @Option(
+      names = "--answers",
+      paramLabel = "YES,NO",
+      split = ",",
+      description =
+          "add each row's \"score\", log p(YES) - log p(NO), and the AUC; for rows with one of two"
+              + " answers")
+  private String[] answers;
+
+  public EvaluateCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  public int run() {
+    take(out);
+    requireTwoAnswers();
+    try (Session session = Session.open(model.model, common.openBackend(this));
+        Scope scope = session.backend().openScope("evaluate")) {
+      AdaptedModel adapted = session.adapted(adapter);
+      Tensor theta = Parameters.of(adapted, scope);
+      if (answers == null) {
+        List<RowLoss> rows = losses(session, adapted, theta);
+        write(rows.stream().map(EvaluateCommand::json).toList());
+        print(summary(rows));
+      } else {
+        List<Candidates.Scored> rows = scores(session, adapted, theta);
+        write(rows.stream().map(row -> json(row.loss()).put("score", row.score())).toList());
+        print(
+            summary(rows.stream().map(Candidates.Scored::loss).toList())
+                .put("auc", Candidates.auc(rows))
+                .put("positives", rows.stream().filter(Candidates.Scored::positive).count()));
+      }
+      return ExitCode.DONE;
+    }
+  }
+
+  private void requireTwoAnswers() {
+    if (answers != null
+        && (answers.length != 2
+            || answers[0].isEmpty()
+            || answers[1].isEmpty()
+            || answers[0].equals(answers[1]))) {
+      throw usage(
+          "--answers takes two different answers, as in Yes.,No.; got '%s'"
+              .formatted(String.join(",", answers)));
+    }
+  }
+
+  private List<RowLoss> losses(Session session, AdaptedModel adapted, Tensor theta) {
+    List<Sample> samples = session.samples(data, dataOptions.reading());
+    DatasetLoss all = new DatasetLoss(adapted, samples, dataOptions.limits());
+    return inPieces(
+        samples.size(), (from, to) -> Evaluation.rows(all.of(samples.subList(from, to)), theta));
+  }
+
+  private List<Candidates.Scored> scores(Session session, AdaptedModel adapted, Tensor theta) {
+    List<Row> rows = DatasetReader.read(data, dataOptions.fields);
+    Encoder encoder = session.encoder(rows, dataOptions.reading());
+    Candidates candidates =
+        Candidates.of(rows, answers[0], answers[1], encoder, data.toString());
+    DatasetLoss like = new DatasetLoss(adapted, List.of(), dataOptions.limits());
+    return inPieces(
+        candidates.size(), (from, to) -> candidates.scores(from, to, like, theta));
+  }
+
+  /** Works on consecutive rows, a piece at a time, so that progress shows and Ctrl-C is heard. */
+  private <T> List<T> inPieces(int rows, BiFunction<Integer, Integer, List<T>> work) {
+    List<T> results = new ArrayList<>(rows);
+    try (Progress.Task task = progress().start("evaluate", rows, "rows")) {
+      for (int from = 0; from < rows; from += JsonLines.PIECE) {
+        stopIfAsked();
+        results.addAll(work.apply(from, Math.min(rows, from + JsonLines.PIECE)));
+        task.done(results.size());
+      }
+    }
+    return results;
+  }
+
+  private void write(List<ObjectNode> rows) {
+    List<String> lines = rows.stream().map(ObjectNode::toString).toList();
+    if (out == null) {
+      lines.forEach(this::print);
+    } else {
+      JsonLines.write(out, lines);
+    }
+  }
+
+  private static ObjectNode summary(List<RowLoss> rows) {
+    return StrictJson.newObject()
+        .put("mean_loss", Evaluation.mean(rows))
+        .put("perplexity", Evaluation.perplexity(rows))
+        .put("rows", rows.size())
+        .put("tokens", rows.stream().mapToLong(RowLoss::tokens).sum());
+  }
+
+  private static ObjectNode json(RowLoss row) {
+    return StrictJson.newObject()
+        .put("id", row.id())
+        .put("loss", row.loss())
+        .put("tokens", row.tokens());
+  }
+}

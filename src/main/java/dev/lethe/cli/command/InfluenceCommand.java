@@ -1,0 +1,207 @@
+package dev.lethe.cli.command;
+
+import dev.lethe.cli.option.AdapterOption;
+import dev.lethe.cli.option.CommonOptions;
+import dev.lethe.cli.option.DataOptions;
+import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.SolveOptions;
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.CurvatureOperator;
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.curvature.MemoryBudget;
+import dev.lethe.data.Sample;
+import dev.lethe.format.StrictJson;
+import dev.lethe.influence.InfluenceScores;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.session.InterruptedRun;
+import dev.lethe.session.Session;
+import dev.lethe.solve.Solution;
+import dev.lethe.solve.SolverMonitor;
+import dev.lethe.solve.Solvers;
+import dev.lethe.tensor.Tensor;
+import dev.lethe.unlearn.DampingRule;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Which training rows a prediction rests on. */
+@Command(
+    name = "influence",
+    description = {
+      "Scores every training row for every query row: how much the query's loss would rise if the row",
+      "had not been trained on. Positive rows help the query, negative ones harm it."
+    })
+public final class InfluenceCommand extends LetheCommand {
+  @Mixin private ModelOptions model;
+  @Mixin private AdapterOption adapter;
+  @Mixin private DataOptions dataOptions;
+  @Mixin private SolveOptions solve;
+  @Mixin private CommonOptions common;
+
+  @Option(
+      names = "--data",
+      required = true,
+      paramLabel = "FILE",
+      description = "all rows that the adapter was trained on")
+  private Path data;
+
+  @Option(names = "--query", required = true, paramLabel = "FILE", description = "the query rows")
+  private Path query;
+
+  @Option(
+      names = "--out",
+      paramLabel = "FILE",
+      description = "write all scores: JSON Lines, one object a query, scores in data order")
+  private Path out;
+
+  @Option(
+      names = "--top",
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "how many helping and harming rows to print (default: ${DEFAULT-VALUE})")
+  private int top;
+
+  public InfluenceCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  public int run() {
+    take(out);
+    solve.check(this, adapter.adapter);
+    try (Session session = Session.open(model.model, common.openBackend(this))) {
+      List<Sample> rows = session.samples(data, dataOptions.reading());
+      List<Sample> queries = session.samples(query, dataOptions.reading());
+      AdaptedModel adapted = session.adapted(adapter.adapter);
+      InfluenceScores.Result result = scores(session, adapted, rows, queries);
+      if (!result.complete()) {
+        throw new InterruptedRun(
+            "interrupted after %d of %d queries; nothing was written. Run the same command again."
+                .formatted(result.scores().length, queries.size()));
+      }
+      if (out != null) {
+        JsonLines.write(out, allScores(queries, rows, result));
+      }
+      for (int q = 0; q < queries.size(); q++) {
+        printTop(queries.get(q), rows, result.scores()[q], result.solutions().get(q));
+      }
+      return ExitCode.DONE;
+    }
+  }
+
+  private InfluenceScores.Result scores(
+      Session session, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
+    Tensor theta = adapted.adapter().theta();
+    DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
+    progress().say("damping %.3g (%s)".formatted(chosen.damping(), chosen.from()));
+    DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
+    double damping = chosen.damping() + chosen.weightDecay();
+    try (Progress.Task task = progress().start("influence", queries.size(), "queries");
+        CurvatureOperator curvature =
+            solve
+                .kind()
+                .over(
+                    loss,
+                    theta,
+                    rows.size(),
+                    MemoryBudget.automatic(session.backend()),
+                    common.seed)) {
+      InfluenceScores scores =
+          new InfluenceScores(loss, theta, curvature, damping, rows.size());
+      return scores.of(
+          loss.of(queries),
+          Solvers.byName(solve.solver),
+          solve.limits(common.seed),
+          new Watch(task));
+    }
+  }
+
+  private static List<String> allScores(
+      List<Sample> queries, List<Sample> rows, InfluenceScores.Result result) {
+    List<String> lines = new ArrayList<>();
+    for (int q = 0; q < queries.size(); q++) {
+      ObjectNode json = StrictJson.newObject();
+      json.put("query", queries.get(q).id());
+      json.put("residual", result.solutions().get(q).relativeResidual());
+      ArrayNode ids = json.putArray("ids");
+      rows.forEach(row -> ids.add(row.id()));
+      ArrayNode scores = json.putArray("scores");
+      for (double score : result.scores()[q]) {
+        scores.add(score);
+      }
+      lines.add(json.toString());
+    }
+    return lines;
+  }
+
+  private void printTop(Sample query, List<Sample> rows, double[] scores, Solution solution) {
+    List<Integer> order =
+        IntStream.range(0, scores.length)
+            .boxed()
+            .sorted(Comparator.comparingDouble(i -> -scores[i]))
+            .toList();
+    int shown = Math.min(top, order.size());
+    List<Integer> helping = order.subList(0, shown);
+    List<Integer> harming = order.reversed().subList(0, shown);
+    if (output.json) {
+      ObjectNode json = StrictJson.newObject().put("query", query.id());
+      json.put("residual", solution.relativeResidual()).put("converged", solution.converged());
+      put(json.putArray("helping"), helping, rows, scores);
+      put(json.putArray("harming"), harming, rows, scores);
+      print(json);
+      return;
+    }
+    print("query %s   (residual %.1e)".formatted(query.id(), solution.relativeResidual()));
+    print("  %-24s %12s     %-24s %12s".formatted("helping row", "score", "harming row", "score"));
+    for (int i = 0; i < shown; i++) {
+      print(
+          "  %-24s %+12.4e     %-24s %+12.4e"
+              .formatted(
+                  rows.get(helping.get(i)).id(),
+                  scores[helping.get(i)],
+                  rows.get(harming.get(i)).id(),
+                  scores[harming.get(i)]));
+    }
+  }
+
+  private static void put(ArrayNode list, List<Integer> which, List<Sample> rows, double[] scores) {
+    for (int i : which) {
+      list.addObject().put("id", rows.get(i).id()).put("score", scores[i]);
+    }
+  }
+
+  private final class Watch implements SolverMonitor {
+    private final Progress.Task task;
+    private int begun;
+
+    Watch(Progress.Task task) {
+      this.task = task;
+    }
+
+    @Override
+    public void onIteration(int iteration, double residual) {
+      begun += iteration == 1 ? 1 : 0;
+      task.done(begun - 1, "iteration %d, residual %.1e".formatted(iteration, residual));
+    }
+
+    @Override
+    public void onSolved(int systems) {
+      begun = systems;
+    }
+
+    @Override
+    public boolean interrupted() {
+      return console.interrupt().requested();
+    }
+  }
+}

@@ -1,0 +1,147 @@
+package dev.lethe.cli.command;
+
+import dev.lethe.cli.option.AdapterOption;
+import dev.lethe.cli.option.CommonOptions;
+import dev.lethe.cli.option.DataOptions;
+import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.cli.terminal.Progress;
+import dev.lethe.data.Sample;
+import dev.lethe.format.StrictJson;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.replay.prepare.Preparation;
+import dev.lethe.replay.prepare.PreparationMonitor;
+import dev.lethe.replay.prepare.PreparationSettings;
+import dev.lethe.replay.prepare.PreparedOperators;
+import dev.lethe.session.InterruptedRun;
+import dev.lethe.session.Session;
+import dev.lethe.trajectory.Trajectory;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Makes what all requests of an adapter share. */
+@Command(
+    name = "prepare",
+    description = {
+      "Fits the curvature that unlearn --method recorded needs to an adapter's training, once for all",
+      "requests. An interrupted preparation goes on where it stopped. unlearn does it by itself on first use."
+    })
+public final class PrepareCommand extends LetheCommand {
+  @Mixin private ModelOptions model;
+  @Mixin private AdapterOption adapter;
+  @Mixin private DataOptions dataOptions;
+  @Mixin private CommonOptions common;
+
+  @Option(
+      names = "--data",
+      required = true,
+      paramLabel = "FILE",
+      description = "the rows that the adapter was trained on")
+  private Path data;
+
+  @Option(
+      names = "--operators",
+      paramLabel = "DIR",
+      description = "where the result is kept (default: lethe_operators in the adapter's folder)")
+  private Path operators;
+
+  @Option(
+      names = "--sketch-rows",
+      paramLabel = "N",
+      description =
+          "sampled gradients in all: more cost more and tell more (default: 2400, and more in a long run)")
+  private Integer sketchRows;
+
+  public PrepareCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  public int run() {
+    Path dir = operators == null ? PreparedOperators.folder(adapter.adapter) : operators;
+    try (Session session = Session.open(model.model, common.openBackend(this))) {
+      List<Sample> rows = session.samples(data, dataOptions.reading());
+      AdaptedModel adapted = session.adapted(adapter.adapter);
+      try (Trajectory log = Trajectory.open(adapter.adapter, adapted)) {
+        List<Sample> samples = log.requireMatches(rows, dataOptions.reading().promptForm());
+        Preparation preparation =
+            new Preparation(dir, log, adapted, samples, settings(), dataOptions.limits());
+        prepare(preparation, dir, log);
+      }
+      return ExitCode.DONE;
+    }
+  }
+
+  /** Null where nothing was asked for: then an existing folder's own settings hold. */
+  private PreparationSettings settings() {
+    if (sketchRows != null && sketchRows < 1) {
+      throw usage("--sketch-rows must be at least 1, got " + sketchRows);
+    }
+    if (sketchRows == null && common.seed == 0) {
+      return null;
+    }
+    PreparationSettings chosen = PreparationSettings.DEFAULT.withSeed(common.seed);
+    return sketchRows == null ? chosen : chosen.withSketchRows(sketchRows);
+  }
+
+  private void prepare(Preparation preparation, Path dir, Trajectory log) {
+    long start = System.nanoTime();
+    double cost = preparation.cost();
+    boolean complete;
+    try (Progress.Task task = progress().start("prepare", 0, "rows")) {
+      complete = preparation.run(new Watch(task));
+    }
+    if (!complete) {
+      throw new InterruptedRun(
+          "interrupted; what was finished is in %s. Run the same command again.".formatted(dir));
+    }
+    report(dir, cost, slots(log), (System.nanoTime() - start) * 1e-9);
+  }
+
+  /** Sample gradients of the training. */
+  private static long slots(Trajectory log) {
+    long slots = 0;
+    for (int k = 0; k < log.steps(); k++) {
+      slots += log.step(k).rows().length;
+    }
+    return slots;
+  }
+
+  private void report(Path dir, double cost, long slots, double seconds) {
+    if (output.json) {
+      print(
+          StrictJson.newObject()
+              .put("operators", dir.toString())
+              .put("sample_gradients", cost)
+              .put("retrainings", cost / slots)
+              .put("seconds", seconds));
+    } else {
+      print(
+          "%s: prepared with %,.0f sample gradients (%.2f of a training) in %s"
+              .formatted(dir, cost, cost / slots, Progress.duration(seconds)));
+    }
+  }
+
+  private final class Watch implements PreparationMonitor {
+    private final Progress.Task task;
+
+    Watch(Progress.Task task) {
+      this.task = task;
+    }
+
+    @Override
+    public void onProgress(long samples, long total) {
+      task.done(samples, "of %,d".formatted(total));
+    }
+
+    @Override
+    public boolean interrupted() {
+      return console.interrupt().requested();
+    }
+  }
+}

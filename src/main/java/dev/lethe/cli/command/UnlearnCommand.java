@@ -1,0 +1,306 @@
+package dev.lethe.cli.command;
+
+import dev.lethe.cli.option.AdapterOption;
+import dev.lethe.cli.option.CommonOptions;
+import dev.lethe.cli.option.DataOptions;
+import dev.lethe.cli.option.HiddenStateOptions;
+import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.MethodOptions;
+import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.RequestOptions;
+import dev.lethe.cli.option.SolveOptions;
+import dev.lethe.cli.option.SweepOptions;
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.cli.terminal.Progress;
+import dev.lethe.data.Sample;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.session.InterruptedRun;
+import dev.lethe.session.RunFolder;
+import dev.lethe.session.Session;
+import dev.lethe.session.TrainingFollower;
+import dev.lethe.unlearn.Eraser;
+import dev.lethe.unlearn.EraserMonitor;
+import dev.lethe.unlearn.EraserOptions;
+import dev.lethe.unlearn.EraserOptions.CurvatureData;
+import dev.lethe.unlearn.EraserOptions.OuterTarget;
+import dev.lethe.unlearn.Measuring;
+import dev.lethe.unlearn.UnlearnTask;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.result.DampingTable;
+import dev.lethe.unlearn.result.UnlearnInterrupted;
+import dev.lethe.unlearn.result.UnlearnResult;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Function;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Makes an adapter forget, correct or rewrite named training rows. */
+@Command(
+    name = "unlearn",
+    description = {
+      "Makes an adapter forget named training rows, or learn corrected versions of them, without training",
+      "again: by a replay of its recorded training, or by an influence step where there is no record. Writes",
+      "the new adapter, the step as a file of its own, and a certificate that holds ids and hashes, never the",
+      "forgotten text. Ctrl-C saves the state of a long method; the same command with --resume goes on to the",
+      "same bytes. A replay is short and starts anew."
+    })
+public final class UnlearnCommand extends LetheCommand {
+  @Mixin private ModelOptions model;
+  @Mixin private AdapterOption adapter;
+  @Mixin private DataOptions dataOptions;
+  @Mixin private RequestOptions requests;
+  @Mixin private MethodOptions methods;
+  @Mixin private SolveOptions solve;
+  @Mixin private SweepOptions sweep;
+  @Mixin private HiddenStateOptions hiddenStates;
+  @Mixin private CommonOptions common;
+
+  @Option(
+      names = "--data",
+      required = true,
+      paramLabel = "FILE",
+      description = "all rows that the adapter was trained on")
+  private Path data;
+
+  @Option(
+      names = "--held-out",
+      paramLabel = "FILE",
+      description = "rows not trained on, whose loss the certificate reports too")
+  private Path heldOut;
+
+  @Option(names = "--out", required = true, paramLabel = "DIR", description = "the new adapter")
+  private Path out;
+
+  @Option(
+      names = "--curvature-data",
+      paramLabel = "target|all",
+      defaultValue = "target",
+      description =
+          "rows of the curvature: target, as they should have been (a Newton step), or all, as they"
+              + " were trained on (the classical estimate) (default: ${DEFAULT-VALUE})")
+  private String curvatureData;
+
+  @Option(
+      names = "--curvature-rows",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "draw this many of them, which is faster (default: all)")
+  private int curvatureRows;
+
+  @Option(
+      names = "--outer-steps",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "solves in a row (default: ${DEFAULT-VALUE})")
+  private int outerSteps;
+
+  @Option(
+      names = "--outer-target",
+      paramLabel = "minimum|anchored",
+      defaultValue = "minimum",
+      description =
+          "what the solves after the first aim at: minimum, for adapters near one, or anchored, which"
+              + " never goes on training (default: ${DEFAULT-VALUE})")
+  private String outerTarget;
+
+  @Option(
+      names = "--certificate-rows",
+      paramLabel = "N|all|none",
+      description =
+          "target rows to draw for the certificate's gradient norms and retained loss, which two passes"
+              + " over these rows take; none leaves both out (default: all for influence, none for the others)")
+  private String certificateRows;
+
+  @Option(names = "--resume", description = "go on with an interrupted run to the same --out")
+  private boolean resume;
+
+  public UnlearnCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  public int run() {
+    RunFolder folder = held(RunFolder.open(out, resume));
+    final CurvatureData rowsOfCurvature =
+        choice(CurvatureData.class, "--curvature-data", curvatureData);
+    final OuterTarget target = choice(OuterTarget.class, "--outer-target", outerTarget);
+    requests.check(this);
+    solve.check(this, adapter.adapter);
+    sweep.check(this, solve, outerSteps, resume);
+    final MethodOptions.Method method = methods.choose(this, adapter.adapter);
+    int measured = certificateRows(method);
+    try (Session session =
+        hiddenStates.in(Session.open(model.model, common.openBackend(this)))) {
+      List<Sample> rows = session.samples(data, dataOptions.reading());
+      AdaptedModel adapted = session.adapted(adapter.adapter);
+      if (method != MethodOptions.Method.INFLUENCE) {
+        follow(method, session, rows, adapted, measured, folder);
+        return ExitCode.DONE;
+      }
+      Eraser.Builder eraser =
+          Eraser.builder(adapted, request(session, rows))
+              .curvature(solve.kind())
+              .curvatureData(rowsOfCurvature)
+              .curvatureRows(curvatureRows)
+              .solver(solve.solver)
+              .tolerance(solve.tolerance)
+              .maxIterations(solve.maxIterations)
+              .seed(common.seed)
+              .outerSteps(outerSteps)
+              .outerTarget(target)
+              .certificateRows(measured)
+              .limits(dataOptions.limits())
+              .heldOut(heldOut(session))
+              .partial(folder.state())
+              .resume(resume);
+      solve.apply(this, adapter.adapter, eraser);
+      if (sweep.asked()) {
+        sweep.report(this, table(eraser.build()), adapted.layout(), out);
+      } else {
+        unlearn(eraser.build()::run, folder);
+      }
+      return ExitCode.DONE;
+    }
+  }
+
+  /** The methods that follow the training. */
+  private void follow(
+      MethodOptions.Method method,
+      Session session,
+      List<Sample> rows,
+      AdaptedModel adapted,
+      int measured,
+      RunFolder folder) {
+    boolean done = false;
+    try (TrainingFollower follower =
+        new TrainingFollower(adapter.adapter, adapted, folder, methods.continued(this))) {
+      follower.requireNotRemoved(requests.ids());
+      UnlearnTask task =
+          new UnlearnTask(
+              adapted,
+              request(session, rows),
+              methods.divisor(),
+              heldOut(session),
+              new Measuring(measured, common.seed, 0, dataOptions.limits()));
+      String form = dataOptions.reading().promptForm();
+      unlearn(
+          watch ->
+              switch (method) {
+                case EXACT -> follower.exact(task, form, resume, watch);
+                case AVERAGED -> follower.averaged(task, form, watch);
+                default ->
+                    follower.recorded(task, form, methods.operators, methods.replay(), watch);
+              },
+          folder);
+      done = true;
+    } finally {
+      if (!done && method == MethodOptions.Method.RECORDED) {
+        folder.finish(); // a replay starts anew
+      }
+    }
+  }
+
+  private UnlearnRequest request(Session session, List<Sample> rows) {
+    return requests.request(this, session, dataOptions.reading(), rows);
+  }
+
+  private List<Sample> heldOut(Session session) {
+    return heldOut == null ? List.of() : session.samples(heldOut, dataOptions.reading());
+  }
+
+  private DampingTable table(Eraser eraser) {
+    try (Watch watch = new Watch()) {
+      return sweep.table(eraser, watch);
+    }
+  }
+
+  private void unlearn(Function<EraserMonitor, UnlearnResult> way, RunFolder folder) {
+    try (Watch watch = new Watch();
+        UnlearnResult result = way.apply(watch)) {
+      watch.close();
+      result.write(out, adapter.adapter);
+      folder.finish();
+      if (output.json) {
+        console.out().print(result.certificate().toJson());
+      } else {
+        console.out().print(result.certificate().toText());
+        print(
+            result.changed()
+                ? out + " holds the new adapter, the step and the certificate."
+                : "The request is empty: " + out + " is the old adapter, byte for byte.");
+      }
+    } catch (UnlearnInterrupted e) {
+      throw new InterruptedRun(
+          e.state() == null
+              ? "interrupted before there was a state to save. Run the same command again."
+              : "interrupted; the state is in %s. Run the same command with --resume."
+                  .formatted(e.state()));
+    }
+  }
+
+  private int certificateRows(MethodOptions.Method method) {
+    if (certificateRows == null) {
+      return method == MethodOptions.Method.INFLUENCE ? EraserOptions.ALL_ROWS : 0;
+    }
+    try {
+      return switch (certificateRows) {
+        case "all" -> EraserOptions.ALL_ROWS;
+        case "none" -> 0;
+        default -> Integer.parseInt(certificateRows);
+      };
+    } catch (NumberFormatException e) {
+      throw usage("--certificate-rows is a number, all or none, got " + certificateRows);
+    }
+  }
+
+  private <E extends Enum<E>> E choice(Class<E> type, String option, String value) {
+    for (E constant : type.getEnumConstants()) {
+      if (constant.name().equalsIgnoreCase(value)) {
+        return constant;
+      }
+    }
+    throw usage(option + " has no value '" + value + "'");
+  }
+
+  /** Phases and iterations as progress. */
+  private final class Watch implements EraserMonitor, AutoCloseable {
+    private Progress.Task task;
+
+    @Override
+    public void onPhase(String phase, long rows) {
+      close();
+      task = progress().start(phase, rows, rows > 0 ? "rows" : "iterations");
+    }
+
+    @Override
+    public void onSteps(String phase, long steps) {
+      close();
+      task = progress().start(phase, steps, "steps");
+    }
+
+    @Override
+    public void onRows(long done) {
+      task.done(done);
+    }
+
+    @Override
+    public void onIteration(int outerStep, int iteration, int maxIterations, double residual) {
+      task.done(iteration, "residual %.1e of %.0e".formatted(residual, solve.tolerance));
+    }
+
+    @Override
+    public boolean interrupted() {
+      return console.interrupt().requested();
+    }
+
+    @Override
+    public void close() {
+      if (task != null) {
+        task.close();
+      }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+package dev.lethe.cli.option;
+
+import dev.lethe.data.RequestFiles;
+import dev.lethe.data.Sample;
+import dev.lethe.session.Session;
+import dev.lethe.train.Divisor;
+import dev.lethe.train.RowEdits;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Option;
+
+/** Training as if some rows had not been there, or had been others. */
+public final class EditOptions {
+  @Option(
+      names = "--without",
+      paramLabel = "IDS",
+      description =
+          "train without these rows, in the order and batches of all rows: ID,ID,... or @FILE with one id"
+              + " a line")
+  private String without;
+
+  @Option(
+      names = "--replace",
+      paramLabel = "FILE",
+      description = "rows to train on in the place of those with their ids")
+  private Path replace;
+
+  @Option(
+      names = "--replace-field",
+      paramLabel = "FIELD=COLUMN",
+      description = "as --field, for --replace")
+  private Map<String, String> replaceFields = new LinkedHashMap<>();
+
+  @Option(
+      names = "--divisor",
+      paramLabel = "D",
+      defaultValue = "keep",
+      description =
+          "keep: a row of --without keeps its slot at weight 0; shrink: its batch's mean is over the rows"
+              + " that are left (default: ${DEFAULT-VALUE})")
+  private String divisor;
+
+  /** The edits, checked against the training rows. */
+  public RowEdits edits(Session session, Session.Reading reading, List<Sample> rows) {
+    Divisor kind = Divisor.of(divisor);
+    List<String> ids = RequestFiles.ids(without);
+    if (ids.isEmpty() && replace == null) {
+      return RowEdits.NONE;
+    }
+    return RowEdits.of(rows, ids, replacements(session, reading), kind);
+  }
+
+  private List<Sample> replacements(Session session, Session.Reading reading) {
+    if (replace == null) {
+      return List.of();
+    }
+    return session.replacements(replace, reading.withFields(replaceFields));
+  }
+}

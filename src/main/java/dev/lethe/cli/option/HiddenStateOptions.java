@@ -1,0 +1,36 @@
+package dev.lethe.cli.option;
+
+import dev.lethe.session.Session;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** Where hidden states below the adapter are kept. */
+public final class HiddenStateOptions {
+  private static final String MEMORY = "memory";
+  private static final String OFF = "off";
+
+  @Option(
+      names = "--hidden-states",
+      paramLabel = "WHERE",
+      defaultValue = MEMORY,
+      description =
+          "where what enters the lowest adapted layer is kept, if that is not the first: memory (an eighth"
+              + " of what is free), off, or a folder, from which the next command takes it. It reveals the"
+              + " rows (default: ${DEFAULT-VALUE})")
+  private String where;
+
+  /** The session, told so. */
+  public Session in(Session session) {
+    return where.equals(OFF)
+        ? session.withoutHiddenStates()
+        : session.withHiddenStates(where.equals(MEMORY) ? null : Path.of(where));
+  }
+
+  /** Says what was kept, if anything. */
+  public void report(LetheCommand command, Session session) {
+    String line = session.hiddenStates();
+    if (line != null && !command.output.quiet) {
+      command.console.err().println("lethe: " + line);
+    }
+  }
+}

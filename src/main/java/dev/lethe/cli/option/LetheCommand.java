@@ -1,0 +1,103 @@
+package dev.lethe.cli.option;
+
+import dev.lethe.cli.terminal.Console;
+import dev.lethe.cli.terminal.Progress;
+import dev.lethe.format.OutputName;
+import dev.lethe.session.InterruptedRun;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.JsonNode;
+
+/** What all commands share: where they print, how they refuse, how they report progress. */
+public abstract class LetheCommand implements Callable<Integer> {
+  public final Console console;
+
+  @Mixin public OutputOptions output;
+
+  @Spec private CommandSpec spec;
+
+  private final Deque<AutoCloseable> held = new ArrayDeque<>();
+
+  private Progress progress;
+
+  public LetheCommand(Console console) {
+    this.console = console;
+  }
+
+  /** Does the work and returns an exit code. */
+  public abstract int run();
+
+  @Override
+  public final Integer call() {
+    try (Progress open = output.quiet ? Progress.silent() : Progress.on(console.err(), console.terminal())) {
+      progress = open;
+      return run();
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** Keeps something until the command ends. */
+  public final <T extends AutoCloseable> T held(T resource) {
+    held.push(resource);
+    return resource;
+  }
+
+  /** Takes the name of an output until the command ends; null where there is no output. */
+  public final void take(Path out) {
+    if (out != null) {
+      held(OutputName.take(out));
+    }
+  }
+
+  private void giveBack() {
+    while (!held.isEmpty()) {
+      try {
+        held.pop().close();
+      } catch (RuntimeException e) {
+        throw e;
+      } catch (Exception e) {
+        throw new IllegalStateException("closing failed", e);
+      }
+    }
+  }
+
+  /** The progress of this run. */
+  public final Progress progress() {
+    return progress;
+  }
+
+  /** Prints a line of results. */
+  public final void print(String line) {
+    console.out().println(line);
+  }
+
+  /** Prints a JSON value on one line. */
+  public final void print(JsonNode json) {
+    console.out().println(json);
+  }
+
+  /** Stops here if the user asked for it and nothing is lost that was to be kept. */
+  public final void stopIfAsked() {
+    if (console.interrupt().requested()) {
+      throw new InterruptedRun("stopped; nothing was written. Run the same command again.");
+    }
+  }
+
+  /** Whether one of these options stands on the command line. */
+  final boolean given(List<String> options) {
+    return options.stream().anyMatch(spec.commandLine().getParseResult()::hasMatchedOption);
+  }
+
+  /** A refusal of the options, exit code 2. */
+  public final ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+}

@@ -1,0 +1,185 @@
+package dev.lethe.cli.option;
+
+import dev.lethe.LetheException;
+import dev.lethe.session.Unlearning;
+import dev.lethe.train.Divisor;
+import dev.lethe.train.SavedStates;
+import dev.lethe.trajectory.Trajectory;
+import dev.lethe.unlearn.recording.ReplayOptions;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import picocli.CommandLine.Option;
+
+/** Which way an adapter is made to forget, and what belongs to the ways that follow its training. */
+public final class MethodOptions {
+  /** The methods. */
+  public enum Method {
+    RECORDED,
+    EXACT,
+    AVERAGED,
+    INFLUENCE
+  }
+
+  /** Options that pose a linear system at the end of the training. */
+  private static final List<String> SYSTEM =
+      List.of(
+          "--curvature", "--curvature-data", "--curvature-rows", "--solver", "--damping", "--l2",
+          "--tolerance", "--max-iterations", "--outer-steps", "--outer-target", "--damping-sweep");
+
+  /** Options that follow the training. */
+  private static final List<String> FOLLOWING =
+      List.of("--exact-head", "--budget", "--operator-every", "--measured-steps", "--operators", "--force");
+
+  @Option(
+      names = "--method",
+      paramLabel = "M",
+      defaultValue = "auto",
+      description =
+          "recorded: replay the training from its trajectory without the rows; exact: train again without them;"
+              + " averaged: one step from averages over the training; influence: one step from its end; auto: recorded"
+              + " where the adapter has a trajectory, otherwise influence (default: ${DEFAULT-VALUE})")
+  private String method;
+
+  @Option(
+      names = "--divisor",
+      paramLabel = "D",
+      defaultValue = "keep",
+      description =
+          "keep: a removed row keeps its slot at weight 0; shrink: its batch's mean is over the rows that are left"
+              + " (recorded, exact; default: ${DEFAULT-VALUE})")
+  private String divisor;
+
+  @Option(
+      names = "--exact-head",
+      paramLabel = "X",
+      description = "retrain this part of the steps first, from 0 to 1, then replay (recorded; default: 0)")
+  private Double exactHead;
+
+  @Option(
+      names = "--budget",
+      paramLabel = "X",
+      description =
+          "spend at most X retrainings on the request: first the changed rows' gradients, then measured steps, and"
+              + " the rest retrains the first steps (recorded)")
+  private Double budget;
+
+  @Option(
+      names = "--operator-every",
+      paramLabel = "J",
+      description =
+          "multiply by the operator's curvature in every J-th step at least, and whenever the direction has turned; 1: in"
+              + " every step (recorded; default: when the direction has turned)")
+  private Integer operatorEvery;
+
+  @Option(
+      names = "--measured-steps",
+      paramLabel = "T",
+      description =
+          "measure at T steps what the operator misses, and correct it; 0 for a plain replay, whose certificate knows"
+              + " no error (recorded; default: what costs about a twentieth of a retraining)")
+  private Integer measuredSteps;
+
+  @Option(
+      names = "--operators",
+      paramLabel = "DIR",
+      description = "what lethe prepare left (recorded; default: lethe_operators in the adapter's folder)")
+  public Path operators;
+
+  @Option(
+      names = "--force",
+      description = "write the result even where the certificate's measurements say that it is no good (recorded)")
+  private boolean force;
+
+  @Option(
+      names = "--trajectory",
+      paramLabel = "on|off",
+      defaultValue = "on",
+      description =
+          "write the new adapter's own trajectory, which the next request needs (recorded, exact; default:"
+              + " ${DEFAULT-VALUE})")
+  private String trajectory;
+
+  /** The method for an adapter. */
+  public Method choose(LetheCommand command, Path adapterDir) {
+    boolean system = command.given(SYSTEM);
+    boolean following = command.given(FOLLOWING);
+    if (system && following) {
+      throw command.usage(
+          String.join(", ", FOLLOWING) + " belong to other methods than " + String.join(", ", SYSTEM));
+    }
+    Method chosen = named(command);
+    if (chosen == null) {
+      boolean recorded = Unlearning.isRecorded(adapterDir) && !system;
+      chosen = recorded || following ? Method.RECORDED : Method.INFLUENCE;
+    }
+    boolean influence = chosen == Method.INFLUENCE;
+    if (influence ? following : system) {
+      throw command.usage(
+          "--method %s goes without %s"
+              .formatted(label(chosen), String.join(", ", influence ? FOLLOWING : SYSTEM)));
+    }
+    requireTraces(chosen, adapterDir);
+    return chosen;
+  }
+
+  private Method named(LetheCommand command) {
+    if (method.equals("auto")) {
+      return null;
+    }
+    for (Method each : Method.values()) {
+      if (label(each).equals(method)) {
+        return each;
+      }
+    }
+    throw command.usage(
+        "--method is auto, recorded, exact, averaged or influence, got " + method);
+  }
+
+  private static String label(Method method) {
+    return method.name().toLowerCase(Locale.ROOT);
+  }
+
+  private static void requireTraces(Method chosen, Path adapterDir) {
+    boolean has =
+        switch (chosen) {
+          case RECORDED, EXACT -> Trajectory.exists(adapterDir);
+          case AVERAGED -> Trajectory.exists(adapterDir) || SavedStates.exist(adapterDir);
+          case INFLUENCE -> true;
+        };
+    if (!has) {
+      throw new LetheException(
+          "--method " + label(chosen),
+          "the adapter's folder holds no trace of its training",
+          chosen == Method.AVERAGED
+              ? "a trajectory, or the states that train leaves without one"
+              : "the trajectory that train --trajectory on leaves",
+          adapterDir.toString(),
+          "Use --method influence, or train again (train --without leaves rows out).");
+    }
+  }
+
+  public Divisor divisor() {
+    return Divisor.of(divisor);
+  }
+
+  /** Whether the new adapter gets a trajectory. */
+  public boolean continued(LetheCommand command) {
+    return switch (trajectory) {
+      case "on" -> true;
+      case "off" -> false;
+      default -> throw command.usage("--trajectory is on or off, got " + trajectory);
+    };
+  }
+
+  /** The choices of the replay. */
+  public ReplayOptions replay() {
+    ReplayOptions usual = ReplayOptions.USUAL;
+    return new ReplayOptions(
+        exactHead == null ? usual.exactHead() : exactHead,
+        budget == null ? usual.budget() : budget,
+        operatorEvery == null ? usual.operatorEvery() : operatorEvery,
+        measuredSteps == null ? usual.measuredSteps() : measuredSteps,
+        force);
+  }
+}

@@ -1,0 +1,13 @@
+package dev.lethe.cli.terminal;
+
+import dev.lethe.session.Interrupt;
+import java.io.PrintStream;
+
+/**
+ * Where a command prints, and how it learns that the user wants it to stop.
+ *
+ * @param out results and nothing else
+ * @param err messages and progress
+ * @param terminal whether {@code err} is a terminal, where a line can be updated in place
+ */
+public record Console(PrintStream out, PrintStream err, boolean terminal, Interrupt interrupt) {}

@@ -1,0 +1,221 @@
+package dev.lethe.cli.terminal;
+
+import java.io.PrintStream;
+import java.util.Locale;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+
+/**
+ * Tells people how far a piece of work is, as in {@code train 120/400 steps  8.1 steps/s  35 s left}.
+ * Nothing is said about work shorter than two seconds. On a terminal one line updates in place,
+ * elsewhere a line appears every ten seconds.
+ */
+public final class Progress implements AutoCloseable {
+  private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(2);
+  private static final long PLAIN_NANOS = TimeUnit.SECONDS.toNanos(10);
+  private static final long TICK_MILLIS = 200;
+  private static final String WIPE_LINE = "\r\u001b[K";
+
+  private final PrintStream out;
+  private final boolean terminal;
+  private final LongSupplier clock;
+  private final ScheduledExecutorService ticker;
+  private Task task;
+
+  private Progress(PrintStream out, boolean terminal, LongSupplier clock, boolean ticking) {
+    this.out = out;
+    this.terminal = terminal;
+    this.clock = clock;
+    this.ticker = ticking ? startTicker() : null;
+  }
+
+  /**
+   * @param out where to write: the error stream
+   * @param terminal whether a line can be updated in place
+   */
+  public static Progress on(PrintStream out, boolean terminal) {
+    return new Progress(out, terminal, System::nanoTime, true);
+  }
+
+  /** One that says nothing. */
+  public static Progress silent() {
+    return new Progress(null, false, System::nanoTime, false);
+  }
+
+  /** One that looks at a given clock, and only when the work reports. */
+  static Progress withClock(PrintStream out, boolean terminal, LongSupplier clock) {
+    return new Progress(out, terminal, clock, false);
+  }
+
+  /**
+   * Starts a piece of work; it ends when closed or when the next begins.
+   *
+   * @param name what is being done, one or two words
+   * @param total how many units there are; 0 where nobody knows
+   * @param unit the units' name in the plural
+   */
+  public synchronized Task start(String name, long total, String unit) {
+    endTask();
+    task = new Task(name, total, unit, clock.getAsLong());
+    return task;
+  }
+
+  /** Says something that stays, without breaking the updating line. */
+  public synchronized void say(String message) {
+    if (out != null) {
+      wipe();
+      out.println(message);
+      out.flush();
+    }
+  }
+
+  /** Stops and leaves a clean line. */
+  @Override
+  public void close() {
+    if (ticker != null) {
+      ticker.shutdownNow();
+    }
+    endTask();
+  }
+
+  private ScheduledExecutorService startTicker() {
+    ScheduledExecutorService service =
+        Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("lethe-progress").factory());
+    service.scheduleAtFixedRate(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+    return service;
+  }
+
+  private synchronized void tick() {
+    if (task != null) {
+      task.show();
+    }
+  }
+
+  private synchronized void endTask() {
+    if (task != null) {
+      task.showEnd();
+      task = null;
+    }
+  }
+
+  private void wipe() {
+    if (terminal && task != null && task.shown) {
+      out.print(WIPE_LINE);
+    }
+  }
+
+  /** One piece of work. */
+  public final class Task implements AutoCloseable {
+    private final String name;
+    private final long total;
+    private final String unit;
+    private final long start;
+    private long done;
+    private String note = "";
+    private boolean shown;
+    private long lastShown;
+
+    private Task(String name, long total, String unit, long start) {
+      this.name = name;
+      this.total = total;
+      this.unit = unit;
+      this.start = start;
+      this.lastShown = start;
+    }
+
+    /** Reports units done, since the beginning. */
+    public void done(long units) {
+      done(units, "");
+    }
+
+    /** Reports units done, since the beginning, and a number worth watching, such as a loss. */
+    public void done(long units, String newNote) {
+      synchronized (Progress.this) {
+        done = units;
+        note = newNote;
+        if (ticker == null) {
+          show();
+        }
+      }
+    }
+
+    /** Ends this piece of work. */
+    @Override
+    public void close() {
+      synchronized (Progress.this) {
+        if (task == this) {
+          endTask();
+        }
+      }
+    }
+
+    private void show() {
+      long now = clock.getAsLong();
+      boolean due = now - lastShown >= (shown ? PLAIN_NANOS : QUIET_NANOS);
+      if (out == null || now - start < QUIET_NANOS || !(terminal || due)) {
+        return;
+      }
+      String line = line(now);
+      out.print(terminal ? WIPE_LINE + line : line + System.lineSeparator());
+      out.flush();
+      shown = true;
+      lastShown = now;
+    }
+
+    private void showEnd() {
+      if (!shown) {
+        return;
+      }
+      String units = done > 0 ? " %,d %s".formatted(done, unit) : "";
+      String end = name + ":" + units + " in " + duration((clock.getAsLong() - start) / 1e9);
+      out.println((terminal ? WIPE_LINE : "") + end + note());
+      out.flush();
+    }
+
+    private String line(long now) {
+      double seconds = (now - start) / 1e9;
+      StringBuilder line = new StringBuilder(name);
+      if (total > 0) {
+        line.append(" %,d/%,d %s".formatted(done, total, unit));
+      } else if (done > 0) {
+        line.append(" %,d %s".formatted(done, unit));
+      }
+      if (done > 0) {
+        line.append("  ").append(rate(done / seconds));
+      } else {
+        line.append("  ").append(duration(seconds));
+      }
+      if (done > 0 && total > done) {
+        line.append("  ").append(duration(seconds * (total - done) / done)).append(" left");
+      }
+      return line.append(note()).toString();
+    }
+
+    private String note() {
+      return note.isEmpty() ? "" : "  " + note;
+    }
+
+    private String rate(double perSecond) {
+      return perSecond >= 1
+          ? String.format(Locale.ROOT, perSecond < 20 ? "%.1f/s" : "%,.0f/s", perSecond)
+          : String.format(Locale.ROOT, "%s each", duration(1 / perSecond));
+    }
+  }
+
+  /** A length of time as people say it: {@code 0.42 s}, {@code 35 s}, {@code 1m42s}, {@code 2h05m}. */
+  public static String duration(double seconds) {
+    if (seconds < 10) {
+      return String.format(Locale.ROOT, seconds < 1 ? "%.2f s" : "%.1f s", seconds);
+    }
+    long whole = Math.round(seconds);
+    if (whole < 60) {
+      return whole + " s";
+    }
+    return whole < 3600
+        ? "%dm%02ds".formatted(whole / 60, whole % 60)
+        : "%dh%02dm".formatted(whole / 3600, whole / 60 % 60);
+  }
+}

@@ -1,0 +1,2 @@
+/** Standard streams, exit codes and Ctrl-C. */
+package dev.lethe.cli.terminal;

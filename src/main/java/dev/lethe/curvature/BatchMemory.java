@@ -1,0 +1,33 @@
+package dev.lethe.curvature;
+
+import dev.lethe.data.Sample;
+import java.util.List;
+import java.util.function.Supplier;
+
+/** Says which batch memory ran out at, and which size of batch to try next. */
+final class BatchMemory {
+  private BatchMemory() {}
+
+  /** The work's result; an OutOfMemoryError of it is told what it was at work on. */
+  static <T> T named(List<Sample> members, Supplier<T> work) {
+    try {
+      return work.get();
+    } catch (OutOfMemoryError e) {
+      OutOfMemoryError named = new OutOfMemoryError(e.getMessage() + "; " + advice(members));
+      named.initCause(e);
+      throw named;
+    }
+  }
+
+  private static String advice(List<Sample> members) {
+    long tokens = members.stream().mapToLong(Sample::length).sum();
+    if (members.size() == 1) {
+      return ("sample '%s' alone has %,d tokens, and no batch is smaller: leave it out, or refuse"
+              + " such with --max-length")
+          .formatted(members.getFirst().id(), tokens);
+    }
+    return ("a batch of %d samples with %,d tokens was in work, and half of that takes half the"
+            + " memory: --batch-tokens %d")
+        .formatted(members.size(), tokens, Math.max(1, tokens / 2));
+  }
+}

@@ -1,0 +1,95 @@
+package dev.lethe.curvature;
+
+import dev.lethe.autograd.Linearization;
+import dev.lethe.autograd.Tape;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.Packing;
+import dev.lethe.data.Sample;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.Batch;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * One batch linearized, and gradients at it of losses whose labels are drawn from the model: the mean of
+ * their outer products is the Gauss-Newton matrix of the sample.
+ */
+public final class DrawnPass implements AutoCloseable {
+  private final Backend backend;
+  private final Batch batch;
+  private final Packing packing;
+  private final Linearization linearization;
+
+  /** Linearizes the samples at θ (P). */
+  public DrawnPass(AdaptedModel model, List<Sample> samples, Tensor theta) {
+    this.backend = model.backend();
+    this.batch = Batch.of(samples, backend);
+    Linearization at = null;
+    try {
+      Tape tape = model.tape(batch);
+      this.packing = tape.packing();
+      at = BatchMemory.named(samples, () -> new Linearization(backend, tape, theta));
+      DatasetLoss.requireFinite(samples, at.losses());
+      this.linearization = at;
+    } catch (RuntimeException | Error e) {
+      if (at != null) {
+        at.close();
+      }
+      batch.close();
+      throw e;
+    }
+  }
+
+  /** The linearization, for other products at the same samples. */
+  public Linearization linearization() {
+    return linearization;
+  }
+
+  /** Samples in the batch, n. */
+  public int samples() {
+    return packing.count();
+  }
+
+  /**
+   * Gradients with drawn labels, and what they add to the statistics.
+   *
+   * @param statistics added to; null for none
+   * @param sink takes rows (draws·n,P) in the vector type, row j·n+i of sample i under draw j; valid
+   *     during the call; null: only statistics are wanted
+   */
+  public void draw(int draws, long seed, FactorStatistics statistics, Consumer<Tensor> sink) {
+    try (Scope scope = backend.openScope("drawn gradients")) {
+      long n = samples();
+      long parameters = linearization.parameters();
+      Tensor rows =
+          sink == null ? null : scope.allocate(backend.vectorType(), draws * n, parameters);
+      FactorStatistics.Pass pass = statistics == null ? null : statistics.pass();
+      linearization.drawn(
+          draws,
+          seed,
+          (slot, xa, u, h, gy) -> {
+            for (int j = 0; rows != null && j < draws; j++) {
+              Tensor part = rows.slice(j * n, n);
+              backend.run(
+                  new LoraKernels.PerSampleGradient(
+                      slot, packing, new LoraKernels.Kept(xa, u, h.row(j), gy.row(j)), 1, part));
+            }
+            if (pass != null) {
+              pass.add(slot, xa, u, h, gy);
+            }
+          });
+      if (sink != null) {
+        sink.accept(rows);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    linearization.close();
+    batch.close();
+  }
+}

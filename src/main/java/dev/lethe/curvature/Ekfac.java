@@ -1,0 +1,148 @@
+package dev.lethe.curvature;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.function.DoubleUnaryOperator;
+
+/**
+ * EK-FAC of the Gauss-Newton curvature: for each LoRA matrix, the eigenvectors of the Kronecker factors
+ * of its curvature, and in this basis the true second moments of sampled gradients in place of products
+ * of eigenvalues. George et al., arXiv 1806.03884. Positive semi-definite, and its inverse with any
+ * damping costs one product.
+ */
+public final class Ekfac implements InvertibleCurvature {
+  /** Elements that pass through the Java heap at a time. */
+  private static final int CHUNK = 1 << 18;
+
+  private final Backend backend;
+  private final EkfacBasis basis;
+  private final double[] eigenvalues;
+  private long products;
+
+  /**
+   * @param basis taken over
+   * @param eigenvalues Λ (P), none negative, in the layout of θ
+   */
+  public Ekfac(Backend backend, EkfacBasis basis, double[] eigenvalues) {
+    if (eigenvalues.length != basis.parameters()) {
+      throw new IllegalArgumentException(
+          "%d eigenvalues of %d".formatted(eigenvalues.length, basis.parameters()));
+    }
+    this.backend = backend;
+    this.basis = basis;
+    this.eigenvalues = eigenvalues;
+  }
+
+  /**
+   * Adds scale·(coordinate)² of every row to eigenvalues.
+   *
+   * @param rows sampled gradients (m,P), vector type
+   * @param eigenvalues (P), added to
+   */
+  public static void addSecondMoments(
+      Backend backend, EkfacBasis basis, Tensor rows, double scale, double[] eigenvalues) {
+    try (Scope scope = backend.openScope("ekfac moments")) {
+      Tensor coordinates = scope.allocate(backend.vectorType(), rows.shape());
+      basis.project(rows, coordinates);
+      for (long j = 0; j < rows.dim(0); j++) {
+        overChunks(
+            backend,
+            coordinates.row(j),
+            false,
+            (at, values) -> {
+              for (int i = 0; i < values.length; i++) {
+                eigenvalues[at + i] += scale * values[i] * values[i];
+              }
+            });
+      }
+    }
+  }
+
+  @Override
+  public String name() {
+    return Curvature.EKFAC.label();
+  }
+
+  @Override
+  public long dimension() {
+    return basis.parameters();
+  }
+
+  /** The basis. */
+  public EkfacBasis basis() {
+    return basis;
+  }
+
+  /** Λ (P). */
+  public double[] eigenvalues() {
+    return eigenvalues.clone();
+  }
+
+  @Override
+  public void apply(Tensor v, Tensor out) {
+    backend.vectors().fill(out, 0);
+    addProduct(v, 1, out);
+  }
+
+  /** Adds scale·C v to out for each of k vectors; v, out (k,P). */
+  public void addProduct(Tensor v, double scale, Tensor out) {
+    addFunction(v, scale, lambda -> lambda, out);
+    products += v.dim(0);
+  }
+
+  @Override
+  public void applyInverse(Tensor b, double damping, Tensor out) {
+    DampedOperator.requireDamping(damping);
+    backend.vectors().fill(out, 0);
+    addFunction(b, 1, lambda -> lambda + damping > 0 ? 1 / (lambda + damping) : 0, out);
+  }
+
+  /** out += scale·Q f(Λ) Qᵀ v. */
+  private void addFunction(Tensor v, double scale, DoubleUnaryOperator f, Tensor out) {
+    try (Scope scope = backend.openScope("ekfac product")) {
+      Tensor coordinates = scope.allocate(backend.vectorType(), v.shape());
+      basis.project(v, coordinates);
+      for (long j = 0; j < v.dim(0); j++) {
+        overChunks(
+            backend,
+            coordinates.row(j),
+            true,
+            (at, values) -> {
+              for (int i = 0; i < values.length; i++) {
+                values[i] *= f.applyAsDouble(eigenvalues[at + i]);
+              }
+            });
+      }
+      basis.addExpansion(coordinates, scale, out);
+    }
+  }
+
+  private static void overChunks(Backend backend, Tensor row, boolean write, Chunk work) {
+    for (long at = 0; at < row.elements(); at += CHUNK) {
+      Shape part = Shape.of(Math.min(CHUNK, row.elements() - at));
+      double[] values = new double[(int) part.elements()];
+      backend.download(row.section(at, part), Tensor.of(part, values));
+      work.apply(Math.toIntExact(at), values);
+      if (write) {
+        backend.upload(Tensor.of(part, values), row.section(at, part));
+      }
+    }
+  }
+
+  @Override
+  public long products() {
+    return products;
+  }
+
+  @Override
+  public void close() {
+    basis.close();
+  }
+
+  @FunctionalInterface
+  private interface Chunk {
+    void apply(int at, double[] values);
+  }
+}

@@ -1,0 +1,176 @@
+package dev.lethe.data;
+
+import dev.lethe.data.Row.InstructionRow;
+import dev.lethe.data.Row.Message;
+import dev.lethe.data.Row.MessagesRow;
+import dev.lethe.data.Row.PromptRow;
+import dev.lethe.data.Row.QuestionRow;
+import dev.lethe.format.FormatException;
+import dev.lethe.format.FormatException.Kind;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * The fixed formats in which a row of text becomes pieces that are tokenised one by one. A
+ * supervised piece is what the model learns to say, and is followed by the token that ends a text.
+ */
+public enum PromptTemplate {
+  /**
+   * The prompt and the response as they are; a question or an instruction stands for the prompt.
+   */
+  PLAIN {
+    @Override
+    List<Piece> render(Row row) {
+      return switch (row) {
+        case PromptRow r -> pair(r.prompt(), r.response());
+        case QuestionRow r -> pair(r.question(), r.answer());
+        case InstructionRow r ->
+            pair(
+                r.input().isEmpty() ? r.instruction() : r.instruction() + "\n" + r.input(),
+                r.output());
+        default -> null;
+      };
+    }
+  },
+
+  /** TOFU's form: {@code "Question: …\nAnswer:"} and {@code " …"}. */
+  QA {
+    @Override
+    List<Piece> render(Row row) {
+      return switch (row) {
+        case QuestionRow r -> questionAndAnswer(r.question(), r.answer());
+        case PromptRow r -> questionAndAnswer(r.prompt(), r.response());
+        default -> null;
+      };
+    }
+  },
+
+  /** Stanford Alpaca's two forms, with and without an input; TALLRec uses the same. */
+  ALPACA {
+    @Override
+    List<Piece> render(Row row) {
+      return switch (row) {
+        case InstructionRow r -> pair(alpaca(r.instruction(), r.input()), r.output());
+        case PromptRow r -> pair(alpaca(r.prompt(), ""), r.response());
+        case QuestionRow r -> pair(alpaca(r.question(), ""), r.answer());
+        default -> null;
+      };
+    }
+  },
+
+  /** A conversation as {@code "User: …\n\nAssistant:"} and {@code " …"}, turn by turn. */
+  CHAT {
+    @Override
+    List<Piece> render(Row row) {
+      return switch (row) {
+        case MessagesRow r -> conversation(r.messages());
+        case PromptRow r -> conversation(turns(r.prompt(), r.response()));
+        case QuestionRow r -> conversation(turns(r.question(), r.answer()));
+        default -> null;
+      };
+    }
+  };
+
+  /**
+   * A piece of text that is tokenised by itself.
+   *
+   * @param supervised whether the model learns to say it
+   */
+  public record Piece(String text, boolean supervised) {}
+
+  private static final String ALPACA_WITH_INPUT =
+      "Below is an instruction that describes a task, paired with an input that provides further"
+          + " context. Write a response that appropriately completes the request.\n\n"
+          + "### Instruction:\n%s\n\n### Input:\n%s\n\n### Response:\n";
+  private static final String ALPACA_WITHOUT_INPUT =
+      "Below is an instruction that describes a task. Write a response that appropriately completes"
+          + " the request.\n\n### Instruction:\n%s\n\n### Response:\n";
+
+  /** The pieces of a row, in order. Throws where this format has no place for a row of its form. */
+  public List<Piece> pieces(Row row) {
+    List<Piece> pieces = render(row);
+    if (pieces == null) {
+      throw new FormatException(
+          Kind.CANNOT_ENCODE,
+          "row '" + row.id() + "'",
+          "prompt format '" + label() + "' has no place for such a row",
+          "another format or another row",
+          row.getClass().getSimpleName(),
+          "Use format '" + (row instanceof Row.TokenRow ? "none" : forRow(row).label()) + "'");
+    }
+    return pieces;
+  }
+
+  /** The format that a row of text has by default. */
+  public static PromptTemplate forRow(Row row) {
+    return switch (row) {
+      case InstructionRow r -> ALPACA;
+      case PromptRow r -> PLAIN;
+      case QuestionRow r -> QA;
+      case MessagesRow r -> CHAT;
+      case Row.TokenRow r ->
+          throw new IllegalArgumentException("row '" + r.id() + "' is tokens and needs no format");
+    };
+  }
+
+  /** The format of a name as users write it: plain, qa, alpaca or chat. */
+  public static PromptTemplate byName(String name) {
+    return Arrays.stream(values())
+        .filter(template -> template.label().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new FormatException(
+                    Kind.CANNOT_ENCODE,
+                    "prompt format",
+                    "there is no such format",
+                    Arrays.stream(values()).map(PromptTemplate::label).toList().toString(),
+                    "'" + name + "'",
+                    "Use one of these"));
+  }
+
+  /** The name as users write it. */
+  public String label() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
+  /** The pieces, or null where the format has no place for the row. */
+  abstract List<Piece> render(Row row);
+
+  private static List<Piece> pair(String prompt, String response) {
+    return List.of(new Piece(prompt, false), new Piece(response, true));
+  }
+
+  private static List<Piece> questionAndAnswer(String question, String answer) {
+    return pair("Question: " + question + "\nAnswer:", answer.isEmpty() ? "" : " " + answer);
+  }
+
+  private static String alpaca(String instruction, String input) {
+    return input.isEmpty()
+        ? ALPACA_WITHOUT_INPUT.formatted(instruction)
+        : ALPACA_WITH_INPUT.formatted(instruction, input);
+  }
+
+  private static List<Message> turns(String prompt, String response) {
+    return List.of(new Message("user", prompt), new Message("assistant", response));
+  }
+
+  private static List<Piece> conversation(List<Message> messages) {
+    List<Piece> pieces = new ArrayList<>();
+    StringBuilder prompt = new StringBuilder();
+    for (Message message : messages) {
+      if (message.role().equals("assistant")) {
+        pieces.add(new Piece(prompt + "Assistant:", false));
+        String content = message.content();
+        pieces.add(new Piece(content.isEmpty() ? "" : " " + content, true));
+        prompt.setLength(0);
+      } else {
+        prompt.append(message.role().equals("system") ? "System: " : "User: ");
+        prompt.append(message.content()).append("\n\n");
+      }
+    }
+    return pieces;
+  }
+}

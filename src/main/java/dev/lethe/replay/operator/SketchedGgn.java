@@ -1,0 +1,92 @@
+package dev.lethe.replay.operator;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.kernel.SketchKernels;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.HostStorage;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The run's mean Gauss-Newton curvature from sampled gradients: Σ weight·FᵀF over parts F (N,P). Its rows
+ * are read where they lie: from mapped files where the backend computes in host memory, from the device's
+ * memory where they fit into half of what is free there, and otherwise block by block in every product.
+ */
+public final class SketchedGgn implements ReplayOperator {
+  /** Rows that are copied to a device at a time. */
+  private static final int BLOCK = 64;
+
+  private final Backend backend;
+  private final Scope scope;
+  private final List<Part> parts;
+  private final boolean streamed;
+
+  /**
+   * Some rows of the sketch.
+   *
+   * @param rows (N,P) in host memory outside the Java heap, BF16 or the vector type; stays the caller's
+   * @param weight of each row's outer product
+   */
+  public record Part(Tensor rows, double weight) {}
+
+  /** The sum of these parts, in this order. */
+  public SketchedGgn(Backend backend, List<Part> parts) {
+    this.backend = backend;
+    this.scope = backend.openScope("curvature sketch");
+    long bytes = parts.stream().mapToLong(part -> part.rows.byteSize()).sum();
+    boolean device = !(scope.allocate(DType.BF16, 1).storage() instanceof HostStorage);
+    this.streamed = device && bytes > backend.freeMemory().orElse(Long.MAX_VALUE) / 2;
+    this.parts = device && !streamed ? upload(parts) : List.copyOf(parts);
+  }
+
+  private List<Part> upload(List<Part> host) {
+    List<Part> copies = new ArrayList<>();
+    for (Part part : host) {
+      Tensor rows = scope.allocate(part.rows.dtype(), part.rows.shape());
+      backend.upload(part.rows, rows);
+      copies.add(new Part(rows, part.weight));
+    }
+    return copies;
+  }
+
+  @Override
+  public String name() {
+    return "sketch of %d rows".formatted(rows());
+  }
+
+  /** Rows in all parts, N. */
+  public long rows() {
+    return parts.stream().mapToLong(part -> part.rows.dim(0)).sum();
+  }
+
+  @Override
+  public void addProduct(int step, Tensor d, double scale, Tensor out) {
+    for (Part part : parts) {
+      if (streamed) {
+        addStreamed(part, d, scale, out);
+      } else if (part.rows.dim(0) > 0) {
+        backend.run(new SketchKernels.AddProduct(part.rows, d, scale * part.weight, out));
+      }
+    }
+  }
+
+  private void addStreamed(Part part, Tensor d, double scale, Tensor out) {
+    long n = part.rows.dim(0);
+    try (Scope pass = backend.openScope("sketch rows")) {
+      Tensor block = pass.allocate(part.rows.dtype(), Math.min(BLOCK, n), part.rows.dim(1));
+      for (long at = 0; at < n; at += BLOCK) {
+        long count = Math.min(BLOCK, n - at);
+        Tensor rows = block.slice(0, count);
+        backend.upload(part.rows.slice(at, count), rows);
+        backend.run(new SketchKernels.AddProduct(rows, d, scale * part.weight, out));
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    scope.close();
+  }
+}

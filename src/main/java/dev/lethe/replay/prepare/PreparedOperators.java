@@ -1,0 +1,160 @@
+package dev.lethe.replay.prepare;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.kernel.LoraLinear;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.replay.operator.BilinearTerm;
+import dev.lethe.replay.operator.EkfacOperator;
+import dev.lethe.replay.operator.RefreshedOperator;
+import dev.lethe.replay.operator.ReplayOperator;
+import dev.lethe.replay.operator.SketchedGgn;
+import dev.lethe.replay.operator.WeightedSum;
+import dev.lethe.trajectory.TrainingLog;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * The operators that a preparation left, ready for replay: a sketch of the Gauss-Newton curvature, shrunk
+ * towards EK-FAC, and the bilinear term. In a long run the bilinear term is left out and the curvature counts twice:
+ * what an operator misses adds up there, and only curvature holds it back.
+ */
+public final class PreparedOperators implements AutoCloseable {
+  /** The folder inside the adapter's. */
+  public static final String FOLDER = "lethe_operators";
+
+  private static final double LONG_RUN_CURVATURE = 2;
+
+  private final PreparedParts.Sketch sketch;
+  private final WeightedSum curvature;
+  private final BilinearTerm bilinear;
+  private final Backend backend;
+
+  /**
+   * @param bilinear null for none
+   */
+  private PreparedOperators(
+      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum curvature, Backend backend) {
+    this.sketch = sketch;
+    this.curvature = curvature;
+    this.bilinear = bilinear;
+    this.backend = backend;
+  }
+
+  /** Where an adapter's operators lie. */
+  public static Path folder(Path adapterDir) {
+    return adapterDir.resolve(FOLDER);
+  }
+
+  /**
+   * Opens a complete preparation.
+   *
+   * @param log of the run that it belongs to
+   * @throws LetheException where it is incomplete, or belongs to another run or model
+   */
+  public static PreparedOperators open(Path dir, TrainingLog log, AdaptedModel model) {
+    OperatorFiles files = new OperatorFiles(dir);
+    PreparedParts parts = complete(files, log, model);
+    PreparedParts.Sketch sketch = parts.openSketch();
+    List<LoraLinear> layers = model.adapted();
+    boolean longRun = parts.plan().longRun();
+    BilinearTerm bilinear = longRun ? null : new BilinearTerm(model.backend(), layers);
+    try {
+      if (!longRun) {
+        MeanWeights.load(files, parts.plan(), layers.size(), bilinear);
+      }
+      WeightedSum curvature = curvature(files, sketch, model, longRun ? LONG_RUN_CURVATURE : 1);
+      return new PreparedOperators(sketch, bilinear, curvature, model.backend());
+    } catch (RuntimeException | Error e) {
+      if (!longRun) {
+        bilinear.close();
+      }
+      sketch.close();
+      throw e;
+    }
+  }
+
+  private static PreparedParts complete(
+      OperatorFiles files, TrainingLog log, AdaptedModel model) {
+    if (!files.exist()) {
+      throw incomplete(files, "there are no prepared operators");
+    }
+    PreparationSettings settings = files.open(OperatorFiles.identity(log, model));
+    PreparedParts parts = new PreparedParts(files, new PreparationPlan(log, settings));
+    if (!parts.complete()) {
+      throw incomplete(files, "the operators are not fully prepared");
+    }
+    return parts;
+  }
+
+  private static WeightedSum curvature(
+      OperatorFiles files, PreparedParts.Sketch sketch, AdaptedModel model, double scale) {
+    SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts());
+    double rho = shrinkage(ggn.rows(), model.layout().size());
+    return new WeightedSum(
+        List.of(
+            new WeightedSum.Term(scale * (1 - rho), ggn),
+            new WeightedSum.Term(scale * rho, new EkfacOperator(EkfacParts.read(model, files.ekfac())))));
+  }
+
+  /**
+   * EK-FAC's share in the curvature: 0.3 where the sketch has at least a quarter as many rows as there are
+   * parameters, 0.5 where it has at most a sixteenth, linear in the logarithm in between.
+   */
+  static double shrinkage(long rows, long parameters) {
+    double ratio = Math.log((double) parameters / rows) / Math.log(2);
+    return Math.clamp(0.3 + 0.1 * (ratio - 2), 0.3, 0.5);
+  }
+
+  /** The operator, which lives as long as this. */
+  public ReplayOperator operator() {
+    return bilinear == null
+        ? curvature
+        : new WeightedSum(
+            List.of(new WeightedSum.Term(1, curvature), new WeightedSum.Term(1, bilinear)));
+  }
+
+  /** The curvature alone, without the bilinear term. */
+  public ReplayOperator curvature() {
+    return curvature;
+  }
+
+  /**
+   * The operator with the curvature's product kept while the direction has not turned; the caller closes it before this.
+   *
+   * @param every the most steps from one product to the next, see {@link RefreshedOperator}
+   */
+  public ReplayOperator operator(int every) {
+    return new RefreshedOperator(curvature, bilinear, every, backend);
+  }
+
+  /**
+   * Writes to a new folder what does not come from removed rows: the sketch without their gradients, and
+   * the other parts that they had no share in. The rest is missing there, and the next preparation makes
+   * it.
+   *
+   * @param from a preparation, complete or not
+   * @param to a folder that does not exist
+   * @param before the run that it belongs to
+   * @param after the run without the removed rows
+   */
+  public static void writeWithout(
+      Path from, Path to, TrainingLog before, TrainingLog after, AdaptedModel model) {
+    new ReducedOperators(before, after).write(new OperatorFiles(from), new OperatorFiles(to), model);
+  }
+
+  private static LetheException incomplete(OperatorFiles files, String problem) {
+    return new LetheException(
+        files.dir().toString(), problem, "what lethe prepare leaves", "parts of it",
+        "Run lethe prepare with the same model, adapter and data.");
+  }
+
+  @Override
+  public void close() {
+    curvature.close();
+    if (bilinear != null) {
+      bilinear.close();
+    }
+    sketch.close();
+  }
+}

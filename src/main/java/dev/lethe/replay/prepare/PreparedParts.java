@@ -1,0 +1,102 @@
+package dev.lethe.replay.prepare;
+
+import dev.lethe.format.SafeTensors;
+import dev.lethe.replay.operator.SketchedGgn;
+import dev.lethe.replay.prepare.PreparationPlan.Group;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Which parts of a plan lie in the folder, and what is in them. */
+record PreparedParts(OperatorFiles files, PreparationPlan plan) {
+  /** A part from which more than this was removed is made anew. */
+  private static final double MOST_DROPPED = 0.25;
+
+  /** What is to be made of a group. */
+  record Missing(Group group, boolean sketch, boolean factors, boolean weights) {
+    boolean any() {
+      return sketch || factors || weights;
+    }
+  }
+
+  /**
+   * What is still to be made of a group. Statistics for bases are written before the sketch, so that they
+   * are missing beside one only where a removal took them; bases hardly change while half of them are
+   * left.
+   */
+  Missing missing(Group group) {
+    int index = group.index();
+    boolean sketch = !enough(sketchRows(index), (long) group.count() * plan.draws());
+    boolean factors =
+        !Files.exists(files.factors(index)) && (sketch || 2 * factors().size() < groups());
+    boolean weights = !plan.longRun() && !enough(weightSteps(index), group.visits().size());
+    return new Missing(group, sketch, factors, weights);
+  }
+
+  private static boolean enough(long there, long wanted) {
+    return there >= (1 - MOST_DROPPED) * wanted;
+  }
+
+  private int groups() {
+    return plan.groups().size();
+  }
+
+  private long sketchRows(int group) {
+    if (!Files.exists(files.sketch(group))) {
+      return 0;
+    }
+    try (SafeTensors file = SafeTensors.open(files.sketch(group))) {
+      return file.get(SketchBuffer.ROWS).dim(0);
+    }
+  }
+
+  private long weightSteps(int group) {
+    if (!Files.exists(files.weights(group))) {
+      return 0;
+    }
+    try (SafeTensors file = SafeTensors.open(files.weights(group))) {
+      return WeightGradients.steps(file).size();
+    }
+  }
+
+  /** All that is still to be made. */
+  List<Missing> missing() {
+    return plan.groups().stream().map(this::missing).filter(Missing::any).toList();
+  }
+
+  /** Whether nothing is missing. */
+  boolean complete() {
+    return missing().isEmpty()
+        && Files.exists(files.ekfac())
+        && (plan.longRun() || Files.exists(files.means()));
+  }
+
+  /** The files of statistics that are there. */
+  List<Path> factors() {
+    return plan.groups().stream()
+        .map(group -> files.factors(group.index()))
+        .filter(Files::exists)
+        .toList();
+  }
+
+  /** Maps the sketch; every row weighs alike. */
+  Sketch openSketch() {
+    List<SafeTensors> open = new ArrayList<>();
+    plan.groups().forEach(group -> open.add(SafeTensors.open(files.sketch(group.index()))));
+    long rows = open.stream().mapToLong(file -> file.get(SketchBuffer.ROWS).dim(0)).sum();
+    List<SketchedGgn.Part> parts =
+        open.stream()
+            .map(file -> new SketchedGgn.Part(file.get(SketchBuffer.ROWS), 1.0 / rows))
+            .toList();
+    return new Sketch(open, parts);
+  }
+
+  /** A mapped sketch. */
+  record Sketch(List<SafeTensors> files, List<SketchedGgn.Part> parts) implements AutoCloseable {
+    @Override
+    public void close() {
+      files.forEach(SafeTensors::close);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+package dev.lethe.session;
+
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.OptionalLong;
+import java.util.stream.Stream;
+
+/**
+ * Processor and memory of this machine, as far as this process may use them: a container's limits
+ * count.
+ *
+ * @param cpu the processor's name, or its architecture where the system does not tell
+ * @param processors how many this process may use
+ * @param totalMemory bytes, at most the container's limit
+ * @param availableMemory bytes that can be taken now without swapping
+ */
+public record Machine(String cpu, int processors, long totalMemory, long availableMemory) {
+  private static final Path MEMINFO = Path.of("/proc/meminfo");
+  private static final Path CGROUP = Path.of("/sys/fs/cgroup");
+
+  /** The machine that this process runs on, asked now. */
+  public static Machine current() {
+    com.sun.management.OperatingSystemMXBean system =
+        (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    long total = system.getTotalMemorySize();
+    long free = kilobytes(MEMINFO, "MemAvailable").orElse(system.getFreeMemorySize());
+    OptionalLong limit = number(CGROUP.resolve("memory.max"));
+    OptionalLong used = number(CGROUP.resolve("memory.current"));
+    if (limit.isPresent() && used.isPresent()) {
+      total = Math.min(total, limit.getAsLong());
+      long reclaimable = cgroupStat("inactive_file").orElse(0);
+      free = Math.min(free, Math.max(0, limit.getAsLong() - used.getAsLong() + reclaimable));
+    }
+    return new Machine(cpuName(), system.getAvailableProcessors(), total, Math.min(free, total));
+  }
+
+  /** The most memory that this process ever held, in bytes; empty where the system does not tell. */
+  public static OptionalLong peakResidentMemory() {
+    return kilobytes(Path.of("/proc/self/status"), "VmHWM");
+  }
+
+  /** Begins to count {@link #peakResidentMemory} from now on, where the system can do that (Linux). */
+  public static void resetPeakResidentMemory() {
+    try {
+      Files.writeString(Path.of("/proc/self/clear_refs"), "5");
+    } catch (IOException notAllowed) {
+      System.getLogger(Machine.class.getName())
+          .log(System.Logger.Level.DEBUG, "peak memory counts from the start", notAllowed);
+    }
+  }
+
+  /** Bytes as people read them: {@code 12.3 GB}, {@code 4.0 MB}; decimal units. */
+  public static String bytes(long bytes) {
+    String[] units = {"bytes", "kB", "MB", "GB", "TB", "PB"};
+    double value = bytes;
+    int unit = 0;
+    while (Math.abs(value) >= 1000 && unit < units.length - 1) {
+      value /= 1000;
+      unit++;
+    }
+    String format = unit == 0 ? "%.0f %s" : "%.1f %s";
+    return String.format(Locale.ROOT, format, value, units[unit]);
+  }
+
+  private static String cpuName() {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+      return lines
+          .filter(line -> line.startsWith("model name"))
+          .map(line -> line.substring(line.indexOf(':') + 1).strip())
+          .findFirst()
+          .orElse(System.getProperty("os.arch"));
+    } catch (IOException notLinux) {
+      return System.getProperty("os.arch");
+    }
+  }
+
+  private static OptionalLong kilobytes(Path file, String field) {
+    try (Stream<String> lines = Files.lines(file)) {
+      return lines
+          .filter(line -> line.startsWith(field + ":"))
+          .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
+          .findFirst();
+    } catch (IOException notLinux) {
+      return OptionalLong.empty();
+    }
+  }
+
+  private static OptionalLong cgroupStat(String field) {
+    try (Stream<String> lines = Files.lines(CGROUP.resolve("memory.stat"))) {
+      return lines
+          .filter(line -> line.startsWith(field + " "))
+          .mapToLong(line -> Long.parseLong(line.substring(field.length() + 1)))
+          .findFirst();
+    } catch (IOException noCgroup) {
+      return OptionalLong.empty();
+    }
+  }
+
+  private static OptionalLong number(Path file) {
+    try {
+      return OptionalLong.of(Long.parseLong(Files.readString(file).strip()));
+    } catch (IOException | NumberFormatException unlimited) {
+      return OptionalLong.empty();
+    }
+  }
+}

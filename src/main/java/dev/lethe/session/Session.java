@@ -1,0 +1,227 @@
+package dev.lethe.session;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.Backends;
+import dev.lethe.data.DatasetReader;
+import dev.lethe.data.Encoder;
+import dev.lethe.data.PromptTemplate;
+import dev.lethe.data.Row;
+import dev.lethe.data.Sample;
+import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.PeftFolder;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.HiddenStates;
+import dev.lethe.nn.LanguageModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.nn.ModelFamily;
+import dev.lethe.nn.TransformerSpec;
+import dev.lethe.tokenizer.HfTokenizer;
+import dev.lethe.tokenizer.Tokenizer;
+import dev.lethe.unlearn.certificate.Certificate;
+import dev.lethe.unlearn.request.UnlearnRequest;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** What work on one base model needs: backend, weights, adapters, tokenizer. Closes all of them. */
+public final class Session implements AutoCloseable {
+  private static final String TOKENIZER = "tokenizer.json";
+
+  private final Deque<AutoCloseable> open = new ArrayDeque<>();
+  private final Backend backend;
+  private final HfModelFolder folder;
+  private LanguageModel model;
+  private Tokenizer tokenizer;
+  private boolean keepsStates = true;
+  private Path statesFolder;
+  private HiddenStates states;
+
+  private Session(HfModelFolder folder, Backend backend) {
+    this.folder = folder;
+    this.backend = backend;
+    open.push(backend);
+    open.push(folder);
+  }
+
+  /**
+   * Opens a model's folder; its weights are loaded when first needed.
+   *
+   * @param modelDir a Hugging Face folder
+   * @param backend closed with this session
+   */
+  public static Session open(Path modelDir, Backend backend) {
+    try {
+      return new Session(HfModelFolder.open(modelDir), backend);
+    } catch (RuntimeException | Error e) {
+      backend.close();
+      throw e;
+    }
+  }
+
+  /** Opens a model's folder on a device by name, {@code auto} for the best that works here. */
+  public static Session open(Path modelDir, String device) {
+    return open(modelDir, Backends.select(device, BackendOptions.DEFAULT));
+  }
+
+  /**
+   * How rows become samples.
+   *
+   * @param template null for the format that fits each row's form
+   * @param maxLength the most tokens of a row; 0 for the model's context
+   * @param fields names of fields in the file, see {@link DatasetReader#read(Path, Map)}
+   */
+  public record Reading(PromptTemplate template, long maxLength, Map<String, String> fields) {
+    /** Each row in the format that fits it. */
+    public static final Reading DEFAULT = new Reading(null, 0, Map.of());
+
+    /** The same of a file whose fields have other names. */
+    public Reading withFields(Map<String, String> others) {
+      return new Reading(template, maxLength, others);
+    }
+
+    /** In words, how rows become tokens. */
+    public String promptForm() {
+      String form = template == null ? "automatic" : template.label();
+      return fields.isEmpty() ? form : form + " with " + new TreeMap<>(fields);
+    }
+  }
+
+  /** Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. */
+  public Session withHiddenStates(Path folder) {
+    keepsStates = true;
+    statesFolder = folder;
+    return this;
+  }
+
+  /** Keeps no hidden states of the adapters that are opened from now on. */
+  public Session withoutHiddenStates() {
+    keepsStates = false;
+    return this;
+  }
+
+  /** One line for people about the hidden states that are kept; null where none are. */
+  public String hiddenStates() {
+    return states == null ? null : states.report();
+  }
+
+  public Backend backend() {
+    return backend;
+  }
+
+  public HfModelFolder folder() {
+    return folder;
+  }
+
+  /** The model, loaded when first asked for. */
+  public LanguageModel model() {
+    if (model == null) {
+      model = LanguageModel.open(folder, backend);
+      open.push(model);
+    }
+    return model;
+  }
+
+  /** The model with the adapter of a PEFT folder, or bare where that is null. */
+  public AdaptedModel adapted(Path adapterDir) {
+    if (adapterDir == null) {
+      return new AdaptedModel(model(), null);
+    }
+    try (PeftFolder peft = PeftFolder.open(adapterDir)) {
+      return adapted(LoraAdapter.open(peft, model()));
+    }
+  }
+
+  /** The model with an adapter, which this session takes over. */
+  public AdaptedModel adapted(LoraAdapter adapter) {
+    open.push(adapter);
+    AdaptedModel adapted = new AdaptedModel(model(), adapter);
+    if (keepsStates && states == null) {
+      states = HiddenStates.keep(adapted, statesFolder, statesBudget());
+      if (states != null) {
+        open.push(states);
+      }
+    }
+    return adapted;
+  }
+
+  private long statesBudget() {
+    if (statesFolder == null) {
+      return Machine.current().availableMemory() / 8;
+    }
+    try {
+      return Files.createDirectories(statesFolder).toFile().getUsableSpace() / 4;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The model's tokenizer; null where it has none. */
+  public Tokenizer tokenizer() {
+    if (tokenizer == null && Files.exists(folder.path().resolve(TOKENIZER))) {
+      tokenizer = HfTokenizer.open(folder.path());
+      open.push(tokenizer);
+    }
+    return tokenizer;
+  }
+
+  /** An encoder for the given rows, which loads the tokenizer only if one of them is text. */
+  public Encoder encoder(List<Row> rows, Reading reading) {
+    boolean tokensOnly = rows.stream().allMatch(row -> row instanceof Row.TokenRow);
+    TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
+    long context = spec.maxPositions();
+    long longest = reading.maxLength == 0 ? context : Math.min(context, reading.maxLength);
+    return new Encoder(
+        tokensOnly ? null : tokenizer(), reading.template, longest, spec.vocabulary());
+  }
+
+  /** A data set as samples. */
+  public List<Sample> samples(Path file) {
+    return samples(file, Reading.DEFAULT);
+  }
+
+  /** A data set as samples. */
+  public List<Sample> samples(Path file, Reading reading) {
+    List<Row> rows = DatasetReader.read(file, reading.fields);
+    return encoder(rows, reading).encode(rows, file.toString());
+  }
+
+  /** A data set whose rows must have ids, each that of the row that it replaces. */
+  public List<Sample> replacements(Path file, Reading reading) {
+    List<Row> rows = DatasetReader.readNamed(file, reading.fields);
+    return encoder(rows, reading).encode(rows, file.toString());
+  }
+
+  /**
+   * Does what {@code lethe unlearn} does without further options: {@link Unlearning} chooses the method by what the
+   * adapter's training left, and writes the new adapter with its step and its certificate.
+   *
+   * @param adapterDir the folder of the adapter that should forget
+   * @param request of rows that {@link #samples(Path)} read
+   * @param out the folder of the new adapter, which must not exist
+   * @return the certificate
+   */
+  public Certificate unlearn(Path adapterDir, UnlearnRequest request, Path out) {
+    return new Unlearning(this, adapterDir, request).write(out);
+  }
+
+  @Override
+  public void close() {
+    while (!open.isEmpty()) {
+      try {
+        open.pop().close();
+      } catch (LetheException e) {
+        throw e;
+      } catch (Exception e) {
+        throw new IllegalStateException("closing failed", e);
+      }
+    }
+  }
+}

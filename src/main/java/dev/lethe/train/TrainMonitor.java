@@ -1,0 +1,20 @@
+package dev.lethe.train;
+
+/** Watches a training run and may stop it. */
+public interface TrainMonitor {
+  /** Watches nothing. */
+  TrainMonitor NONE = new TrainMonitor() {};
+
+  /** Called after every step. */
+  default void onStep(StepLog log) {}
+
+  /** Called before a checkpoint is written: what belongs to the steps so far must be kept by then. */
+  default void beforeCheckpoint() {}
+
+  /**
+   * Asked before every step; true writes a checkpoint, where there is a place for it, and stops.
+   */
+  default boolean interrupted() {
+    return false;
+  }
+}

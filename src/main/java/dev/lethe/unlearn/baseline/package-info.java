@@ -1,0 +1,2 @@
+/** Methods that unlearning is compared with. */
+package dev.lethe.unlearn.baseline;

@@ -1,0 +1,172 @@
+package dev.lethe.unlearn.certificate;
+
+import dev.lethe.unlearn.certificate.Certificate.Asked;
+import dev.lethe.unlearn.certificate.Certificate.Closure;
+import dev.lethe.unlearn.certificate.Certificate.Cost;
+import dev.lethe.unlearn.certificate.Certificate.LinearSystem;
+import dev.lethe.unlearn.certificate.Certificate.Losses;
+import dev.lethe.unlearn.certificate.Certificate.Method;
+import dev.lethe.unlearn.certificate.Certificate.OuterStep;
+import dev.lethe.unlearn.certificate.Certificate.Pair;
+import dev.lethe.unlearn.certificate.Certificate.Replay;
+import dev.lethe.unlearn.certificate.Certificate.Times;
+import dev.lethe.unlearn.certificate.Certificate.Weights;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** A certificate as lines for people. */
+final class CertificateText {
+  private static final int SHOWN = 8;
+
+  private final StringBuilder text = new StringBuilder();
+
+  private CertificateText() {}
+
+  static String of(Certificate c) {
+    CertificateText page = new CertificateText();
+    page.asked(c.request());
+    page.method(c.method());
+    if (c.replay() != null) {
+      page.replay(c.replay());
+      page.closure(c.closure());
+      page.weights(c.weights());
+      page.losses(c.losses());
+    }
+    if (c.cost() != null) {
+      page.cost(c.cost());
+    }
+    if (!c.steps().isEmpty()) {
+      page.system(c.system());
+      c.steps().forEach(page::step);
+      page.gradients(c.gradients(), c.request());
+      page.weights(c.weights());
+      page.losses(c.losses());
+      page.times(c.seconds());
+    }
+    page.line("device", "%s, %s", c.environment().device(), c.environment().vectorType());
+    page.line("adapter", "%.12s… → %.12s…", c.hashes().adapterBefore(), c.hashes().adapterAfter());
+    c.notes().forEach(note -> page.line("note", "%s", note));
+    c.warnings().forEach(warning -> page.line("WARNING", "%s", warning));
+    return page.text.toString();
+  }
+
+  private void asked(Asked a) {
+    line("request", "%,d of %,d rows: %,d removed, %,d replaced",
+        a.removed() + a.replaced(), a.rows(), a.removed(), a.replaced());
+    a.changes().stream()
+        .collect(
+            Collectors.groupingBy(
+                Certificate.Row::change,
+                LinkedHashMap::new,
+                Collectors.mapping(Certificate.Row::id, Collectors.toList())))
+        .forEach(this::rows);
+  }
+
+  private void rows(String change, List<String> ids) {
+    int shown = Math.min(SHOWN, ids.size());
+    line("rows", "%s: %s%s", change.replace('_', ' '), String.join(", ", ids.subList(0, shown)),
+        ids.size() > shown ? " and %,d more".formatted(ids.size() - shown) : "");
+  }
+
+  private void method(Method m) {
+    line("method", "%s%s", m.name(), m.divisor() == null ? "" : ", divisor " + m.divisor());
+    line("worth", "%s", m.worth());
+  }
+
+  private void replay(Replay r) {
+    line("replay", "%,d steps, the first that changes is %,d%s; gradients in %s",
+        r.steps(), r.firstTouchedStep(),
+        r.exactHeadSteps() == 0 ? "" : ", the first %,d retrained".formatted(r.exactHeadSteps()),
+        r.gradients());
+    line("operator", "%s", r.operator());
+  }
+
+  private void closure(Closure c) {
+    if (c == null) {
+      return;
+    }
+    line("closed", "of the distance to retraining, estimated: %s on the requested rows, %s on retained ones",
+        part(c.forgotten()), part(c.retained()));
+    for (Certificate.Point p : c.points()) {
+      line("", "step %,d, %,d retained rows: the operator's error is %.2f, cosine %.2f; corrected %.2f",
+          p.step(), p.rows(), p.error(), p.cosine(), p.corrected());
+    }
+  }
+
+  private static String part(Double estimate) {
+    return estimate == null ? "unknown" : String.format(Locale.ROOT, "%.0f %%", 100 * estimate);
+  }
+
+  private void cost(Cost c) {
+    line("cost", "%,d sample gradients; training again takes %,d (%.3f)",
+        c.sampleGradients(), c.retraining(), (double) c.sampleGradients() / c.retraining());
+    line("", "%.2f s%s", c.seconds(),
+        c.retrainingSeconds() == null
+            ? ""
+            : "; training again about %.2f s".formatted(c.retrainingSeconds()));
+  }
+
+  private void system(LinearSystem m) {
+    line("system", "%s, %s over %,d %s rows, damping %.3g (%s)%s",
+        m.solver(), m.curvature(), m.curvatureRows(), m.curvatureData(), m.damping(),
+        m.dampingFrom(),
+        m.weightDecay() == 0 ? "" : ", weight decay %.3g".formatted(m.weightDecay()));
+  }
+
+  private void step(OuterStep s) {
+    line("step " + s.step(), "%,d iterations, %,d products, residual %s (%s), |b| %.3g, |Δ| %.3g",
+        s.iterations(), s.products(),
+        s.residual() == null ? "unknown" : "%.2e".formatted(s.residual()),
+        s.converged() ? "within the tolerance" : "not converged", s.rhsNorm(), s.stepNorm());
+    if (s.residualOnOthers() != null) {
+      line("", "residual with the curvature of as many other rows: %.2e", s.residualOnOthers());
+    }
+  }
+
+  private void gradients(Certificate.Gradients g, Asked a) {
+    if (g.targetBefore() == null) {
+      line("gradient", "of the target objective: not measured");
+      return;
+    }
+    line("gradient", "of the target objective: %.3g before, %.3g after; trained objective: %.3g",
+        g.targetBefore(), g.targetAfter(), g.trainedBefore());
+    line("", "measured over %,d of %,d target rows",
+        g.targetRows(), a.retained() + a.replaced());
+  }
+
+  private void weights(Weights w) {
+    if (w.step() != null) {
+      line("weights", "the step is %.3g %% of the adapter (%.3g of %.3g in ‖ΔW‖)",
+          100 * w.step() / w.adapter(), w.step(), w.adapter());
+    }
+  }
+
+  private void losses(Losses l) {
+    line("", "%-14s %8s %10s %10s %10s", "loss", "rows", "before", "after", "change");
+    pair("forgotten", l.forgotten());
+    pair("replacements", l.replacements());
+    pair("retained", l.retained());
+    pair("held out", l.heldOut());
+  }
+
+  private void pair(String group, Pair p) {
+    if (p != null) {
+      line("", "%-14s %,8d %10.4f %10.4f %+10.4f",
+          group, p.rows(), p.before(), p.after(), p.after() - p.before());
+    }
+  }
+
+  private void times(Times t) {
+    line("seconds",
+        "%.2f: gradients %.2f, linearization %.2f, products %.2f, solver %.2f, losses %.2f",
+        t.total(), t.gradients(), t.linearization(), t.products(), t.solver(), t.evaluation());
+  }
+
+  private void line(String label, String format, Object... values) {
+    text.append("%-9s ".formatted(label))
+        .append(String.format(Locale.ROOT, format, values).stripTrailing())
+        .append('\n');
+  }
+}

@@ -1,0 +1,2 @@
+/** The recorded training that a request is replayed on, and how to replay it. */
+package dev.lethe.unlearn.recording;

@@ -1,0 +1,168 @@
+package dev.lethe.backend.cpu.primitive;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.util.Collections;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The native functions of each instruction set give the bytes of plain Java, and write nothing else. */
+final class NativeCodeTest {
+  private static final int FLOATS = 1 << 14;
+  private static final int[] LENGTHS = {0, 1, 7, 8, 9, 15, 16, 17, 24, 31, 33, 63, 64, 100};
+  private static final TilePrimitives TILES = new ScalarTiles();
+  private static final RowPrimitives ROWS = new ScalarRows();
+
+  /** A buffer of random numbers, all of which are compared in the end. */
+  private static final class Buffer implements AutoCloseable {
+    private final Arena arena = Arena.ofConfined();
+    private final MemorySegment memory = arena.allocate(4L * FLOATS, 64);
+
+    Buffer(long seed) {
+      Random random = new Random(seed);
+      for (int i = 0; i < FLOATS; i++) {
+        memory.setAtIndex(JAVA_FLOAT, i, (float) random.nextGaussian());
+      }
+    }
+
+    long at(int index) {
+      return memory.address() + 4L * index;
+    }
+
+    float[] all() {
+      return memory.toArray(JAVA_FLOAT);
+    }
+
+    @Override
+    public void close() {
+      arena.close();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {256, 512})
+  void multiplies(int bits) throws Throwable {
+    MethodHandle multiply = function(bits, "multiply", null, longs(12));
+    for (int rows : new int[] {1, 2, 5, 6, 7, 11, 12, 13, 25}) {
+      for (int width : new int[] {TilePrimitives.NARROW, TilePrimitives.WIDE}) {
+        int depth = rows * 7 % 19;
+        try (Buffer expected = new Buffer(rows);
+            Buffer got = new Buffer(rows)) {
+          MemorySegment m = expected.memory;
+          TILES.multiplyAdd(
+              rows, width, depth, m, 0, 4, 128, m, 4000, 132, m, 16_000, 0, m, 32_004, 136);
+          multiply.invokeExact(
+              (long) rows, (long) width, (long) depth, got.at(0), 4L, 128L, got.at(1000), 132L,
+              got.at(4000), 0L, got.at(8001), 136L);
+          String what = "%d x %d x %d".formatted(rows, width, depth);
+          assertArrayEquals(expected.all(), got.all(), what);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {256, 512})
+  void transposes(int bits) throws Throwable {
+    MethodHandle transpose = function(bits, "transpose", null, longs(7));
+    try (Buffer expected = new Buffer(1);
+        Buffer got = new Buffer(1)) {
+      MemorySegment m = expected.memory;
+      TILES.transpose(19, 13, m, 4, 60, m, 8000, 128, 32);
+      transpose.invokeExact(19L, 13L, got.at(1), 60L, got.at(2000), 128L, 32L);
+      assertArrayEquals(expected.all(), got.all());
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {256, 512})
+  void goesAlongRows(int bits) throws Throwable {
+    MethodHandle max = function(bits, "max", JAVA_FLOAT, longs(2));
+    MethodHandle dot = function(bits, "dot", JAVA_FLOAT, longs(3));
+    MethodHandle expSum =
+        function(bits, "exp_sum", JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT);
+    MethodHandle weighted =
+        function(
+            bits, "weighted", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT,
+            JAVA_LONG);
+    MethodHandle second =
+        function(
+            bits, "attention_second", null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+            JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT);
+    for (int n : LENGTHS) {
+      try (Buffer expected = new Buffer(n);
+          Buffer got = new Buffer(n)) {
+        MemorySegment m = expected.memory;
+        long count = n;
+        float ofMax = (float) max.invokeExact(count, got.at(1));
+        assertEquals(ROWS.max(m, 4, n), ofMax, "max of " + n);
+        float ofDot = (float) dot.invokeExact(count, got.at(1), got.at(203));
+        assertEquals(ROWS.dot(m, 4, m, 812, n), ofDot, "dot of " + n);
+        float ofExp = (float) expSum.invokeExact(count, got.at(1), 40f, .3f);
+        assertEquals(ROWS.expSum(m, 4, n, 40f, .3f), ofExp, "expSum of " + n);
+        ROWS.weighted(1.5f, m, 4, m, 1204, .2f, m, 1604, n);
+        weighted.invokeExact(count, 1.5f, got.at(1), got.at(301), .2f, got.at(401));
+        MemorySegment other = m.asSlice(4000);
+        ROWS.attentionSecond(
+            m.asSlice(2000), other, m.asSlice(6000), m.asSlice(8000), 4, n, .3f, .1f, .2f, .4f);
+        second.invokeExact(
+            count, got.at(501), got.at(1001), got.at(1501), got.at(2001), .3f, .1f, .2f, .4f);
+        assertArrayEquals(expected.all(), got.all(), "length " + n);
+      }
+    }
+  }
+
+  @Test
+  void refusesToReachBeyondItsMemory() {
+    assumeTrue(NativeCode.BITS > 0, () -> "no native code: " + CpuLibrary.found().reason());
+    try (Buffer buffer = new Buffer(0)) {
+      MemorySegment m = buffer.memory;
+      MemorySegment small = m.asSlice(0, 4 * 99);
+      NativeTiles tiles = new NativeTiles();
+      RowPrimitives rows = Primitives.best().rows();
+      refused(() -> tiles.multiplyAdd(2, 32, 3, m, 0, 4, 8, m, 0, 128, m, 0, 0, small, 0, 280));
+      refused(() -> tiles.multiplyAdd(2, 32, 9, small, 0, 4, 80, m, 0, 128, m, 0, 0, m, 0, 128));
+      refused(() -> tiles.multiplyAdd(2, 32, 3, m, -4, 4, 8, m, 0, 128, m, 0, 0, m, 0, 128));
+      refused(() -> tiles.transpose(10, 10, small, 0, 40, m, 0, 128, 32));
+      refused(() -> tiles.prefetch(2, 64, small, 0, 400));
+      refused(() -> rows.expSum(small, 4, 99, 1, 0));
+      refused(() -> rows.weighted(1, m, 0, small, 0, 0, m, 0, 100));
+    }
+  }
+
+  private static void refused(Runnable call) {
+    IndexOutOfBoundsException e = assertThrows(IndexOutOfBoundsException.class, call::run);
+    assertTrue(e.getMessage().startsWith("bytes "), e.getMessage());
+  }
+
+  private static MethodHandle function(
+      int bits, String name, MemoryLayout result, MemoryLayout... arguments) {
+    SymbolLookup symbols = CpuLibrary.found().symbols();
+    assumeTrue(symbols != null, () -> "no native code: " + CpuLibrary.found().reason());
+    assumeTrue(bits <= NativeCode.BITS, "this processor has no registers of " + bits + " bits");
+    return CpuLibrary.function(
+        symbols,
+        "lethe_f32_" + name + (bits == 512 ? "_avx512" : "_avx2"),
+        result == null
+            ? FunctionDescriptor.ofVoid(arguments)
+            : FunctionDescriptor.of(result, arguments));
+  }
+
+  private static MemoryLayout[] longs(int count) {
+    return Collections.nCopies(count, JAVA_LONG).toArray(MemoryLayout[]::new);
+  }
+}

@@ -1,0 +1,29 @@
+package dev.lethe.cli.option;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.format.PeftAdapterConfig;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class AdapterOptionsTest {
+  @Test
+  void allLinearIsTheDefaultByPeftsName() {
+    AdapterOptions options = new AdapterOptions();
+    PeftAdapterConfig byDefault = options.config("base");
+    options.targets = List.of("all-linear");
+    assertEquals(byDefault.raw(), options.config("base").raw());
+    assertTrue(byDefault.targets("model.layers.0.mlp.gate_proj"));
+  }
+
+  @Test
+  void namedTargetsAreTakenAsTheyAre() {
+    AdapterOptions options = new AdapterOptions();
+    options.targets = List.of("v_proj");
+    PeftAdapterConfig config = options.config("base");
+    assertTrue(config.targets("model.layers.0.self_attn.v_proj"));
+    assertFalse(config.targets("model.layers.0.self_attn.q_proj"));
+  }
+}
