@@ -59,6 +59,18 @@ class OutputTakenTest {
   }
 
   @Test
+  void operatorsAreNotPreparedTwiceAtATime() {
+    Path none = place.at("none");
+    Path operators = place.at("operators");
+    try (OutputName name = OutputName.hold(operators)) {
+      Ended second =
+          Cli.run(
+              "prepare", "--model", none, "--adapter", none, "--data", none, "--operators", operators);
+      refused(second, ProcessHandle.current().pid());
+    }
+  }
+
+  @Test
   void anotherProcessThatHoldsItIsNamedAndItsEndFreesIt() throws IOException {
     Path out = place.at("trained");
     Object[] train = {

@@ -10,6 +10,7 @@ import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.OutputName;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.prepare.Preparation;
 import dev.lethe.replay.prepare.PreparationMonitor;
@@ -64,6 +65,7 @@ public final class PrepareCommand extends LetheCommand {
   @Override
   public int run() {
     Path dir = operators == null ? PreparedOperators.folder(adapter.adapter) : operators;
+    held(OutputName.hold(dir));
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
