@@ -21,7 +21,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** Every command on a tiny model, from the words of the command line to what lies on the disk. */
+/**
+ * Every command on a tiny model, from the words of the command line to what lies on the disk. Long because the commands
+ * share that model and its adapter.
+ */
 class CommandsTest {
   @TempDir private static Path dir;
   private static Workplace place;

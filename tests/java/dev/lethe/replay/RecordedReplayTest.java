@@ -36,7 +36,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Recorded replay on a tiny random Llama in float64, against retraining in plain Java. */
+/**
+ * Recorded replay on a tiny random Llama in float64, against retraining in plain Java. Long because all of it shares that
+ * training.
+ */
 class RecordedReplayTest {
   private static final long SEED = 5;
   private static final int ROWS = 17;

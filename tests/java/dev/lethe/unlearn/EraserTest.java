@@ -34,7 +34,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Unlearning against retraining, at a minimum where the theory holds. */
+/** Unlearning against retraining, at a minimum where the theory holds. Long because all of it shares that minimum. */
 class EraserTest {
   private static Facts facts;
 

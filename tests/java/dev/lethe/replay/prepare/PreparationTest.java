@@ -48,7 +48,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Preparing operators for a run of a tiny Llama: files, resuming, removed rows, bad input. */
+/**
+ * Preparing operators for a run of a tiny Llama: files, resuming, removed rows, bad input. Long because all of it shares
+ * that run.
+ */
 class PreparationTest {
   private static final long SEED = 31;
   private static final int ROWS = 12;

@@ -39,6 +39,8 @@ import java.util.function.BooleanSupplier;
  * Trains, unlearns, trains again and compares. The adapter is a pair of rank 4 on the last feed-forward
  * layer, brought to a minimum of (1/n) Σ ℓᵢ + ½·0.01·‖θ‖² by descent and then Newton steps: there one
  * objective has one minimum, whatever the seed, and what unlearning aims at is what training again finds.
+ *
+ * <p>Long because a story is read from its beginning to its end.
  */
 public final class Story {
   private static final String TARGET = "1.mlp.down_proj";

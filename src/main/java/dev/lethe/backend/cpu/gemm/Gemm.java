@@ -13,6 +13,8 @@ import java.util.Arrays;
  * Panels of bfloat16 are multiplied by the native library, a block of rows and a panel at a time.
  * Blocking after Goto and van de Geijn (ACM TOMS 34, 2008): blocks of A stay in the second-level
  * cache while panels of B pass by.
+ *
+ * <p>Long because the order of a sum, and so every byte of a product, is decided by how its loops nest.
  */
 public final class Gemm {
   private static final int ROWS = TilePrimitives.ROWS;

@@ -7,7 +7,10 @@ import static dev.lethe.backend.cpu.primitive.ScalarMath.sigmoid;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** Row arithmetic in plain Java: the meaning of {@link RowPrimitives}, operation by operation. */
+/**
+ * Row arithmetic in plain Java: the meaning of {@link RowPrimitives}, operation by operation. Long because there are as
+ * many of them.
+ */
 final class ScalarRows implements RowPrimitives {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
