@@ -346,7 +346,7 @@ class CommandsTest {
   @Test
   void benchRefusesWhatDoesNotFitAndSaysWhatWould() {
     Ended ended =
-        Cli.run("bench", "--workload", "llama7b", "--batch", 500_000, "--device", "reference");
+        Cli.run("bench", "--workload", "llama7b", "--batch", 20_000, "--device", "reference");
     assertEquals(ExitCode.ENVIRONMENT, ended.code(), ended::toString);
     assertTrue(ended.err().contains("needs about"), ended::toString);
     assertTrue(ended.err().contains("Use "), ended::toString);

@@ -10,6 +10,9 @@ import java.nio.ByteOrder;
  * by {@link #slice}, {@link #reshape} share the memory. Bytes are little-endian.
  */
 public final class Tensor {
+  /** Elements whose format is converted at a time. */
+  private static final int AT_A_TIME = 4096;
+
   private static final ValueLayout.OfDouble F64 =
       ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfFloat F32 =
@@ -150,11 +153,8 @@ public final class Tensor {
 
   /** All elements of a host tensor. */
   public double[] toDoubles() {
-    MemorySegment segment = segment();
     double[] values = new double[Math.toIntExact(elements())];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = read(segment, dtype, i);
-    }
+    read(segment(), dtype, 0, values, values.length);
     return values;
   }
 
@@ -169,8 +169,11 @@ public final class Tensor {
       to.copyFrom(from);
       return;
     }
-    for (long i = 0; i < elements(); i++) {
-      write(to, dtype, i, read(from, source.dtype, i));
+    double[] some = new double[(int) Math.min(elements(), AT_A_TIME)];
+    for (long i = 0; i < elements(); i += AT_A_TIME) {
+      int n = (int) Math.min(elements() - i, AT_A_TIME);
+      read(from, source.dtype, i, some, n);
+      write(to, dtype, i, some, n);
     }
   }
 
@@ -183,6 +186,58 @@ public final class Tensor {
 
   Scope.Lifetime lifetime() {
     return lifetime;
+  }
+
+  /** Reads n elements from the given one on. */
+  private static void read(MemorySegment s, DType dtype, long first, double[] values, int n) {
+    switch (dtype) {
+      case F64 -> MemorySegment.copy(s, F64, first * 8, values, 0, n);
+      case F32 -> {
+        float[] floats = new float[n];
+        MemorySegment.copy(s, F32, first * 4, floats, 0, n);
+        for (int i = 0; i < n; i++) {
+          values[i] = floats[i];
+        }
+      }
+      case BF16 -> {
+        short[] bits = new short[n];
+        MemorySegment.copy(s, I16, first * 2, bits, 0, n);
+        for (int i = 0; i < n; i++) {
+          values[i] = DType.bf16ToFloat(bits[i]);
+        }
+      }
+      default -> {
+        for (int i = 0; i < n; i++) {
+          values[i] = read(s, dtype, first + i);
+        }
+      }
+    }
+  }
+
+  /** Stores n elements from the given one on. */
+  private static void write(MemorySegment s, DType dtype, long first, double[] values, int n) {
+    switch (dtype) {
+      case F64 -> MemorySegment.copy(values, 0, s, F64, first * 8, n);
+      case F32 -> {
+        float[] floats = new float[n];
+        for (int i = 0; i < n; i++) {
+          floats[i] = (float) values[i];
+        }
+        MemorySegment.copy(floats, 0, s, F32, first * 4, n);
+      }
+      case BF16 -> {
+        short[] bits = new short[n];
+        for (int i = 0; i < n; i++) {
+          bits[i] = DType.floatToBf16((float) values[i]);
+        }
+        MemorySegment.copy(bits, 0, s, I16, first * 2, n);
+      }
+      default -> {
+        for (int i = 0; i < n; i++) {
+          write(s, dtype, first + i, values[i]);
+        }
+      }
+    }
   }
 
   private static double read(MemorySegment s, DType dtype, long i) {

@@ -24,11 +24,10 @@ final class GuardedBuffer {
     whole = scope.allocate(dtype, 2L * guard + shape.elements());
     inside = whole.section(guard, shape);
     initial = new byte[Math.toIntExact(whole.byteSize())];
-    Tensor host = host(initial);
-    for (long i = 0; i < host.elements(); i++) {
-      boolean outside = i < guard || i >= guard + shape.elements();
-      host.set(i, outside ? canary(dtype) : values[(int) i - guard]);
-    }
+    double[] all = new double[Math.toIntExact(whole.elements())];
+    Arrays.fill(all, canary(dtype));
+    System.arraycopy(values, 0, all, guard, values.length);
+    host(initial).copyFrom(Tensor.of(whole.shape(), all));
     reset();
   }
 
