@@ -4,6 +4,7 @@ import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.bench.RandomData;
 import dev.lethe.data.Sample;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;
@@ -12,10 +13,7 @@ import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 
 /** A Llama of random weights with a random adapter and a batch of random tokens, ready to differentiate. */
 public final class ModelFixture implements AutoCloseable {
@@ -47,9 +45,9 @@ public final class ModelFixture implements AutoCloseable {
     folder = HfModelFolder.open(dir.path());
     model = LanguageModel.open(folder, backend);
     adapter = LoraAdapter.create(size.workload().adapterConfig(), model, 1);
-    fill(adapter.theta(), 2);
+    RandomData.fill(backend, adapter.theta(), DEVIATION, 2);
     adapted = new AdaptedModel(model, adapter);
-    samples = samples(size);
+    samples = RandomData.rows(size.samples(), i -> size.tokens() + 1, size.vocabulary(), 5);
     batch = Batch.of(samples, backend);
     scope = backend.openScope("benchmark");
     v = vectors(size.vectors(), 3);
@@ -98,27 +96,10 @@ public final class ModelFixture implements AutoCloseable {
     return adapted.tape(batch);
   }
 
-  private static List<Sample> samples(ModelSize size) {
-    Random random = new Random(5);
-    List<Sample> samples = new ArrayList<>();
-    for (int i = 0; i < size.samples(); i++) {
-      int[] ids = random.ints(size.tokens() + 1L, 0, size.vocabulary()).toArray();
-      samples.add(new Sample(Integer.toString(i), ids, ids, "random"));
-    }
-    return samples;
-  }
-
   private Tensor vectors(int count, long seed) {
     Tensor tensor = scope.allocate(backend.vectorType(), count, theta().elements());
-    fill(tensor, seed);
+    RandomData.fill(backend, tensor, DEVIATION, seed);
     return tensor;
-  }
-
-  private void fill(Tensor target, long seed) {
-    Random random = new Random(seed);
-    double[] values = new double[Math.toIntExact(target.elements())];
-    Arrays.setAll(values, i -> DEVIATION * random.nextGaussian());
-    backend.upload(Tensor.of(target.shape(), values), target);
   }
 
   @Override

@@ -6,16 +6,11 @@ import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.KernelRecording;
-import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
-import java.util.Random;
 import java.util.function.Consumer;
 
 /** A workload's batch of random tokens on a model, and the operations on it, ready to be run again and again. */
@@ -41,8 +36,10 @@ public final class WorkloadBench implements AutoCloseable {
     this.theta = model.adapter().theta();
     this.seed = seed;
     scope = backend.openScope("bench");
-    randomise(theta, 1);
-    batch = Batch.of(samples(), backend);
+    RandomData.fill(backend, theta, DEVIATION, seed + 1);
+    batch =
+        Batch.of(
+            RandomData.rows(workload.batch(), i -> workload.seq(), workload.vocabulary(), seed + 3), backend);
     tape = model.tape(batch);
   }
 
@@ -58,7 +55,7 @@ public final class WorkloadBench implements AutoCloseable {
     try (Scope own = backend.openScope(op.label())) {
       Tensor v = own.allocate(backend.vectorType(), rows, theta.elements());
       Tensor g = own.allocate(backend.vectorType(), rows, theta.elements());
-      randomise(v, 2);
+      RandomData.fill(backend, v, DEVIATION, seed + 2);
       backend.vectors().fill(g, 0);
       switch (op) {
         case FORWARD -> measure.accept(() -> Gradients.losses(backend, tape, theta));
@@ -98,23 +95,6 @@ public final class WorkloadBench implements AutoCloseable {
     try (Linearization at = new Linearization(backend, tape, theta, wanted)) {
       use.accept(at);
     }
-  }
-
-  private List<Sample> samples() {
-    Random random = new Random(seed + 3);
-    List<Sample> samples = new ArrayList<>();
-    for (int i = 0; i < workload.batch(); i++) {
-      int[] ids = random.ints(workload.seq(), 0, workload.vocabulary()).toArray();
-      samples.add(new Sample(Integer.toString(i), ids, ids, "random"));
-    }
-    return samples;
-  }
-
-  private void randomise(Tensor target, int stream) {
-    Random random = new Random(seed + stream);
-    double[] values = new double[Math.toIntExact(target.elements())];
-    Arrays.setAll(values, i -> DEVIATION * random.nextGaussian());
-    backend.upload(Tensor.of(Shape.of(values.length), values), target.reshape(values.length));
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.lethe.cli.command;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.bench.RandomData;
 import dev.lethe.bench.Workload;
 import dev.lethe.data.Sample;
 import dev.lethe.format.HfModelFolder;
@@ -20,9 +21,7 @@ import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import dev.lethe.unlearn.result.UnlearnResult;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 
 /**
  * A whole unlearning on a tiny Llama of random weights, on the tested device and on the reference: an
@@ -60,7 +59,7 @@ public final class UnlearningCheck {
 
   /** Runs it; the seed fixes weights, rows and order. */
   public static Answer run(Backend tested, long seed) {
-    List<Sample> rows = rows(seed);
+    List<Sample> rows = RandomData.rows(ROWS, i -> SHAPES.seq() - i % 3, SHAPES.vocabulary(), seed);
     try (TemporaryFolder dir = TemporaryFolder.create("lethe-selftest");
         Backend reference = Backends.select("reference", BackendOptions.DEFAULT)) {
       SHAPES.write(dir.path(), seed);
@@ -126,16 +125,6 @@ public final class UnlearningCheck {
         return new Erased(step, losses.before(), losses.after());
       }
     }
-  }
-
-  private static List<Sample> rows(long seed) {
-    Random random = new Random(seed);
-    List<Sample> rows = new ArrayList<>();
-    for (int i = 0; i < ROWS; i++) {
-      int[] ids = random.ints(SHAPES.seq() - i % 3, 0, SHAPES.vocabulary()).toArray();
-      rows.add(new Sample(Integer.toString(i), ids, ids, "random"));
-    }
-    return rows;
   }
 
   private static double[] download(Backend backend, Tensor tensor) {
