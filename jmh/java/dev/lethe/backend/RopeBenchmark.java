@@ -9,7 +9,7 @@ import java.util.stream.IntStream;
 import org.openjdk.jmh.annotations.Benchmark;
 
 /**
- * Claim: rotary positions take one pass over memory, in place, forth (forward, tangent) and back (backward,
+ * Claim: rotary positions take one pass over memory, in place, forward (forward, tangent) and backward (backward,
  * backward tangent).
  */
 public class RopeBenchmark extends KernelBenchmark {
@@ -40,13 +40,13 @@ public class RopeBenchmark extends KernelBenchmark {
   }
 
   @Benchmark
-  public void forth(Counters.Bytes work) {
+  public void forward(Counters.Bytes work) {
     backend.run(new RopeKernels.Rotate(table, positions, x, x, false));
     work.bytes += bytes(x, x);
   }
 
   @Benchmark
-  public void back(Counters.Bytes work) {
+  public void backward(Counters.Bytes work) {
     backend.run(new RopeKernels.Rotate(table, positions, x, x, true));
     work.bytes += bytes(x, x);
   }

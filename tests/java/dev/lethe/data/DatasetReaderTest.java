@@ -12,7 +12,7 @@ import dev.lethe.data.Row.MessagesRow;
 import dev.lethe.data.Row.PromptRow;
 import dev.lethe.data.Row.QuestionRow;
 import dev.lethe.data.Row.TokenRow;
-import dev.lethe.format.Expect;
+import dev.lethe.format.Refusals;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
@@ -84,9 +84,9 @@ class DatasetReaderTest {
                 file, Map.of("question", "paraphrased_question", "answer", "perturbed_answer"))
             .getFirst());
     assertEquals(new QuestionRow("0", "q", "a"), DatasetReader.read(file).getFirst());
-    Expect.refusal(Kind.ROW_FORM, () -> DatasetReader.read(file, Map.of("qestion", "x")));
+    Refusals.refusal(Kind.ROW_FORM, () -> DatasetReader.read(file, Map.of("qestion", "x")));
     FormatException e =
-        Expect.refusal(
+        Refusals.refusal(
             Kind.MISSING_FIELD, () -> DatasetReader.read(file, Map.of("question", "absent")));
     assertTrue(e.getMessage().contains("'absent'"), e.getMessage());
   }
@@ -120,7 +120,7 @@ class DatasetReaderTest {
       })
   void aBadRowNamesFileLineAndField(String row, Kind kind, String named) throws IOException {
     Path file = write("{\"prompt\": \"p\", \"response\": \"r\"}\n\n" + row + "\n");
-    FormatException e = Expect.refusal(kind, () -> DatasetReader.read(file));
+    FormatException e = Refusals.refusal(kind, () -> DatasetReader.read(file));
     assertTrue(e.getMessage().startsWith(file + ":3"), e.getMessage());
     assertTrue(e.getMessage().contains(named), e.getMessage());
   }
@@ -128,19 +128,19 @@ class DatasetReaderTest {
   @Test
   void aBadRowOfAnArrayNamesItsLine() throws IOException {
     Path file = write("[\n{\"prompt\": \"p\", \"response\": \"r\"},\n\n{\"prompt\": \"p\"}\n]");
-    FormatException e = Expect.refusal(Kind.MISSING_FIELD, () -> DatasetReader.read(file));
+    FormatException e = Refusals.refusal(Kind.MISSING_FIELD, () -> DatasetReader.read(file));
     assertTrue(e.getMessage().startsWith(file + ":4:"), e.getMessage());
     Path cut = write("[\n{\"prompt\": \"p\", \"response\": \"r\"},\n");
-    Expect.refusal(Kind.JSON_SYNTAX, () -> DatasetReader.read(cut));
+    Refusals.refusal(Kind.JSON_SYNTAX, () -> DatasetReader.read(cut));
     Path more = write("[{\"prompt\": \"p\", \"response\": \"r\"}]\n{}");
-    Expect.refusal(Kind.JSON_SYNTAX, () -> DatasetReader.read(more));
+    Refusals.refusal(Kind.JSON_SYNTAX, () -> DatasetReader.read(more));
   }
 
   @Test
   void twoRowsOnOneLineAreRefused() throws IOException {
     String row = "{\"prompt\": \"p\", \"response\": \"r\"}";
     Path file = write(row + "\n" + row + row);
-    FormatException e = Expect.refusal(Kind.JSON_SYNTAX, () -> DatasetReader.read(file));
+    FormatException e = Refusals.refusal(Kind.JSON_SYNTAX, () -> DatasetReader.read(file));
     assertTrue(e.getMessage().startsWith(file + ":2"), e.getMessage());
   }
 
@@ -148,21 +148,21 @@ class DatasetReaderTest {
   void theSameIdTwiceNamesBothLines() throws IOException {
     String row = "{\"prompt\": \"p\", \"response\": \"r\", \"id\": \"%s\"}\n";
     Path file = write(row.formatted("x") + row.formatted("y") + row.formatted("x"));
-    FormatException e = Expect.refusal(Kind.DUPLICATE_ID, () -> DatasetReader.read(file));
+    FormatException e = Refusals.refusal(Kind.DUPLICATE_ID, () -> DatasetReader.read(file));
     assertTrue(e.getMessage().contains(":3") && e.getMessage().contains("line 1"), e.getMessage());
     Path number = write(row.formatted("1") + "{\"prompt\": \"p\", \"response\": \"r\"}\n");
-    Expect.refusal(Kind.DUPLICATE_ID, () -> DatasetReader.read(number));
+    Refusals.refusal(Kind.DUPLICATE_ID, () -> DatasetReader.read(number));
   }
 
   @Test
   void emptyFilesAndWrongEncodingsAreRefused() throws IOException {
-    Expect.refusal(Kind.NO_ROWS, () -> DatasetReader.read(write("\n \n")));
-    Expect.refusal(Kind.NO_ROWS, () -> DatasetReader.read(write("[]")));
-    Expect.refusal(Kind.FILE_MISSING, () -> DatasetReader.read(temp.resolve("no")));
+    Refusals.refusal(Kind.NO_ROWS, () -> DatasetReader.read(write("\n \n")));
+    Refusals.refusal(Kind.NO_ROWS, () -> DatasetReader.read(write("[]")));
+    Refusals.refusal(Kind.FILE_MISSING, () -> DatasetReader.read(temp.resolve("no")));
     Path latin = temp.resolve("latin");
     Files.write(
         latin, "{\"prompt\": \"ä\", \"response\": \"r\"}".getBytes(StandardCharsets.ISO_8859_1));
-    Expect.refusal(Kind.ENCODING, () -> DatasetReader.read(latin));
+    Refusals.refusal(Kind.ENCODING, () -> DatasetReader.read(latin));
   }
 
   @Test

@@ -32,7 +32,7 @@ class AtomicOutputTest {
     Path file = temp.resolve("file");
     AtomicFiles.writeText(file, "before");
     FormatException e =
-        Expect.refusal(
+        Refusals.refusal(
             Kind.WRITE_FAILED,
             () ->
                 AtomicFiles.write(
@@ -50,7 +50,7 @@ class AtomicOutputTest {
   @Test
   void foldersMadeForAFileThatFailedGoAgain() throws IOException {
     Files.createDirectory(temp.resolve("old"));
-    Expect.refusal(
+    Refusals.refusal(
         Kind.WRITE_FAILED,
         () ->
             AtomicFiles.write(
@@ -78,7 +78,7 @@ class AtomicOutputTest {
   void aParentThatIsAFileIsNamed() throws IOException {
     Files.writeString(temp.resolve("file"), "x");
     FormatException e =
-        Expect.refusal(
+        Refusals.refusal(
             Kind.WRITE_FAILED, () -> AtomicFiles.writeText(temp.resolve("file/below"), "y"));
     assertTrue(e.getMessage().contains("not a folder"), e.getMessage());
   }
@@ -111,12 +111,12 @@ class AtomicOutputTest {
     Path target = temp.resolve("run");
     try (OutputFolder out = OutputFolder.create(target)) {
       Files.createDirectory(target);
-      Expect.refusal(Kind.OUTPUT_EXISTS, out::commit);
+      Refusals.refusal(Kind.OUTPUT_EXISTS, out::commit);
     }
-    Expect.refusal(Kind.OUTPUT_EXISTS, () -> OutputFolder.create(target));
+    Refusals.refusal(Kind.OUTPUT_EXISTS, () -> OutputFolder.create(target));
     Files.delete(target);
     Files.createSymbolicLink(target, temp.resolve("nowhere"));
-    Expect.refusal(Kind.OUTPUT_EXISTS, () -> OutputFolder.create(target));
+    Refusals.refusal(Kind.OUTPUT_EXISTS, () -> OutputFolder.create(target));
     assertEquals(List.of("run"), entries());
   }
 

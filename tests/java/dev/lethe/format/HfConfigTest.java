@@ -121,7 +121,7 @@ class HfConfigTest {
         "model_type|null|MISSING_FIELD"
       })
   void badFieldsAreNamed(String field, String value, Kind kind) {
-    FormatException e = Expect.refusal(kind, () -> parse("{\"" + field + "\": " + value + "}"));
+    FormatException e = Refusals.refusal(kind, () -> parse("{\"" + field + "\": " + value + "}"));
     assertTrue(e.getMessage().contains("somewhere/config.json"), e.getMessage());
     String named = field.equals("num_hidden_layers") ? "num_hidden_layers" : field.split("_")[0];
     assertTrue(e.getMessage().contains(named) || kind == Kind.MISSING_FIELD, e.getMessage());

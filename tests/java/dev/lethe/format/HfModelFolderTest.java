@@ -48,7 +48,7 @@ class HfModelFolderTest {
       assertArrayEquals(new double[] {2}, model.tensor("b").toDoubles());
       assertEquals(8, model.config().hiddenSize());
       assertEquals(4, model.config().headDim());
-      FormatException e = Expect.refusal(Kind.UNKNOWN_TENSOR, () -> model.tensor("c"));
+      FormatException e = Refusals.refusal(Kind.UNKNOWN_TENSOR, () -> model.tensor("c"));
       assertTrue(e.getMessage().contains("'c'"), e.getMessage());
     }
   }
@@ -85,7 +85,7 @@ class HfModelFolderTest {
     SafeTensors.write(
         temp.resolve("outside.safetensors"), Map.of("a", Tensor.of(Shape.of(1), 1f)), Map.of());
     index("a", name);
-    FormatException e = Expect.refusal(Kind.SHARD_PATH, () -> HfModelFolder.open(dir));
+    FormatException e = Refusals.refusal(Kind.SHARD_PATH, () -> HfModelFolder.open(dir));
     assertTrue(e.getMessage().contains(INDEX), e.getMessage());
   }
 
@@ -95,7 +95,7 @@ class HfModelFolderTest {
     SafeTensors.write(outside, Map.of("a", Tensor.of(Shape.of(1), 1f)), Map.of());
     Files.createSymbolicLink(dir.resolve("link.safetensors"), outside);
     index("a", "link.safetensors");
-    Expect.refusal(Kind.SHARD_PATH, () -> HfModelFolder.open(dir));
+    Refusals.refusal(Kind.SHARD_PATH, () -> HfModelFolder.open(dir));
     Files.delete(dir.resolve("link.safetensors"));
     Files.move(outside, dir.resolve("real.safetensors"));
     Files.createSymbolicLink(dir.resolve("link.safetensors"), Path.of("real.safetensors"));
@@ -107,51 +107,51 @@ class HfModelFolderTest {
     weights("one.safetensors", "a", 1);
     weights("two.safetensors", "b", 2);
     index("a", "one.safetensors", "b", "one.safetensors");
-    Expect.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
+    Refusals.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
     index("a", "one.safetensors", "c", "two.safetensors");
-    Expect.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
+    Refusals.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
     weights("two.safetensors", "b", 2, "a", 1);
     index("a", "one.safetensors", "b", "two.safetensors");
-    FormatException twice = Expect.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
+    FormatException twice = Refusals.refusal(Kind.SHARD_MISMATCH, () -> HfModelFolder.open(dir));
     assertTrue(twice.getMessage().contains("two.safetensors"), twice.getMessage());
   }
 
   @Test
   void aMissingShardIsNamed() throws IOException {
     index("a", "one.safetensors");
-    FormatException e = Expect.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(dir));
+    FormatException e = Refusals.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(dir));
     assertTrue(e.getMessage().contains("one.safetensors"), e.getMessage());
   }
 
   @Test
   void anIndexWithoutAMapIsRefused() throws IOException {
     Files.writeString(dir.resolve(INDEX), "{}");
-    Expect.refusal(Kind.MISSING_FIELD, () -> HfModelFolder.open(dir));
+    Refusals.refusal(Kind.MISSING_FIELD, () -> HfModelFolder.open(dir));
     Files.writeString(dir.resolve(INDEX), "{\"weight_map\": {\"a\": 1}}");
-    Expect.refusal(Kind.WRONG_TYPE, () -> HfModelFolder.open(dir));
+    Refusals.refusal(Kind.WRONG_TYPE, () -> HfModelFolder.open(dir));
   }
 
   @Test
   void picklesAreRefusedByName() throws IOException {
     Files.write(dir.resolve("pytorch_model.bin"), new byte[10]);
-    FormatException e = Expect.refusal(Kind.PICKLE, () -> HfModelFolder.open(dir));
+    FormatException e = Refusals.refusal(Kind.PICKLE, () -> HfModelFolder.open(dir));
     assertTrue(e.getMessage().contains("pytorch_model.bin"), e.getMessage());
   }
 
   @Test
   void missingPartsAreNamed() throws IOException {
-    Expect.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(dir));
-    Expect.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(temp.resolve("nowhere")));
+    Refusals.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(dir));
+    Refusals.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(temp.resolve("nowhere")));
     Files.delete(dir.resolve("config.json"));
-    FormatException e = Expect.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(dir));
+    FormatException e = Refusals.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(dir));
     assertTrue(e.getMessage().contains("config.json"), e.getMessage());
   }
 
   @Test
   void aGitLfsPointerIsNamed() throws IOException {
     Files.copy(
-        Expect.resource("attacks/lfs_pointer.safetensors"), dir.resolve("model.safetensors"));
-    FormatException e = Expect.refusal(Kind.LFS_POINTER, () -> HfModelFolder.open(dir));
+        Refusals.resource("attacks/lfs_pointer.safetensors"), dir.resolve("model.safetensors"));
+    FormatException e = Refusals.refusal(Kind.LFS_POINTER, () -> HfModelFolder.open(dir));
     assertTrue(e.getMessage().contains("git lfs pull"), e.getMessage());
   }
 
@@ -169,7 +169,7 @@ class HfModelFolderTest {
 
   @Test
   void everyGoldenModelOpens() throws IOException {
-    try (var folders = Files.list(Expect.resource("golden"))) {
+    try (var folders = Files.list(Refusals.resource("golden"))) {
       List<Path> models =
           folders.filter(f -> Files.exists(f.resolve("model.safetensors"))).toList();
       assertTrue(models.size() >= 5, models.toString());

@@ -65,7 +65,7 @@ class OutputNameTest {
   @Test
   void whatExistsIsRefusedAndLeavesNoTrace() throws IOException {
     Path target = Files.createDirectory(temp.resolve("out"));
-    Expect.refusal(Kind.OUTPUT_EXISTS, () -> OutputName.take(target));
+    Refusals.refusal(Kind.OUTPUT_EXISTS, () -> OutputName.take(target));
     assertEquals(List.of("out"), entries());
     OutputName.hold(target).close();
     assertEquals(List.of("out"), entries());
@@ -74,12 +74,12 @@ class OutputNameTest {
   @Test
   void aFolderThatCannotBeMadeIsRefused() throws IOException {
     Path file = Files.writeString(temp.resolve("file"), "");
-    Expect.refusal(Kind.WRITE_FAILED, () -> OutputName.take(file.resolve("out")));
+    Refusals.refusal(Kind.WRITE_FAILED, () -> OutputName.take(file.resolve("out")));
     assertThrows(FormatException.class, () -> OutputName.take(file.resolve("out")));
   }
 
   private static String refusal(Path target) {
-    return Expect.refusal(Kind.OUTPUT_TAKEN, () -> OutputName.take(target)).getMessage();
+    return Refusals.refusal(Kind.OUTPUT_TAKEN, () -> OutputName.take(target)).getMessage();
   }
 
   private List<String> entries() throws IOException {

@@ -25,7 +25,7 @@ class PeftAdapterConfigTest {
   @TestFactory
   List<DynamicTest> targetsRanksAndScalesAreThoseOfPeft() {
     JsonNode golden =
-        StrictJson.read(Expect.resource("golden/peft_patterns/peft_patterns.json"), 1 << 20);
+        StrictJson.read(Refusals.resource("golden/peft_patterns/peft_patterns.json"), 1 << 20);
     List<DynamicTest> tests = new ArrayList<>();
     for (JsonNode one : golden.get("cases")) {
       tests.add(
@@ -82,7 +82,7 @@ class PeftAdapterConfigTest {
         "peft_type|\"ADALORA\""
       })
   void whatChangesTheMathematicsIsRefusedByName(String field, String value) {
-    FormatException e = Expect.refusal(Kind.UNSUPPORTED, () -> parse(field, value));
+    FormatException e = Refusals.refusal(Kind.UNSUPPORTED, () -> parse(field, value));
     assertTrue(e.getMessage().contains(field), e.getMessage());
   }
 
@@ -125,7 +125,7 @@ class PeftAdapterConfigTest {
         "peft_type|null|MISSING_FIELD"
       })
   void badFieldsAreNamed(String field, String value, Kind kind) {
-    FormatException e = Expect.refusal(kind, () -> parse(field, value));
+    FormatException e = Refusals.refusal(kind, () -> parse(field, value));
     assertTrue(e.getMessage().contains("adapter_config.json"), e.getMessage());
   }
 
@@ -134,13 +134,13 @@ class PeftAdapterConfigTest {
     String name = "a".repeat(200) + "!";
     PeftAdapterConfig slow = parse("target_modules", "\".*a.*a.*a.*a.*a.*a.*b\"");
     Assertions.assertTimeout(
-        Duration.ofSeconds(5), () -> Expect.refusal(Kind.BAD_PATTERN, () -> slow.targets(name)));
+        Duration.ofSeconds(5), () -> Refusals.refusal(Kind.BAD_PATTERN, () -> slow.targets(name)));
     String nested = "(".repeat(9000) + "a" + ")".repeat(9000);
-    Expect.refusal(Kind.BAD_PATTERN, () -> parse("target_modules", "\"" + nested + "\""));
+    Refusals.refusal(Kind.BAD_PATTERN, () -> parse("target_modules", "\"" + nested + "\""));
     String star = "\"" + "(a|b)*".repeat(3) + "\"";
     PeftAdapterConfig deep = parse("target_modules", star);
     String longName = "ab".repeat(500_000);
-    Expect.refusal(Kind.BAD_PATTERN, () -> deep.targets(longName));
+    Refusals.refusal(Kind.BAD_PATTERN, () -> deep.targets(longName));
   }
 
   @Test

@@ -68,7 +68,7 @@ class PeftFolderTest {
     Path out = Files.createDirectory(temp.resolve("out"));
     Files.writeString(out.resolve("mine"), "x");
     PeftAdapterConfig config = PeftAdapterConfig.create(2, 4, 0, List.of("q_proj"), "tiny");
-    Expect.refusal(Kind.OUTPUT_EXISTS, () -> PeftFolder.write(out, config, pair(2)));
+    Refusals.refusal(Kind.OUTPUT_EXISTS, () -> PeftFolder.write(out, config, pair(2)));
     assertEquals("x", Files.readString(out.resolve("mine")));
     assertLeftInTemp(1);
   }
@@ -76,7 +76,7 @@ class PeftFolderTest {
   @Test
   void aFailedWriteLeavesNothing() throws IOException {
     PeftAdapterConfig config = PeftAdapterConfig.create(3, 4, 0, List.of("q_proj"), "tiny");
-    Expect.refusal(
+    Refusals.refusal(
         Kind.ADAPTER_MISMATCH, () -> PeftFolder.write(temp.resolve("out"), config, pair(2)));
     assertLeftInTemp(0);
   }
@@ -128,13 +128,13 @@ class PeftFolderTest {
 
   @Test
   void pickledAndMissingAdaptersAreNamed() throws IOException {
-    Expect.refusal(Kind.FILE_MISSING, () -> PeftFolder.open(temp.resolve("nowhere")));
+    Refusals.refusal(Kind.FILE_MISSING, () -> PeftFolder.open(temp.resolve("nowhere")));
     Files.writeString(
         temp.resolve("adapter_config.json"),
         "{\"peft_type\": \"LORA\", \"r\": 2, \"target_modules\": [\"q_proj\"]}");
-    Expect.refusal(Kind.FILE_MISSING, () -> PeftFolder.open(temp));
+    Refusals.refusal(Kind.FILE_MISSING, () -> PeftFolder.open(temp));
     Files.write(temp.resolve("adapter_model.bin"), new byte[1]);
-    Expect.refusal(Kind.PICKLE, () -> PeftFolder.open(temp));
+    Refusals.refusal(Kind.PICKLE, () -> PeftFolder.open(temp));
   }
 
   @Test
@@ -153,7 +153,7 @@ class PeftFolderTest {
   }
 
   private FormatException refuse(Kind kind, PeftAdapterConfig config, Map<String, Tensor> tensors) {
-    return Expect.refusal(kind, () -> PeftFolder.write(temp.resolve("out"), config, tensors));
+    return Refusals.refusal(kind, () -> PeftFolder.write(temp.resolve("out"), config, tensors));
   }
 
   private void assertLeftInTemp(int count) throws IOException {

@@ -65,7 +65,7 @@ class ReaderFuzzTest {
   @Test
   void safetensors() throws IOException {
     List<byte[]> seeds = new ArrayList<>();
-    try (var attacks = Files.list(Expect.resource("attacks"))) {
+    try (var attacks = Files.list(Refusals.resource("attacks"))) {
       for (Path file : attacks.sorted().toList()) {
         if (file.toString().endsWith(".safetensors")) {
           seeds.add(Files.readAllBytes(file));
@@ -73,7 +73,7 @@ class ReaderFuzzTest {
       }
     }
     seeds.add(
-        Files.readAllBytes(Expect.resource("golden/rslora/adapter/adapter_model.safetensors")));
+        Files.readAllBytes(Refusals.resource("golden/rslora/adapter/adapter_model.safetensors")));
     fuzz(
         seeds,
         file -> {
@@ -87,8 +87,8 @@ class ReaderFuzzTest {
   void modelConfigurations() throws IOException {
     fuzz(
         List.of(
-            Files.readAllBytes(Expect.resource("golden/llama3_rope/config.json")),
-            Files.readAllBytes(Expect.resource("golden/mistral_sliding_window/config.json"))),
+            Files.readAllBytes(Refusals.resource("golden/llama3_rope/config.json")),
+            Files.readAllBytes(Refusals.resource("golden/mistral_sliding_window/config.json"))),
         file -> HfConfig.parse(StrictJson.readObject(file, 1 << 20), file.toString()));
   }
 
@@ -98,7 +98,7 @@ class ReaderFuzzTest {
     patterns.put("target_modules", ".*\\.(?P<p>q|v)_proj").putObject("rank_pattern").put("a.*b", 2);
     fuzz(
         List.of(
-            Files.readAllBytes(Expect.resource("golden/patterns/adapter/adapter_config.json")),
+            Files.readAllBytes(Refusals.resource("golden/patterns/adapter/adapter_config.json")),
             patterns.toPrettyString().getBytes(StandardCharsets.UTF_8)),
         file -> {
           PeftAdapterConfig config = PeftAdapterConfig.read(file);
@@ -126,9 +126,9 @@ class ReaderFuzzTest {
   void shardIndexes() throws IOException {
     Files.writeString(
         dir.resolve("config.json"),
-        Files.readString(Expect.resource("golden/llama3_rope/config.json")));
+        Files.readString(Refusals.resource("golden/llama3_rope/config.json")));
     Files.copy(
-        Expect.resource("golden/rslora/adapter/adapter_model.safetensors"),
+        Refusals.resource("golden/rslora/adapter/adapter_model.safetensors"),
         dir.resolve("one.safetensors"));
     fuzz(
         List.of(

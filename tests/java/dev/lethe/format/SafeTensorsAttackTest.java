@@ -15,13 +15,13 @@ import org.junit.jupiter.params.provider.CsvFileSource;
 
 /** Every file of the attack corpus is refused in its own way; make_attacks.py says what each is. */
 class SafeTensorsAttackTest {
-  private static final Path ATTACKS = Expect.resource("attacks");
+  private static final Path ATTACKS = Refusals.resource("attacks");
 
   @ParameterizedTest(name = "{0}")
   @CsvFileSource(files = "tests/resources/attacks/expected.csv")
   void isRefused(String name, Kind kind) {
     Path file = ATTACKS.resolve(name + ".safetensors");
-    FormatException e = Expect.refusal(kind, () -> SafeTensors.open(file).close());
+    FormatException e = Refusals.refusal(kind, () -> SafeTensors.open(file).close());
     assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
     assertTrue(e.getMessage().length() < 600, "the complaint repeats the attack's contents");
   }

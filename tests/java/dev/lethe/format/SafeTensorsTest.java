@@ -110,7 +110,7 @@ class SafeTensorsTest {
       assertEquals(List.of("a", "b"), List.copyOf(read.names()));
       assertTrue(read.contains("a"));
       assertFalse(read.contains("c"));
-      Expect.refusal(Kind.UNKNOWN_TENSOR, () -> read.get("c"));
+      Refusals.refusal(Kind.UNKNOWN_TENSOR, () -> read.get("c"));
     }
   }
 
@@ -153,7 +153,7 @@ class SafeTensorsTest {
       header.append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}");
     }
     Path file = file(header.append("}").toString(), 0);
-    Expect.refusal(Kind.TOO_MANY, () -> SafeTensors.open(file));
+    Refusals.refusal(Kind.TOO_MANY, () -> SafeTensors.open(file));
   }
 
   @Test
@@ -167,9 +167,9 @@ class SafeTensorsTest {
 
   @Test
   void aFolderAndAMissingFileAreNamed() {
-    Expect.refusal(Kind.FILE_MISSING, () -> SafeTensors.open(dir));
+    Refusals.refusal(Kind.FILE_MISSING, () -> SafeTensors.open(dir));
     FormatException e =
-        Expect.refusal(Kind.FILE_MISSING, () -> SafeTensors.open(dir.resolve("no.safetensors")));
+        Refusals.refusal(Kind.FILE_MISSING, () -> SafeTensors.open(dir.resolve("no.safetensors")));
     assertTrue(e.getMessage().contains("no.safetensors"), e.getMessage());
   }
 

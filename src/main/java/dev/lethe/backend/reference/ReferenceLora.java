@@ -12,7 +12,7 @@ final class ReferenceLora implements LoraKernels {
     DoubleMatrix out = w.apply(DoubleMatrix.of(call.x()));
     if (call.layer().hasAdapter()) {
       LoraSlot slot = call.layer().slot();
-      Adapter t = Adapter.of(slot, call.theta());
+      MatrixPair t = MatrixPair.of(slot, call.theta());
       DoubleMatrix up = DoubleMatrix.of(call.xa()).times(t.a().transposed());
       up.store(call.u());
       out = out.plus(up.times(t.b().transposed()).scaled(slot.scale()));
@@ -29,8 +29,8 @@ final class ReferenceLora implements LoraKernels {
       DoubleMatrix out = DoubleMatrix.direction(call.in().dx(), j, n, w.in()).times(wT);
       if (call.layer().hasAdapter()) {
         LoraSlot slot = call.layer().slot();
-        Adapter t = Adapter.of(slot, call.theta());
-        Adapter dt = Adapter.of(slot, call.v().row(j));
+        MatrixPair t = MatrixPair.of(slot, call.theta());
+        MatrixPair dt = MatrixPair.of(slot, call.v().row(j));
         DoubleMatrix dIn = DoubleMatrix.direction(call.in().ofAdapter(), j, n, w.in());
         DoubleMatrix dUp =
             dIn.times(t.a().transposed()).plus(DoubleMatrix.of(call.xa()).times(dt.a().transposed()));
@@ -51,7 +51,7 @@ final class ReferenceLora implements LoraKernels {
       DoubleMatrix low = null;
       if (call.layer().hasAdapter()) {
         LoraSlot slot = call.layer().slot();
-        Adapter t = Adapter.of(slot, call.theta());
+        MatrixPair t = MatrixPair.of(slot, call.theta());
         DoubleMatrix down = gOut.times(t.b());
         down.store(call.h().row(j));
         low = down.times(t.a()).scaled(slot.scale());
@@ -68,8 +68,8 @@ final class ReferenceLora implements LoraKernels {
       DoubleMatrix low = null;
       if (call.layer().hasAdapter()) {
         LoraSlot slot = call.layer().slot();
-        Adapter t = Adapter.of(slot, call.theta());
-        Adapter dt = Adapter.of(slot, call.v().row(j));
+        MatrixPair t = MatrixPair.of(slot, call.theta());
+        MatrixPair dt = MatrixPair.of(slot, call.v().row(j));
         DoubleMatrix dDown = dgOut.times(t.b()).plus(DoubleMatrix.of(call.gy()).times(dt.b()));
         dDown.store(call.dh().row(j));
         low = dDown.times(t.a()).plus(DoubleMatrix.of(call.h()).times(dt.a())).scaled(slot.scale());
@@ -101,7 +101,7 @@ final class ReferenceLora implements LoraKernels {
       DoubleMatrix dgOut = DoubleMatrix.direction(d.dgy(), j, n, slot.out());
       DoubleMatrix a = dDown.transposed().times(rows.xa).plus(rows.h.transposed().times(dIn));
       DoubleMatrix b = dgOut.transposed().times(rows.u).plus(rows.gy.transposed().times(dUp));
-      new Adapter(a, b).scaled(call.scale() * slot.scale()).put(slot, call.g().row(j), true);
+      new MatrixPair(a, b).scaled(call.scale() * slot.scale()).put(slot, call.g().row(j), true);
     }
   }
 
@@ -122,7 +122,7 @@ final class ReferenceLora implements LoraKernels {
     Rows rows = Rows.of(call.kept());
     DoubleMatrix sums = DoubleMatrix.zeros(1, packing.count());
     for (int i = 0; i < packing.count(); i++) {
-      Adapter g = rows.sequence(packing, i).gradient().scaled(call.slot().scale());
+      MatrixPair g = rows.sequence(packing, i).gradient().scaled(call.slot().scale());
       sums.values()[i] = g.a().dot(g.a()) + g.b().dot(g.b());
     }
     sums.addTo(call.norms());
@@ -135,7 +135,7 @@ final class ReferenceLora implements LoraKernels {
     long k = call.dots().dim(0);
     DoubleMatrix sums = DoubleMatrix.zeros(k, packing.count());
     for (int j = 0; j < k; j++) {
-      Adapter t = Adapter.of(call.slot(), call.v().row(j));
+      MatrixPair t = MatrixPair.of(call.slot(), call.v().row(j));
       for (int i = 0; i < packing.count(); i++) {
         Rows sample = rows.sequence(packing, i);
         double dot =
@@ -190,8 +190,8 @@ final class ReferenceLora implements LoraKernels {
     }
 
     /** (hᵀxₐ, ȳᵀu). */
-    Adapter gradient() {
-      return new Adapter(h.transposed().times(xa), gy.transposed().times(u));
+    MatrixPair gradient() {
+      return new MatrixPair(h.transposed().times(xa), gy.transposed().times(u));
     }
   }
 }

@@ -10,14 +10,14 @@ import dev.lethe.tensor.Tensor;
  * @param a (r,in)
  * @param b (out,r)
  */
-record Adapter(DoubleMatrix a, DoubleMatrix b) {
+record MatrixPair(DoubleMatrix a, DoubleMatrix b) {
   /** The pair in a flat F64 vector (P). */
-  static Adapter of(LoraSlot slot, Tensor flat) {
-    return new Adapter(DoubleMatrix.of(partA(slot, flat)), DoubleMatrix.of(partB(slot, flat)));
+  static MatrixPair of(LoraSlot slot, Tensor flat) {
+    return new MatrixPair(DoubleMatrix.of(partA(slot, flat)), DoubleMatrix.of(partB(slot, flat)));
   }
 
-  Adapter scaled(double factor) {
-    return new Adapter(a.scaled(factor), b.scaled(factor));
+  MatrixPair scaled(double factor) {
+    return new MatrixPair(a.scaled(factor), b.scaled(factor));
   }
 
   /** Writes the pair to the slot's place in a flat F64 vector, or adds it. */

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * true float64. Each product rounds both of its factors by up to 2^-8 of their size; the errors of a
  * pass through all layers add up without a common direction.
  */
-class Bf16ProductsTest {
+class Bf16ModelTest {
   /** Relative to the norm: sixteen roundings of full size, all in one direction. */
   private static final double BOUND = 16 * 0x1p-8;
 

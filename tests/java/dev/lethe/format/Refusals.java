@@ -8,8 +8,8 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.function.Executable;
 
 /** What the tests of this package have in common. */
-public final class Expect {
-  private Expect() {}
+public final class Refusals {
+  private Refusals() {}
 
   /** A file of the test resources. */
   static Path resource(String name) {
