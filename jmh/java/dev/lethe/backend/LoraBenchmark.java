@@ -1,5 +1,6 @@
 package dev.lethe.backend;
 
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LoraSlot;
@@ -99,17 +100,17 @@ public class LoraBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void gradient(Counters.Flops work) {
-    backend.run(new LoraKernels.Gradient(slot, new LoraKernels.Kept(x, u, h, gy), 1e-3, g));
+    backend.run(new LoraGradientKernels.Gradient(slot, new LoraGradientKernels.Kept(x, u, h, gy), 1e-3, g));
     work.flops += PAIR;
   }
 
   @Benchmark
   public void gradientTangent(Counters.Flops work) {
     backend.run(
-        new LoraKernels.GradientTangent(
+        new LoraGradientKernels.GradientTangent(
             slot,
-            new LoraKernels.Kept(x, u, h.row(0), gy.row(0)),
-            new LoraKernels.KeptTangent(dx, du, dh, dgy),
+            new LoraGradientKernels.Kept(x, u, h.row(0), gy.row(0)),
+            new LoraGradientKernels.KeptTangent(dx, du, dh, dgy),
             1e-3,
             g));
     work.flops += 2 * PAIR;
@@ -118,8 +119,8 @@ public class LoraBenchmark extends KernelBenchmark {
   @Benchmark
   public void perSampleGradient(Counters.Flops work) {
     backend.run(
-        new LoraKernels.PerSampleGradient(
-            slot, packing, new LoraKernels.Kept(x, u, h.row(0), gy.row(0)), 1, perSample));
+        new LoraGradientKernels.PerSampleGradient(
+            slot, packing, new LoraGradientKernels.Kept(x, u, h.row(0), gy.row(0)), 1, perSample));
     work.flops += PAIR;
   }
 }

@@ -3,7 +3,7 @@ package dev.lethe.autograd;
 import dev.lethe.autograd.op.CrossEntropy;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.KernelRecording;
-import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 
@@ -41,7 +41,7 @@ public final class GradientStep implements AutoCloseable {
                     tape,
                     theta,
                     rowLosses,
-                    (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, row))));
+                    (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, row))));
   }
 
   /**

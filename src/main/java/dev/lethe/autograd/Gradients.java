@@ -7,7 +7,7 @@ import dev.lethe.autograd.op.ForwardPass;
 import dev.lethe.autograd.op.Slots;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.tensor.Scope;
@@ -77,7 +77,7 @@ public final class Gradients {
         backend,
         tape,
         theta,
-        (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, row)));
+        (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, row)));
   }
 
   /**
@@ -93,7 +93,7 @@ public final class Gradients {
         theta,
         (slot, kept) ->
             backend.run(
-                new LoraKernels.PerSampleGradient(
+                new LoraGradientKernels.PerSampleGradient(
                     slot, tape.packing(), kept.row(0), 1, g)));
   }
 
@@ -112,7 +112,7 @@ public final class Gradients {
         theta,
         (slot, kept) ->
             backend.run(
-                new LoraKernels.WeightedGradient(
+                new LoraGradientKernels.WeightedGradient(
                     slot, tape.packing(), weights, kept.row(0), scale, g)));
   }
 
@@ -199,13 +199,13 @@ public final class Gradients {
     /**
      * @param kept with h (k,N,r) and gy (k,N,out)
      */
-    void apply(LoraSlot slot, LoraKernels.Kept kept);
+    void apply(LoraSlot slot, LoraGradientKernels.Kept kept);
 
     /** Applies it to an adapter of a tape. */
     default void apply(Adapter of, Slots primal, Slots adjoint) {
       Tensor xa = primal.get(of.xa());
       Tensor u = primal.get(of.u());
-      apply(of.slot(), new LoraKernels.Kept(xa, u, adjoint.get(of.u()), adjoint.get(of.y())));
+      apply(of.slot(), new LoraGradientKernels.Kept(xa, u, adjoint.get(of.u()), adjoint.get(of.y())));
     }
   }
 }

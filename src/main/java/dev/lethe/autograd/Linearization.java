@@ -9,7 +9,7 @@ import dev.lethe.autograd.op.Slots;
 import dev.lethe.autograd.op.TangentPass;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.HashSet;
@@ -155,7 +155,7 @@ public final class Linearization implements AutoCloseable {
   public void addGradient(double scale, Tensor g) {
     Tensor row = g.reshape(1, g.elements());
     adjoints.forEachAdapter(
-        (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, row)));
+        (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, row)));
   }
 
   /** Stores ∇ℓᵢ of every sample in g (n,P). */
@@ -163,7 +163,7 @@ public final class Linearization implements AutoCloseable {
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
-                new LoraKernels.PerSampleGradient(
+                new LoraGradientKernels.PerSampleGradient(
                     slot, tape.packing(), kept.row(0), 1, g)));
   }
 
@@ -172,7 +172,7 @@ public final class Linearization implements AutoCloseable {
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
-                new LoraKernels.PerSampleSquaredNorm(
+                new LoraGradientKernels.PerSampleSquaredNorm(
                     slot, tape.packing(), kept.row(0), norms)));
   }
 
@@ -186,7 +186,7 @@ public final class Linearization implements AutoCloseable {
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
-                new LoraKernels.PerSampleDot(slot, tape.packing(), v, kept.row(0), dots)));
+                new LoraGradientKernels.PerSampleDot(slot, tape.packing(), v, kept.row(0), dots)));
   }
 
   /** Adds scale·Σᵢ cᵢ∇ℓᵢ to each row of g: weights c (k,n), g (k,P). */
@@ -194,7 +194,7 @@ public final class Linearization implements AutoCloseable {
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
-                new LoraKernels.WeightedGradient(
+                new LoraGradientKernels.WeightedGradient(
                     slot, tape.packing(), weights, kept.row(0), scale, g)));
   }
 
@@ -236,7 +236,7 @@ public final class Linearization implements AutoCloseable {
       end.curvature(pass, cotangent);
       pass.tangent().drop(end.x());
       AdapterRule rule =
-          (slot, kept) -> backend.run(new LoraKernels.Gradient(slot, kept, scale, out));
+          (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, out));
       adjoints.reverse(cotangent, rule);
     }
   }
@@ -311,7 +311,7 @@ public final class Linearization implements AutoCloseable {
           for (int j = 0; j < draws; j++) {
             Tensor of = rows.slice((long) j * n, n);
             backend.run(
-                new LoraKernels.PerSampleGradient(
+                new LoraGradientKernels.PerSampleGradient(
                     slot, tape.packing(), kept.row(j), 1, of));
           }
         });

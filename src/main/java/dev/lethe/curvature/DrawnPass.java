@@ -3,7 +3,7 @@ package dev.lethe.curvature;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
@@ -74,8 +74,8 @@ public final class DrawnPass implements AutoCloseable {
             for (int j = 0; rows != null && j < draws; j++) {
               Tensor part = rows.slice(j * n, n);
               backend.run(
-                  new LoraKernels.PerSampleGradient(
-                      slot, packing, new LoraKernels.Kept(xa, u, h.row(j), gy.row(j)), 1, part));
+                  new LoraGradientKernels.PerSampleGradient(
+                      slot, packing, new LoraGradientKernels.Kept(xa, u, h.row(j), gy.row(j)), 1, part));
             }
             if (pass != null) {
               pass.add(slot, xa, u, h, gy);

@@ -8,6 +8,7 @@ import dev.lethe.backend.cpu.primitive.Primitives;
 import dev.lethe.backend.kernel.AttentionKernels;
 import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LoraSlot;
@@ -165,21 +166,21 @@ final class SameBytesTest {
           new LoraKernels.Backward(
               layer, theta, gy, h, new LoraKernels.InputAdjoint(gx, null, false)));
       Tensor g = input(1, 700);
-      backend.run(new LoraKernels.Gradient(slot, new LoraKernels.Kept(x, u, h, gy), .3, g));
+      backend.run(new LoraGradientKernels.Gradient(slot, new LoraGradientKernels.Kept(x, u, h, gy), .3, g));
       Tensor weighted = input(2, 700);
       Tensor weights = input(2, PACKING.count());
       backend.run(
-          new LoraKernels.WeightedGradient(
+          new LoraGradientKernels.WeightedGradient(
               slot,
               PACKING,
               weights,
-              new LoraKernels.Kept(x, u, h.row(0), gy.row(0)),
+              new LoraGradientKernels.Kept(x, u, h.row(0), gy.row(0)),
               .7,
               weighted));
       Tensor dots = input(2, PACKING.count());
       backend.run(
-          new LoraKernels.PerSampleDot(
-              slot, PACKING, input(2, 700), new LoraKernels.Kept(x, u, h.row(0), gy.row(0)), dots));
+          new LoraGradientKernels.PerSampleDot(
+              slot, PACKING, input(2, 700), new LoraGradientKernels.Kept(x, u, h.row(0), gy.row(0)), dots));
       return List.of(u, y, h, gx, g, weighted, dots);
     }
 

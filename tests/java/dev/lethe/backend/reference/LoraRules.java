@@ -1,5 +1,6 @@
 package dev.lethe.backend.reference;
 
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LoraSlot;
@@ -40,8 +41,8 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
             layer(), kept.theta, gOut, h, new LoraKernels.InputAdjoint(gx, gxa, false)));
     Tensor g = Flat.zeros(2, parameters());
     BACKEND.run(
-        new LoraKernels.Gradient(
-            layer().slot(), new LoraKernels.Kept(kept.xa, kept.u, h, gOut), GRADIENT_SCALE, g));
+        new LoraGradientKernels.Gradient(
+            layer().slot(), new LoraGradientKernels.Kept(kept.xa, kept.u, h, gOut), GRADIENT_SCALE, g));
     return ownInput ? Flat.second(g, gx, gxa) : Flat.second(g, gx);
   }
 
@@ -75,10 +76,10 @@ record LoraRules(int n, int in, int out, int rank, boolean ownInput) implements 
             new LoraKernels.InputAdjoint(dgx, dgxa, false)));
     Tensor g = Flat.zeros(2, parameters());
     BACKEND.run(
-        new LoraKernels.GradientTangent(
+        new LoraGradientKernels.GradientTangent(
             layer().slot(),
-            new LoraKernels.Kept(kept.xa, kept.u, primalH, gOut),
-            new LoraKernels.KeptTangent(ownInput ? t.dxa : t.dx, t.du, dh, dgOut),
+            new LoraGradientKernels.Kept(kept.xa, kept.u, primalH, gOut),
+            new LoraGradientKernels.KeptTangent(ownInput ? t.dxa : t.dx, t.du, dh, dgOut),
             GRADIENT_SCALE,
             g));
     return ownInput ? Flat.second(g, dgx, dgxa) : Flat.second(g, dgx);

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.tensor.Tensor;
@@ -40,8 +40,8 @@ final class ReferencePerSampleTest {
     Tensor g = Flat.zeros(1, PARAMETERS);
     Tensor hs = h.reshape(1, PACKING.rows(), RANK);
     BACKEND.run(
-        new LoraKernels.Gradient(
-            SLOT, new LoraKernels.Kept(xa, u, hs, gy.reshape(1, PACKING.rows(), OUT)), 2, g));
+        new LoraGradientKernels.Gradient(
+            SLOT, new LoraGradientKernels.Kept(xa, u, hs, gy.reshape(1, PACKING.rows(), OUT)), 2, g));
     assertArrayEquals(g.toDoubles(), sum, 1e-12);
   }
 
@@ -53,9 +53,9 @@ final class ReferencePerSampleTest {
       int first = PACKING.start(i);
       Tensor g = Flat.zeros(1, PARAMETERS);
       BACKEND.run(
-          new LoraKernels.Gradient(
+          new LoraGradientKernels.Gradient(
               SLOT,
-              new LoraKernels.Kept(
+              new LoraGradientKernels.Kept(
                   xa.slice(first, n),
                   u.slice(first, n),
                   h.slice(first, n).reshape(1, n, RANK),
@@ -71,8 +71,8 @@ final class ReferencePerSampleTest {
     Tensor once = perSample(1);
     Tensor twice = perSample(1);
     BACKEND.run(
-        new LoraKernels.PerSampleGradient(
-            SLOT, PACKING, new LoraKernels.Kept(xa, u, h, gy), 1, twice));
+        new LoraGradientKernels.PerSampleGradient(
+            SLOT, PACKING, new LoraGradientKernels.Kept(xa, u, h, gy), 1, twice));
     assertArrayEquals(once.toDoubles(), twice.toDoubles());
     assertEquals(0, twice.row(0).get(0), "before A");
     assertEquals(0, twice.row(0).get(1 + RANK * IN), "between A and B");
@@ -85,7 +85,7 @@ final class ReferencePerSampleTest {
     Tensor dots = Flat.zeros(3, PACKING.count());
     BACKEND.vectors().fill(dots, 100);
     BACKEND.run(
-        new LoraKernels.PerSampleDot(SLOT, PACKING, v, new LoraKernels.Kept(xa, u, h, gy), dots));
+        new LoraGradientKernels.PerSampleDot(SLOT, PACKING, v, new LoraGradientKernels.Kept(xa, u, h, gy), dots));
     Tensor samples = perSample(1);
     for (int j = 0; j < 3; j++) {
       for (int i = 0; i < PACKING.count(); i++) {
@@ -102,8 +102,8 @@ final class ReferencePerSampleTest {
     Tensor g = Flat.zeros(2, PARAMETERS);
     g.copyFrom(before);
     BACKEND.run(
-        new LoraKernels.WeightedGradient(
-            SLOT, PACKING, weights, new LoraKernels.Kept(xa, u, h, gy), -3, g));
+        new LoraGradientKernels.WeightedGradient(
+            SLOT, PACKING, weights, new LoraGradientKernels.Kept(xa, u, h, gy), -3, g));
     Tensor samples = perSample(1);
     for (int j = 0; j < 2; j++) {
       double[] expected = before.row(j).toDoubles();
@@ -117,8 +117,8 @@ final class ReferencePerSampleTest {
   private Tensor perSample(double scale) {
     Tensor g = Flat.zeros(PACKING.count(), PARAMETERS);
     BACKEND.run(
-        new LoraKernels.PerSampleGradient(
-            SLOT, PACKING, new LoraKernels.Kept(xa, u, h, gy), scale, g));
+        new LoraGradientKernels.PerSampleGradient(
+            SLOT, PACKING, new LoraGradientKernels.Kept(xa, u, h, gy), scale, g));
     return g;
   }
 

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.replay.SoftmaxLayer;
 import dev.lethe.replay.prepare.WeightGradients;
 import dev.lethe.tensor.DType;
@@ -66,7 +66,7 @@ class OperatorsTest {
             SEED + at,
             (slot, xa, u, h, gy) ->
                 net.backend.run(
-                    new LoraKernels.Gradient(slot, new LoraKernels.Kept(xa, u, h, gy), 1, rows)));
+                    new LoraGradientKernels.Gradient(slot, new LoraGradientKernels.Kept(xa, u, h, gy), 1, rows)));
         try (SketchedGgn part =
             new SketchedGgn(net.backend, List.of(new SketchedGgn.Part(rows, 1.0 / draws)))) {
           part.addProduct(0, unit, 1, estimate);

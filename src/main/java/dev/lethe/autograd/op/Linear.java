@@ -1,5 +1,6 @@
 package dev.lethe.autograd.op;
 
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraKernels.InputAdjoint;
 import dev.lethe.backend.kernel.LoraKernels.InputTangent;
@@ -131,10 +132,10 @@ public record Linear(LoraLinear layer, Value x, Value xa, Value u, Value y) impl
     Slots tangent = pass.tangent();
     pass.backend()
         .run(
-            new LoraKernels.GradientTangent(
+            new LoraGradientKernels.GradientTangent(
                 layer.slot(),
-                new LoraKernels.Kept(pass.primal().get(xa), pass.primal().get(u), h, gy),
-                new LoraKernels.KeptTangent(tangent.get(xa), tangent.get(u), dh, dgy),
+                new LoraGradientKernels.Kept(pass.primal().get(xa), pass.primal().get(u), h, gy),
+                new LoraGradientKernels.KeptTangent(tangent.get(xa), tangent.get(u), dh, dgy),
                 along.scale(),
                 along.products()));
   }

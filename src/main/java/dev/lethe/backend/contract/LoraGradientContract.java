@@ -1,6 +1,7 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.Packing;
 import java.util.ArrayList;
@@ -42,9 +43,9 @@ final class LoraGradientContract {
         on ->
             on.backend()
                 .run(
-                    new LoraKernels.Gradient(
+                    new LoraGradientKernels.Gradient(
                         z.slot(),
-                        new LoraKernels.Kept(on.of(xa), on.of(u), on.of(h), on.of(gy)),
+                        new LoraGradientKernels.Kept(on.of(xa), on.of(u), on.of(h), on.of(gy)),
                         -0.25,
                         on.of(g))));
   }
@@ -60,11 +61,11 @@ final class LoraGradientContract {
         on ->
             on.backend()
                 .run(
-                    new LoraKernels.GradientTangent(
+                    new LoraGradientKernels.GradientTangent(
                         z.slot(),
-                        new LoraKernels.Kept(
+                        new LoraGradientKernels.Kept(
                             on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
-                        new LoraKernels.KeptTangent(on.of(dxa), on.of(du), on.of(dh), on.of(dgy)),
+                        new LoraGradientKernels.KeptTangent(on.of(dxa), on.of(du), on.of(dh), on.of(dgy)),
                         2,
                         on.of(g))));
   }
@@ -76,10 +77,10 @@ final class LoraGradientContract {
         on ->
             on.backend()
                 .run(
-                    new LoraKernels.PerSampleGradient(
+                    new LoraGradientKernels.PerSampleGradient(
                         z.slot(),
                         packing,
-                        new LoraKernels.Kept(
+                        new LoraGradientKernels.Kept(
                             on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
                         0.5,
                         on.of(g))));
@@ -92,10 +93,10 @@ final class LoraGradientContract {
         on ->
             on.backend()
                 .run(
-                    new LoraKernels.PerSampleSquaredNorm(
+                    new LoraGradientKernels.PerSampleSquaredNorm(
                         z.slot(),
                         packing,
-                        new LoraKernels.Kept(
+                        new LoraGradientKernels.Kept(
                             on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
                         on.of(norms))));
   }
@@ -109,11 +110,11 @@ final class LoraGradientContract {
         on ->
             on.backend()
                 .run(
-                    new LoraKernels.PerSampleDot(
+                    new LoraGradientKernels.PerSampleDot(
                         z.slot(),
                         packing,
                         on.of(v),
-                        new LoraKernels.Kept(
+                        new LoraGradientKernels.Kept(
                             on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
                         on.of(dots))));
   }
@@ -126,11 +127,11 @@ final class LoraGradientContract {
         on ->
             on.backend()
                 .run(
-                    new LoraKernels.WeightedGradient(
+                    new LoraGradientKernels.WeightedGradient(
                         z.slot(),
                         packing,
                         on.of(weights),
-                        new LoraKernels.Kept(
+                        new LoraGradientKernels.Kept(
                             on.of(rows.xa), on.of(rows.u), on.of(rows.h), on.of(rows.gy)),
                         1.5,
                         on.of(g))));

@@ -50,14 +50,6 @@ public interface LayerNormKernels {
       check.vector("r", r, rows());
     }
 
-    private void require(Arguments check, String what, Tensor tensor, long k) {
-      check.activation(what, tensor, k, rows(), width());
-    }
-
-    private void requireOrNull(Arguments check, String what, Tensor tensor, long k) {
-      check.activationOrNull(what, tensor, k, rows(), width());
-    }
-
     private KernelCost cost(Tensor... others) {
       return KernelCost.of(0, w, s, mean, r).plus(KernelCost.of(0, others));
     }
@@ -113,17 +105,7 @@ public interface LayerNormKernels {
     @Override
     public void require(Arguments check) {
       p.require(check);
-      check.rank("dy", dy, 3);
-      long k = dy.dim(0);
-      p.require(check, "dy", dy, k);
-      p.requireOrNull(check, "dx", dx, k);
-      p.requireOrNull(check, "df", df, k);
-      p.requireOrNull(check, "ds", ds, k);
-      check.that(
-          ds != null || (dx == null) != (df == null),
-          "ds",
-          "the sum's tangent to be wanted unless exactly one of dx and df is there",
-          ds);
+      ResidualNormChecks.tangent(check, p.s, dx, df, ds, dy);
     }
 
     @Override
@@ -151,11 +133,7 @@ public interface LayerNormKernels {
     @Override
     public void require(Arguments check) {
       p.require(check);
-      check.rank("gx", gx, 3);
-      long k = gx.dim(0);
-      p.require(check, "gx", gx, k);
-      p.requireOrNull(check, "gs", gs, k);
-      p.require(check, "gy", gy, k);
+      ResidualNormChecks.backward(check, p.s, gs, gy, gx);
     }
 
     @Override
@@ -186,13 +164,7 @@ public interface LayerNormKernels {
     @Override
     public void require(Arguments check) {
       p.require(check);
-      check.rank("dgx", dgx, 3);
-      long k = dgx.dim(0);
-      p.require(check, "dgx", dgx, k);
-      check.activation("gy", gy, p.rows(), p.width());
-      p.require(check, "ds", ds, k);
-      p.requireOrNull(check, "dgs", dgs, k);
-      p.require(check, "dgy", dgy, k);
+      ResidualNormChecks.backwardTangent(check, p.s, gy, ds, dgs, dgy, dgx);
     }
 
     @Override

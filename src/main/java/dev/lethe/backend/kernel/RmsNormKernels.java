@@ -28,18 +28,6 @@ public interface RmsNormKernels {
       check.activation("w", w, s.dim(1));
       check.vector("r", r, s.dim(0));
     }
-
-    /** Checks a tensor (k,N,D). */
-    private void each(Arguments check, String what, Tensor tensor, long k) {
-      check.activation(what, tensor, k, s.dim(0), s.dim(1));
-    }
-
-    /** Checks a tensor (k,N,D) or null. */
-    private void eachOrNull(Arguments check, String what, Tensor tensor, long k) {
-      if (tensor != null) {
-        each(check, what, tensor, k);
-      }
-    }
   }
 
   /**
@@ -97,17 +85,7 @@ public interface RmsNormKernels {
     @Override
     public void require(Arguments check) {
       p.require(check);
-      check.rank("dy", dy, 3);
-      long k = dy.dim(0);
-      p.each(check, "dy", dy, k);
-      p.eachOrNull(check, "dx", dx, k);
-      p.eachOrNull(check, "df", df, k);
-      p.eachOrNull(check, "ds", ds, k);
-      check.that(
-          ds != null || (dx == null) != (df == null),
-          "ds",
-          "the sum's tangent to be wanted unless exactly one of dx and df is there",
-          ds);
+      ResidualNormChecks.tangent(check, p.s, dx, df, ds, dy);
     }
 
     @Override
@@ -135,11 +113,7 @@ public interface RmsNormKernels {
     @Override
     public void require(Arguments check) {
       p.require(check);
-      check.rank("gx", gx, 3);
-      long k = gx.dim(0);
-      p.each(check, "gx", gx, k);
-      p.each(check, "gy", gy, k);
-      p.eachOrNull(check, "gs", gs, k);
+      ResidualNormChecks.backward(check, p.s, gs, gy, gx);
     }
 
     @Override
@@ -170,13 +144,7 @@ public interface RmsNormKernels {
     @Override
     public void require(Arguments check) {
       p.require(check);
-      check.rank("dgx", dgx, 3);
-      long k = dgx.dim(0);
-      p.each(check, "dgx", dgx, k);
-      check.activation("gy", gy, p.s.dim(0), p.s.dim(1));
-      p.each(check, "ds", ds, k);
-      p.eachOrNull(check, "dgs", dgs, k);
-      p.each(check, "dgy", dgy, k);
+      ResidualNormChecks.backwardTangent(check, p.s, gy, ds, dgs, dgy, dgx);
     }
 
     @Override

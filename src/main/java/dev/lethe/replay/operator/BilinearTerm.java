@@ -1,6 +1,7 @@
 package dev.lethe.replay.operator;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LoraSlot;
@@ -143,10 +144,10 @@ public final class BilinearTerm implements ReplayOperator {
             dh,
             new LoraKernels.InputAdjoint(null, null, false)));
     backend.run(
-        new LoraKernels.GradientTangent(
+        new LoraGradientKernels.GradientTangent(
             slot,
-            new LoraKernels.Kept(g.x, zero, zero, g.gy),
-            new LoraKernels.KeptTangent(null, du, dh, null),
+            new LoraGradientKernels.Kept(g.x, zero, zero, g.gy),
+            new LoraGradientKernels.KeptTangent(null, du, dh, null),
             p.scale,
             p.out));
     for (Tensor used : List.of(zero, du, dh, dy)) {

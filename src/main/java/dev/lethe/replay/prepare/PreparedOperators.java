@@ -2,7 +2,6 @@ package dev.lethe.replay.prepare;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.operator.BilinearTerm;
 import dev.lethe.replay.operator.EkfacOperator;
@@ -56,17 +55,18 @@ public final class PreparedOperators implements AutoCloseable {
     OperatorFiles files = new OperatorFiles(dir);
     PreparedParts parts = complete(files, log, model);
     PreparedParts.Sketch sketch = parts.openSketch();
-    List<LoraLinear> layers = model.adapted();
-    boolean longRun = parts.plan().longRun();
-    BilinearTerm bilinear = longRun ? null : new BilinearTerm(model.backend(), layers);
+    BilinearTerm bilinear = null;
     try {
-      if (!longRun) {
-        MeanWeights.load(files, parts.plan(), layers.size(), bilinear);
+      double scale = LONG_RUN_CURVATURE;
+      if (!parts.plan().longRun()) {
+        scale = 1;
+        bilinear = new BilinearTerm(model.backend(), model.adapted());
+        MeanWeights.load(files, parts.plan(), model.adapted().size(), bilinear);
       }
-      WeightedSum curvature = curvature(files, sketch, model, longRun ? LONG_RUN_CURVATURE : 1);
-      return new PreparedOperators(sketch, bilinear, curvature, model.backend());
+      return new PreparedOperators(
+          sketch, bilinear, curvature(files, sketch, model, scale), model.backend());
     } catch (RuntimeException | Error e) {
-      if (!longRun) {
+      if (bilinear != null) {
         bilinear.close();
       }
       sketch.close();

@@ -46,8 +46,9 @@ public final class CpuLayerNorm implements LayerNormKernels {
           float r = (float) (1 / Math.sqrt(squares + call.epsilon()));
           row.means.set(FLOAT, 4L * i, m);
           row.reciprocals.set(FLOAT, 4L * i, r);
-          Terms y = new Terms(bias, 0, r, out, at, 0, out, at);
-          combine(row, y, 0, out, at, 0, out, at, out, at);
+          NormRow.combine(
+              cpu, bias, 0, row.weight, r, out, at, 0, out, at, 0, out, at, 0, out, at, out, at,
+              row.width);
         });
   }
 
@@ -76,8 +77,9 @@ public final class CpuLayerNorm implements LayerNormKernels {
           shifted(ds, at, (float) (sum(ds, at, row.width) / row.width), dy, at, row.width);
           double r = row.r(i);
           double dr = -r * r * r * rows.dot(row.sum, primal, dy, at, row.width) / row.width;
-          Terms ofSum = new Terms(null, 0, r, dy, at, dr, row.sum, primal);
-          combine(row, ofSum, -dr * row.mean(i), row.weight, 0, 0, row.weight, 0, dy, at);
+          NormRow.combine(
+              cpu, null, 0, row.weight, r, dy, at, dr, row.sum, primal, -dr * row.mean(i), row.weight,
+              0, 0, row.weight, 0, dy, at, row.width);
         });
   }
 
@@ -97,9 +99,9 @@ public final class CpuLayerNorm implements LayerNormKernels {
           double ofG = row.meanOfWeighted(gy, at);
           double q = row.meanProduct(gy, at, primal) - row.mean(i) * ofG;
           double ofC = -r * r * r * q;
-          combine(
-              row, new Terms(gs, at, r, gy, at, 0, gy, at), ofC, row.sum, primal, 0, row.sum,
-              primal, gx, at);
+          NormRow.combine(
+              cpu, gs, at, row.weight, r, gy, at, 0, gy, at, ofC, row.sum, primal, 0, row.sum, primal,
+              gx, at, row.width);
           shift(gx, at, -r * ofG - ofC * row.mean(i), row.width);
         });
   }
@@ -133,9 +135,9 @@ public final class CpuLayerNorm implements LayerNormKernels {
                   - m * ofDg;
           double ofC = -(3 * r * r * dr * q + r * r * r * dq);
           double ofDc = -r * r * r * q;
-          combine(
-              row, new Terms(dgs, at, dr, gy, primal, r, dgy, at), ofC, row.sum, primal, ofDc, ds,
-              at, dgx, at);
+          NormRow.combine(
+              cpu, dgs, at, row.weight, dr, gy, primal, r, dgy, at, ofC, row.sum, primal, ofDc, ds, at,
+              dgx, at, row.width);
           shift(dgx, at, -dr * ofG - r * ofDg - ofC * m - ofDc * dm, row.width);
         });
   }
@@ -177,43 +179,11 @@ public final class CpuLayerNorm implements LayerNormKernels {
     }
   }
 
-  /** y = terms + c₁s₁ + c₂s₂. */
-  private void combine(
-      Row row,
-      Terms t,
-      double c1,
-      MemorySegment s1,
-      long s1o,
-      double c2,
-      MemorySegment s2,
-      long s2o,
-      MemorySegment y,
-      long yo) {
-    for (int i = 0; i < row.width; i += Cpu.ZEROS) {
-      long at = 4L * i;
-      rows.normCombine(
-          t.base == null ? cpu.zeros() : t.base, t.base == null ? 0 : t.baseO + at, row.weight, at,
-          (float) t.a1, t.g1, t.g1o + at, (float) t.a2, t.g2, t.g2o + at, (float) c1, s1, s1o + at,
-          (float) c2, s2, s2o + at, y, yo + at, Math.min(Cpu.ZEROS, row.width - i));
-    }
-  }
-
   /** What to do with row i of k·N. */
   @FunctionalInterface
   private interface RowRule {
     void apply(int i);
   }
-
-  /** base + w∘(a₁g₁ + a₂g₂), where base may be null for zero. */
-  private record Terms(
-      MemorySegment base,
-      long baseO,
-      double a1,
-      MemorySegment g1,
-      long g1o,
-      double a2,
-      MemorySegment g2,
-      long g2o) {}
 
   /** The rows of the primal. */
   private final class Row {

@@ -43,7 +43,9 @@ public final class CpuRmsNorm implements RmsNormKernels {
                 double mean = rows.dot(sum, at, sum, at, width) / (double) d;
                 float rr = (float) (1 / Math.sqrt(mean + call.epsilon()));
                 reciprocal.set(FLOAT, 4L * row, rr);
-                combine(null, 0, weight, rr, sum, at, 0, sum, at, 0, sum, at, 0, out, at, width);
+                NormRow.combine(
+                    cpu, null, 0, weight, rr, sum, at, 0, sum, at, 0, sum, at, 0, sum, at, out, at,
+                    width);
               }
             });
   }
@@ -80,9 +82,9 @@ public final class CpuRmsNorm implements RmsNormKernels {
                 }
                 double rr = reciprocal.get(FLOAT, 4 * (row % n));
                 double drr = -rr * rr * rr * rows.dot(sum, primal, dsum, at, width) / d;
-                combine(
-                    null, 0, weight, rr, dsum, at, drr, sum, primal, 0, sum, primal, 0, out, at,
-                    width);
+                NormRow.combine(
+                    cpu, null, 0, weight, rr, dsum, at, drr, sum, primal, 0, sum, primal, 0, sum,
+                    primal, out, at, width);
               }
             });
   }
@@ -110,9 +112,9 @@ public final class CpuRmsNorm implements RmsNormKernels {
                 long primal = 4 * (row % n) * d;
                 double rr = reciprocal.get(FLOAT, 4 * (row % n));
                 double c = (double) rows.dot3(weight, 0, g, at, sum, primal, width) / d;
-                combine(
-                    base, at, weight, rr, g, at, 0, g, at, -rr * rr * rr * c, sum, primal, 0, out,
-                    at, width);
+                NormRow.combine(
+                    cpu, base, at, weight, rr, g, at, 0, g, at, -rr * rr * rr * c, sum, primal, 0,
+                    sum, primal, out, at, width);
               }
             });
   }
@@ -149,61 +151,11 @@ public final class CpuRmsNorm implements RmsNormKernels {
                             + rows.dot3(weight, 0, dg, at, sum, primal, width))
                         / d;
                 double ofSum = -(3 * rr * rr * drr * c + r3 * dc);
-                combine(
-                    base, at, weight, drr, g, primal, rr, dg, at, ofSum, sum, primal, -r3 * c, out,
-                    at, width, dsum, at);
+                NormRow.combine(
+                    cpu, base, at, weight, drr, g, primal, rr, dg, at, ofSum, sum, primal, -r3 * c,
+                    dsum, at, out, at, width);
               }
             });
-  }
-
-  /** y = base + w∘(a₁g₁ + a₂g₂) + c₁s₁ + c₂s₁. */
-  private void combine(
-      MemorySegment base,
-      long baseO,
-      MemorySegment w,
-      double a1,
-      MemorySegment g1,
-      long g1o,
-      double a2,
-      MemorySegment g2,
-      long g2o,
-      double c1,
-      MemorySegment s1,
-      long s1o,
-      double c2,
-      MemorySegment y,
-      long yo,
-      int n) {
-    combine(base, baseO, w, a1, g1, g1o, a2, g2, g2o, c1, s1, s1o, c2, y, yo, n, s1, s1o);
-  }
-
-  /** y = base + w∘(a₁g₁ + a₂g₂) + c₁s₁ + c₂s₂, where base may be null for zero. */
-  private void combine(
-      MemorySegment base,
-      long baseO,
-      MemorySegment w,
-      double a1,
-      MemorySegment g1,
-      long g1o,
-      double a2,
-      MemorySegment g2,
-      long g2o,
-      double c1,
-      MemorySegment s1,
-      long s1o,
-      double c2,
-      MemorySegment y,
-      long yo,
-      int n,
-      MemorySegment s2,
-      long s2o) {
-    for (int i = 0; i < n; i += Cpu.ZEROS) {
-      long at = 4L * i;
-      rows.normCombine(
-          base == null ? cpu.zeros() : base, base == null ? 0 : baseO + at, w, at, (float) a1, g1,
-          g1o + at, (float) a2, g2, g2o + at, (float) c1, s1, s1o + at, (float) c2, s2, s2o + at, y,
-          yo + at, Math.min(Cpu.ZEROS, n - i));
-    }
   }
 
   private static int width(long d) {
