@@ -100,7 +100,8 @@ public final class StrictJson {
     return text.startsWith("\uFEFF") ? text.substring(1) : text;
   }
 
-  static String decode(ByteBuffer bytes, String where) {
+  /** Strict UTF-8. */
+  public static String decode(ByteBuffer bytes, String where) {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
     } catch (CharacterCodingException e) {
@@ -146,7 +147,13 @@ public final class StrictJson {
     return (node.isArray() ? "an array of " : "an object of ") + node.size() + " entries";
   }
 
-  private static byte[] readBytes(Path file, long maxBytes) {
+  /** Refuses the beginning of a file that is a Git-LFS pointer. */
+  public static void refusePointer(Path file, ByteBuffer bytes) {
+    LfsPointer.refuse(file, bytes.slice(0, Math.min(bytes.limit(), LfsPointer.LENGTH)));
+  }
+
+  /** All bytes of a file of at most {@code maxBytes}. */
+  public static byte[] readBytes(Path file, long maxBytes) {
     try {
       if (!Files.isRegularFile(file)) {
         throw Place.of(file).refuse(
@@ -160,7 +167,7 @@ public final class StrictJson {
             size + " bytes");
       }
       byte[] bytes = Files.readAllBytes(file);
-      LfsPointer.refuse(file, ByteBuffer.wrap(bytes, 0, Math.min(bytes.length, LfsPointer.LENGTH)));
+      refusePointer(file, ByteBuffer.wrap(bytes));
       return bytes;
     } catch (IOException e) {
       throw unreadable(file, e);
