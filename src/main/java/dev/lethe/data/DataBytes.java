@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.format.ForeignFile;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.Place;
 import dev.lethe.format.StrictJson;
@@ -53,7 +54,7 @@ final class DataBytes {
         throw new Place(name(file)).refuse(
             Kind.TOO_LARGE, "it gives more than a data set may have", "at most " + MAX_BYTES + " bytes", "more");
       }
-      StrictJson.refusePointer(file, ByteBuffer.wrap(bytes));
+      ForeignFile.refuse(Path.of(name(file)), ByteBuffer.wrap(bytes), null, "JSON Lines or a JSON array in UTF-8");
       return bytes;
     } catch (IOException e) {
       throw unreadable(file, e);

@@ -1,6 +1,7 @@
 package dev.lethe.format;
 
 import dev.lethe.LetheException;
+import java.util.List;
 
 /** A file or folder that cannot be read or written; {@link #kind} says in which way. */
 public final class FormatException extends LetheException {
@@ -27,6 +28,13 @@ public final class FormatException extends LetheException {
     this.kind = kind;
   }
 
+  /** Several complaints, the first of which has the kind. */
+  public FormatException(
+      Kind kind, String where, String problem, List<String> each, String remedy, Throwable cause) {
+    super(where, problem, each, remedy, cause);
+    this.kind = kind;
+  }
+
   public Kind kind() {
     return kind;
   }
@@ -41,6 +49,8 @@ public final class FormatException extends LetheException {
     LFS_POINTER("Run 'git lfs pull' in the folder that it came from"),
     /** Weights in pickle form, which would run code. */
     PICKLE("Save it with save_pretrained(…, safe_serialization=True)"),
+    /** Of another kind than it must be, recognised by its first bytes. */
+    FOREIGN_FILE("Convert the file"),
     /** Shorter than its own header says. */
     TRUNCATED("Fetch the file again; the download was probably cut off"),
     /** The header's length is impossible or over the limit. */
