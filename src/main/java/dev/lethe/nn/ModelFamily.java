@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.format.HfConfig;
 import java.util.Collections;
 import java.util.EnumSet;
@@ -77,6 +78,7 @@ public record ModelFamily(
         config.numHiddenLayers(),
         config.hiddenSize(),
         config.intermediateSize(),
+        Nonlinearity.SILU,
         config.numAttentionHeads(),
         config.numKeyValueHeads(),
         config.headDim(),
