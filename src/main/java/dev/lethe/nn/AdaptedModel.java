@@ -29,7 +29,8 @@ import java.util.Map;
 
 /**
  * A model with an adapter on it, or bare: what is trained, differentiated and run. It records
- * tapes; the parameters θ come in only when a tape is run.
+ * tapes; the parameters θ come in only when a tape is run. Several threads may use it, each with batches, tapes and
+ * results of its own; see {@link Backend}.
  */
 public final class AdaptedModel {
   private final LanguageModel model;

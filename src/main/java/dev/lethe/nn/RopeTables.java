@@ -36,14 +36,19 @@ final class RopeTables {
       throw new IllegalArgumentException(
           "rotary table of %d positions in a context of %d".formatted(positions, maxPositions));
     }
-    if (table == null || table.positions() < positions) {
-      long size = FIRST_POSITIONS;
-      while (size < positions) {
-        size *= 2;
+    backend.turn().lock();
+    try {
+      if (table == null || table.positions() < positions) {
+        long size = FIRST_POSITIONS;
+        while (size < positions) {
+          size *= 2;
+        }
+        table = make(Math.min(size, maxPositions));
       }
-      table = make(Math.min(size, maxPositions));
+      return table;
+    } finally {
+      backend.turn().unlock();
     }
-    return table;
   }
 
   private RopeTable make(long positions) {

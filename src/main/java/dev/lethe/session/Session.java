@@ -31,7 +31,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** What work on one base model needs: backend, weights, adapters, tokenizer. Closes all of them. */
+/**
+ * What work on one base model needs: backend, weights, adapters, tokenizer. Closes all of them. Several threads may
+ * share a session and its models: their calls take turns on the backend. An adapter that one thread changes, by training
+ * or unlearning in place, gives the others a mixture while that lasts.
+ */
 public final class Session implements AutoCloseable {
   private static final String TOKENIZER = "tokenizer.json";
 
@@ -121,7 +125,7 @@ public final class Session implements AutoCloseable {
   }
 
   /** The model, loaded when first asked for. */
-  public LanguageModel model() {
+  public synchronized LanguageModel model() {
     if (model == null) {
       model = LanguageModel.open(folder, backend);
       open.push(model);
@@ -140,7 +144,7 @@ public final class Session implements AutoCloseable {
   }
 
   /** The model with an adapter, which this session takes over. */
-  public AdaptedModel adapted(LoraAdapter adapter) {
+  public synchronized AdaptedModel adapted(LoraAdapter adapter) {
     open.push(adapter);
     AdaptedModel adapted = new AdaptedModel(model(), adapter);
     if (keepsStates && states == null) {
@@ -164,7 +168,7 @@ public final class Session implements AutoCloseable {
   }
 
   /** The model's tokenizer; null where it has none. */
-  public Tokenizer tokenizer() {
+  public synchronized Tokenizer tokenizer() {
     if (tokenizer == null && Files.exists(folder.path().resolve(TOKENIZER))) {
       tokenizer = HfTokenizer.open(folder.path());
       open.push(tokenizer);
@@ -213,7 +217,7 @@ public final class Session implements AutoCloseable {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
     while (!open.isEmpty()) {
       try {
         open.pop().close();
