@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.format.ConfigDefaults;
 import dev.lethe.format.HfConfig;
 import java.util.EnumSet;
@@ -53,6 +54,7 @@ public record ModelFamily(
         config.numHiddenLayers(),
         config.hiddenSize(),
         config.intermediateSize(),
+        Nonlinearity.SILU,
         config.numAttentionHeads(),
         config.numKeyValueHeads(),
         config.headDim(),

@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.backend.kernel.AttentionShape;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.format.Rope;
 import dev.lethe.tensor.Shape;
 import java.util.LinkedHashMap;
@@ -14,6 +15,7 @@ import java.util.Set;
  * @param layers decoder layers
  * @param hidden width of the residual stream, D
  * @param intermediate width of the gated unit, F
+ * @param nonlinearity its function
  * @param heads query heads
  * @param keyHeads key and value heads
  * @param headSize width of a head
@@ -32,6 +34,7 @@ public record TransformerSpec(
     int layers,
     long hidden,
     long intermediate,
+    Nonlinearity nonlinearity,
     int heads,
     int keyHeads,
     int headSize,
