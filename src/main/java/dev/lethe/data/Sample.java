@@ -35,6 +35,11 @@ public record Sample(String id, int[] inputIds, int[] labels, String hash) {
     return (int) IntStream.range(1, labels.length).filter(t -> labels[t] != IGNORED).count();
   }
 
+  /** The supervised tokens, in their order. */
+  public int[] targets() {
+    return IntStream.range(1, labels.length).map(t -> labels[t]).filter(label -> label != IGNORED).toArray();
+  }
+
   @Override
   public boolean equals(Object other) {
     return other instanceof Sample s

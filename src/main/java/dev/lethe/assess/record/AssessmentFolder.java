@@ -1,0 +1,22 @@
+package dev.lethe.assess.record;
+
+import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.OutputFolder;
+import dev.lethe.format.StrictJson;
+import java.nio.file.Path;
+
+/** The folder of an assessment. */
+public final class AssessmentFolder {
+  /** The record. */
+  public static final String RECORD = "assessment.json";
+
+  private AssessmentFolder() {}
+
+  /** Writes a new folder, whole or not at all. */
+  public static void write(Path target, AssessmentRecord record) {
+    try (OutputFolder out = OutputFolder.create(target)) {
+      AtomicFiles.writeText(out.path().resolve(RECORD), StrictJson.write(AssessmentJson.of(record)));
+      out.commit();
+    }
+  }
+}
