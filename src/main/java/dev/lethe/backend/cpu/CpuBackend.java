@@ -17,7 +17,7 @@ import dev.lethe.backend.cpu.rows.CpuRmsNorm;
 import dev.lethe.backend.cpu.rows.CpuRope;
 import dev.lethe.backend.cpu.rows.CpuRows;
 import dev.lethe.backend.cpu.rows.CpuSketch;
-import dev.lethe.backend.cpu.rows.CpuSwiGlu;
+import dev.lethe.backend.cpu.rows.CpuGatedUnit;
 import dev.lethe.backend.cpu.rows.CpuVectors;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
@@ -63,7 +63,7 @@ final class CpuBackend implements Backend {
             new CpuLora(cpu),
             new CpuRope(cpu),
             new CpuAttention(cpu),
-            new CpuSwiGlu(cpu),
+            new CpuGatedUnit(cpu),
             new CpuRows(cpu),
             new CpuDropout(cpu),
             new CpuLoss(cpu),

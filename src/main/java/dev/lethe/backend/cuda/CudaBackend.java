@@ -34,7 +34,7 @@ final class CudaBackend implements Backend {
             new CudaLora(cuda),
             new CudaRope(cuda),
             new CudaAttention(cuda),
-            new CudaSwiGlu(cuda),
+            new CudaGatedUnit(cuda),
             new CudaRows(cuda),
             new CudaDropout(cuda),
             new CudaLoss(cuda),

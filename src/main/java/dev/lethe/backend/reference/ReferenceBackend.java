@@ -27,7 +27,7 @@ public final class ReferenceBackend implements Backend {
           new ReferenceLora(),
           new ReferenceRope(),
           new ReferenceAttention(),
-          new ReferenceSwiGlu(),
+          new ReferenceGatedUnit(),
           new ReferenceRows(),
           new ReferenceDropout(),
           new ReferenceLoss(),
