@@ -20,9 +20,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Measures adapters against retraining; everything but the adapters and the request has a default. */
 public final class Assessment {
+  private static final int SHOWN = 5;
+
   private final Session session;
   private final Subjects subjects;
   private final UnlearnRequest request;
@@ -81,11 +84,10 @@ public final class Assessment {
     if (!known.isEmpty()) {
       throw new LetheException(
           "held-out rows",
-          known.size() == 1
-              ? "row %s was trained on".formatted(known.getFirst())
-              : "rows were trained on",
+          "rows were trained on",
           "rows that no adapter has seen",
-          "%d of %d also in the data, %s".formatted(known.size(), rows.size(), String.join(", ", known.subList(0, Math.min(5, known.size())))),
+          "%d of %d that are in the data: %s"
+              .formatted(known.size(), rows.size(), known.stream().limit(SHOWN).collect(Collectors.joining(", "))),
           "Remove them from the held-out file.");
     }
     this.heldOut = List.copyOf(rows);

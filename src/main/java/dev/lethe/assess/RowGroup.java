@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 
 /**
  * Rows that are measured together.
@@ -32,14 +33,16 @@ public record RowGroup(String name, List<Sample> samples, int of) {
 
   /** At most so many rows, drawn by a seed and kept in their order. */
   public static RowGroup drawn(String name, List<Sample> all, int most, long seed) {
+    return new RowGroup(name, draw(all, most, seed), all.size());
+  }
+
+  /** At most so many of a list, drawn by a seed and kept in their order. */
+  static <T> List<T> draw(List<T> all, int most, long seed) {
     if (all.size() <= most) {
-      return new RowGroup(name, all, all.size());
+      return all;
     }
-    List<Integer> numbers = new ArrayList<>();
-    for (int i = 0; i < all.size(); i++) {
-      numbers.add(i);
-    }
+    List<Integer> numbers = new ArrayList<>(IntStream.range(0, all.size()).boxed().toList());
     Collections.shuffle(numbers, new Random(seed));
-    return new RowGroup(name, numbers.subList(0, most).stream().sorted().map(all::get).toList(), all.size());
+    return numbers.subList(0, most).stream().sorted().map(all::get).toList();
   }
 }

@@ -3,10 +3,13 @@ package dev.lethe.cli.command;
 import dev.lethe.assess.Assessment;
 import dev.lethe.assess.AssessmentMonitor;
 import dev.lethe.assess.Subjects;
+import dev.lethe.assess.Tofu;
+import dev.lethe.assess.TofuFiles;
 import dev.lethe.assess.record.AssessmentFolder;
 import dev.lethe.assess.record.AssessmentJson;
 import dev.lethe.assess.record.AssessmentRecord;
 import dev.lethe.assess.record.AssessmentText;
+import dev.lethe.assess.report.HtmlReport;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
@@ -19,6 +22,7 @@ import dev.lethe.session.Session;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -29,7 +33,7 @@ import picocli.CommandLine.Option;
     description = {
       "Measures how near an unlearned adapter is to one that was trained again without the rows: by predictions",
       "and losses, by what it still knows by heart, and by attacks that look for the rows. Prints sentences and",
-      "tables; writes assessment.json into --out. Any PEFT adapters of one base model will do."
+      "tables; writes assessment.json and report.html into --out. Any PEFT adapters of one base model will do."
     })
 public final class AssessCommand extends LetheCommand {
   @Mixin private ModelOptions model;
@@ -81,6 +85,12 @@ public final class AssessCommand extends LetheCommand {
       description = "rows like the forgotten ones that no adapter was trained on; the attacks need them")
   private Path heldOut;
 
+  @Option(
+      names = "--tofu",
+      paramLabel = "DIR",
+      description = "measure truth ratio, forget quality and model utility too, by the benchmark's *_perturbed.json files")
+  private Path tofu;
+
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "folder of the results, new")
   private Path out;
 
@@ -127,18 +137,18 @@ public final class AssessCommand extends LetheCommand {
     require(rows >= 1 && answered >= 1 && maxNewTokens >= 1, "--rows, --answered and --max-new-tokens are at least 1");
     require(draws >= 100, "--draws is at least 100, got " + draws);
     take(out);
-    try (Session session = Session.open(model.model, common.openBackend(this))) {
+    try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       Session.Reading reading = dataOptions.reading();
       UnlearnRequest request = requests.request(this, session, reading, session.samples(data, reading));
       require(!request.isEmpty(), "there is nothing to assess: name rows by --forget or --replace");
       try (Subjects subjects = Subjects.open(session, original, unlearned, retrained, noise)) {
         AssessmentRecord record = assessment(session, reading, subjects, request).run();
-        AssessmentFolder.write(out, record);
+        AssessmentFolder.write(out, record, Map.of(HtmlReport.FILE, HtmlReport.of(record)));
         if (output.json) {
           print(AssessmentJson.of(record));
         } else {
           print(AssessmentText.of(record));
-          print("assessment.json is in " + out);
+          print("assessment.json and report.html are in " + out);
         }
         return ExitCode.DONE;
       }
@@ -147,14 +157,13 @@ public final class AssessCommand extends LetheCommand {
 
   private Assessment assessment(
       Session session, Session.Reading reading, Subjects subjects, UnlearnRequest request) {
-    Assessment assessment =
-        new Assessment(
-                session,
-                subjects,
-                request,
-                new Assessment.Options(
-                    rows, answered, maxNewTokens, draws, common.seed, texts, dataOptions.limits()))
-            .monitor(watch());
+    Assessment.Options options =
+        new Assessment.Options(rows, answered, maxNewTokens, draws, common.seed, texts, dataOptions.limits());
+    Assessment assessment = new Assessment(session, subjects, request, options).monitor(watch());
+    if (tofu != null) {
+      require(session.tokenizer() != null, model.model + " has no tokenizer.json, which --tofu needs");
+      assessment.with(new Tofu(session, reading, TofuFiles.read(tofu), options));
+    }
     return heldOut == null ? assessment : assessment.heldOut(session.samples(heldOut, reading));
   }
 
