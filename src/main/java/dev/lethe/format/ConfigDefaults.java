@@ -33,8 +33,10 @@ public record ConfigDefaults(
       new ConfigDefaults("mistral", 8, 0, 131072, 1e-6, 1, 2, 4096, LayerWindows.Rule.ALL);
   public static final ConfigDefaults QWEN2 =
       new ConfigDefaults("qwen2", 32, 0, 32768, 1e-6, -1, -1, 4096, LayerWindows.Rule.UPPER);
+  public static final ConfigDefaults QWEN3 =
+      new ConfigDefaults("qwen3", 32, 128, 32768, 1e-6, -1, -1, 4096, LayerWindows.Rule.UPPER);
 
-  private static final List<ConfigDefaults> ALL = List.of(LLAMA, MISTRAL, QWEN2);
+  private static final List<ConfigDefaults> ALL = List.of(LLAMA, MISTRAL, QWEN2, QWEN3);
 
   /** Those of a configuration's model type; throws where it is unknown. */
   static ConfigDefaults of(JsonFields f) {

@@ -100,7 +100,7 @@ final class DecoderPass {
       this.rope = model.rope(past + n);
       this.positions =
           HostTensors.uploadIntegers(backend, scratch, IntStream.range(past, past + n).toArray());
-      this.r = scratch.allocate(backend.vectorType(), n);
+      this.r = scratch.allocate(backend.vectorType(), (long) n * spec.heads());
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
       backend.run(
@@ -111,14 +111,17 @@ final class DecoderPass {
     void run(Tensor result) {
       Tensor added = null;
       for (int layer = 0; layer < spec.layers(); layer++) {
-        Tensor in = normed(model.layer(layer).attentionNorm(), added);
-        Tensor middle = normed(model.layer(layer).mlpNorm(), attention(layer, in));
+        LanguageModel.Layer weights = model.layer(layer);
+        Tensor in = before(weights.norm(Norm.BEFORE_ATTENTION), added);
+        added = attention(layer, in);
+        Tensor middle = before(weights.norm(Norm.BEFORE_MLP), added);
         added = gatedUnit(layer, middle);
       }
       addAndNorm(model.finalNorm(), added, result);
     }
 
-    private Tensor normed(Tensor weight, Tensor added) {
+    /** sum += added (released); gives the sum's norm. */
+    private Tensor before(Tensor weight, Tensor added) {
       Tensor y = activation(spec.hidden());
       addAndNorm(weight, added, y);
       return y;
@@ -127,14 +130,44 @@ final class DecoderPass {
     /** sum += added (released), y = norm(sum). */
     private void addAndNorm(Tensor weight, Tensor added, Tensor y) {
       if (added == null) {
-        backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, null, null, y, r));
+        norm(weight, sum, y);
         return;
       }
-      backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, added, spare, y, r));
+      backend.run(
+          new RmsNormKernels.Forward(
+              weight, spec.normEpsilon(), sum, added, spare, y, r.slice(0, n)));
       scratch.release(added);
       Tensor old = sum;
       sum = spare;
       spare = old;
+    }
+
+    /** y = the norm of each of x's parts of the weight's width. */
+    private void norm(Tensor weight, Tensor x, Tensor y) {
+      long width = weight.elements();
+      long parts = x.elements() / width;
+      backend.run(
+          new RmsNormKernels.Forward(
+              weight,
+              spec.normEpsilon(),
+              x.reshape(parts, width),
+              null,
+              null,
+              y.reshape(parts, width),
+              r.slice(0, parts)));
+    }
+
+    /** A linear layer and a norm of what it gives, into y; the norm may be null. */
+    private void normedLinear(int layer, Projection projection, Norm norm, Tensor x, Tensor y) {
+      Tensor weight = model.layer(layer).norm(norm);
+      if (weight == null) {
+        linear(layer, projection, x, y);
+        return;
+      }
+      Tensor whole = activation(spec.out(projection));
+      linear(layer, projection, x, whole);
+      norm(weight, whole, y);
+      scratch.release(whole);
     }
 
     /** x (n,D), released; gives (n,D). */
@@ -142,8 +175,8 @@ final class DecoderPass {
       Tensor q = activation(spec.queryWidth());
       Tensor k = cache.keys(layer).slice(cache.length(), n);
       Tensor v = cache.values(layer).slice(cache.length(), n);
-      linear(layer, Projection.QUERY, x, q);
-      linear(layer, Projection.KEY, x, k);
+      normedLinear(layer, Projection.QUERY, Norm.QUERY, x, q);
+      normedLinear(layer, Projection.KEY, Norm.KEY, x, k);
       linear(layer, Projection.VALUE, x, v);
       scratch.release(x);
       backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));

@@ -53,7 +53,7 @@ public final class LanguageModel implements AutoCloseable {
     for (int layer = 0; layer < spec.layers(); layer++) {
       layers.add(layer(files, layer));
     }
-    finalNorm = backend.freezeVector(files.finite(names.finalNorm() + ".weight"), scope);
+    finalNorm = norm(files, names.finalNorm());
     Tensor headWeight = spec.tiedEmbeddings() ? table : files.finite(names.head() + ".weight");
     head = backend.freezeLinear(headWeight, null, true, scope);
     rope = new RopeTables(spec, backend, scope);
@@ -95,10 +95,15 @@ public final class LanguageModel implements AutoCloseable {
     for (Projection p : Projection.values()) {
       linears.put(p, linear(files, layer, p));
     }
-    return new Layer(
-        backend.freezeVector(files.finite(names.attentionNorm(layer) + ".weight"), scope),
-        linears,
-        backend.freezeVector(files.finite(names.mlpNorm(layer) + ".weight"), scope));
+    Map<Norm, Tensor> norms = new EnumMap<>(Norm.class);
+    for (Norm norm : spec.norms()) {
+      norms.put(norm, norm(files, names.module(layer, norm)));
+    }
+    return new Layer(norms, linears);
+  }
+
+  private Tensor norm(WeightFiles files, String module) {
+    return backend.freezeVector(files.finite(module + ".weight"), scope);
   }
 
   private FrozenLinear linear(WeightFiles files, int layer, Projection projection) {
@@ -163,9 +168,11 @@ public final class LanguageModel implements AutoCloseable {
     return rope.atLeast(positions);
   }
 
-  /**
-   * @param attentionNorm (D)
-   * @param mlpNorm (D)
-   */
-  record Layer(Tensor attentionNorm, Map<Projection, FrozenLinear> linears, Tensor mlpNorm) {}
+  /** The frozen weights of a layer. */
+  record Layer(Map<Norm, Tensor> norms, Map<Projection, FrozenLinear> linears) {
+    /** A norm's weight; null where the family has no such norm. */
+    Tensor norm(Norm norm) {
+      return norms.get(norm);
+    }
+  }
 }

@@ -15,10 +15,15 @@ import java.util.Set;
  * @param defaults its {@code model_type}, and what absent fields of {@code config.json} mean
  * @param architecture the causal language model's class in transformers
  * @param biases linear layers that always have a bias
+ * @param traits what else it does otherwise than Llama
  * @param names what its weights are called
  */
 public record ModelFamily(
-    ConfigDefaults defaults, String architecture, Set<Projection> biases, WeightNames names) {
+    ConfigDefaults defaults,
+    String architecture,
+    Set<Projection> biases,
+    Set<Trait> traits,
+    WeightNames names) {
   private static final Set<Projection> ATTENTION =
       EnumSet.of(Projection.QUERY, Projection.KEY, Projection.VALUE, Projection.OUTPUT);
   private static final Set<Projection> MLP =
@@ -30,14 +35,32 @@ public record ModelFamily(
   /** All families. */
   public static final List<ModelFamily> ALL =
       List.of(
-          new ModelFamily(ConfigDefaults.LLAMA, "LlamaForCausalLM", Set.of(), WeightNames.LLAMA),
           new ModelFamily(
-              ConfigDefaults.MISTRAL, "MistralForCausalLM", Set.of(), WeightNames.LLAMA),
+              ConfigDefaults.LLAMA, "LlamaForCausalLM", Set.of(), Set.of(), WeightNames.LLAMA),
+          new ModelFamily(
+              ConfigDefaults.MISTRAL,
+              "MistralForCausalLM",
+              Set.of(),
+              Set.of(),
+              WeightNames.LLAMA),
           new ModelFamily(
               ConfigDefaults.QWEN2,
               "Qwen2ForCausalLM",
               Set.of(Projection.QUERY, Projection.KEY, Projection.VALUE),
-              WeightNames.LLAMA));
+              Set.of(),
+              WeightNames.LLAMA),
+          new ModelFamily(
+              ConfigDefaults.QWEN3,
+              "Qwen3ForCausalLM",
+              Set.of(),
+              Set.of(Trait.NORMS_OF_EACH_HEAD),
+              WeightNames.QWEN3));
+
+  /** What a family does otherwise than Llama. */
+  public enum Trait {
+    /** The norms of queries and keys are taken over each head, not over all heads together. */
+    NORMS_OF_EACH_HEAD
+  }
 
   /**
    * The dimensions of a model of a known family.

@@ -4,6 +4,7 @@ import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.format.Rope;
 import dev.lethe.tensor.Shape;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -82,6 +83,21 @@ public record TransformerSpec(
     return (long) keyHeads * headSize;
   }
 
+  /** The norms of a layer. */
+  public List<Norm> norms() {
+    return Arrays.stream(Norm.values()).filter(family.names().norms()::containsKey).toList();
+  }
+
+  /** How many numbers a norm is taken over. */
+  public long width(Norm norm) {
+    boolean eachHead = family.traits().contains(ModelFamily.Trait.NORMS_OF_EACH_HEAD);
+    return switch (norm) {
+      case QUERY -> eachHead ? headSize : queryWidth();
+      case KEY -> eachHead ? headSize : keyWidth();
+      default -> hidden;
+    };
+  }
+
   /** The heads and the window of a layer's attention. */
   public AttentionShape attention(int layer) {
     return new AttentionShape(heads, keyHeads, headSize, windows.get(layer));
@@ -98,8 +114,9 @@ public record TransformerSpec(
     Map<String, Shape> weights = new LinkedHashMap<>();
     weights.put(names.embedding() + ".weight", Shape.of(vocabulary, hidden));
     for (int layer = 0; layer < layers; layer++) {
-      weights.put(names.attentionNorm(layer) + ".weight", Shape.of(hidden));
-      weights.put(names.mlpNorm(layer) + ".weight", Shape.of(hidden));
+      for (Norm norm : norms()) {
+        weights.put(names.module(layer, norm) + ".weight", Shape.of(width(norm)));
+      }
       for (Projection p : Projection.values()) {
         weights.put(module(layer, p) + ".weight", Shape.of(out(p), in(p)));
         if (biased.contains(p)) {
