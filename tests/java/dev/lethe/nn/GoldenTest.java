@@ -37,6 +37,8 @@ class GoldenTest {
           "patterns",
           "head_dim",
           "qwen3",
+          "olmo2",
+          "gemma3",
           STORIES);
 
   static Stream<Arguments> cases() {

@@ -11,6 +11,7 @@ import dev.lethe.autograd.op.Input;
 import dev.lethe.autograd.op.Linear;
 import dev.lethe.autograd.op.RmsNorm;
 import dev.lethe.autograd.op.Rope;
+import dev.lethe.autograd.op.ScaledSum;
 import dev.lethe.autograd.op.SelectRows;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
@@ -205,7 +206,6 @@ public final class AdaptedModel {
     private final Batch batch;
     private final double dropout;
     private final long dropoutSeed;
-    private final RopeTable rope;
     private final Tape tape;
     private Value sum;
     private Value added;
@@ -214,7 +214,6 @@ public final class AdaptedModel {
       this.batch = batch;
       this.dropout = dropout;
       this.dropoutSeed = dropoutSeed;
-      this.rope = model.rope(batch.packing().longest());
       this.tape = new Tape(batch.packing());
     }
 
@@ -242,7 +241,9 @@ public final class AdaptedModel {
     }
 
     private void embed() {
-      sum = Embedding.on(tape, model.embedding(), batch.ids()); // (N,D)
+      Value rows = Embedding.on(tape, model.embedding(), batch.ids()); // (N,D)
+      double scale = spec.embeddingScale();
+      sum = scale == 1 ? rows : ScaledSum.on(tape, scale, rows, null);
     }
 
     /** Records layers {@code first … end-1}; what enters one is sum + added. */
@@ -250,14 +251,21 @@ public final class AdaptedModel {
       for (int layer = first; layer < end; layer++) {
         LanguageModel.Layer weights = model.layer(layer);
         Value in = before(weights.norm(Norm.BEFORE_ATTENTION));
-        added = attention(layer, in);
+        added = normed(weights.norm(Norm.AFTER_ATTENTION), attention(layer, in));
         Value middle = before(weights.norm(Norm.BEFORE_MLP));
-        added = gatedUnit(layer, middle);
+        added = normed(weights.norm(Norm.AFTER_MLP), gatedUnit(layer, middle));
       }
     }
 
-    /** Takes what was added into the sum, and gives the sum's norm. */
+    /** Takes what was added into the sum, and gives the sum's norm; the sum itself without a weight. */
     private Value before(Tensor weight) {
+      if (!spec.normsInputs() && added != null) {
+        sum = ScaledSum.on(tape, 1, sum, added);
+        added = null;
+      }
+      if (weight == null) {
+        return sum;
+      }
       RmsNorm norm = RmsNorm.on(tape, weight, spec.normEpsilon(), sum, added);
       sum = norm.s();
       added = null;
@@ -271,6 +279,7 @@ public final class AdaptedModel {
 
     private Value attention(int layer, Value x) {
       LanguageModel.Layer weights = model.layer(layer);
+      RopeTable rope = model.rope(layer, batch.packing().longest());
       Value q = normed(weights.norm(Norm.QUERY), linear(layer, Projection.QUERY, x)); // (N,Hq)
       Value k = normed(weights.norm(Norm.KEY), linear(layer, Projection.KEY, x)); // (N,Hk)
       Value v = linear(layer, Projection.VALUE, x);

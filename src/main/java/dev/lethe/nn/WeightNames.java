@@ -47,6 +47,26 @@ public record WeightNames(
               Norm.QUERY, "self_attn.q_norm",
               Norm.KEY, "self_attn.k_norm"));
 
+  /** The names of OLMo 2, whose norms follow the layers. */
+  public static final WeightNames OLMO2 =
+      LLAMA.withNorms(
+          Map.of(
+              Norm.AFTER_ATTENTION, "post_attention_layernorm",
+              Norm.AFTER_MLP, "post_feedforward_layernorm",
+              Norm.QUERY, "self_attn.q_norm",
+              Norm.KEY, "self_attn.k_norm"));
+
+  /** The names of Gemma 3, which has all norms. */
+  public static final WeightNames GEMMA3 =
+      LLAMA.withNorms(
+          Map.of(
+              Norm.BEFORE_ATTENTION, "input_layernorm",
+              Norm.BEFORE_MLP, "pre_feedforward_layernorm",
+              Norm.QUERY, "self_attn.q_norm",
+              Norm.KEY, "self_attn.k_norm",
+              Norm.AFTER_ATTENTION, "post_attention_layernorm",
+              Norm.AFTER_MLP, "post_feedforward_layernorm"));
+
   /** The same names with other norms. */
   WeightNames withNorms(Map<Norm, String> others) {
     return new WeightNames(embedding, layers, others, projections, finalNorm, head);
