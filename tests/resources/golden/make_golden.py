@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the golden numbers that Lethe's tests compare with, computed by PyTorch, transformers and PEFT.
 
-    make_golden.py DATA OUT [--only stories|variants|optimisers]
+    make_golden.py DATA OUT [--only stories|variants|optimisers|a variant's name]
 
 DATA holds stories260K/, tofu/ and tinystories_sample/; OUT is tests/resources/golden. README.md there says what each
 file is. Every number is computed from files as read back from disk, not from what is in memory. The stories260K model
@@ -140,6 +140,10 @@ TINY = {"hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 2, "num
 LLAMA = {**TINY, "architectures": ["LlamaForCausalLM"], "model_type": "llama"}
 LORA = {"r": 3, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj", "down_proj"]}
 
+def without(config, field):
+    return {name: value for name, value in config.items() if name != field}
+
+
 # name: (config.json as published models write it, dtype on disk, adapter options, lengths of the two rows)
 VARIANTS = {
     "llama3_rope": ({**LLAMA, "max_position_embeddings": 256, "rope_theta": 500.0, "rope_scaling": {
@@ -166,6 +170,21 @@ VARIANTS = {
                  torch.bfloat16, {**LORA, "target_modules": ["q_proj", "o_proj"]}, [11, 13]),
 }
 
+# Families with norms of queries and keys, or norms after the layers; their seeds count from 601.
+NORMED = {
+    "qwen3": ({**TINY, "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "rms_norm_eps": 1e-6,
+               "head_dim": 10, "rope_theta": 1000000.0, "attention_bias": True}, torch.bfloat16,
+              {**LORA, "target_modules": ALL_LINEARS, "r": 2}, [11, 23]),
+    "olmo2": ({**TINY, "architectures": ["Olmo2ForCausalLM"], "model_type": "olmo2", "tie_word_embeddings": False,
+               "rope_theta": 500000.0}, torch.bfloat16, {**LORA, "target_modules": ALL_LINEARS, "r": 2}, [11, 23]),
+    "gemma3": ({**without(TINY, "hidden_act"), "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text",
+                "rms_norm_eps": 1e-6, "head_dim": 10, "hidden_activation": "gelu_pytorch_tanh",
+                "query_pre_attn_scalar": 30, "sliding_window": 6, "sliding_window_pattern": 2,
+                "rope_theta": 1000000.0, "rope_local_base_freq": 100.0,
+                "rope_scaling": {"rope_type": "linear", "factor": 8.0}}, torch.bfloat16,
+               {**LORA, "target_modules": ALL_LINEARS, "r": 2, "lora_alpha": 2}, [11, 23]),
+}
+
 
 def save_tiny_model(folder, config, dtype, seed):
     """Random weights of a size that makes every part matter: norms around 1, biases, outputs of order 1."""
@@ -177,7 +196,7 @@ def save_tiny_model(folder, config, dtype, seed):
     for name, p in sorted(model.named_parameters()):
         value = torch.randn(p.shape, generator=generator)
         if p.dim() == 1:
-            value = 0.3 * value + (0 if name.endswith("bias") else 1)
+            value = 0.3 * value + (0 if name.endswith("bias") or config["model_type"] == "gemma3_text" else 1)
         else:
             value = value / math.sqrt(p.shape[1]) * (0.4 if "embed" in name else 1.5 if "lm_head" in name else 1)
         tensors[name] = value.to(dtype)
@@ -194,8 +213,11 @@ def random_rows(lengths, seed):
     return rows
 
 
-def make_variants(_, out):
-    for seed, (name, (config, dtype, lora, lengths)) in enumerate(VARIANTS.items(), start=501):
+def make_variants(_, out, only=None):
+    seeded = [*enumerate(VARIANTS.items(), start=501), *enumerate(NORMED.items(), start=601)]
+    for seed, (name, (config, dtype, lora, lengths)) in seeded:
+        if only not in (None, name):
+            continue
         folder = out / name
         save_tiny_model(folder, config, dtype, seed)
         rows = random_rows(lengths, seed)
@@ -262,13 +284,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--only", choices=["stories", "variants", "optimisers"])
+    parser.add_argument("--only", choices=["stories", "variants", "optimisers", *VARIANTS, *NORMED])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     makers = {"stories": make_stories, "variants": make_variants, "optimisers": make_optimisers}
     for name, make in makers.items():
         if arguments.only in (None, name):
             make(arguments.data, arguments.out)
+    if arguments.only in {**VARIANTS, **NORMED}:
+        make_variants(arguments.data, arguments.out, arguments.only)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import dev.lethe.autograd.op.Input;
 import dev.lethe.autograd.op.Linear;
 import dev.lethe.autograd.op.RmsNorm;
 import dev.lethe.autograd.op.Rope;
+import dev.lethe.autograd.op.ScaledSum;
 import dev.lethe.autograd.op.SelectRows;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
@@ -205,7 +206,6 @@ public final class AdaptedModel {
     private final Batch batch;
     private final double dropout;
     private final long dropoutSeed;
-    private final RopeTable rope;
     private final Tape tape;
     private Value sum;
     private Value added;
@@ -214,7 +214,6 @@ public final class AdaptedModel {
       this.batch = batch;
       this.dropout = dropout;
       this.dropoutSeed = dropoutSeed;
-      this.rope = model.rope(batch.packing().longest());
       this.tape = new Tape(batch.packing());
     }
 
@@ -225,7 +224,7 @@ public final class AdaptedModel {
         sum = Input.on(tape, batch.states(states));
       }
       layers(states == null ? 0 : states.layer(), spec.layers());
-      Value last = norm(model.finalNorm(), sum, added).y();
+      Value last = before(model.finalNorm());
       Value supervised = SelectRows.on(tape, batch.rows(), last); // (M,D)
       tape.crossEntropy(
           model.head(), supervised, batch.targets(), batch.weights(), batch.supervised());
@@ -236,33 +235,53 @@ public final class AdaptedModel {
     Value statesOf(int layer) {
       embed();
       layers(0, layer);
-      Value entering = norm(model.layer(layer).attentionNorm(), sum, added).s();
+      before(model.layer(layer).norm(Norm.BEFORE_ATTENTION));
       tape.end();
-      return entering;
+      return sum;
     }
 
     private void embed() {
-      sum = Embedding.on(tape, model.embedding(), batch.ids()); // (N,D)
+      Value rows = Embedding.on(tape, model.embedding(), batch.ids()); // (N,D)
+      double scale = spec.embeddingScale();
+      sum = scale == 1 ? rows : ScaledSum.on(tape, scale, rows, null);
     }
 
     /** Records layers {@code first … end-1}; what enters one is sum + added. */
     private void layers(int first, int end) {
       for (int layer = first; layer < end; layer++) {
-        RmsNorm in = norm(model.layer(layer).attentionNorm(), sum, added);
-        RmsNorm middle =
-            norm(model.layer(layer).mlpNorm(), in.s(), attention(layer, in.y()));
-        sum = middle.s();
-        added = gatedUnit(layer, middle.y());
+        LanguageModel.Layer weights = model.layer(layer);
+        Value in = before(weights.norm(Norm.BEFORE_ATTENTION));
+        added = normed(weights.norm(Norm.AFTER_ATTENTION), attention(layer, in));
+        Value middle = before(weights.norm(Norm.BEFORE_MLP));
+        added = normed(weights.norm(Norm.AFTER_MLP), gatedUnit(layer, middle));
       }
     }
 
-    private RmsNorm norm(Tensor weight, Value x, Value added) {
-      return RmsNorm.on(tape, weight, spec.normEpsilon(), x, added);
+    /** Takes what was added into the sum, and gives the sum's norm; the sum itself without a weight. */
+    private Value before(Tensor weight) {
+      if (!spec.normsInputs() && added != null) {
+        sum = ScaledSum.on(tape, 1, sum, added);
+        added = null;
+      }
+      if (weight == null) {
+        return sum;
+      }
+      RmsNorm norm = RmsNorm.on(tape, weight, spec.normEpsilon(), sum, added);
+      sum = norm.s();
+      added = null;
+      return norm.y();
+    }
+
+    /** The norm of each of a row's parts of the weight's width; x itself without a weight. */
+    private Value normed(Tensor weight, Value x) {
+      return weight == null ? x : RmsNorm.on(tape, weight, spec.normEpsilon(), x, null).y();
     }
 
     private Value attention(int layer, Value x) {
-      Value q = linear(layer, Projection.QUERY, x); // (N,Hq)
-      Value k = linear(layer, Projection.KEY, x); // (N,Hk)
+      LanguageModel.Layer weights = model.layer(layer);
+      RopeTable rope = model.rope(layer, batch.packing().longest());
+      Value q = normed(weights.norm(Norm.QUERY), linear(layer, Projection.QUERY, x)); // (N,Hq)
+      Value k = normed(weights.norm(Norm.KEY), linear(layer, Projection.KEY, x)); // (N,Hk)
       Value v = linear(layer, Projection.VALUE, x);
       Value turnedQ = Rope.on(tape, rope, batch.positions(), q);
       Value turnedK = Rope.on(tape, rope, batch.positions(), k);

@@ -11,6 +11,7 @@ import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.ScaledSumKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -85,7 +86,6 @@ final class DecoderPass {
     private final Packing queries;
     private final Packing keys;
     private final Tensor positions;
-    private final RopeTable rope;
     private final Tensor r;
     private Tensor sum;
     private Tensor spare;
@@ -97,28 +97,40 @@ final class DecoderPass {
       int past = cache.length();
       this.queries = Packing.ofLengths(n);
       this.keys = Packing.ofLengths(past + n);
-      this.rope = model.rope(past + n);
       this.positions =
           HostTensors.uploadIntegers(backend, scratch, IntStream.range(past, past + n).toArray());
-      this.r = scratch.allocate(backend.vectorType(), n);
+      this.r = scratch.allocate(backend.vectorType(), (long) n * spec.heads());
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
       backend.run(
           new EmbeddingKernels.Forward(
               model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum));
+      if (spec.embeddingScale() != 1) {
+        backend.run(new ScaledSumKernels.Apply(spec.embeddingScale(), sum, null, sum));
+      }
     }
 
     void run(Tensor result) {
       Tensor added = null;
       for (int layer = 0; layer < spec.layers(); layer++) {
-        Tensor in = normed(model.layer(layer).attentionNorm(), added);
-        Tensor middle = normed(model.layer(layer).mlpNorm(), attention(layer, in));
-        added = gatedUnit(layer, middle);
+        LanguageModel.Layer weights = model.layer(layer);
+        Tensor in = before(weights.norm(Norm.BEFORE_ATTENTION), added);
+        added = normed(weights.norm(Norm.AFTER_ATTENTION), attention(layer, in));
+        Tensor middle = before(weights.norm(Norm.BEFORE_MLP), added);
+        added = normed(weights.norm(Norm.AFTER_MLP), gatedUnit(layer, middle));
       }
       addAndNorm(model.finalNorm(), added, result);
     }
 
-    private Tensor normed(Tensor weight, Tensor added) {
+    /** sum += added (released); gives the sum's norm, or the sum itself without a weight. */
+    private Tensor before(Tensor weight, Tensor added) {
+      if (weight == null) {
+        if (added != null) {
+          backend.run(new ScaledSumKernels.Apply(1, added, sum, sum));
+          scratch.release(added);
+        }
+        return sum;
+      }
       Tensor y = activation(spec.hidden());
       addAndNorm(weight, added, y);
       return y;
@@ -127,25 +139,74 @@ final class DecoderPass {
     /** sum += added (released), y = norm(sum). */
     private void addAndNorm(Tensor weight, Tensor added, Tensor y) {
       if (added == null) {
-        backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, null, null, y, r));
+        norm(weight, sum, y);
         return;
       }
-      backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, added, spare, y, r));
+      backend.run(
+          new RmsNormKernels.Forward(
+              weight, spec.normEpsilon(), sum, added, spare, y, r.slice(0, n)));
       scratch.release(added);
       Tensor old = sum;
       sum = spare;
       spare = old;
     }
 
-    /** x (n,D), released; gives (n,D). */
+    /** The norm of x (n,D), which is released; x itself without a weight. */
+    private Tensor normed(Tensor weight, Tensor x) {
+      if (weight == null) {
+        return x;
+      }
+      Tensor y = activation(spec.hidden());
+      norm(weight, x, y);
+      scratch.release(x);
+      return y;
+    }
+
+    /** Releases what a layer has read, unless it is the residual stream. */
+    private void releaseInput(Tensor x) {
+      if (x != sum) {
+        scratch.release(x);
+      }
+    }
+
+    /** y = the norm of each of x's parts of the weight's width. */
+    private void norm(Tensor weight, Tensor x, Tensor y) {
+      long width = weight.elements();
+      long parts = x.elements() / width;
+      backend.run(
+          new RmsNormKernels.Forward(
+              weight,
+              spec.normEpsilon(),
+              x.reshape(parts, width),
+              null,
+              null,
+              y.reshape(parts, width),
+              r.slice(0, parts)));
+    }
+
+    /** A linear layer and a norm of what it gives, into y; the norm may be null. */
+    private void normedLinear(int layer, Projection projection, Norm norm, Tensor x, Tensor y) {
+      Tensor weight = model.layer(layer).norm(norm);
+      if (weight == null) {
+        linear(layer, projection, x, y);
+        return;
+      }
+      Tensor whole = activation(spec.out(projection));
+      linear(layer, projection, x, whole);
+      norm(weight, whole, y);
+      scratch.release(whole);
+    }
+
+    /** x (n,D), released unless it is the sum; gives (n,D). */
     private Tensor attention(int layer, Tensor x) {
       Tensor q = activation(spec.queryWidth());
       Tensor k = cache.keys(layer).slice(cache.length(), n);
       Tensor v = cache.values(layer).slice(cache.length(), n);
-      linear(layer, Projection.QUERY, x, q);
-      linear(layer, Projection.KEY, x, k);
+      normedLinear(layer, Projection.QUERY, Norm.QUERY, x, q);
+      normedLinear(layer, Projection.KEY, Norm.KEY, x, k);
       linear(layer, Projection.VALUE, x, v);
-      scratch.release(x);
+      releaseInput(x);
+      RopeTable rope = model.rope(layer, cache.length() + n);
       backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
       backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
       Tensor o = activation(spec.queryWidth());
@@ -162,13 +223,13 @@ final class DecoderPass {
       return y;
     }
 
-    /** x (n,D), released; gives (n,D). */
+    /** x (n,D), released unless it is the sum; gives (n,D). */
     private Tensor gatedUnit(int layer, Tensor x) {
       Tensor gate = activation(spec.intermediate());
       Tensor up = activation(spec.intermediate());
       linear(layer, Projection.GATE, x, gate);
       linear(layer, Projection.UP, x, up);
-      scratch.release(x);
+      releaseInput(x);
       Tensor h = activation(spec.intermediate());
       backend.run(
           new GatedUnitKernels.Forward(

@@ -5,12 +5,14 @@ import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.Rope;
 import dev.lethe.format.Sha256;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -31,7 +33,7 @@ public final class LanguageModel implements AutoCloseable {
   private final List<Layer> layers = new ArrayList<>();
   private final Tensor finalNorm;
   private final FrozenLinear head;
-  private final RopeTables rope;
+  private final Map<Rope, RopeTables> ropes = new HashMap<>();
   private String sha256;
 
   private LanguageModel(
@@ -53,10 +55,12 @@ public final class LanguageModel implements AutoCloseable {
     for (int layer = 0; layer < spec.layers(); layer++) {
       layers.add(layer(files, layer));
     }
-    finalNorm = backend.freezeVector(files.finite(names.finalNorm() + ".weight"), scope);
+    finalNorm = norm(files, names.finalNorm(), 1);
     Tensor headWeight = spec.tiedEmbeddings() ? table : files.finite(names.head() + ".weight");
     head = backend.freezeLinear(headWeight, null, true, scope);
-    rope = new RopeTables(spec, backend, scope);
+    for (int layer = 0; layer < spec.layers(); layer++) {
+      ropes.computeIfAbsent(spec.rope(layer), rope -> new RopeTables(rope, spec, backend, scope));
+    }
   }
 
   /**
@@ -95,10 +99,25 @@ public final class LanguageModel implements AutoCloseable {
     for (Projection p : Projection.values()) {
       linears.put(p, linear(files, layer, p));
     }
-    return new Layer(
-        backend.freezeVector(files.finite(names.attentionNorm(layer) + ".weight"), scope),
-        linears,
-        backend.freezeVector(files.finite(names.mlpNorm(layer) + ".weight"), scope));
+    Map<Norm, Tensor> norms = new EnumMap<>(Norm.class);
+    for (Norm norm : spec.norms()) {
+      norms.put(norm, norm(files, names.module(layer, norm), spec.gain(norm)));
+    }
+    return new Layer(norms, linears);
+  }
+
+  /** A norm's weight: gain·w, or gain·(1 + w) where the family's norms add one. */
+  private Tensor norm(WeightFiles files, String module, double gain) {
+    Tensor stored = files.finite(module + ".weight");
+    double one = spec.family().traits().contains(ModelFamily.Trait.NORMS_ADD_ONE) ? 1 : 0;
+    if (one == 0 && gain == 1) {
+      return backend.freezeVector(stored, scope);
+    }
+    double[] weight = stored.toDoubles();
+    for (int i = 0; i < weight.length; i++) {
+      weight[i] = gain * (one + weight[i]);
+    }
+    return backend.freezeVector(Tensor.of(stored.shape(), weight), scope);
   }
 
   private FrozenLinear linear(WeightFiles files, int layer, Projection projection) {
@@ -159,13 +178,15 @@ public final class LanguageModel implements AutoCloseable {
     return head;
   }
 
-  RopeTable rope(long positions) {
-    return rope.atLeast(positions);
+  RopeTable rope(int layer, long positions) {
+    return ropes.get(spec.rope(layer)).atLeast(positions);
   }
 
-  /**
-   * @param attentionNorm (D)
-   * @param mlpNorm (D)
-   */
-  record Layer(Tensor attentionNorm, Map<Projection, FrozenLinear> linears, Tensor mlpNorm) {}
+  /** The frozen weights of a layer. */
+  record Layer(Map<Norm, Tensor> norms, Map<Projection, FrozenLinear> linears) {
+    /** A norm's weight; null where the family has no such norm. */
+    Tensor norm(Norm norm) {
+      return norms.get(norm);
+    }
+  }
 }

@@ -4,6 +4,7 @@ import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.format.Rope;
 import dev.lethe.tensor.Shape;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +24,8 @@ import java.util.Set;
  * @param maxPositions the context in tokens
  * @param normEpsilon ε of the norms
  * @param rope the rotary positions
+ * @param localRope those of layers with a window; null: the same
+ * @param queryScalar attention's scale is its −½th power
  * @param windows the sliding window of each layer; 0: none
  * @param tiedEmbeddings whether the head is the embedding
  * @param biased the linear layers that have a bias
@@ -42,6 +45,8 @@ public record TransformerSpec(
     long maxPositions,
     double normEpsilon,
     Rope rope,
+    Rope localRope,
+    double queryScalar,
     List<Integer> windows,
     boolean tiedEmbeddings,
     Set<Projection> biased,
@@ -82,6 +87,44 @@ public record TransformerSpec(
     return (long) keyHeads * headSize;
   }
 
+  /** The rotary positions of a layer. */
+  public Rope rope(int layer) {
+    return localRope != null && windows.get(layer) > 0 ? localRope : rope;
+  }
+
+  /** By which embeddings are multiplied. */
+  public double embeddingScale() {
+    return family.traits().contains(ModelFamily.Trait.SCALED_EMBEDDING) ? Math.sqrt(hidden) : 1;
+  }
+
+  /** Whether layers read a norm of the residual stream, and not the stream itself. */
+  public boolean normsInputs() {
+    return family.names().norms().containsKey(Norm.BEFORE_ATTENTION);
+  }
+
+  /** The norms of a layer. */
+  public List<Norm> norms() {
+    return Arrays.stream(Norm.values()).filter(family.names().norms()::containsKey).toList();
+  }
+
+  /** How many numbers a norm is taken over. */
+  public long width(Norm norm) {
+    boolean eachHead = family.traits().contains(ModelFamily.Trait.NORMS_OF_EACH_HEAD);
+    return switch (norm) {
+      case QUERY -> eachHead ? headSize : queryWidth();
+      case KEY -> eachHead ? headSize : keyWidth();
+      default -> hidden;
+    };
+  }
+
+  /**
+   * By which a norm's weight is multiplied. Attention's scale is 1/√headSize; the norm of queries makes of
+   * it what the configuration wants.
+   */
+  double gain(Norm norm) {
+    return norm == Norm.QUERY ? Math.sqrt(headSize / queryScalar) : 1;
+  }
+
   /** The heads and the window of a layer's attention. */
   public AttentionShape attention(int layer) {
     return new AttentionShape(heads, keyHeads, headSize, windows.get(layer));
@@ -98,8 +141,9 @@ public record TransformerSpec(
     Map<String, Shape> weights = new LinkedHashMap<>();
     weights.put(names.embedding() + ".weight", Shape.of(vocabulary, hidden));
     for (int layer = 0; layer < layers; layer++) {
-      weights.put(names.attentionNorm(layer) + ".weight", Shape.of(hidden));
-      weights.put(names.mlpNorm(layer) + ".weight", Shape.of(hidden));
+      for (Norm norm : norms()) {
+        weights.put(names.module(layer, norm) + ".weight", Shape.of(width(norm)));
+      }
       for (Projection p : Projection.values()) {
         weights.put(module(layer, p) + ".weight", Shape.of(out(p), in(p)));
         if (biased.contains(p)) {
