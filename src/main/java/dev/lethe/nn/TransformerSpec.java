@@ -2,7 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.Nonlinearity;
-import dev.lethe.format.RopeScaling;
+import dev.lethe.format.Rope;
 import dev.lethe.tensor.Shape;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,8 +22,7 @@ import java.util.Set;
  * @param vocabulary rows of the embedding, V
  * @param maxPositions the context in tokens
  * @param normEpsilon ε of the norms
- * @param ropeTheta base of the rotary frequencies
- * @param ropeScaling how they are stretched; null: not
+ * @param rope the rotary positions
  * @param windows the sliding window of each layer; 0: none
  * @param tiedEmbeddings whether the head is the embedding
  * @param biased the linear layers that have a bias
@@ -42,8 +41,7 @@ public record TransformerSpec(
     long vocabulary,
     long maxPositions,
     double normEpsilon,
-    double ropeTheta,
-    RopeScaling ropeScaling,
+    Rope rope,
     List<Integer> windows,
     boolean tiedEmbeddings,
     Set<Projection> biased,
