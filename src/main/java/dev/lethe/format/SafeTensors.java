@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -121,8 +122,8 @@ public final class SafeTensors implements AutoCloseable {
   private static SafeTensors validate(Path path, Arena arena, MemorySegment file) {
     String where = path.toString();
     long size = file.byteSize();
-    int head = (int) Math.min(size, LfsPointer.LENGTH);
-    LfsPointer.refuse(path, file.asSlice(0, head).asByteBuffer());
+    ByteBuffer head = file.asSlice(0, Math.min(size, ForeignFile.HEAD)).asByteBuffer();
+    ForeignFile.refuse(path, head, ForeignFile.SAFETENSORS, "a safetensors file");
     if (size < LENGTH_BYTES) {
       throw new Place(where).refuse(
           Kind.TRUNCATED, "the file is too short for a header", "at least 8 bytes", size + " bytes");

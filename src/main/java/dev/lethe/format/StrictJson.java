@@ -1,7 +1,9 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -28,6 +30,10 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class StrictJson {
   private static final int MAX_DEPTH = 64;
+
+  /** Characters of a value that a message shows. */
+  private static final int SHOWN = 60;
+
   private static final JsonMapper MAPPER = mapper();
   private static final ObjectReader ONE_OF_MANY =
       MAPPER.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
@@ -140,8 +146,7 @@ public final class StrictJson {
 
   public static String describe(JsonNode node) {
     if (node.isValueNode()) {
-      String text = node.toString();
-      return text.length() <= 60 ? text : text.substring(0, 60) + "…";
+      return Text.shorten(node.toString(), SHOWN);
     }
     return (node.isArray() ? "an array of " : "an object of ") + node.size() + " entries";
   }
@@ -153,15 +158,17 @@ public final class StrictJson {
             Kind.FILE_MISSING, "there is no such file", "a regular file",
             Files.exists(file) ? "something else" : "nothing");
       }
+      try (InputStream head = Files.newInputStream(file)) {
+        ByteBuffer first = ByteBuffer.wrap(head.readNBytes(ForeignFile.HEAD));
+        ForeignFile.refuse(file, first, null, "JSON in UTF-8");
+      }
       long size = Files.size(file);
       if (size > maxBytes) {
         throw Place.of(file).refuse(
             Kind.TOO_LARGE, "the file is too large for what it is", "at most " + maxBytes + " bytes",
             size + " bytes");
       }
-      byte[] bytes = Files.readAllBytes(file);
-      LfsPointer.refuse(file, ByteBuffer.wrap(bytes, 0, Math.min(bytes.length, LfsPointer.LENGTH)));
-      return bytes;
+      return Files.readAllBytes(file);
     } catch (IOException e) {
       throw unreadable(file, e);
     }
