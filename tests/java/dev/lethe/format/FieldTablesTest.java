@@ -3,7 +3,7 @@ package dev.lethe.format;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.format.FieldPolicy.Rule;
+import dev.lethe.format.ConfigPolicy.Rule;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,7 +28,7 @@ class FieldTablesTest {
     check("## Adapter configs", AdapterConfigFields.POLICY);
   }
 
-  private static void check(String heading, FieldPolicy policy) throws IOException {
+  private static void check(String heading, ConfigPolicy policy) throws IOException {
     String page = Files.readString(PAGE);
     String section = page.substring(page.indexOf("\n" + heading + "\n") + heading.length() + 2);
     int end = section.indexOf("\n## ");

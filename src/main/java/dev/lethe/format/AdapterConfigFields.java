@@ -1,10 +1,10 @@
 package dev.lethe.format;
 
-import static dev.lethe.format.FieldPolicy.Fate.HARMLESS;
-import static dev.lethe.format.FieldPolicy.Fate.REFUSED;
-import static dev.lethe.format.FieldPolicy.Fate.USED;
+import static dev.lethe.format.ConfigPolicy.Fate.HARMLESS;
+import static dev.lethe.format.ConfigPolicy.Fate.REFUSED;
+import static dev.lethe.format.ConfigPolicy.Fate.USED;
 
-import dev.lethe.format.FieldPolicy.Rule;
+import dev.lethe.format.ConfigPolicy.Rule;
 import dev.lethe.format.FormatException.Kind;
 import java.util.List;
 
@@ -13,8 +13,8 @@ import java.util.List;
  * table.
  */
 final class AdapterConfigFields {
-  static final FieldPolicy POLICY =
-      new FieldPolicy(
+  static final ConfigPolicy POLICY =
+      new ConfigPolicy(
           List.of(
               Rule.of(USED, "the kind of adapter; only LORA is read", "peft_type"),
               Rule.of(

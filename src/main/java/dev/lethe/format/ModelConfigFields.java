@@ -1,17 +1,17 @@
 package dev.lethe.format;
 
-import static dev.lethe.format.FieldPolicy.Fate.HARMLESS;
-import static dev.lethe.format.FieldPolicy.Fate.NAMED;
-import static dev.lethe.format.FieldPolicy.Fate.REFUSED;
-import static dev.lethe.format.FieldPolicy.Fate.USED;
+import static dev.lethe.format.ConfigPolicy.Fate.HARMLESS;
+import static dev.lethe.format.ConfigPolicy.Fate.NAMED;
+import static dev.lethe.format.ConfigPolicy.Fate.REFUSED;
+import static dev.lethe.format.ConfigPolicy.Fate.USED;
 
-import dev.lethe.format.FieldPolicy.Rule;
+import dev.lethe.format.ConfigPolicy.Rule;
 import java.util.List;
 
 /** What becomes of every field of {@code config.json}; {@code docs/formats.md} shows this table. */
 final class ModelConfigFields {
-  static final FieldPolicy POLICY =
-      new FieldPolicy(
+  static final ConfigPolicy POLICY =
+      new ConfigPolicy(
           List.of(
               Rule.of(
                   USED,

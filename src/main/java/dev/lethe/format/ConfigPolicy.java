@@ -11,8 +11,8 @@ import tools.jackson.databind.JsonNode;
  * @param rules the first that names a field of a family counts
  * @param remedy what helps where a field is refused
  */
-record FieldPolicy(List<Rule> rules, String remedy) {
-  private static final System.Logger LOG = System.getLogger(FieldPolicy.class.getName());
+record ConfigPolicy(List<Rule> rules, String remedy) {
+  private static final System.Logger LOG = System.getLogger(ConfigPolicy.class.getName());
 
   /** What can become of a field. */
   enum Fate {
