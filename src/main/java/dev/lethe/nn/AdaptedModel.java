@@ -8,10 +8,13 @@ import dev.lethe.autograd.op.Dropout;
 import dev.lethe.autograd.op.Embedding;
 import dev.lethe.autograd.op.GatedUnit;
 import dev.lethe.autograd.op.Input;
+import dev.lethe.autograd.op.LayerNorm;
 import dev.lethe.autograd.op.Linear;
+import dev.lethe.autograd.op.ResidualNorm;
 import dev.lethe.autograd.op.RmsNorm;
 import dev.lethe.autograd.op.Rope;
 import dev.lethe.autograd.op.SelectRows;
+import dev.lethe.autograd.op.Split;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
@@ -51,7 +54,7 @@ public final class AdaptedModel {
     this.layout = adapter == null ? ParameterLayout.empty(model.spec()) : adapter.layout();
     for (int layer = 0; layer < model.spec().layers(); layer++) {
       Map<Projection, LoraLinear> row = new EnumMap<>(Projection.class);
-      for (Projection p : Projection.values()) {
+      for (Projection p : model.spec().projections()) {
         row.put(p, new LoraLinear(model.layer(layer).linears().get(p), layout.slot(layer, p)));
       }
       linears.add(row);
@@ -243,37 +246,68 @@ public final class AdaptedModel {
 
     private void embed() {
       sum = Embedding.on(tape, model.embedding(), batch.ids()); // (N,D)
+      if (model.positions() != null) {
+        added = Embedding.on(tape, model.positions(), batch.positions());
+      }
     }
 
     /** Records layers {@code first … end-1}; what enters one is sum + added. */
     private void layers(int first, int end) {
       for (int layer = first; layer < end; layer++) {
-        RmsNorm in = norm(model.layer(layer).attentionNorm(), sum, added);
-        RmsNorm middle =
+        ResidualNorm in = norm(model.layer(layer).attentionNorm(), sum, added);
+        ResidualNorm middle =
             norm(model.layer(layer).mlpNorm(), in.s(), attention(layer, in.y()));
         sum = middle.s();
         added = gatedUnit(layer, middle.y());
       }
     }
 
-    private RmsNorm norm(Tensor weight, Value x, Value added) {
-      return RmsNorm.on(tape, weight, spec.normEpsilon(), x, added);
+    private ResidualNorm norm(LanguageModel.Norm norm, Value x, Value f) {
+      return norm.bias() == null
+          ? RmsNorm.on(tape, norm.weight(), spec.normEpsilon(), x, f)
+          : LayerNorm.on(tape, norm.weight(), norm.bias(), spec.normEpsilon(), x, f);
     }
 
     private Value attention(int layer, Value x) {
-      Value q = linear(layer, Projection.QUERY, x); // (N,Hq)
-      Value k = linear(layer, Projection.KEY, x); // (N,Hk)
-      Value v = linear(layer, Projection.VALUE, x);
-      Value turnedQ = Rope.on(tape, rope, batch.positions(), q);
-      Value turnedK = Rope.on(tape, rope, batch.positions(), k);
-      Value o = Attention.on(tape, spec.attention(layer), turnedQ, turnedK, v);
+      List<Value> qkv = queryKeyValue(layer, x);
+      Value q = turned(qkv.get(0)); // (N,Hq)
+      Value k = turned(qkv.get(1)); // (N,Hk)
+      Value o = Attention.on(tape, spec.attention(layer), q, k, qkv.get(2));
       return linear(layer, Projection.OUTPUT, o);
     }
 
+    private List<Value> queryKeyValue(int layer, Value x) {
+      if (spec.has(Projection.QUERY_KEY_VALUE)) {
+        Value fused = linear(layer, Projection.QUERY_KEY_VALUE, x);
+        return Split.on(tape, fused, spec.queryWidth(), spec.keyWidth(), spec.keyWidth());
+      }
+      return List.of(
+          linear(layer, Projection.QUERY, x),
+          linear(layer, Projection.KEY, x),
+          linear(layer, Projection.VALUE, x));
+    }
+
+    private Value turned(Value x) {
+      return rope == null ? x : Rope.on(tape, rope, batch.positions(), x);
+    }
+
     private Value gatedUnit(int layer, Value x) {
-      Value gate = linear(layer, Projection.GATE, x); // (N,F)
-      Value up = linear(layer, Projection.UP, x);
-      return linear(layer, Projection.DOWN, GatedUnit.on(tape, spec.nonlinearity(), gate, up));
+      List<Value> parts = unitInputs(layer, x);
+      Value gate = parts.size() == 1 ? null : parts.get(1);
+      Value h = GatedUnit.on(tape, spec.nonlinearity(), parts.getFirst(), gate);
+      return linear(layer, Projection.DOWN, h);
+    }
+
+    /** What the unit's function is of, and what multiplies it where something does, (N,F) each. */
+    private List<Value> unitInputs(int layer, Value x) {
+      if (spec.has(Projection.GATE_UP)) {
+        Value fused = linear(layer, Projection.GATE_UP, x);
+        return Split.on(tape, fused, spec.intermediate(), spec.intermediate());
+      }
+      if (spec.has(Projection.GATE)) {
+        return List.of(linear(layer, Projection.GATE, x), linear(layer, Projection.UP, x));
+      }
+      return List.of(linear(layer, Projection.UP, x));
     }
 
     private Value linear(int layer, Projection projection, Value x) {
@@ -281,7 +315,7 @@ public final class AdaptedModel {
       if (!linear.hasAdapter() || dropout == 0) {
         return Linear.on(tape, linear, x, x);
       }
-      long place = (long) layer * Projection.values().length + projection.ordinal();
+      long place = (long) layer * Projection.PLACES + projection.place();
       long seed = SplitMix64.bits(dropoutSeed, place);
       return Linear.on(tape, linear, x, Dropout.on(tape, dropout, seed, batch.rowKeys(), x));
     }

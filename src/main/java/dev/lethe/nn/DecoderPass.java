@@ -4,6 +4,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.AttentionKernels;
 import dev.lethe.backend.kernel.EmbeddingKernels;
 import dev.lethe.backend.kernel.GatedUnitKernels;
+import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LossKernels;
@@ -11,6 +12,7 @@ import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -87,6 +89,7 @@ final class DecoderPass {
     private final Tensor positions;
     private final RopeTable rope;
     private final Tensor r;
+    private final Tensor mean;
     private Tensor sum;
     private Tensor spare;
 
@@ -101,6 +104,7 @@ final class DecoderPass {
       this.positions =
           HostTensors.uploadIntegers(backend, scratch, IntStream.range(past, past + n).toArray());
       this.r = scratch.allocate(backend.vectorType(), n);
+      this.mean = spec.family().layerNorms() ? scratch.allocate(backend.vectorType(), n) : null;
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
       backend.run(
@@ -109,7 +113,7 @@ final class DecoderPass {
     }
 
     void run(Tensor result) {
-      Tensor added = null;
+      Tensor added = learnedPositions();
       for (int layer = 0; layer < spec.layers(); layer++) {
         Tensor in = normed(model.layer(layer).attentionNorm(), added);
         Tensor middle = normed(model.layer(layer).mlpNorm(), attention(layer, in));
@@ -118,19 +122,37 @@ final class DecoderPass {
       addAndNorm(model.finalNorm(), added, result);
     }
 
-    private Tensor normed(Tensor weight, Tensor added) {
+    /** What positions add to the embedding; null where they turn queries and keys. */
+    private Tensor learnedPositions() {
+      if (model.positions() == null) {
+        return null;
+      }
       Tensor y = activation(spec.hidden());
-      addAndNorm(weight, added, y);
+      backend.run(new EmbeddingKernels.Forward(model.positions(), positions, y));
+      return y;
+    }
+
+    private Tensor normed(LanguageModel.Norm norm, Tensor added) {
+      Tensor y = activation(spec.hidden());
+      addAndNorm(norm, added, y);
       return y;
     }
 
     /** sum += added (released), y = norm(sum). */
-    private void addAndNorm(Tensor weight, Tensor added, Tensor y) {
+    private void addAndNorm(LanguageModel.Norm norm, Tensor added, Tensor y) {
+      if (norm.bias() == null) {
+        Tensor s = added == null ? null : spare;
+        backend.run(
+            new RmsNormKernels.Forward(norm.weight(), spec.normEpsilon(), sum, added, s, y, r));
+      } else {
+        LayerNormKernels.Primal p =
+            new LayerNormKernels.Primal(norm.weight(), added == null ? sum : spare, mean, r);
+        backend.run(
+            new LayerNormKernels.Forward(p, norm.bias(), spec.normEpsilon(), sum, added, y));
+      }
       if (added == null) {
-        backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, null, null, y, r));
         return;
       }
-      backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, added, spare, y, r));
       scratch.release(added);
       Tensor old = sum;
       sum = spare;
@@ -142,12 +164,18 @@ final class DecoderPass {
       Tensor q = activation(spec.queryWidth());
       Tensor k = cache.keys(layer).slice(cache.length(), n);
       Tensor v = cache.values(layer).slice(cache.length(), n);
-      linear(layer, Projection.QUERY, x, q);
-      linear(layer, Projection.KEY, x, k);
-      linear(layer, Projection.VALUE, x, v);
+      if (spec.has(Projection.QUERY_KEY_VALUE)) {
+        split(layer, Projection.QUERY_KEY_VALUE, x, q, k, v);
+      } else {
+        linear(layer, Projection.QUERY, x, q);
+        linear(layer, Projection.KEY, x, k);
+        linear(layer, Projection.VALUE, x, v);
+      }
       scratch.release(x);
-      backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
-      backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
+      if (rope != null) {
+        backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
+        backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
+      }
       Tensor o = activation(spec.queryWidth());
       backend.run(
           new AttentionKernels.Forward(
@@ -164,21 +192,42 @@ final class DecoderPass {
 
     /** x (n,D), released; gives (n,D). */
     private Tensor gatedUnit(int layer, Tensor x) {
-      Tensor gate = activation(spec.intermediate());
-      Tensor up = activation(spec.intermediate());
-      linear(layer, Projection.GATE, x, gate);
-      linear(layer, Projection.UP, x, up);
+      boolean gated = spec.has(Projection.GATE) || spec.has(Projection.GATE_UP);
+      Tensor a = activation(spec.intermediate());
+      Tensor gate = gated ? activation(spec.intermediate()) : null;
+      if (spec.has(Projection.GATE_UP)) {
+        split(layer, Projection.GATE_UP, x, a, gate);
+      } else if (gated) {
+        linear(layer, Projection.GATE, x, a);
+        linear(layer, Projection.UP, x, gate);
+      } else {
+        linear(layer, Projection.UP, x, a);
+      }
       scratch.release(x);
       Tensor h = activation(spec.intermediate());
       backend.run(
           new GatedUnitKernels.Forward(
-              new GatedUnitKernels.Primal(spec.nonlinearity(), gate, up), h));
-      scratch.release(gate);
-      scratch.release(up);
+              new GatedUnitKernels.Primal(spec.nonlinearity(), a, gate), h));
+      scratch.release(a);
+      if (gated) {
+        scratch.release(gate);
+      }
       Tensor y = activation(spec.hidden());
       linear(layer, Projection.DOWN, h, y);
       scratch.release(h);
       return y;
+    }
+
+    /** The columns of what a fused layer gives, one part after another. */
+    private void split(int layer, Projection fused, Tensor x, Tensor... parts) {
+      Tensor whole = activation(spec.out(fused));
+      linear(layer, fused, x, whole);
+      long column = 0;
+      for (Tensor part : parts) {
+        backend.run(new RowKernels.CopyColumns(whole, column, part, 0, part.dim(1)));
+        column += part.dim(1);
+      }
+      scratch.release(whole);
     }
 
     private void linear(int layer, Projection projection, Tensor x, Tensor y) {

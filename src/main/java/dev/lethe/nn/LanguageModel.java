@@ -8,6 +8,7 @@ import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.Sha256;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -28,8 +29,9 @@ public final class LanguageModel implements AutoCloseable {
   private final LoraAdapter merged;
   private final Scope scope;
   private final FrozenEmbedding embedding;
+  private final FrozenEmbedding positions;
   private final List<Layer> layers = new ArrayList<>();
-  private final Tensor finalNorm;
+  private final Norm finalNorm;
   private final FrozenLinear head;
   private final RopeTables rope;
   private String sha256;
@@ -50,13 +52,17 @@ public final class LanguageModel implements AutoCloseable {
     MemoryNeed.require(spec, backend, folder.path().toString());
     Tensor table = files.finite(names.embedding() + ".weight");
     embedding = backend.freezeEmbedding(table, scope);
+    positions =
+        names.positions() == null
+            ? null
+            : backend.freezeEmbedding(files.finite(names.positions() + ".weight"), scope);
     for (int layer = 0; layer < spec.layers(); layer++) {
       layers.add(layer(files, layer));
     }
-    finalNorm = backend.freezeVector(files.finite(names.finalNorm() + ".weight"), scope);
+    finalNorm = norm(files, names.finalNorm());
     Tensor headWeight = spec.tiedEmbeddings() ? table : files.finite(names.head() + ".weight");
     head = backend.freezeLinear(headWeight, null, true, scope);
-    rope = new RopeTables(spec, backend, scope);
+    rope = spec.rope() == null ? null : new RopeTables(spec, backend, scope);
   }
 
   /**
@@ -92,13 +98,20 @@ public final class LanguageModel implements AutoCloseable {
   private Layer layer(WeightFiles files, int layer) {
     WeightNames names = spec.family().names();
     Map<Projection, FrozenLinear> linears = new EnumMap<>(Projection.class);
-    for (Projection p : Projection.values()) {
+    for (Projection p : spec.projections()) {
       linears.put(p, linear(files, layer, p));
     }
     return new Layer(
-        backend.freezeVector(files.finite(names.attentionNorm(layer) + ".weight"), scope),
-        linears,
-        backend.freezeVector(files.finite(names.mlpNorm(layer) + ".weight"), scope));
+        norm(files, names.attentionNorm(layer)), linears, norm(files, names.mlpNorm(layer)));
+  }
+
+  private Norm norm(WeightFiles files, String module) {
+    Tensor weight = backend.freezeVector(files.finite(module + ".weight"), scope);
+    Tensor bias =
+        spec.family().layerNorms()
+            ? backend.freezeVector(files.finite(module + ".bias"), scope)
+            : null;
+    return new Norm(weight, bias);
   }
 
   private FrozenLinear linear(WeightFiles files, int layer, Projection projection) {
@@ -106,15 +119,23 @@ public final class LanguageModel implements AutoCloseable {
     Tensor weight = files.finite(module + ".weight");
     Tensor bias = spec.biased().contains(projection) ? files.finite(module + ".bias") : null;
     boolean transposed = layer > 0 || !projection.readsLayerInput();
-    if (merged == null) {
+    boolean turned = spec.family().transposedWeights();
+    if (merged == null && !turned) {
       return backend.freezeLinear(weight, bias, transposed, scope);
     }
     try (HostAllocator memory = new HostAllocator();
-        Scope host = Scope.open("merged weight", memory)) {
-      Tensor sum = host.allocate(backend.vectorType(), weight.shape());
-      sum.copyFrom(weight);
-      merged.addDeltaWeight(module, sum);
-      return backend.freezeLinear(sum, bias, transposed, scope);
+        Scope host = Scope.open("weight", memory)) {
+      Shape shape = Shape.of(spec.out(projection), spec.in(projection));
+      Tensor copy = host.allocate(merged == null ? weight.dtype() : backend.vectorType(), shape);
+      if (turned) {
+        HostTensors.transpose(weight, copy);
+      } else {
+        copy.copyFrom(weight);
+      }
+      if (merged != null) {
+        merged.addDeltaWeight(module, copy);
+      }
+      return backend.freezeLinear(copy, bias, transposed, scope);
     }
   }
 
@@ -151,7 +172,12 @@ public final class LanguageModel implements AutoCloseable {
     return layers.get(index);
   }
 
-  Tensor finalNorm() {
+  /** The learned positions; null where there are rotary ones. */
+  FrozenEmbedding positions() {
+    return positions;
+  }
+
+  Norm finalNorm() {
     return finalNorm;
   }
 
@@ -159,13 +185,19 @@ public final class LanguageModel implements AutoCloseable {
     return head;
   }
 
-  RopeTable rope(long positions) {
-    return rope.atLeast(positions);
+  /** At least so many rotary positions; null where positions are learned. */
+  RopeTable rope(long count) {
+    return rope == null ? null : rope.atLeast(count);
   }
 
+  /** The frozen weights of a decoder layer. */
+  record Layer(Norm attentionNorm, Map<Projection, FrozenLinear> linears, Norm mlpNorm) {}
+
   /**
-   * @param attentionNorm (D)
-   * @param mlpNorm (D)
+   * The frozen weights of a norm.
+   *
+   * @param weight (D)
+   * @param bias (D) of a layer norm; null: a root-mean-square norm
    */
-  record Layer(Tensor attentionNorm, Map<Projection, FrozenLinear> linears, Tensor mlpNorm) {}
+  record Norm(Tensor weight, Tensor bias) {}
 }

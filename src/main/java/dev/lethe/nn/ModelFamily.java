@@ -6,38 +6,71 @@ import dev.lethe.format.ConfigDefaults;
 import dev.lethe.format.HfConfig;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
- * What is special about a family of Llama-like decoders. A new family is one more entry of the list
+ * What is special about a family of decoders. A new family is one more entry of the list
  * here; what differs in more than names and flags needs its own operations first.
  *
  * @param defaults its {@code model_type}, and what absent fields of {@code config.json} mean
  * @param architecture the causal language model's class in transformers
  * @param biases linear layers that always have a bias
+ * @param layout how its weights are stored and normed
  * @param names what its weights are called
  */
 public record ModelFamily(
-    ConfigDefaults defaults, String architecture, Set<Projection> biases, WeightNames names) {
+    ConfigDefaults defaults,
+    String architecture,
+    Set<Projection> biases,
+    Layout layout,
+    WeightNames names) {
   private static final Set<Projection> ATTENTION =
       EnumSet.of(Projection.QUERY, Projection.KEY, Projection.VALUE, Projection.OUTPUT);
   private static final Set<Projection> MLP =
       EnumSet.of(Projection.GATE, Projection.UP, Projection.DOWN);
 
-  /** One function, two names. */
-  private static final Set<String> SILU = Set.of("silu", "swish");
+  /** The functions by transformers' names. */
+  private static final Map<String, Nonlinearity> NONLINEARITIES =
+      Map.of(
+          "silu", Nonlinearity.SILU,
+          "swish", Nonlinearity.SILU,
+          "gelu", Nonlinearity.GELU,
+          "gelu_new", Nonlinearity.GELU_TANH,
+          "gelu_pytorch_tanh", Nonlinearity.GELU_TANH);
 
   /** All families. */
   public static final List<ModelFamily> ALL =
       List.of(
-          new ModelFamily(ConfigDefaults.LLAMA, "LlamaForCausalLM", Set.of(), WeightNames.LLAMA),
+          new ModelFamily(ConfigDefaults.LLAMA, "LlamaForCausalLM", Set.of(), Layout.ROOT_MEAN_SQUARE, WeightNames.LLAMA),
           new ModelFamily(
-              ConfigDefaults.MISTRAL, "MistralForCausalLM", Set.of(), WeightNames.LLAMA),
+              ConfigDefaults.MISTRAL, "MistralForCausalLM", Set.of(), Layout.ROOT_MEAN_SQUARE, WeightNames.LLAMA),
           new ModelFamily(
               ConfigDefaults.QWEN2,
               "Qwen2ForCausalLM",
               Set.of(Projection.QUERY, Projection.KEY, Projection.VALUE),
-              WeightNames.LLAMA));
+              Layout.ROOT_MEAN_SQUARE,
+              WeightNames.LLAMA),
+          new ModelFamily(
+              ConfigDefaults.GPT2,
+              "GPT2LMHeadModel",
+              WeightNames.GPT2.projections().keySet(),
+              Layout.GPT2,
+              WeightNames.GPT2),
+          new ModelFamily(
+              ConfigDefaults.PHI3,
+              "Phi3ForCausalLM",
+              Set.of(),
+              Layout.ROOT_MEAN_SQUARE,
+              WeightNames.PHI3));
+
+  /** How weights are stored, and which norms there are. */
+  public enum Layout {
+    /** Root-mean-square norms; linear weights (out,in). */
+    ROOT_MEAN_SQUARE,
+    /** Layer norms with biases; linear weights (in,out), transformers' {@code Conv1D}. */
+    GPT2
+  }
 
   /**
    * The dimensions of a model of a known family.
@@ -54,12 +87,14 @@ public record ModelFamily(
         config.numHiddenLayers(),
         config.hiddenSize(),
         config.intermediateSize(),
-        Nonlinearity.SILU,
+        nonlinearity(config, where),
         config.numAttentionHeads(),
         config.numKeyValueHeads(),
         config.headDim(),
         config.vocabSize(),
-        config.rope().positions(config.maxPositionEmbeddings()),
+        config.rope() == null
+            ? config.maxPositionEmbeddings()
+            : config.rope().positions(config.maxPositionEmbeddings()),
         config.rmsNormEps(),
         config.rope(),
         config.windows(),
@@ -78,10 +113,29 @@ public record ModelFamily(
           String.join(", ", config.architectures()),
           "Use a causal language model.");
     }
-    if (!SILU.contains(config.hiddenAct())) {
+  }
+
+  private static Nonlinearity nonlinearity(HfConfig config, String where) {
+    Nonlinearity nonlinearity = NONLINEARITIES.get(config.hiddenAct());
+    if (nonlinearity == null) {
       throw refused(
-          where, "hidden_act", "silu", config.hiddenAct(), "Use a model with gated SiLU units.");
+          where,
+          config.rope() == null ? "activation_function" : "hidden_act",
+          "one of " + String.join(", ", NONLINEARITIES.keySet().stream().sorted().toList()),
+          config.hiddenAct(),
+          "Use a model with such units.");
     }
+    return nonlinearity;
+  }
+
+  /** Whether linear weights are stored (in,out). */
+  boolean transposedWeights() {
+    return layout == Layout.GPT2;
+  }
+
+  /** Whether norms are layer norms with biases. */
+  boolean layerNorms() {
+    return layout == Layout.GPT2;
   }
 
   private Set<Projection> biased(HfConfig config) {

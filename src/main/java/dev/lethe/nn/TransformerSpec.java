@@ -4,6 +4,7 @@ import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.format.Rope;
 import dev.lethe.tensor.Shape;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,7 +23,7 @@ import java.util.Set;
  * @param vocabulary rows of the embedding, V
  * @param maxPositions the context in tokens
  * @param normEpsilon ε of the norms
- * @param rope the rotary positions
+ * @param rope the rotary positions; null: positions are learned
  * @param windows the sliding window of each layer; 0: none
  * @param tiedEmbeddings whether the head is the embedding
  * @param biased the linear layers that have a bias
@@ -56,7 +57,7 @@ public record TransformerSpec(
   /** Width of what a linear layer reads. */
   public long in(Projection projection) {
     return switch (projection) {
-      case QUERY, KEY, VALUE, GATE, UP -> hidden;
+      case QUERY, KEY, VALUE, QUERY_KEY_VALUE, GATE, UP, GATE_UP -> hidden;
       case OUTPUT -> queryWidth();
       case DOWN -> intermediate;
     };
@@ -67,9 +68,21 @@ public record TransformerSpec(
     return switch (projection) {
       case QUERY -> queryWidth();
       case KEY, VALUE -> keyWidth();
+      case QUERY_KEY_VALUE -> queryWidth() + 2 * keyWidth();
       case OUTPUT, DOWN -> hidden;
       case GATE, UP -> intermediate;
+      case GATE_UP -> 2 * intermediate;
     };
+  }
+
+  /** The linear layers of a decoder layer, in their order. */
+  public Set<Projection> projections() {
+    return EnumSet.copyOf(family.names().projections().keySet());
+  }
+
+  /** Whether a decoder layer has this linear layer. */
+  boolean has(Projection projection) {
+    return family.names().projections().containsKey(projection);
   }
 
   /** Width of all query heads together, Hq. */
@@ -97,21 +110,33 @@ public record TransformerSpec(
     WeightNames names = family.names();
     Map<String, Shape> weights = new LinkedHashMap<>();
     weights.put(names.embedding() + ".weight", Shape.of(vocabulary, hidden));
+    if (names.positions() != null) {
+      weights.put(names.positions() + ".weight", Shape.of(maxPositions, hidden));
+    }
     for (int layer = 0; layer < layers; layer++) {
-      weights.put(names.attentionNorm(layer) + ".weight", Shape.of(hidden));
-      weights.put(names.mlpNorm(layer) + ".weight", Shape.of(hidden));
-      for (Projection p : Projection.values()) {
-        weights.put(module(layer, p) + ".weight", Shape.of(out(p), in(p)));
+      putNorm(weights, names.attentionNorm(layer));
+      putNorm(weights, names.mlpNorm(layer));
+      for (Projection p : projections()) {
+        Shape shape =
+            family.transposedWeights() ? Shape.of(in(p), out(p)) : Shape.of(out(p), in(p));
+        weights.put(module(layer, p) + ".weight", shape);
         if (biased.contains(p)) {
           weights.put(module(layer, p) + ".bias", Shape.of(out(p)));
         }
       }
     }
-    weights.put(names.finalNorm() + ".weight", Shape.of(hidden));
+    putNorm(weights, names.finalNorm());
     if (!tiedEmbeddings) {
       weights.put(names.head() + ".weight", Shape.of(vocabulary, hidden));
     }
     return weights;
+  }
+
+  private void putNorm(Map<String, Shape> weights, String module) {
+    weights.put(module + ".weight", Shape.of(hidden));
+    if (family.layerNorms()) {
+      weights.put(module + ".bias", Shape.of(hidden));
+    }
   }
 
   /** The number of weights; a tied head counts once. */
