@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the golden numbers that Lethe's tests compare with, computed by PyTorch, transformers and PEFT.
 
-    make_golden.py DATA OUT [--only stories|variants|optimisers|VARIANT]
+    make_golden.py DATA OUT [--only stories|variants|optimisers|a variant's name]
 
 DATA holds stories260K/, tofu/ and tinystories_sample/; OUT is tests/resources/golden. README.md there says what each
 file is. Every number is computed from files as read back from disk, not from what is in memory. The stories260K model
@@ -179,6 +179,13 @@ VARIANTS = {
              {**LORA, "target_modules": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]}, [11, 23]),
 }
 
+# Families with norms of queries and keys, or norms after the layers; their seeds count from 601.
+NORMED = {
+    "qwen3": ({**TINY, "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "rms_norm_eps": 1e-6,
+               "head_dim": 10, "rope_theta": 1000000.0, "attention_bias": True}, torch.bfloat16,
+              {**LORA, "target_modules": ALL_LINEARS, "r": 2}, [11, 23]),
+}
+
 
 def save_tiny_model(folder, config, dtype, seed):
     """Random weights of a size that makes every part matter: norms around 1, biases, outputs of order 1."""
@@ -208,7 +215,8 @@ def random_rows(lengths, seed):
 
 
 def make_variants(_, out, only=None):
-    for seed, (name, (config, dtype, lora, lengths)) in enumerate(VARIANTS.items(), start=501):
+    seeded = [*enumerate(VARIANTS.items(), start=501), *enumerate(NORMED.items(), start=601)]
+    for seed, (name, (config, dtype, lora, lengths)) in seeded:
         if only not in (None, name):
             continue
         folder = out / name
@@ -277,14 +285,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--only", choices=["stories", "variants", "optimisers", *VARIANTS])
+    parser.add_argument("--only", choices=["stories", "variants", "optimisers", *VARIANTS, *NORMED])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     makers = {"stories": make_stories, "variants": make_variants, "optimisers": make_optimisers}
     for name, make in makers.items():
         if arguments.only in (None, name):
             make(arguments.data, arguments.out)
-    if arguments.only in VARIANTS:
+    if arguments.only in {**VARIANTS, **NORMED}:
         make_variants(arguments.data, arguments.out, arguments.only)
 
 

@@ -1,4 +1,4 @@
-"""Llama, Mistral, Qwen2 and Phi-3 of transformers in float64 throughout.
+"""Llama, Mistral, Qwen2, Qwen3 and Phi-3 of transformers in float64 throughout.
 
 transformers keeps RMSNorm, the softmax and the rotary angles in float32 even in a float64 model. Inside
 `with true_float64():` the three are float64, so that a float64 implementation can be held to 1e-10.
@@ -11,9 +11,10 @@ from transformers.models.llama import modeling_llama
 from transformers.models.mistral import modeling_mistral
 from transformers.models.phi3 import modeling_phi3
 from transformers.models.qwen2 import modeling_qwen2
+from transformers.models.qwen3 import modeling_qwen3
 
 FAMILIES = [(modeling_llama, "Llama"), (modeling_mistral, "Mistral"), (modeling_qwen2, "Qwen2"),
-            (modeling_phi3, "Phi3")]
+            (modeling_phi3, "Phi3"), (modeling_qwen3, "Qwen3")]
 
 
 def double_rms_norm(self, x):

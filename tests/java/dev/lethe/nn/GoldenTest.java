@@ -39,6 +39,7 @@ class GoldenTest {
           "gpt2",
           "gpt2_gelu",
           "phi3",
+          "qwen3",
           STORIES);
 
   static Stream<Arguments> cases() {

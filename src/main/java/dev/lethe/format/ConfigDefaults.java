@@ -33,13 +33,15 @@ public record ConfigDefaults(
       new ConfigDefaults("mistral", 8, 0, 131072, 1e-6, 1, 2, 4096, LayerWindows.Rule.ALL);
   public static final ConfigDefaults QWEN2 =
       new ConfigDefaults("qwen2", 32, 0, 32768, 1e-6, -1, -1, 4096, LayerWindows.Rule.UPPER);
-
+  public static final ConfigDefaults QWEN3 =
+      new ConfigDefaults("qwen3", 32, 128, 32768, 1e-6, -1, -1, 4096, LayerWindows.Rule.UPPER);
   public static final ConfigDefaults GPT2 =
       new ConfigDefaults("gpt2", 0, 0, 1024, 1e-5, 50256, 50256, 0, LayerWindows.Rule.NONE);
   public static final ConfigDefaults PHI3 =
       new ConfigDefaults("phi3", 0, 0, 4096, 1e-5, 1, 32000, 0, LayerWindows.Rule.ALL);
 
-  private static final List<ConfigDefaults> ALL = List.of(LLAMA, MISTRAL, QWEN2, GPT2, PHI3);
+  private static final List<ConfigDefaults> ALL =
+      List.of(LLAMA, MISTRAL, QWEN2, QWEN3, GPT2, PHI3);
 
   /** Those of a configuration's model type; throws where it is unknown. */
   static ConfigDefaults of(JsonFields f) {

@@ -228,7 +228,7 @@ public final class AdaptedModel {
         sum = Input.on(tape, batch.states(states));
       }
       layers(states == null ? 0 : states.layer(), spec.layers());
-      Value last = norm(model.finalNorm(), sum, added).y();
+      Value last = before(model.finalNorm());
       Value supervised = SelectRows.on(tape, batch.rows(), last); // (M,D)
       tape.crossEntropy(
           model.head(), supervised, batch.targets(), batch.weights(), batch.supervised());
@@ -239,9 +239,9 @@ public final class AdaptedModel {
     Value statesOf(int layer) {
       embed();
       layers(0, layer);
-      Value entering = norm(model.layer(layer).attentionNorm(), sum, added).s();
+      before(model.layer(layer).norm(Norm.BEFORE_ATTENTION));
       tape.end();
-      return entering;
+      return sum;
     }
 
     private void embed() {
@@ -254,24 +254,38 @@ public final class AdaptedModel {
     /** Records layers {@code first … end-1}; what enters one is sum + added. */
     private void layers(int first, int end) {
       for (int layer = first; layer < end; layer++) {
-        ResidualNorm in = norm(model.layer(layer).attentionNorm(), sum, added);
-        ResidualNorm middle =
-            norm(model.layer(layer).mlpNorm(), in.s(), attention(layer, in.y()));
-        sum = middle.s();
-        added = gatedUnit(layer, middle.y());
+        LanguageModel.Layer weights = model.layer(layer);
+        Value in = before(weights.norm(Norm.BEFORE_ATTENTION));
+        added = attention(layer, in);
+        Value middle = before(weights.norm(Norm.BEFORE_MLP));
+        added = gatedUnit(layer, middle);
       }
     }
 
-    private ResidualNorm norm(LanguageModel.Norm norm, Value x, Value f) {
-      return norm.bias() == null
-          ? RmsNorm.on(tape, norm.weight(), spec.normEpsilon(), x, f)
-          : LayerNorm.on(tape, norm.weight(), norm.bias(), spec.normEpsilon(), x, f);
+    /** Takes what was added into the sum, and gives the sum's norm. */
+    private Value before(LanguageModel.NormWeights weights) {
+      ResidualNorm norm = norm(weights, sum, added);
+      sum = norm.s();
+      added = null;
+      return norm.y();
+    }
+
+    private ResidualNorm norm(LanguageModel.NormWeights weights, Value x, Value f) {
+      return weights.bias() == null
+          ? RmsNorm.on(tape, weights.weight(), spec.normEpsilon(), x, f)
+          : LayerNorm.on(tape, weights.weight(), weights.bias(), spec.normEpsilon(), x, f);
+    }
+
+    /** The norm of each of a row's parts of the weight's width; x itself without a weight. */
+    private Value normed(LanguageModel.NormWeights weights, Value x) {
+      return weights == null ? x : norm(weights, x, null).y();
     }
 
     private Value attention(int layer, Value x) {
+      LanguageModel.Layer weights = model.layer(layer);
       List<Value> qkv = queryKeyValue(layer, x);
-      Value q = turned(qkv.get(0)); // (N,Hq)
-      Value k = turned(qkv.get(1)); // (N,Hk)
+      Value q = turned(normed(weights.norm(Norm.QUERY), qkv.get(0))); // (N,Hq)
+      Value k = turned(normed(weights.norm(Norm.KEY), qkv.get(1))); // (N,Hk)
       Value o = Attention.on(tape, spec.attention(layer), q, k, qkv.get(2));
       return linear(layer, Projection.OUTPUT, o);
     }

@@ -103,8 +103,8 @@ final class DecoderPass {
       this.rope = model.rope(past + n);
       this.positions =
           HostTensors.uploadIntegers(backend, scratch, IntStream.range(past, past + n).toArray());
-      this.r = scratch.allocate(backend.vectorType(), n);
-      this.mean = spec.family().layerNorms() ? scratch.allocate(backend.vectorType(), n) : null;
+      this.r = scratch.allocate(backend.vectorType(), (long) n * spec.heads());
+      this.mean = spec.family().traits().contains(ModelFamily.Trait.LAYER_NORMS) ? scratch.allocate(backend.vectorType(), n) : null;
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
       backend.run(
@@ -115,8 +115,10 @@ final class DecoderPass {
     void run(Tensor result) {
       Tensor added = learnedPositions();
       for (int layer = 0; layer < spec.layers(); layer++) {
-        Tensor in = normed(model.layer(layer).attentionNorm(), added);
-        Tensor middle = normed(model.layer(layer).mlpNorm(), attention(layer, in));
+        LanguageModel.Layer weights = model.layer(layer);
+        Tensor in = before(weights.norm(Norm.BEFORE_ATTENTION), added);
+        added = attention(layer, in);
+        Tensor middle = before(weights.norm(Norm.BEFORE_MLP), added);
         added = gatedUnit(layer, middle);
       }
       addAndNorm(model.finalNorm(), added, result);
@@ -132,31 +134,59 @@ final class DecoderPass {
       return y;
     }
 
-    private Tensor normed(LanguageModel.Norm norm, Tensor added) {
+    /** sum += added (released); gives the sum's norm. */
+    private Tensor before(LanguageModel.NormWeights weights, Tensor added) {
       Tensor y = activation(spec.hidden());
-      addAndNorm(norm, added, y);
+      addAndNorm(weights, added, y);
       return y;
     }
 
     /** sum += added (released), y = norm(sum). */
-    private void addAndNorm(LanguageModel.Norm norm, Tensor added, Tensor y) {
-      if (norm.bias() == null) {
-        Tensor s = added == null ? null : spare;
-        backend.run(
-            new RmsNormKernels.Forward(norm.weight(), spec.normEpsilon(), sum, added, s, y, r));
-      } else {
-        LayerNormKernels.Primal p =
-            new LayerNormKernels.Primal(norm.weight(), added == null ? sum : spare, mean, r);
-        backend.run(
-            new LayerNormKernels.Forward(p, norm.bias(), spec.normEpsilon(), sum, added, y));
-      }
+    private void addAndNorm(LanguageModel.NormWeights weights, Tensor added, Tensor y) {
       if (added == null) {
+        norm(weights, sum, y);
         return;
       }
+      norm(weights, sum, added, spare, y);
       scratch.release(added);
       Tensor old = sum;
       sum = spare;
       spare = old;
+    }
+
+    /** y = the norm of each of x's parts of the weight's width. */
+    private void norm(LanguageModel.NormWeights weights, Tensor x, Tensor y) {
+      long width = weights.weight().elements();
+      long parts = x.elements() / width;
+      norm(weights, x.reshape(parts, width), null, null, y.reshape(parts, width));
+    }
+
+    /** s = x + f and y = norm(s); without f, s is x and null here. */
+    private void norm(LanguageModel.NormWeights weights, Tensor x, Tensor f, Tensor s, Tensor y) {
+      Tensor rows = r.slice(0, x.dim(0));
+      if (weights.bias() == null) {
+        backend.run(
+            new RmsNormKernels.Forward(
+                weights.weight(), spec.normEpsilon(), x, f, s, y, rows));
+        return;
+      }
+      LayerNormKernels.Primal p =
+          new LayerNormKernels.Primal(weights.weight(), s == null ? x : s, mean, rows);
+      backend.run(
+          new LayerNormKernels.Forward(p, weights.bias(), spec.normEpsilon(), x, f, y));
+    }
+
+    /** A linear layer and a norm of what it gives, into y; the norm may be null. */
+    private void normedLinear(int layer, Projection projection, Norm norm, Tensor x, Tensor y) {
+      LanguageModel.NormWeights weights = model.layer(layer).norm(norm);
+      if (weights == null) {
+        linear(layer, projection, x, y);
+        return;
+      }
+      Tensor whole = activation(spec.out(projection));
+      linear(layer, projection, x, whole);
+      norm(weights, whole, y);
+      scratch.release(whole);
     }
 
     /** x (n,D), released; gives (n,D). */
@@ -167,8 +197,8 @@ final class DecoderPass {
       if (spec.has(Projection.QUERY_KEY_VALUE)) {
         split(layer, Projection.QUERY_KEY_VALUE, x, q, k, v);
       } else {
-        linear(layer, Projection.QUERY, x, q);
-        linear(layer, Projection.KEY, x, k);
+        normedLinear(layer, Projection.QUERY, Norm.QUERY, x, q);
+        normedLinear(layer, Projection.KEY, Norm.KEY, x, k);
         linear(layer, Projection.VALUE, x, v);
       }
       scratch.release(x);

@@ -6,6 +6,7 @@ import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.format.HfModelFolder;
 import dev.lethe.format.Sha256;
+import dev.lethe.nn.ModelFamily.Trait;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -31,7 +32,7 @@ public final class LanguageModel implements AutoCloseable {
   private final FrozenEmbedding embedding;
   private final FrozenEmbedding positions;
   private final List<Layer> layers = new ArrayList<>();
-  private final Norm finalNorm;
+  private final NormWeights finalNorm;
   private final FrozenLinear head;
   private final RopeTables rope;
   private String sha256;
@@ -101,17 +102,18 @@ public final class LanguageModel implements AutoCloseable {
     for (Projection p : spec.projections()) {
       linears.put(p, linear(files, layer, p));
     }
-    return new Layer(
-        norm(files, names.attentionNorm(layer)), linears, norm(files, names.mlpNorm(layer)));
+    Map<Norm, NormWeights> norms = new EnumMap<>(Norm.class);
+    for (Norm norm : spec.norms()) {
+      norms.put(norm, norm(files, names.module(layer, norm)));
+    }
+    return new Layer(norms, linears);
   }
 
-  private Norm norm(WeightFiles files, String module) {
+  private NormWeights norm(WeightFiles files, String module) {
     Tensor weight = backend.freezeVector(files.finite(module + ".weight"), scope);
-    Tensor bias =
-        spec.family().layerNorms()
-            ? backend.freezeVector(files.finite(module + ".bias"), scope)
-            : null;
-    return new Norm(weight, bias);
+    boolean biased = spec.family().traits().contains(Trait.LAYER_NORMS);
+    return new NormWeights(
+        weight, biased ? backend.freezeVector(files.finite(module + ".bias"), scope) : null);
   }
 
   private FrozenLinear linear(WeightFiles files, int layer, Projection projection) {
@@ -119,7 +121,7 @@ public final class LanguageModel implements AutoCloseable {
     Tensor weight = files.finite(module + ".weight");
     Tensor bias = spec.biased().contains(projection) ? files.finite(module + ".bias") : null;
     boolean transposed = layer > 0 || !projection.readsLayerInput();
-    boolean turned = spec.family().transposedWeights();
+    boolean turned = spec.family().traits().contains(Trait.TRANSPOSED_WEIGHTS);
     if (merged == null && !turned) {
       return backend.freezeLinear(weight, bias, transposed, scope);
     }
@@ -177,7 +179,7 @@ public final class LanguageModel implements AutoCloseable {
     return positions;
   }
 
-  Norm finalNorm() {
+  NormWeights finalNorm() {
     return finalNorm;
   }
 
@@ -190,8 +192,13 @@ public final class LanguageModel implements AutoCloseable {
     return rope == null ? null : rope.atLeast(count);
   }
 
-  /** The frozen weights of a decoder layer. */
-  record Layer(Norm attentionNorm, Map<Projection, FrozenLinear> linears, Norm mlpNorm) {}
+  /** The frozen weights of a layer. */
+  record Layer(Map<Norm, NormWeights> norms, Map<Projection, FrozenLinear> linears) {
+    /** A norm's weights; null where the family has no such norm. */
+    NormWeights norm(Norm norm) {
+      return norms.get(norm);
+    }
+  }
 
   /**
    * The frozen weights of a norm.
@@ -199,5 +206,5 @@ public final class LanguageModel implements AutoCloseable {
    * @param weight (D)
    * @param bias (D) of a layer norm; null: a root-mean-square norm
    */
-  record Norm(Tensor weight, Tensor bias) {}
+  record NormWeights(Tensor weight, Tensor bias) {}
 }

@@ -16,14 +16,14 @@ import java.util.Set;
  * @param defaults its {@code model_type}, and what absent fields of {@code config.json} mean
  * @param architecture the causal language model's class in transformers
  * @param biases linear layers that always have a bias
- * @param layout how its weights are stored and normed
+ * @param traits what else it does otherwise than Llama
  * @param names what its weights are called
  */
 public record ModelFamily(
     ConfigDefaults defaults,
     String architecture,
     Set<Projection> biases,
-    Layout layout,
+    Set<Trait> traits,
     WeightNames names) {
   private static final Set<Projection> ATTENTION =
       EnumSet.of(Projection.QUERY, Projection.KEY, Projection.VALUE, Projection.OUTPUT);
@@ -42,34 +42,43 @@ public record ModelFamily(
   /** All families. */
   public static final List<ModelFamily> ALL =
       List.of(
-          new ModelFamily(ConfigDefaults.LLAMA, "LlamaForCausalLM", Set.of(), Layout.ROOT_MEAN_SQUARE, WeightNames.LLAMA),
           new ModelFamily(
-              ConfigDefaults.MISTRAL, "MistralForCausalLM", Set.of(), Layout.ROOT_MEAN_SQUARE, WeightNames.LLAMA),
+              ConfigDefaults.LLAMA, "LlamaForCausalLM", Set.of(), Set.of(), WeightNames.LLAMA),
+          new ModelFamily(
+              ConfigDefaults.MISTRAL,
+              "MistralForCausalLM",
+              Set.of(),
+              Set.of(),
+              WeightNames.LLAMA),
           new ModelFamily(
               ConfigDefaults.QWEN2,
               "Qwen2ForCausalLM",
               Set.of(Projection.QUERY, Projection.KEY, Projection.VALUE),
-              Layout.ROOT_MEAN_SQUARE,
+              Set.of(),
               WeightNames.LLAMA),
+          new ModelFamily(
+              ConfigDefaults.QWEN3,
+              "Qwen3ForCausalLM",
+              Set.of(),
+              Set.of(Trait.NORMS_OF_EACH_HEAD),
+              WeightNames.QWEN3),
           new ModelFamily(
               ConfigDefaults.GPT2,
               "GPT2LMHeadModel",
               WeightNames.GPT2.projections().keySet(),
-              Layout.GPT2,
+              Set.of(Trait.LAYER_NORMS, Trait.TRANSPOSED_WEIGHTS),
               WeightNames.GPT2),
           new ModelFamily(
-              ConfigDefaults.PHI3,
-              "Phi3ForCausalLM",
-              Set.of(),
-              Layout.ROOT_MEAN_SQUARE,
-              WeightNames.PHI3));
+              ConfigDefaults.PHI3, "Phi3ForCausalLM", Set.of(), Set.of(), WeightNames.PHI3));
 
-  /** How weights are stored, and which norms there are. */
-  public enum Layout {
-    /** Root-mean-square norms; linear weights (out,in). */
-    ROOT_MEAN_SQUARE,
-    /** Layer norms with biases; linear weights (in,out), transformers' {@code Conv1D}. */
-    GPT2
+  /** What a family does otherwise than Llama. */
+  public enum Trait {
+    /** The norms of queries and keys are taken over each head, not over all heads together. */
+    NORMS_OF_EACH_HEAD,
+    /** Norms are layer norms, with biases. */
+    LAYER_NORMS,
+    /** Linear weights are stored (in,out), as transformers' {@code Conv1D} has them. */
+    TRANSPOSED_WEIGHTS
   }
 
   /**
@@ -126,16 +135,6 @@ public record ModelFamily(
           "Use a model with such units.");
     }
     return nonlinearity;
-  }
-
-  /** Whether linear weights are stored (in,out). */
-  boolean transposedWeights() {
-    return layout == Layout.GPT2;
-  }
-
-  /** Whether norms are layer norms with biases. */
-  boolean layerNorms() {
-    return layout == Layout.GPT2;
   }
 
   private Set<Projection> biased(HfConfig config) {

@@ -4,6 +4,7 @@ import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.format.Rope;
 import dev.lethe.tensor.Shape;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -95,6 +96,21 @@ public record TransformerSpec(
     return (long) keyHeads * headSize;
   }
 
+  /** The norms of a layer. */
+  public List<Norm> norms() {
+    return Arrays.stream(Norm.values()).filter(family.names().norms()::containsKey).toList();
+  }
+
+  /** How many numbers a norm is taken over. */
+  public long width(Norm norm) {
+    boolean eachHead = family.traits().contains(ModelFamily.Trait.NORMS_OF_EACH_HEAD);
+    return switch (norm) {
+      case QUERY -> eachHead ? headSize : queryWidth();
+      case KEY -> eachHead ? headSize : keyWidth();
+      default -> hidden;
+    };
+  }
+
   /** The heads and the window of a layer's attention. */
   public AttentionShape attention(int layer) {
     return new AttentionShape(heads, keyHeads, headSize, windows.get(layer));
@@ -114,28 +130,29 @@ public record TransformerSpec(
       weights.put(names.positions() + ".weight", Shape.of(maxPositions, hidden));
     }
     for (int layer = 0; layer < layers; layer++) {
-      putNorm(weights, names.attentionNorm(layer));
-      putNorm(weights, names.mlpNorm(layer));
+      for (Norm norm : norms()) {
+        putNorm(weights, names.module(layer, norm), width(norm));
+      }
       for (Projection p : projections()) {
-        Shape shape =
-            family.transposedWeights() ? Shape.of(in(p), out(p)) : Shape.of(out(p), in(p));
+        boolean turned = family.traits().contains(ModelFamily.Trait.TRANSPOSED_WEIGHTS);
+        Shape shape = turned ? Shape.of(in(p), out(p)) : Shape.of(out(p), in(p));
         weights.put(module(layer, p) + ".weight", shape);
         if (biased.contains(p)) {
           weights.put(module(layer, p) + ".bias", Shape.of(out(p)));
         }
       }
     }
-    putNorm(weights, names.finalNorm());
+    putNorm(weights, names.finalNorm(), hidden);
     if (!tiedEmbeddings) {
       weights.put(names.head() + ".weight", Shape.of(vocabulary, hidden));
     }
     return weights;
   }
 
-  private void putNorm(Map<String, Shape> weights, String module) {
-    weights.put(module + ".weight", Shape.of(hidden));
-    if (family.layerNorms()) {
-      weights.put(module + ".bias", Shape.of(hidden));
+  private void putNorm(Map<String, Shape> weights, String module, long width) {
+    weights.put(module + ".weight", Shape.of(width));
+    if (family.traits().contains(ModelFamily.Trait.LAYER_NORMS)) {
+      weights.put(module + ".bias", Shape.of(width));
     }
   }
 
