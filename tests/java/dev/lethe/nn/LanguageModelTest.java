@@ -44,7 +44,7 @@ class LanguageModelTest {
         config("architectures", "[\"LlamaForSequenceClassification\"]"),
         "LlamaForSequenceClassification",
         "LlamaForCausalLM");
-    assertRefusesConfig(config("hidden_act", "\"gelu\""), "hidden_act", "gelu", "silu");
+    assertRefusesConfig(config("hidden_act", "\"relu\""), "hidden_act", "relu", "silu");
   }
 
   @Test

@@ -121,6 +121,15 @@ public record TransformerSpec(
     return family.names().module(layer, projection);
   }
 
+  /** The last parts of the linear layers' module names, in their order; equal ones once. */
+  public List<String> linearNames() {
+    return projections().stream()
+        .map(family.names().projections()::get)
+        .map(name -> name.substring(name.lastIndexOf('.') + 1))
+        .distinct()
+        .toList();
+  }
+
   /** The weights that a model folder must hold, by name. */
   public Map<String, Shape> weights() {
     WeightNames names = family.names();
