@@ -147,6 +147,10 @@ PHI3 = {**TINY, "architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "tie
         "attention_dropout": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
 LORA = {"r": 3, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj", "down_proj"]}
 
+def without(config, field):
+    return {name: value for name, value in config.items() if name != field}
+
+
 # name: (config.json as published models write it, dtype on disk, adapter options, lengths of the two rows)
 VARIANTS = {
     "llama3_rope": ({**LLAMA, "max_position_embeddings": 256, "rope_theta": 500.0, "rope_scaling": {
@@ -184,6 +188,14 @@ NORMED = {
     "qwen3": ({**TINY, "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "rms_norm_eps": 1e-6,
                "head_dim": 10, "rope_theta": 1000000.0, "attention_bias": True}, torch.bfloat16,
               {**LORA, "target_modules": ALL_LINEARS, "r": 2}, [11, 23]),
+    "olmo2": ({**TINY, "architectures": ["Olmo2ForCausalLM"], "model_type": "olmo2", "tie_word_embeddings": False,
+               "rope_theta": 500000.0}, torch.bfloat16, {**LORA, "target_modules": ALL_LINEARS, "r": 2}, [11, 23]),
+    "gemma3": ({**without(TINY, "hidden_act"), "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text",
+                "rms_norm_eps": 1e-6, "head_dim": 10, "hidden_activation": "gelu_pytorch_tanh",
+                "query_pre_attn_scalar": 30, "sliding_window": 6, "sliding_window_pattern": 2,
+                "rope_theta": 1000000.0, "rope_local_base_freq": 100.0,
+                "rope_scaling": {"rope_type": "linear", "factor": 8.0}}, torch.bfloat16,
+               {**LORA, "target_modules": ALL_LINEARS, "r": 2, "lora_alpha": 2}, [11, 23]),
 }
 
 
@@ -197,7 +209,7 @@ def save_tiny_model(folder, config, dtype, seed):
     for name, p in sorted(model.named_parameters()):
         value = torch.randn(p.shape, generator=generator)
         if p.dim() == 1:
-            value = 0.3 * value + (0 if name.endswith("bias") else 1)
+            value = 0.3 * value + (0 if name.endswith("bias") or config["model_type"] == "gemma3_text" else 1)
         else:
             value = value / math.sqrt(p.shape[1]) * (0.4 if "embed" in name else 1.5 if "lm_head" in name else 1)
         tensors[name] = value.to(dtype)

@@ -40,6 +40,8 @@ class GoldenTest {
           "gpt2_gelu",
           "phi3",
           "qwen3",
+          "olmo2",
+          "gemma3",
           STORIES);
 
   static Stream<Arguments> cases() {

@@ -50,8 +50,21 @@ final class ModelConfigFields {
                   "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings"),
               Rule.of(
                   USED,
-                  "norms, activation, head",
-                  "rms_norm_eps", "hidden_act", "tie_word_embeddings"),
+                  "norms, head",
+                  "rms_norm_eps", "tie_word_embeddings"),
+              Rule.of(REFUSED, "another name of hidden_activation", "hidden_act")
+                  .in("gemma3_text")
+                  .unless("\"gelu_pytorch_tanh\""),
+              Rule.of(USED, "the gated unit's function", "hidden_act"),
+              Rule.of(
+                  USED,
+                  "the gated unit's function, attention's scale, the second rotary base, the"
+                      + " layers without a window",
+                  "hidden_activation", "query_pre_attn_scalar", "rope_local_base_freq",
+                  "sliding_window_pattern")
+                  .in("gemma3_text"),
+              Rule.of(HARMLESS, "a copy of sliding_window_pattern", "_sliding_window_pattern")
+                  .in("gemma3_text"),
               Rule.of(
                   USED,
                   "rotary positions",

@@ -13,6 +13,7 @@ import dev.lethe.autograd.op.Linear;
 import dev.lethe.autograd.op.ResidualNorm;
 import dev.lethe.autograd.op.RmsNorm;
 import dev.lethe.autograd.op.Rope;
+import dev.lethe.autograd.op.ScaledSum;
 import dev.lethe.autograd.op.SelectRows;
 import dev.lethe.autograd.op.Split;
 import dev.lethe.autograd.op.Value;
@@ -208,7 +209,6 @@ public final class AdaptedModel {
     private final Batch batch;
     private final double dropout;
     private final long dropoutSeed;
-    private final RopeTable rope;
     private final Tape tape;
     private Value sum;
     private Value added;
@@ -217,7 +217,6 @@ public final class AdaptedModel {
       this.batch = batch;
       this.dropout = dropout;
       this.dropoutSeed = dropoutSeed;
-      this.rope = model.rope(batch.packing().longest());
       this.tape = new Tape(batch.packing());
     }
 
@@ -245,7 +244,9 @@ public final class AdaptedModel {
     }
 
     private void embed() {
-      sum = Embedding.on(tape, model.embedding(), batch.ids()); // (N,D)
+      Value rows = Embedding.on(tape, model.embedding(), batch.ids()); // (N,D)
+      double scale = spec.embeddingScale();
+      sum = scale == 1 ? rows : ScaledSum.on(tape, scale, rows, null);
       if (model.positions() != null) {
         added = Embedding.on(tape, model.positions(), batch.positions());
       }
@@ -256,14 +257,21 @@ public final class AdaptedModel {
       for (int layer = first; layer < end; layer++) {
         LanguageModel.Layer weights = model.layer(layer);
         Value in = before(weights.norm(Norm.BEFORE_ATTENTION));
-        added = attention(layer, in);
+        added = normed(weights.norm(Norm.AFTER_ATTENTION), attention(layer, in));
         Value middle = before(weights.norm(Norm.BEFORE_MLP));
-        added = gatedUnit(layer, middle);
+        added = normed(weights.norm(Norm.AFTER_MLP), gatedUnit(layer, middle));
       }
     }
 
-    /** Takes what was added into the sum, and gives the sum's norm. */
+    /** Takes what was added into the sum, and gives the sum's norm; the sum itself without weights. */
     private Value before(LanguageModel.NormWeights weights) {
+      if (!spec.normsInputs() && added != null) {
+        sum = ScaledSum.on(tape, 1, sum, added);
+        added = null;
+      }
+      if (weights == null) {
+        return sum;
+      }
       ResidualNorm norm = norm(weights, sum, added);
       sum = norm.s();
       added = null;
@@ -283,9 +291,10 @@ public final class AdaptedModel {
 
     private Value attention(int layer, Value x) {
       LanguageModel.Layer weights = model.layer(layer);
+      RopeTable rope = model.rope(layer, batch.packing().longest());
       List<Value> qkv = queryKeyValue(layer, x);
-      Value q = turned(normed(weights.norm(Norm.QUERY), qkv.get(0))); // (N,Hq)
-      Value k = turned(normed(weights.norm(Norm.KEY), qkv.get(1))); // (N,Hk)
+      Value q = turned(rope, normed(weights.norm(Norm.QUERY), qkv.get(0))); // (N,Hq)
+      Value k = turned(rope, normed(weights.norm(Norm.KEY), qkv.get(1))); // (N,Hk)
       Value o = Attention.on(tape, spec.attention(layer), q, k, qkv.get(2));
       return linear(layer, Projection.OUTPUT, o);
     }
@@ -301,7 +310,7 @@ public final class AdaptedModel {
           linear(layer, Projection.VALUE, x));
     }
 
-    private Value turned(Value x) {
+    private Value turned(RopeTable rope, Value x) {
       return rope == null ? x : Rope.on(tape, rope, batch.positions(), x);
     }
 

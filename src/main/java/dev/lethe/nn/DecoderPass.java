@@ -13,6 +13,7 @@ import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.backend.kernel.RowKernels;
+import dev.lethe.backend.kernel.ScaledSumKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -87,7 +88,6 @@ final class DecoderPass {
     private final Packing queries;
     private final Packing keys;
     private final Tensor positions;
-    private final RopeTable rope;
     private final Tensor r;
     private final Tensor mean;
     private Tensor sum;
@@ -100,7 +100,6 @@ final class DecoderPass {
       int past = cache.length();
       this.queries = Packing.ofLengths(n);
       this.keys = Packing.ofLengths(past + n);
-      this.rope = model.rope(past + n);
       this.positions =
           HostTensors.uploadIntegers(backend, scratch, IntStream.range(past, past + n).toArray());
       this.r = scratch.allocate(backend.vectorType(), (long) n * spec.heads());
@@ -110,6 +109,9 @@ final class DecoderPass {
       backend.run(
           new EmbeddingKernels.Forward(
               model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum));
+      if (spec.embeddingScale() != 1) {
+        backend.run(new ScaledSumKernels.Apply(spec.embeddingScale(), sum, null, sum));
+      }
     }
 
     void run(Tensor result) {
@@ -117,9 +119,9 @@ final class DecoderPass {
       for (int layer = 0; layer < spec.layers(); layer++) {
         LanguageModel.Layer weights = model.layer(layer);
         Tensor in = before(weights.norm(Norm.BEFORE_ATTENTION), added);
-        added = attention(layer, in);
+        added = normed(weights.norm(Norm.AFTER_ATTENTION), attention(layer, in));
         Tensor middle = before(weights.norm(Norm.BEFORE_MLP), added);
-        added = gatedUnit(layer, middle);
+        added = normed(weights.norm(Norm.AFTER_MLP), gatedUnit(layer, middle));
       }
       addAndNorm(model.finalNorm(), added, result);
     }
@@ -134,8 +136,15 @@ final class DecoderPass {
       return y;
     }
 
-    /** sum += added (released); gives the sum's norm. */
+    /** sum += added (released); gives the sum's norm, or the sum itself without weights. */
     private Tensor before(LanguageModel.NormWeights weights, Tensor added) {
+      if (weights == null) {
+        if (added != null) {
+          backend.run(new ScaledSumKernels.Apply(1, added, sum, sum));
+          scratch.release(added);
+        }
+        return sum;
+      }
       Tensor y = activation(spec.hidden());
       addAndNorm(weights, added, y);
       return y;
@@ -152,6 +161,24 @@ final class DecoderPass {
       Tensor old = sum;
       sum = spare;
       spare = old;
+    }
+
+    /** The norm of x (n,D), which is released; x itself without weights. */
+    private Tensor normed(LanguageModel.NormWeights weights, Tensor x) {
+      if (weights == null) {
+        return x;
+      }
+      Tensor y = activation(spec.hidden());
+      norm(weights, x, y);
+      scratch.release(x);
+      return y;
+    }
+
+    /** Releases what a layer has read, unless it is the residual stream. */
+    private void releaseInput(Tensor x) {
+      if (x != sum) {
+        scratch.release(x);
+      }
     }
 
     /** y = the norm of each of x's parts of the weight's width. */
@@ -189,7 +216,7 @@ final class DecoderPass {
       scratch.release(whole);
     }
 
-    /** x (n,D), released; gives (n,D). */
+    /** x (n,D), released unless it is the sum; gives (n,D). */
     private Tensor attention(int layer, Tensor x) {
       Tensor q = activation(spec.queryWidth());
       Tensor k = cache.keys(layer).slice(cache.length(), n);
@@ -201,7 +228,8 @@ final class DecoderPass {
         normedLinear(layer, Projection.KEY, Norm.KEY, x, k);
         linear(layer, Projection.VALUE, x, v);
       }
-      scratch.release(x);
+      releaseInput(x);
+      RopeTable rope = model.rope(layer, cache.length() + n);
       if (rope != null) {
         backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
         backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
@@ -220,7 +248,7 @@ final class DecoderPass {
       return y;
     }
 
-    /** x (n,D), released; gives (n,D). */
+    /** x (n,D), released unless it is the sum; gives (n,D). */
     private Tensor gatedUnit(int layer, Tensor x) {
       boolean gated = spec.has(Projection.GATE) || spec.has(Projection.GATE_UP);
       Tensor a = activation(spec.intermediate());
@@ -233,7 +261,7 @@ final class DecoderPass {
       } else {
         linear(layer, Projection.UP, x, a);
       }
-      scratch.release(x);
+      releaseInput(x);
       Tensor h = activation(spec.intermediate());
       backend.run(
           new GatedUnitKernels.Forward(

@@ -5,6 +5,7 @@ import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.Rope;
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.ModelFamily.Trait;
 import dev.lethe.tensor.HostAllocator;
@@ -13,6 +14,7 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -34,7 +36,7 @@ public final class LanguageModel implements AutoCloseable {
   private final List<Layer> layers = new ArrayList<>();
   private final NormWeights finalNorm;
   private final FrozenLinear head;
-  private final RopeTables rope;
+  private final Map<Rope, RopeTables> ropes = new HashMap<>();
   private String sha256;
 
   private LanguageModel(
@@ -60,10 +62,15 @@ public final class LanguageModel implements AutoCloseable {
     for (int layer = 0; layer < spec.layers(); layer++) {
       layers.add(layer(files, layer));
     }
-    finalNorm = norm(files, names.finalNorm());
+    finalNorm = norm(files, names.finalNorm(), 1);
     Tensor headWeight = spec.tiedEmbeddings() ? table : files.finite(names.head() + ".weight");
     head = backend.freezeLinear(headWeight, null, true, scope);
-    rope = spec.rope() == null ? null : new RopeTables(spec, backend, scope);
+    if (spec.rope() != null) {
+      for (int layer = 0; layer < spec.layers(); layer++) {
+        ropes.computeIfAbsent(
+            spec.rope(layer), rope -> new RopeTables(rope, spec, backend, scope));
+      }
+    }
   }
 
   /**
@@ -104,16 +111,30 @@ public final class LanguageModel implements AutoCloseable {
     }
     Map<Norm, NormWeights> norms = new EnumMap<>(Norm.class);
     for (Norm norm : spec.norms()) {
-      norms.put(norm, norm(files, names.module(layer, norm)));
+      norms.put(norm, norm(files, names.module(layer, norm), spec.gain(norm)));
     }
     return new Layer(norms, linears);
   }
 
-  private NormWeights norm(WeightFiles files, String module) {
-    Tensor weight = backend.freezeVector(files.finite(module + ".weight"), scope);
+  private NormWeights norm(WeightFiles files, String module, double gain) {
     boolean biased = spec.family().traits().contains(Trait.LAYER_NORMS);
     return new NormWeights(
-        weight, biased ? backend.freezeVector(files.finite(module + ".bias"), scope) : null);
+        normWeight(files, module, gain),
+        biased ? backend.freezeVector(files.finite(module + ".bias"), scope) : null);
+  }
+
+  /** A norm's weight: gain·w, or gain·(1 + w) where the family's norms add one. */
+  private Tensor normWeight(WeightFiles files, String module, double gain) {
+    Tensor stored = files.finite(module + ".weight");
+    double one = spec.family().traits().contains(Trait.NORMS_ADD_ONE) ? 1 : 0;
+    if (one == 0 && gain == 1) {
+      return backend.freezeVector(stored, scope);
+    }
+    double[] weight = stored.toDoubles();
+    for (int i = 0; i < weight.length; i++) {
+      weight[i] = gain * (one + weight[i]);
+    }
+    return backend.freezeVector(Tensor.of(stored.shape(), weight), scope);
   }
 
   private FrozenLinear linear(WeightFiles files, int layer, Projection projection) {
@@ -187,9 +208,9 @@ public final class LanguageModel implements AutoCloseable {
     return head;
   }
 
-  /** At least so many rotary positions; null where positions are learned. */
-  RopeTable rope(long count) {
-    return rope == null ? null : rope.atLeast(count);
+  /** At least so many rotary positions of a layer; null where positions are learned. */
+  RopeTable rope(int layer, long count) {
+    return spec.rope() == null ? null : ropes.get(spec.rope(layer)).atLeast(count);
   }
 
   /** The frozen weights of a layer. */

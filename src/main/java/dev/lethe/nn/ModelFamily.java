@@ -8,6 +8,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * What is special about a family of decoders. A new family is one more entry of the list
@@ -30,8 +31,8 @@ public record ModelFamily(
   private static final Set<Projection> MLP =
       EnumSet.of(Projection.GATE, Projection.UP, Projection.DOWN);
 
-  /** The functions by transformers' names. */
-  private static final Map<String, Nonlinearity> NONLINEARITIES =
+  /** What transformers calls the functions of gated units. */
+  private static final Map<String, Nonlinearity> ACTIVATIONS =
       Map.of(
           "silu", Nonlinearity.SILU,
           "swish", Nonlinearity.SILU,
@@ -63,6 +64,14 @@ public record ModelFamily(
               Set.of(Trait.NORMS_OF_EACH_HEAD),
               WeightNames.QWEN3),
           new ModelFamily(
+              ConfigDefaults.OLMO2, "Olmo2ForCausalLM", Set.of(), Set.of(), WeightNames.OLMO2),
+          new ModelFamily(
+              ConfigDefaults.GEMMA3,
+              "Gemma3ForCausalLM",
+              Set.of(),
+              Set.of(Trait.NORMS_OF_EACH_HEAD, Trait.NORMS_ADD_ONE, Trait.SCALED_EMBEDDING),
+              WeightNames.GEMMA3),
+          new ModelFamily(
               ConfigDefaults.GPT2,
               "GPT2LMHeadModel",
               WeightNames.GPT2.projections().keySet(),
@@ -75,6 +84,10 @@ public record ModelFamily(
   public enum Trait {
     /** The norms of queries and keys are taken over each head, not over all heads together. */
     NORMS_OF_EACH_HEAD,
+    /** A norm multiplies by 1 + w. */
+    NORMS_ADD_ONE,
+    /** The embedding is multiplied by √D. */
+    SCALED_EMBEDDING,
     /** Norms are layer norms, with biases. */
     LAYER_NORMS,
     /** Linear weights are stored (in,out), as transformers' {@code Conv1D} has them. */
@@ -96,7 +109,7 @@ public record ModelFamily(
         config.numHiddenLayers(),
         config.hiddenSize(),
         config.intermediateSize(),
-        nonlinearity(config, where),
+        ACTIVATIONS.get(config.hiddenAct()),
         config.numAttentionHeads(),
         config.numKeyValueHeads(),
         config.headDim(),
@@ -106,6 +119,8 @@ public record ModelFamily(
             : config.rope().positions(config.maxPositionEmbeddings()),
         config.rmsNormEps(),
         config.rope(),
+        config.localRope(),
+        config.queryPreAttnScalar(),
         config.windows(),
         config.tieWordEmbeddings(),
         family.biased(config),
@@ -122,19 +137,14 @@ public record ModelFamily(
           String.join(", ", config.architectures()),
           "Use a causal language model.");
     }
-  }
-
-  private static Nonlinearity nonlinearity(HfConfig config, String where) {
-    Nonlinearity nonlinearity = NONLINEARITIES.get(config.hiddenAct());
-    if (nonlinearity == null) {
+    if (!ACTIVATIONS.containsKey(config.hiddenAct())) {
       throw refused(
           where,
           config.rope() == null ? "activation_function" : "hidden_act",
-          "one of " + String.join(", ", NONLINEARITIES.keySet().stream().sorted().toList()),
+          "one of " + String.join(", ", new TreeSet<>(ACTIVATIONS.keySet())),
           config.hiddenAct(),
-          "Use a model with such units.");
+          "Use a model with units of these functions.");
     }
-    return nonlinearity;
   }
 
   private Set<Projection> biased(HfConfig config) {

@@ -25,6 +25,8 @@ import java.util.Set;
  * @param maxPositions the context in tokens
  * @param normEpsilon ε of the norms
  * @param rope the rotary positions; null: positions are learned
+ * @param localRope those of layers with a window; null: the same
+ * @param queryScalar attention's scale is its −½th power
  * @param windows the sliding window of each layer; 0: none
  * @param tiedEmbeddings whether the head is the embedding
  * @param biased the linear layers that have a bias
@@ -44,6 +46,8 @@ public record TransformerSpec(
     long maxPositions,
     double normEpsilon,
     Rope rope,
+    Rope localRope,
+    double queryScalar,
     List<Integer> windows,
     boolean tiedEmbeddings,
     Set<Projection> biased,
@@ -96,6 +100,21 @@ public record TransformerSpec(
     return (long) keyHeads * headSize;
   }
 
+  /** The rotary positions of a layer. */
+  public Rope rope(int layer) {
+    return localRope != null && windows.get(layer) > 0 ? localRope : rope;
+  }
+
+  /** By which embeddings are multiplied. */
+  public double embeddingScale() {
+    return family.traits().contains(ModelFamily.Trait.SCALED_EMBEDDING) ? Math.sqrt(hidden) : 1;
+  }
+
+  /** Whether layers read a norm of the residual stream, and not the stream itself. */
+  public boolean normsInputs() {
+    return family.names().norms().containsKey(Norm.BEFORE_ATTENTION);
+  }
+
   /** The norms of a layer. */
   public List<Norm> norms() {
     return Arrays.stream(Norm.values()).filter(family.names().norms()::containsKey).toList();
@@ -109,6 +128,14 @@ public record TransformerSpec(
       case KEY -> eachHead ? headSize : keyWidth();
       default -> hidden;
     };
+  }
+
+  /**
+   * By which a norm's weight is multiplied. Attention's scale is 1/√headSize; the norm of queries makes of
+   * it what the configuration wants.
+   */
+  double gain(Norm norm) {
+    return norm == Norm.QUERY ? Math.sqrt(headSize / queryScalar) : 1;
   }
 
   /** The heads and the window of a layer's attention. */

@@ -50,6 +50,26 @@ public record WeightNames(
               Norm.QUERY, "self_attn.q_norm",
               Norm.KEY, "self_attn.k_norm"));
 
+  /** The names of OLMo 2, whose norms follow the layers. */
+  public static final WeightNames OLMO2 =
+      LLAMA.withNorms(
+          Map.of(
+              Norm.AFTER_ATTENTION, "post_attention_layernorm",
+              Norm.AFTER_MLP, "post_feedforward_layernorm",
+              Norm.QUERY, "self_attn.q_norm",
+              Norm.KEY, "self_attn.k_norm"));
+
+  /** The names of Gemma 3, which has all norms. */
+  public static final WeightNames GEMMA3 =
+      LLAMA.withNorms(
+          Map.of(
+              Norm.BEFORE_ATTENTION, "input_layernorm",
+              Norm.BEFORE_MLP, "pre_feedforward_layernorm",
+              Norm.QUERY, "self_attn.q_norm",
+              Norm.KEY, "self_attn.k_norm",
+              Norm.AFTER_ATTENTION, "post_attention_layernorm",
+              Norm.AFTER_MLP, "post_feedforward_layernorm"));
+
   /** The names of Phi-3: Llama's, with fused linear layers. */
   public static final WeightNames PHI3 =
       new WeightNames(
