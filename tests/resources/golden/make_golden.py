@@ -138,6 +138,13 @@ TINY = {"hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 2, "num
         "num_key_value_heads": 2, "vocab_size": 97, "max_position_embeddings": 128, "rms_norm_eps": 1e-5,
         "hidden_act": "silu", "tie_word_embeddings": True, "bos_token_id": 1, "eos_token_id": 2}
 LLAMA = {**TINY, "architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+GPT2 = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4,
+        "n_inner": None, "n_positions": 64, "n_ctx": 64, "vocab_size": 97, "activation_function": "gelu_new",
+        "layer_norm_epsilon": 1e-5, "attn_pdrop": 0.1, "embd_pdrop": 0.1, "resid_pdrop": 0.1,
+        "bos_token_id": 1, "eos_token_id": 2}
+PHI3 = {**TINY, "architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "tie_word_embeddings": False,
+        "rope_theta": 10000.0, "original_max_position_embeddings": 128, "pad_token_id": 0, "attention_bias": False,
+        "attention_dropout": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
 LORA = {"r": 3, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj", "down_proj"]}
 
 def without(config, field):
@@ -168,6 +175,12 @@ VARIANTS = {
                   "alpha_pattern": {"gate_proj": 10, "layers.0.self_attn.q_proj": 1}}, [11, 13]),
     "head_dim": ({**LLAMA, "rope_theta": 10000.0, "head_dim": 6},
                  torch.bfloat16, {**LORA, "target_modules": ["q_proj", "o_proj"]}, [11, 13]),
+    "gpt2": (GPT2, torch.float32, {**LORA, "target_modules": ["c_attn", "c_proj", "c_fc"], "fan_in_fan_out": True},
+             [11, 23]),
+    "gpt2_gelu": ({**GPT2, "n_inner": 40, "activation_function": "gelu"}, torch.bfloat16,
+                  {**LORA, "target_modules": ["c_attn", "mlp.c_proj"], "r": 2}, [7, 13]),
+    "phi3": ({**PHI3, "sliding_window": 7}, torch.bfloat16,
+             {**LORA, "target_modules": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]}, [11, 23]),
 }
 
 # Families with norms of queries and keys, or norms after the layers; their seeds count from 601.
@@ -227,7 +240,7 @@ def make_variants(_, out, only=None):
         save_file(vector, folder / "vector0.safetensors")
         with true_float64():
             problem = Problem(folder, folder / "adapter", rows, torch.float64)
-            prompts = [row["input_ids"] for row in random_rows([5] * 20, seed + 1)]
+            prompts = [row["input_ids"] for row in random_rows([5] * 200, seed + 1)]
             numbers["greedy"] = greedy(problem, prompts, 16, stop=2)
         save_file(tensors, folder / "golden.safetensors")
         write_json(folder / "golden.json", {"versions": versions(), **numbers})

@@ -1,4 +1,4 @@
-"""Llama, Mistral, Qwen2, Qwen3, OLMo 2 and Gemma 3 of transformers in float64 throughout.
+"""Llama, Mistral, Qwen2, Qwen3, OLMo 2, Gemma 3 and Phi-3 of transformers in float64 throughout.
 
 transformers keeps RMSNorm, the softmax, the rotary angles and Gemma's factor on embeddings in float32 even in a
 float64 model. Inside `with true_float64():` they are float64, so that a float64 implementation can be held to 1e-10.
@@ -11,11 +11,13 @@ from transformers.models.gemma3 import modeling_gemma3
 from transformers.models.llama import modeling_llama
 from transformers.models.mistral import modeling_mistral
 from transformers.models.olmo2 import modeling_olmo2
+from transformers.models.phi3 import modeling_phi3
 from transformers.models.qwen2 import modeling_qwen2
 from transformers.models.qwen3 import modeling_qwen3
 
 FAMILIES = [(modeling_llama, "Llama"), (modeling_mistral, "Mistral"), (modeling_qwen2, "Qwen2"),
-            (modeling_qwen3, "Qwen3"), (modeling_olmo2, "Olmo2"), (modeling_gemma3, "Gemma3")]
+            (modeling_qwen3, "Qwen3"), (modeling_olmo2, "Olmo2"), (modeling_gemma3, "Gemma3"),
+            (modeling_phi3, "Phi3")]
 
 
 def double_rms_norm(self, x):

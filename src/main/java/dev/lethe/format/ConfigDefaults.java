@@ -53,8 +53,15 @@ public record ConfigDefaults(
           "gemma3_text", 4, 256, 131072, 1e-6, "gelu_pytorch_tanh", true, 2, 1, 4096,
           LayerWindows.Rule.PATTERN);
 
+  public static final ConfigDefaults GPT2 =
+      new ConfigDefaults(
+          "gpt2", 0, 0, 1024, 1e-5, "gelu_new", true, 50256, 50256, 0, LayerWindows.Rule.NONE);
+  public static final ConfigDefaults PHI3 =
+      new ConfigDefaults(
+          "phi3", 0, 0, 4096, 1e-5, SILU, false, 1, 32000, 0, LayerWindows.Rule.ALL);
+
   private static final List<ConfigDefaults> ALL =
-      List.of(LLAMA, MISTRAL, QWEN2, QWEN3, OLMO2, GEMMA3);
+      List.of(LLAMA, MISTRAL, QWEN2, QWEN3, OLMO2, GEMMA3, GPT2, PHI3);
 
   /** Those of a configuration's model type; throws where it is unknown. */
   static ConfigDefaults of(JsonFields f) {

@@ -11,7 +11,7 @@ import tools.jackson.databind.node.ObjectNode;
  * or refused ({@code docs/formats.md}); every size is positive and bounded, so that nobody allocates
  * by an untrusted number.
  *
- * @param rope the rotary positions
+ * @param rope the rotary positions; null: positions are learned
  * @param localRope those of layers with a window, where they differ; null: the same
  * @param windows the sliding window of each layer in tokens; 0: none
  * @param queryPreAttnScalar attention's scale is its −½th power
@@ -44,8 +44,8 @@ public record HfConfig(
     String dtype) {
   static final long MAX_DIM = 1 << 20;
   static final int MAX_VOCABULARY = 10_000_000;
-  private static final int MAX_LAYERS = 10_000;
-  private static final int MAX_HEADS = 1 << 16;
+  static final int MAX_LAYERS = 10_000;
+  static final int MAX_HEADS = 1 << 16;
   private static final Set<String> DTYPES =
       Set.of("float64", "float32", "float16", "bfloat16");
 
@@ -73,6 +73,9 @@ public record HfConfig(
     ModelConfigFields.POLICY.check(f, defaults.modelType());
     refuseNulls(f);
     refuseQuantized(f);
+    if (defaults.equals(ConfigDefaults.GPT2)) {
+      return Gpt2Config.parse(f, defaults);
+    }
     long hidden = f.integer("hidden_size", 1, MAX_DIM);
     int layers = (int) f.integer("num_hidden_layers", 1, MAX_LAYERS);
     int heads = (int) f.integer("num_attention_heads", 1, MAX_HEADS);
@@ -160,7 +163,7 @@ public record HfConfig(
     return (int) dim;
   }
 
-  private static String dtype(JsonFields f) {
+  static String dtype(JsonFields f) {
     String dtype = f.stringOr("dtype", f.stringOr("torch_dtype", null));
     if (dtype != null && !dtype.equals(f.stringOr("torch_dtype", dtype))) {
       throw f.unsupported("torch_dtype", "another format than dtype", "Delete one of the two");

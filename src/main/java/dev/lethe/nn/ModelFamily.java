@@ -11,7 +11,7 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * What is special about a family of Llama-like decoders. A new family is one more entry of the list
+ * What is special about a family of decoders. A new family is one more entry of the list
  * here; what differs in more than names and flags needs its own operations first.
  *
  * @param defaults its {@code model_type}, and what absent fields of {@code config.json} mean
@@ -70,7 +70,15 @@ public record ModelFamily(
               "Gemma3ForCausalLM",
               Set.of(),
               Set.of(Trait.NORMS_OF_EACH_HEAD, Trait.NORMS_ADD_ONE, Trait.SCALED_EMBEDDING),
-              WeightNames.GEMMA3));
+              WeightNames.GEMMA3),
+          new ModelFamily(
+              ConfigDefaults.GPT2,
+              "GPT2LMHeadModel",
+              WeightNames.GPT2.projections().keySet(),
+              Set.of(Trait.LAYER_NORMS, Trait.TRANSPOSED_WEIGHTS),
+              WeightNames.GPT2),
+          new ModelFamily(
+              ConfigDefaults.PHI3, "Phi3ForCausalLM", Set.of(), Set.of(), WeightNames.PHI3));
 
   /** What a family does otherwise than Llama. */
   public enum Trait {
@@ -79,7 +87,11 @@ public record ModelFamily(
     /** A norm multiplies by 1 + w. */
     NORMS_ADD_ONE,
     /** The embedding is multiplied by √D. */
-    SCALED_EMBEDDING
+    SCALED_EMBEDDING,
+    /** Norms are layer norms, with biases. */
+    LAYER_NORMS,
+    /** Linear weights are stored (in,out), as transformers' {@code Conv1D} has them. */
+    TRANSPOSED_WEIGHTS
   }
 
   /**
@@ -102,7 +114,9 @@ public record ModelFamily(
         config.numKeyValueHeads(),
         config.headDim(),
         config.vocabSize(),
-        config.rope().positions(config.maxPositionEmbeddings()),
+        config.rope() == null
+            ? config.maxPositionEmbeddings()
+            : config.rope().positions(config.maxPositionEmbeddings()),
         config.rmsNormEps(),
         config.rope(),
         config.localRope(),
@@ -126,10 +140,10 @@ public record ModelFamily(
     if (!ACTIVATIONS.containsKey(config.hiddenAct())) {
       throw refused(
           where,
-          "hidden_act",
+          config.rope() == null ? "activation_function" : "hidden_act",
           "one of " + String.join(", ", new TreeSet<>(ACTIVATIONS.keySet())),
           config.hiddenAct(),
-          "Use a model with gated units of these functions.");
+          "Use a model with units of these functions.");
     }
   }
 

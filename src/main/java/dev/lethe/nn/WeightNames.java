@@ -6,14 +6,16 @@ import java.util.Map;
  * What a family calls its weights in a Hugging Face folder.
  *
  * @param embedding the token embedding's module
+ * @param positions the embedding of positions; null: there is none
  * @param layers what stands before a layer's number
  * @param norms the norms, within a layer
- * @param projections the linear layers, within a layer
+ * @param projections the linear layers that there are, within a layer
  * @param finalNorm the norm before the head
  * @param head the vocabulary head's module
  */
 public record WeightNames(
     String embedding,
+    String positions,
     String layers,
     Map<Norm, String> norms,
     Map<Projection, String> projections,
@@ -23,6 +25,7 @@ public record WeightNames(
   public static final WeightNames LLAMA =
       new WeightNames(
           "model.embed_tokens",
+          null,
           "model.layers.",
           Map.of(
               Norm.BEFORE_ATTENTION, "input_layernorm",
@@ -67,9 +70,38 @@ public record WeightNames(
               Norm.AFTER_ATTENTION, "post_attention_layernorm",
               Norm.AFTER_MLP, "post_feedforward_layernorm"));
 
+  /** The names of Phi-3: Llama's, with fused linear layers. */
+  public static final WeightNames PHI3 =
+      new WeightNames(
+          LLAMA.embedding,
+          null,
+          LLAMA.layers,
+          LLAMA.norms,
+          Map.of(
+              Projection.QUERY_KEY_VALUE, "self_attn.qkv_proj",
+              Projection.OUTPUT, "self_attn.o_proj",
+              Projection.GATE_UP, "mlp.gate_up_proj",
+              Projection.DOWN, "mlp.down_proj"),
+          LLAMA.finalNorm,
+          LLAMA.head);
+
+  public static final WeightNames GPT2 =
+      new WeightNames(
+          "transformer.wte",
+          "transformer.wpe",
+          "transformer.h.",
+          Map.of(Norm.BEFORE_ATTENTION, "ln_1", Norm.BEFORE_MLP, "ln_2"),
+          Map.of(
+              Projection.QUERY_KEY_VALUE, "attn.c_attn",
+              Projection.OUTPUT, "attn.c_proj",
+              Projection.UP, "mlp.c_fc",
+              Projection.DOWN, "mlp.c_proj"),
+          "transformer.ln_f",
+          "lm_head");
+
   /** The same names with other norms. */
   WeightNames withNorms(Map<Norm, String> others) {
-    return new WeightNames(embedding, layers, others, projections, finalNorm, head);
+    return new WeightNames(embedding, positions, layers, others, projections, finalNorm, head);
   }
 
   /** The module name of a linear layer, as PEFT sees it. */
