@@ -1,5 +1,6 @@
 package dev.lethe.bench;
 
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import java.nio.file.Path;
 import java.util.List;
@@ -110,7 +111,7 @@ final class Svg {
   }
 
   static String format(String pattern, Object... values) {
-    return String.format(Locale.ROOT, pattern.replace("%n", "\n"), values);
+    return Text.format(pattern.replace("%n", "\n"), values);
   }
 
   private static String escaped(String text) {

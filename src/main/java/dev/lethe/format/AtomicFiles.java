@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -128,7 +129,7 @@ public final class AtomicFiles {
     for (Path at = target.getParent(); at != null; at = at.getParent()) {
       if (Files.isDirectory(at)) {
         try {
-          return " (%,d bytes free in %s)".formatted(Files.getFileStore(at).getUsableSpace(), at);
+          return Text.format(" (%,d bytes free in %s)", Files.getFileStore(at).getUsableSpace(), at);
         } catch (IOException unknown) {
           return "";
         }

@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.util.List;
 import java.util.Map;
@@ -89,9 +90,7 @@ final class PeftRefusals {
       if (!known && hasEffect(f.node().get(field))) {
         LOG.log(
             System.Logger.Level.WARNING,
-            "{0}: field ''{1}'' is unknown here; it is kept and has no effect",
-            f.where(),
-            field);
+            f.where() + ": field " + Text.quote(field) + " is unknown here; it is kept and has no effect");
       }
     }
   }

@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.format.FiniteCheck;
@@ -171,7 +172,7 @@ public final class ParameterLayout {
   private void requireSize(Tensor tensor, long length) {
     if (length != size) {
       throw new IllegalArgumentException(
-          "tensor %s does not hold vectors of the %d adapter parameters".formatted(tensor, size));
+          Text.format("tensor %s does not hold vectors of the %d adapter parameters", tensor, size));
     }
   }
 

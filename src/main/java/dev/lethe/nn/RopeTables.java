@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.tensor.Scope;
@@ -34,7 +35,7 @@ final class RopeTables {
   RopeTable atLeast(long positions) {
     if (positions > maxPositions) {
       throw new IllegalArgumentException(
-          "rotary table of %d positions in a context of %d".formatted(positions, maxPositions));
+          Text.format("rotary table of %d positions in a context of %d", positions, maxPositions));
     }
     if (table == null || table.positions() < positions) {
       long size = FIRST_POSITIONS;

@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.Curvature;
 import dev.lethe.curvature.MemoryBudget;
@@ -101,10 +102,10 @@ public record EraserOptions(
 
   /** The options in one line: what a resumed run must agree with. */
   String identity() {
-    return "%s %s %d %s %s %s %s %d %s %d %s"
-        .formatted(
-            curvature, curvatureData, curvatureRows, solver, damping, weightDecay, solving,
-            outerSteps, outerTarget, certificateRows, limits);
+    return Text.format(
+        "%s %s %d %s %s %s %s %d %s %d %s",
+        curvature, curvatureData, curvatureRows, solver, damping, weightDecay, solving,
+        outerSteps, outerTarget, certificateRows, limits);
   }
 
   private static void require(boolean holds, String option, String expected, Object got) {

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.SwiGluKernels;
 import java.util.stream.Stream;
@@ -22,7 +23,7 @@ final class SwiGluContract {
       long f = SIZES[size][1];
       long k = 1 + size % 3;
       for (double deviation : DEVIATIONS) {
-        String sizes = " (%d,%d) k=%d deviation %.0f".formatted(n, f, k, deviation);
+        String sizes = Text.format(" (%d,%d) k=%d deviation %.0f", n, f, k, deviation);
         cases.add(bench.of("swiGlu.forward" + sizes, c -> forward(c, n, f, deviation)));
         cases.add(bench.of("swiGlu.backward" + sizes, c -> backward(c, k, n, f, deviation)));
         for (int bits = 0; bits < 8; bits++) {

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.backend.KernelTime;
@@ -220,8 +221,9 @@ public final class BenchCommand extends LetheCommand {
                     .orElseThrow(
                         () ->
                             usage(
-                                "--ops has no value '%s'; it is of %s"
-                                    .formatted(name, String.join(", ", Operation.labels())))))
+                                Text.format(
+                                    "--ops has no value '%s'; it is of %s",
+                                    name, String.join(", ", Operation.labels())))))
         .toList();
   }
 
@@ -233,8 +235,9 @@ public final class BenchCommand extends LetheCommand {
         Files.delete(dir);
         throw new EnvironmentException(
             dir.getParent().toString(),
-            "the weights of %s take %s and %s are free"
-                .formatted(shapes.name(), Machine.bytes(shapes.bytes()), Machine.bytes(room)),
+            Text.format(
+                "the weights of %s take %s and %s are free",
+                shapes.name(), Machine.bytes(shapes.bytes()), Machine.bytes(room)),
             "Make room, or name another folder with LETHE_JAVA_OPTS=-Djava.io.tmpdir=DIR.");
       }
       return dir;

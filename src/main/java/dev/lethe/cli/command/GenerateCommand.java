@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.ModelOptions;
@@ -127,8 +128,9 @@ public final class GenerateCommand extends LetheCommand {
     if (!output.quiet && tokens.length > 0 && seconds > 2) {
       progress()
           .say(
-              "%d tokens in %s, %.1f a second"
-                  .formatted(tokens.length, Progress.duration(seconds), tokens.length / seconds));
+              Text.format(
+                  "%d tokens in %s, %.1f a second",
+                  tokens.length, Progress.duration(seconds), tokens.length / seconds));
     }
   }
 

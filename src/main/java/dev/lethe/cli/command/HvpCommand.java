@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -129,8 +130,9 @@ public final class HvpCommand extends LetheCommand {
               .put("quadratic_form", quadratic));
     } else {
       print(
-          "%s: %s product over %,d rows, norm %.6g, v'Cv %.6g"
-              .formatted(out, curvature, rows, norm, quadratic));
+          Text.format(
+              "%s: %s product over %,d rows, norm %.6g, v'Cv %.6g",
+              out, curvature, rows, norm, quadratic));
     }
   }
 }

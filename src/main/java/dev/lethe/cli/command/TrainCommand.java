@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOptions;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -120,8 +121,9 @@ public final class TrainCommand extends LetheCommand {
       TrainingResult result, TrainingPlan plan, RunFolder folder) {
     if (!result.completed()) {
       throw new InterruptedRun(
-          "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume."
-              .formatted(result.record().steps(), plan.steps(), folder.state()));
+          Text.format(
+              "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume.",
+              result.record().steps(), plan.steps(), folder.state()));
     }
   }
 
@@ -167,9 +169,9 @@ public final class TrainCommand extends LetheCommand {
       return;
     }
     print(
-        "%s: %,d steps over %,d rows, loss of the last step %.4f"
-            .formatted(
-                out, result.record().steps(), result.record().n(), result.record().finalLoss()));
+        Text.format(
+            "%s: %,d steps over %,d rows, loss of the last step %.4f",
+            out, result.record().steps(), result.record().n(), result.record().finalLoss()));
     reached.ifPresent(minimum -> print(minimum.toText()));
   }
 }

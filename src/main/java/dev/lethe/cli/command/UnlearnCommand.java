@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -236,8 +237,9 @@ public final class UnlearnCommand extends LetheCommand {
       throw new InterruptedRun(
           e.state() == null
               ? "interrupted before there was a state to save. Run the same command again."
-              : "interrupted; the state is in %s. Run the same command with --resume."
-                  .formatted(e.state()));
+              : Text.format(
+                  "interrupted; the state is in %s. Run the same command with --resume.",
+                  e.state()));
     }
   }
 
@@ -288,7 +290,7 @@ public final class UnlearnCommand extends LetheCommand {
 
     @Override
     public void onIteration(int outerStep, int iteration, int maxIterations, double residual) {
-      task.done(iteration, "residual %.1e of %.0e".formatted(residual, solve.tolerance));
+      task.done(iteration, Text.format("residual %.1e of %.0e", residual, solve.tolerance));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider.Availability;
@@ -68,7 +69,7 @@ public final class CommonOptions {
       backend.close();
       throw new EnvironmentException(
           "device " + backend.name(),
-          "computes in %s, not in %s".formatted(label(has), label(wanted)),
+          Text.format("computes in %s, not in %s", label(has), label(wanted)),
           "Omit --dtype; f64 is the format of --device reference, bf16 one of --device cuda and cpu.");
     }
     if (backend.productType() != backend.activationType() && !command.output.quiet) {
@@ -79,9 +80,9 @@ public final class CommonOptions {
 
   private static String unused(Explanation backend) {
     Availability found = backend.availability();
-    return "lethe: --device auto does not use %s: %s.%s"
-        .formatted(
-            backend.name(), found.detail(), found.remedy() == null ? "" : " " + found.remedy());
+    return Text.format(
+        "lethe: --device auto does not use %s: %s.%s",
+        backend.name(), found.detail(), found.remedy() == null ? "" : " " + found.remedy());
   }
 
   private DType wantedFormat(LetheCommand command) {

@@ -3,6 +3,7 @@ package dev.lethe.cli.option;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.format.OutputName;
+import dev.lethe.format.StrictJson;
 import dev.lethe.session.InterruptedRun;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -79,9 +80,9 @@ public abstract class LetheCommand implements Callable<Integer> {
     console.out().println(line);
   }
 
-  /** Prints a JSON value on one line. */
+  /** Prints a JSON value on one line; numbers that are none are null. */
   public final void print(JsonNode json) {
-    console.out().println(json);
+    console.out().println(StrictJson.line(json));
   }
 
   /** Stops here if the user asked for it and nothing is lost that was to be kept. */

@@ -1,6 +1,7 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.session.Unlearning;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.SavedStates;
@@ -116,8 +117,9 @@ public final class MethodOptions {
     boolean influence = chosen == Method.INFLUENCE;
     if (influence ? following : system) {
       throw command.usage(
-          "--method %s goes without %s"
-              .formatted(label(chosen), String.join(", ", influence ? FOLLOWING : SYSTEM)));
+          Text.format(
+              "--method %s goes without %s",
+              label(chosen), String.join(", ", influence ? FOLLOWING : SYSTEM)));
     }
     requireTraces(chosen, adapterDir);
     return chosen;

@@ -1,5 +1,6 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.Text;
 import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
 import dev.lethe.session.Session;
@@ -62,8 +63,9 @@ public final class RequestOptions {
     List<Sample> unnamed = session.samples(replace, reading.withFields(replaceFields));
     if (unnamed.size() != ids.size()) {
       throw command.usage(
-          "--in-order pairs %d ids of --forget with %d rows of %s; there must be equally many"
-              .formatted(ids.size(), unnamed.size(), replace));
+          Text.format(
+              "--in-order pairs %d ids of --forget with %d rows of %s; there must be equally many",
+              ids.size(), unnamed.size(), replace));
     }
     List<Sample> named = new ArrayList<>();
     for (int i = 0; i < ids.size(); i++) {
