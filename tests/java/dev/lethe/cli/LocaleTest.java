@@ -38,7 +38,9 @@ class LocaleTest {
   void filesAndTablesAreTheSame() throws IOException {
     Map<String, String> usual = work(Locale.ROOT);
     for (String tag : List.of("tr-TR", "ar-EG")) {
-      assertEquals(usual, work(Locale.forLanguageTag(tag)), tag);
+      Map<String, String> there = work(Locale.forLanguageTag(tag));
+      assertEquals(usual.keySet(), there.keySet(), tag);
+      usual.forEach((name, text) -> assertTrue(text.equals(there.get(name)), () -> name + " differs under " + tag));
     }
   }
 
@@ -81,7 +83,7 @@ class LocaleTest {
 
   private static String withoutTimes(String text) {
     return text.lines()
-        .filter(line -> !line.matches("(?i).*(second|created|available|\\d s\\b|\\bsolver\"? *:).*"))
+        .filter(line -> !line.matches("(?i).*(second|created|available|\"chain\"|\\d s\\b|\\bsolver\"? *:).*"))
         .filter(line -> !line.matches(" *\"(gradients|linearization|products|evaluation|total)\" : [0-9.E-]+,?"))
         .reduce("", (before, line) -> before + line + "\n");
   }

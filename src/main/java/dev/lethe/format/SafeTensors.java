@@ -50,9 +50,9 @@ public final class SafeTensors implements AutoCloseable {
           Files.exists(path) ? "something else" : "nothing");
     }
     Arena arena = Arena.ofShared();
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-      SafeTensors opened = validate(path, arena, file);
+    try {
+      Arena owner = arena;
+      SafeTensors opened = validate(path, owner, Uninterrupted.run(() -> map(path, owner)));
       arena = null;
       return opened;
     } catch (IOException e) {
@@ -61,6 +61,12 @@ public final class SafeTensors implements AutoCloseable {
       if (arena != null) {
         arena.close();
       }
+    }
+  }
+
+  private static MemorySegment map(Path path, Arena arena) throws IOException {
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
     }
   }
 

@@ -132,7 +132,8 @@ public final class StrictJson {
     return text.startsWith("\uFEFF") ? text.substring(1) : text;
   }
 
-  static String decode(ByteBuffer bytes, String where) {
+  /** Strict UTF-8. */
+  public static String decode(ByteBuffer bytes, String where) {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
     } catch (CharacterCodingException e) {
@@ -177,7 +178,8 @@ public final class StrictJson {
     return (node.isArray() ? "an array of " : "an object of ") + node.size() + " entries";
   }
 
-  private static byte[] readBytes(Path file, long maxBytes) {
+  /** All bytes of a file of at most {@code maxBytes}. */
+  public static byte[] readBytes(Path file, long maxBytes) {
     try {
       if (!Files.isRegularFile(file)) {
         throw Place.of(file).refuse(

@@ -13,6 +13,7 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.OptionalLong;
+import java.util.concurrent.locks.Lock;
 
 /** Every kernel on a CUDA device, with activations in float32 or bfloat16. */
 final class CudaBackend implements Backend {
@@ -34,7 +35,7 @@ final class CudaBackend implements Backend {
             new CudaLora(cuda),
             new CudaRope(cuda),
             new CudaAttention(cuda),
-            new CudaSwiGlu(cuda),
+            new CudaGatedUnit(cuda),
             new CudaRows(cuda),
             new CudaDropout(cuda),
             new CudaLoss(cuda),
@@ -73,13 +74,18 @@ final class CudaBackend implements Backend {
   }
 
   @Override
+  public Lock turn() {
+    return cuda.turn();
+  }
+
+  @Override
   public void upload(Tensor host, Tensor target) {
-    cuda.transfers().upload(host, target);
+    inTurn(() -> cuda.transfers().upload(host, target));
   }
 
   @Override
   public void download(Tensor source, Tensor host) {
-    cuda.transfers().download(source, host);
+    inTurn(() -> cuda.transfers().download(source, host));
   }
 
   @Override
@@ -109,7 +115,7 @@ final class CudaBackend implements Backend {
 
   @Override
   public KernelRecording record(String recording, Runnable work) {
-    return new CudaRecording(cuda.device(), cuda.allocator(), recording, work);
+    return new CudaRecording(cuda, recording, work);
   }
 
   @Override
@@ -129,6 +135,15 @@ final class CudaBackend implements Backend {
 
   @Override
   public void close() {
-    cuda.close();
+    inTurn(cuda::close);
+  }
+
+  private void inTurn(Runnable work) {
+    turn().lock();
+    try {
+      work.run();
+    } finally {
+      turn().unlock();
+    }
   }
 }
