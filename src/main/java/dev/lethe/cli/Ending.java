@@ -5,6 +5,7 @@ import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.format.IoReason;
 import dev.lethe.session.InterruptedRun;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -58,8 +59,8 @@ final class Ending {
           Text.format(
               "the installation is incomplete: there is no class %s. Keep the folder lib beside lethe.jar, or build again with mvn package.",
               e.getMessage());
-      case UncheckedIOException e -> "reading or writing failed: " + e.getCause().getMessage();
-      case IOException e -> "reading or writing failed: " + e.getMessage();
+      case UncheckedIOException e -> "reading or writing failed: " + IoReason.of(e.getCause());
+      case IOException e -> "reading or writing failed: " + IoReason.of(e);
       default ->
           Text.format("this is a bug in Lethe: %s. Please report it with what follows.", failure);
     };

@@ -141,7 +141,7 @@ public final class AtomicFiles {
   static FormatException failed(Path target, IOException e) {
     return Place.of(target).refuse(
         Kind.WRITE_FAILED, "writing failed and nothing was left behind", null,
-        e + freeSpace(target.toAbsolutePath()), e);
+        IoReason.of(e) + freeSpace(target.toAbsolutePath()), e);
   }
 
   private static String freeSpace(Path target) {

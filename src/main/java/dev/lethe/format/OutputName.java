@@ -65,6 +65,7 @@ public final class OutputName implements AutoCloseable {
   /** As {@link #take} for what may exist already, and is gone on with. */
   public static OutputName hold(Path target) {
     Path absolute = target.toAbsolutePath().normalize();
+    OutputFolder.requireUsable(absolute.getParent());
     List<Path> made = List.of();
     OutputName name = null;
     try {

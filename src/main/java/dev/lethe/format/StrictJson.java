@@ -204,7 +204,7 @@ public final class StrictJson {
 
   static FormatException unreadable(Path file, IOException e) {
     return Place.of(file).refuse(
-        Kind.UNREADABLE, "the system cannot read it", null, e.toString(), e);
+        Kind.UNREADABLE, "the system cannot read it", null, IoReason.of(e), e);
   }
 
   private static JsonMapper mapper() {

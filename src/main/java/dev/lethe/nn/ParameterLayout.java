@@ -59,10 +59,10 @@ public final class ParameterLayout {
     }
     if (layout.size == 0) {
       throw new LetheException(
-          "adapter_config.json, target_modules",
+          "target_modules",
           "selects no linear layer of this model",
           "modules such as " + spec.module(0, Projection.QUERY),
-          config.targetModules().toString(),
+          config.targetModules().inWords(),
           "Name modules of this model, or use the adapter's own base model.");
     }
     return layout;

@@ -43,6 +43,9 @@ public record EraserOptions(
     BatchLimits limits,
     MemoryBudget memory) {
 
+  /** Weight decay is below this. */
+  public static final double MAX_WEIGHT_DECAY = 1e9;
+
   /** As many rows as there are. */
   public static final int ALL_ROWS = Integer.MAX_VALUE;
 
@@ -65,8 +68,11 @@ public record EraserOptions(
   /** Checks the ranges. */
   public EraserOptions {
     require(solvers().contains(solver), "solver", String.join(", ", solvers()), solver);
-    require(damping >= 0 && damping < Double.POSITIVE_INFINITY, "damping", "0 or more", damping);
-    require(weightDecay >= 0 && weightDecay < 1e9, "weight decay", "0 or more", weightDecay);
+    require(
+        damping >= 0 && damping < Double.POSITIVE_INFINITY, "damping", "0 or more and finite", damping);
+    require(
+        weightDecay >= 0 && weightDecay < MAX_WEIGHT_DECAY,
+        "weight decay", "0 or more and below " + MAX_WEIGHT_DECAY, weightDecay);
     require(curvatureRows >= 0, "number of curvature rows", "0 (all) or more", curvatureRows);
     require(outerSteps >= 1, "number of outer steps", "1 or more", outerSteps);
     require(

@@ -66,8 +66,10 @@ public final class EvaluateCommand extends LetheCommand {
 
   @Override
   public int run() {
-    take(out);
+    common.check(this);
+    dataOptions.check(this);
     requireTwoAnswers();
+    take(out);
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);

@@ -63,6 +63,8 @@ public final class GradientsCommand extends LetheCommand {
 
   @Override
   public int run() {
+    common.check(this);
+    dataOptions.check(this);
     take(out);
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());

@@ -68,11 +68,11 @@ public final class HvpCommand extends LetheCommand {
 
   @Override
   public int run() {
+    common.check(this);
+    dataOptions.check(this);
+    final Curvature kind = option("--curvature", () -> Curvature.of(curvature));
+    require(damping >= 0 && Double.isFinite(damping), "--damping is a finite number of 0 or more", damping);
     take(out);
-    Curvature kind = Curvature.of(curvature);
-    if (!(damping >= 0)) {
-      throw usage("--damping must not be negative, got " + damping);
-    }
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)));
         Scope scope = session.backend().openScope("hvp")) {
       List<Sample> samples = session.samples(data, dataOptions.reading());

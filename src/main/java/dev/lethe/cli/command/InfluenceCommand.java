@@ -83,8 +83,14 @@ public final class InfluenceCommand extends LetheCommand {
 
   @Override
   public int run() {
-    take(out);
+    common.check(this);
+    dataOptions.check(this);
     solve.check(this, adapter.adapter);
+    require(
+        Solvers.names().contains(solve.solver),
+        "--solver is one of " + String.join(", ", Solvers.names()), Text.quote(solve.solver));
+    require(top >= 0, "--top is 0 or more", top);
+    take(out);
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());

@@ -49,6 +49,8 @@ public final class InspectCommand extends LetheCommand {
 
   @Override
   public int run() {
+    common.check(this);
+    require(batchTokens >= 1, "--batch-tokens is 1 or more", batchTokens);
     try (HfModelFolder folder = HfModelFolder.open(model.model);
         PeftFolder peft = adapter == null ? null : PeftFolder.open(adapter);
         Backend backend = common.openBackend(this)) {

@@ -65,6 +65,9 @@ public final class PrepareCommand extends LetheCommand {
 
   @Override
   public int run() {
+    common.check(this);
+    dataOptions.check(this);
+    require(sketchRows == null || sketchRows >= 1, "--sketch-rows is 1 or more", sketchRows);
     Path dir = operators == null ? PreparedOperators.folder(adapter.adapter) : operators;
     held(OutputName.hold(dir));
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
@@ -82,9 +85,6 @@ public final class PrepareCommand extends LetheCommand {
 
   /** Null where nothing was asked for: then an existing folder's own settings hold. */
   private PreparationSettings settings() {
-    if (sketchRows != null && sketchRows < 1) {
-      throw usage("--sketch-rows must be at least 1, got " + sketchRows);
-    }
     if (sketchRows == null && common.seed == 0) {
       return null;
     }

@@ -73,11 +73,15 @@ public final class TrainCommand extends LetheCommand {
 
   @Override
   public int run() {
-    RunFolder folder = held(RunFolder.open(out, resume));
+    common.check(this);
+    dataOptions.check(this);
     adapterOptions.check(this);
+    editing.check(this);
     minimum.check(this);
     trajectory.check(this, minimum.asked());
-    TrainOptions options = training.options(common.seed);
+    hiddenStates.check(this);
+    final TrainOptions options = training.options(this, common.seed);
+    RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
         hiddenStates.in(dataOptions.in(this, Session.open(model.model, common.openBackend(this))))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
@@ -132,7 +136,11 @@ public final class TrainCommand extends LetheCommand {
       return session.adapted(adapterOptions.initAdapter);
     }
     PeftAdapterConfig config = adapterOptions.config(model.model.toString());
-    return session.adapted(LoraAdapter.create(config, session.model(), common.seed));
+    LoraAdapter adapter =
+        option("--targets", () -> LoraAdapter.create(config, session.model(), common.seed));
+    AdaptedModel adapted = session.adapted(adapter);
+    adapterOptions.requireFound(this, adapted.layout());
+    return adapted;
   }
 
   private static void write(

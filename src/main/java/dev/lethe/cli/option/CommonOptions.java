@@ -19,6 +19,9 @@ public final class CommonOptions {
       "lethe: --dtype bf16 on cpu rounds both factors of products with frozen weights, relative error up to"
           + " 2^-8 per factor; their sums and all else are float32";
 
+  private static final int THREADS_PER_PROCESSOR = 4;
+  private static final int LEAST_MOST_THREADS = 64;
+
   @Option(
       names = "--device",
       paramLabel = "D",
@@ -48,6 +51,17 @@ public final class CommonOptions {
       description = "fixes everything random (default: ${DEFAULT-VALUE})")
   public long seed;
 
+  /** Refuses what cannot be meant, before anything is opened. */
+  public void check(LetheCommand command) {
+    int processors = Runtime.getRuntime().availableProcessors();
+    int most = Math.max(LEAST_MOST_THREADS, THREADS_PER_PROCESSOR * processors);
+    command.require(
+        threads >= 0 && threads <= most,
+        Text.format("--threads is 0 (one per processor) to %d on this machine of %d processors", most, processors),
+        threads);
+    wantedFormat(command);
+  }
+
   /** Opens the device that was asked for; refuses one that does not compute in the asked format. */
   public Backend openBackend(LetheCommand command) {
     return openBackend(command, false);
@@ -55,9 +69,7 @@ public final class CommonOptions {
 
   /** The same, with every kernel timed where that is asked for. */
   public Backend openBackend(LetheCommand command, boolean timed) {
-    if (threads < 0) {
-      throw command.usage("--threads must not be negative, got " + threads);
-    }
+    check(command);
     DType wanted = wantedFormat(command);
     String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
     Backend backend = Backends.select(name, new BackendOptions(threads, wanted, -1, timed));

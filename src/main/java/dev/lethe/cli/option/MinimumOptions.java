@@ -31,12 +31,10 @@ public final class MinimumOptions {
   double l2;
 
   public void check(LetheCommand command) {
-    if (toMinimum != null && !(toMinimum > 0)) {
-      throw command.usage("--to-minimum is a gradient norm above 0, got " + toMinimum);
-    }
-    if (!(l2 >= 0)) {
-      throw command.usage("--l2 must not be negative, got " + l2);
-    }
+    command.require(
+        toMinimum == null || toMinimum > 0 && Double.isFinite(toMinimum),
+        "--to-minimum is a gradient norm above 0", toMinimum);
+    SolveOptions.requireWeightDecay(command, l2);
   }
 
   /** Whether a minimum is asked for. */

@@ -1,6 +1,7 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.Text;
+import dev.lethe.data.DatasetReader;
 import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
 import dev.lethe.session.Session;
@@ -42,6 +43,8 @@ public final class RequestOptions {
     if (inOrder && (forget == null || replace == null)) {
       throw command.usage("--in-order needs --forget and --replace");
     }
+    ids();
+    command.option("--replace-field", () -> DatasetReader.requireFields(replaceFields, "--replace"));
   }
 
   /** The ids of --forget. */

@@ -46,7 +46,7 @@ public final class TrajectoryOptions {
 
   /** Refuses what cannot be meant. */
   public void check(LetheCommand command, boolean toMinimum) {
-    TrajectoryFiles.dtype(dtype, "--trajectory-dtype");
+    command.option("--trajectory-dtype", () -> TrajectoryFiles.dtype(dtype, "the format"));
     if (mode(command) == Mode.ON && toMinimum) {
       throw new LetheException(
           "--trajectory on", "a trajectory does not lead to the minimum of --to-minimum",
