@@ -6,8 +6,8 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -191,7 +191,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     if (dtype == null) {
       throw place.refuse(
           Kind.UNKNOWN_DTYPE, "this number format is not supported",
-          "one of " + Arrays.toString(DType.values()), Text.quote(name));
+          "one of " + DTYPES.keySet(), Text.quote(name));
     }
     return dtype;
   }
@@ -219,10 +219,12 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
   }
 
   private static Map<String, DType> dtypes() {
-    Map<String, DType> names = new HashMap<>();
+    Map<String, DType> names = new LinkedHashMap<>();
     for (DType dtype : DType.values()) {
-      names.put(dtype.name(), dtype);
+      if (!dtype.isBlocks()) {
+        names.put(dtype.name(), dtype);
+      }
     }
-    return Map.copyOf(names);
+    return Collections.unmodifiableMap(names);
   }
 }

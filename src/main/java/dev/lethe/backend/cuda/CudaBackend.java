@@ -99,13 +99,23 @@ final class CudaBackend implements Backend {
           bias);
     }
     return new CudaLinear(
-        freezeVector(weight, owner), bias == null ? null : freezeVector(bias, owner), transposed);
+        freezeMatrix(weight, owner), bias == null ? null : freezeVector(bias, owner), transposed);
   }
 
   @Override
   public FrozenEmbedding freezeEmbedding(Tensor table, Scope owner) {
     Require.rank("freezeEmbedding: table", table, 2);
-    return new CudaTable(freezeVector(table, owner));
+    return new CudaTable(freezeMatrix(table, owner));
+  }
+
+  /** In activation format, but packed in blocks where it came so. */
+  private Tensor freezeMatrix(Tensor host, Scope owner) {
+    if (!host.dtype().isBlocks()) {
+      return freezeVector(host, owner);
+    }
+    Tensor copy = owner.allocate(host.dtype(), host.shape());
+    upload(host, copy);
+    return copy;
   }
 
   @Override
