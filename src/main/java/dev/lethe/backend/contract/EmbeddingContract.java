@@ -33,7 +33,7 @@ final class EmbeddingContract {
 
   /** A table that stays packed in a block format. */
   static Stream<ContractCase> packed(KernelBench bench, DType format, int vocabulary, int width) {
-    String name = "embedding.forward %s(%d,%d)".formatted(format, vocabulary, width);
+    String name = Text.format("embedding.forward %s(%d,%d)", format, vocabulary, width);
     return Stream.of(bench.of(name, c -> forward(c, format, vocabulary, width, 7)));
   }
 

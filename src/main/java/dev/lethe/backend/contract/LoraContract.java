@@ -49,7 +49,7 @@ final class LoraContract {
   static Stream<ContractCase> packed(KernelBench bench, DType format, LoraSizes z) {
     Stream.Builder<ContractCase> cases = Stream.builder();
     for (Adapter adapter : new Adapter[] {Adapter.NONE, Adapter.SHARED_INPUT}) {
-      String suffix = " %s %s %s".formatted(format, z, adapter);
+      String suffix = Text.format(" %s %s %s", format, z, adapter);
       cases.add(bench.of("lora.forward" + suffix, packed(format, c -> forward(c, z, adapter, true))));
       cases.add(bench.of("lora.tangent" + suffix, packed(format, c -> tangent(c, z, adapter, true))));
       cases.add(

@@ -70,7 +70,7 @@ final class LossContract {
         .map(
             mode ->
                 bench.of(
-                    "loss.%s %s %s".formatted(mode.getKey(), format, size),
+                    Text.format("loss.%s %s %s", mode.getKey(), format, size),
                     c -> {
                       c.packWeights(format);
                       mode.getValue().accept(c);
