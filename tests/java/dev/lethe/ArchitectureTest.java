@@ -15,8 +15,15 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
 import dev.lethe.autograd.op.CrossEntropy;
 import dev.lethe.autograd.op.Op;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.text.NumberFormat;
+import java.time.format.DateTimeFormatter;
+import java.util.Formatter;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Scanner;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -50,6 +57,18 @@ class ArchitectureTest {
           Map.entry("assess", Set.of("session", "chart")),
           Map.entry("bench", Set.of("session", "chart")),
           Map.entry("cli", Set.of("bench", "assess")));
+
+  /** Methods and constructors that ask for the machine's locale, unless they are given one. */
+  private static final Map<Class<?>, Set<String>> LOCALIZED =
+      Map.of(
+          String.class, Set.of("format", "formatted", "toLowerCase", "toUpperCase"),
+          PrintStream.class, Set.of("format", "printf"),
+          PrintWriter.class, Set.of("format", "printf"),
+          Formatter.class, Set.of("<init>"),
+          Scanner.class, Set.of("<init>"),
+          NumberFormat.class, Set.of("<init>", "getInstance", "getNumberInstance", "getPercentInstance"),
+          DateTimeFormatter.class, Set.of("ofPattern"),
+          Locale.class, Set.of("getDefault"));
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()
@@ -142,6 +161,29 @@ class ArchitectureTest {
                   DescribedPredicate.describe(
                       target.getDescription(), access -> target.test(access.getTarget()))));
     }
+  }
+
+  /** Numbers and cases of letters are written alike everywhere: through Text, or with a locale. */
+  @Test
+  void nothingIsWrittenInTheLocaleOfTheMachine() {
+    check(
+        noClasses()
+            .should()
+            .accessTargetWhere(
+                DescribedPredicate.describe(
+                    "the machine's locale decides", access -> asksTheLocale(access.getTarget()))));
+  }
+
+  private static boolean asksTheLocale(AccessTarget target) {
+    boolean told =
+        target instanceof AccessTarget.CodeUnitAccessTarget code
+            && code.getRawParameterTypes().stream().anyMatch(type -> type.isEquivalentTo(Locale.class));
+    return !told
+        && LOCALIZED.entrySet().stream()
+            .anyMatch(
+                each ->
+                    target.getOwner().isAssignableTo(each.getKey())
+                        && each.getValue().contains(target.getName()));
   }
 
   private static DescribedPredicate<AccessTarget> member(

@@ -62,6 +62,7 @@ class BadInputTest {
     cases.addAll(rows());
     cases.addAll(models());
     cases.addAll(outputsAndOptions());
+    cases.addAll(bounds());
     return cases.stream().map(c -> DynamicTest.dynamicTest(c.name, () -> check(c)));
   }
 
@@ -193,13 +194,13 @@ class BadInputTest {
             "a damping that is no number", 2, List.of("--damping"),
             unlearn("--forget", "row-1", "--damping", "some")),
         new Case(
-            "an unknown solver", 1, List.of("solver", "llmeraser-released"),
+            "an unknown solver", 2, List.of("--solver", "llmeraser-released"),
             unlearn("--forget", "row-1", "--solver", "gauss")),
         new Case(
             "certificate rows that are no number", 2, List.of("--certificate-rows"),
             unlearn("--forget", "row-1", "--certificate-rows", "some")),
         new Case(
-            "drawn certificate rows of several outer steps", 1, List.of("certificate", "all"),
+            "drawn certificate rows of several outer steps", 2, List.of("--certificate-rows", "all"),
             unlearn("--forget", "row-1", "--certificate-rows", "3", "--outer-steps", "2")),
         new Case(
             "an unknown device", 3, List.of("device abacus", "reference"),
@@ -207,6 +208,51 @@ class BadInputTest {
         new Case(
             "a format that the device has not", 3, List.of("f64", "bf16"),
             "selftest", "--device", "reference", "--dtype", "bf16"));
+  }
+
+  /** Numbers outside their bounds: the option is named with its bounds, and nothing was opened. */
+  private List<Case> bounds() {
+    return List.of(
+        bound("--threads", "20000"),
+        bound("--threads", "-1"),
+        bound("--max-length", "0"),
+        bound("--batch-tokens", "0"),
+        bound("--template", "haiku"),
+        bound("--l2", "1e30"),
+        bound("--damping", "Infinity"),
+        bound("--tolerance", "1"),
+        bound("--max-iterations", "0"),
+        bound("--curvature", "gaussian"),
+        bound("--curvature-rows", "-1"),
+        bound("--outer-steps", "0"),
+        bound("--trajectory", "some"),
+        bound("--divisor", "half"),
+        trainBound("--alpha", "-4"),
+        trainBound("--alpha", "NaN"),
+        trainBound("--rank", "0"),
+        trainBound("--dropout", "1"),
+        trainBound("--targets", "q_proj,q_proj"),
+        trainBound("--targets", "no_proj"),
+        trainBound("--targets", "q_proj,no_proj"),
+        trainBound("--lr", "Infinity"),
+        trainBound("--epochs", "0"),
+        trainBound("--batch", "0"),
+        trainBound("--clip", "-1"),
+        trainBound("--momentum", "0.5"),
+        trainBound("--to-minimum", "Infinity"),
+        trainBound("--trajectory-dtype", "f16"),
+        trainBound("--hidden-states", place.data.resolve("below").toString()));
+  }
+
+  private Case bound(String option, String value) {
+    return new Case(option + " " + value, 2, List.of("lethe: " + option), unlearn("--forget", "row-1", option, value));
+  }
+
+  private Case trainBound(String option, String value) {
+    return new Case(
+        "train " + option + " " + value, 2, List.of("lethe: " + option),
+        "train", "--model", place.model, "--data", place.data, "--out", place.at("out"), "--device", "reference",
+        option, value);
   }
 
   private void check(Case c) {

@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.Text;
 import dev.lethe.cli.Cli.Ended;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.nn.TinyModels;
@@ -37,8 +38,8 @@ public final class Workplace {
     int a = random.nextInt(3, 23);
     int b = random.nextInt(3, 23);
     int c = random.nextInt(3, 23);
-    return "{\"id\":\"%s\",\"input_ids\":[1,%d,%d,%d,2],\"labels\":[-100,-100,-100,%d,2]}"
-        .formatted(id, a, b, c, c);
+    return Text.format(
+        "{\"id\":\"%s\",\"input_ids\":[1,%d,%d,%d,2],\"labels\":[-100,-100,-100,%d,2]}", id, a, b, c, c);
   }
 
   public Path write(String name, List<String> lines) {

@@ -1,5 +1,6 @@
 package dev.lethe.autograd;
 
+import dev.lethe.Text;
 import dev.lethe.autograd.Gradients.AdapterRule;
 import dev.lethe.autograd.op.BackwardTangentPass;
 import dev.lethe.autograd.op.CrossEntropy;
@@ -302,7 +303,7 @@ public final class Linearization implements AutoCloseable {
     int draws = Math.toIntExact(rows.dim(0) / n);
     if (rows.dim(0) != (long) draws * n) {
       throw new IllegalArgumentException(
-          "%d rows of drawn gradients of %d samples".formatted(rows.dim(0), n));
+          Text.format("%d rows of drawn gradients of %d samples", rows.dim(0), n));
     }
     runDrawn(
         draws,

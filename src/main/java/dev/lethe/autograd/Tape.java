@@ -1,5 +1,6 @@
 package dev.lethe.autograd;
 
+import dev.lethe.Text;
 import dev.lethe.autograd.op.CrossEntropy;
 import dev.lethe.autograd.op.Op;
 import dev.lethe.autograd.op.Recorder;
@@ -70,9 +71,9 @@ public final class Tape implements Recorder {
       boolean addsUp = other == null || (other.accumulates() && op.accumulates());
       if (input.active() && !addsUp) {
         throw new IllegalArgumentException(
-            "value %d is read by %s and by %s; only operations that add up adjoints may share an input"
-                .formatted(
-                    input.id(), other.getClass().getSimpleName(), op.getClass().getSimpleName()));
+            Text.format(
+                "value %d is read by %s and by %s; only operations that add up adjoints may share an input",
+                input.id(), other.getClass().getSimpleName(), op.getClass().getSimpleName()));
       }
       consumers.set(input.id(), op);
     }

@@ -1,6 +1,7 @@
 package dev.lethe.bench;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.chart.BarChart;
 import dev.lethe.chart.Svg;
 import java.nio.file.Path;
@@ -74,7 +75,7 @@ public record Comparison(List<Pair> pairs) {
 
   private static String shapes(List<BenchResult> results) {
     Set<String> shapes = new LinkedHashSet<>();
-    results.forEach(r -> shapes.add("%s %dx%d %s".formatted(r.workload(), r.batch(), r.seq(), r.op())));
+    results.forEach(r -> shapes.add(Text.format("%s %dx%d %s", r.workload(), r.batch(), r.seq(), r.op())));
     return String.join(", ", shapes);
   }
 
@@ -117,9 +118,12 @@ public record Comparison(List<Pair> pairs) {
     BenchResult first = pairs.getFirst().first;
     BenchResult second = pairs.getFirst().second;
     return new BarChart(
-        "%s, %d x %d tokens: seconds, less is better".formatted(first.workload(), first.batch(), first.seq()),
-        "%sIn brackets: time of the first over that of the second, the fastest way of each"
-            .formatted(first.machine().isEmpty() ? "" : clipped(first.machine()) + ". "),
+        Text.format(
+            "%s, %d x %d tokens: seconds, less is better",
+            first.workload(), first.batch(), first.seq()),
+        Text.format(
+            "%sIn brackets: time of the first over that of the second, the fastest way of each",
+            first.machine().isEmpty() ? "" : clipped(first.machine()) + ". "),
         "seconds",
         List.of(first.source(), second.source()),
         pairs.stream()
@@ -143,6 +147,6 @@ public record Comparison(List<Pair> pairs) {
     boolean one = pairs.stream().allMatch(pair -> pair.first.sameShapes(pairs.getFirst().first));
     return one
         ? result.op()
-        : "%s %dx%d %s".formatted(result.workload(), result.batch(), result.seq(), result.op());
+        : Text.format("%s %dx%d %s", result.workload(), result.batch(), result.seq(), result.op());
   }
 }

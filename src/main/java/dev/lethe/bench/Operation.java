@@ -1,5 +1,6 @@
 package dev.lethe.bench;
 
+import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -50,7 +51,7 @@ public enum Operation {
 
   /** How it is done, in a word. */
   public String way(int vectors) {
-    return way.formatted(vectors);
+    return Text.format(way, vectors);
   }
 
   /** Whether it works on several vectors. */

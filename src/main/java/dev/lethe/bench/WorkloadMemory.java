@@ -1,5 +1,6 @@
 package dev.lethe.bench;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.nn.MemoryNeed;
@@ -41,9 +42,9 @@ public final class WorkloadMemory {
       if (need > left) {
         throw new EnvironmentException(
             "workload " + workload.name(),
-            "%s in %s needs about %s of memory and %s are left"
-                .formatted(
-                    op.label(), backend.productType(), Machine.bytes(need), Machine.bytes(left)),
+            Text.format(
+                "%s in %s needs about %s of memory and %s are left",
+                op.label(), backend.productType(), Machine.bytes(need), Machine.bytes(left)),
             remedy(workload, op, vectors, backend, left));
       }
     }
@@ -54,13 +55,13 @@ public final class WorkloadMemory {
     for (int batch = workload.batch() - 1; batch >= 1; batch--) {
       Workload smaller = workload.sized(batch, workload.seq(), workload.layers());
       if (bytes(smaller, op, vectors, backend) <= left) {
-        return "Use --batch %d or less, or other --ops.".formatted(batch);
+        return Text.format("Use --batch %d or less, or other --ops.", batch);
       }
     }
     for (int layers = workload.layers() - 1; layers >= 1; layers--) {
       Workload smaller = workload.sized(1, workload.seq(), layers);
       if (bytes(smaller, op, vectors, backend) <= left) {
-        return "Use --batch 1 --layers %d or less, or another device.".formatted(layers);
+        return Text.format("Use --batch 1 --layers %d or less, or another device.", layers);
       }
     }
     return "Use a smaller workload or another device.";

@@ -1,5 +1,6 @@
 package dev.lethe.chart;
 
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import java.nio.file.Path;
 import java.util.List;
@@ -117,7 +118,7 @@ public final class Svg {
 
   /** Formats numbers alike everywhere. */
   public static String format(String pattern, Object... values) {
-    return String.format(Locale.ROOT, pattern.replace("%n", "\n"), values);
+    return Text.format(pattern.replace("%n", "\n"), values);
   }
 
   private static String escaped(String text) {

@@ -1,9 +1,11 @@
 package dev.lethe.cli;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.format.IoReason;
 import dev.lethe.session.InterruptedRun;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -19,7 +21,7 @@ final class Ending {
    * @param command what failed; null where that is not known
    */
   static int of(Throwable failure, Object command, PrintStream err) {
-    err.println("lethe: " + message(failure));
+    err.println("lethe: " + Text.printable(message(failure)));
     if (isBug(failure) || command instanceof LetheCommand c && c.output.debug) {
       failure.printStackTrace(err);
     }
@@ -50,15 +52,17 @@ final class Ending {
       case LetheException e -> e.getMessage().endsWith(".") ? e.getMessage() : e.getMessage() + ".";
       case InterruptedRun e -> e.getMessage();
       case OutOfMemoryError e ->
-          "not enough memory: %s. Use a smaller --batch-tokens, or LETHE_JAVA_OPTS=-Xmx4g where it says 'Java heap space'."
-              .formatted(e.getMessage());
+          Text.format(
+              "not enough memory: %s. Use a smaller --batch-tokens, or LETHE_JAVA_OPTS=-Xmx4g where it says 'Java heap space'.",
+              e.getMessage());
       case NoClassDefFoundError e ->
-          "the installation is incomplete: there is no class %s. Keep the folder lib beside lethe.jar, or build again with mvn package."
-              .formatted(e.getMessage());
-      case UncheckedIOException e -> "reading or writing failed: " + e.getCause().getMessage();
-      case IOException e -> "reading or writing failed: " + e.getMessage();
+          Text.format(
+              "the installation is incomplete: there is no class %s. Keep the folder lib beside lethe.jar, or build again with mvn package.",
+              e.getMessage());
+      case UncheckedIOException e -> "reading or writing failed: " + IoReason.of(e.getCause());
+      case IOException e -> "reading or writing failed: " + IoReason.of(e);
       default ->
-          "this is a bug in Lethe: %s. Please report it with what follows.".formatted(failure);
+          Text.format("this is a bug in Lethe: %s. Please report it with what follows.", failure);
     };
   }
 }

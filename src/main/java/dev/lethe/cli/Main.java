@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.Text;
 import dev.lethe.cli.command.AssessCommand;
 import dev.lethe.cli.command.BenchCommand;
 import dev.lethe.cli.command.CompareCommand;
@@ -18,11 +19,13 @@ import dev.lethe.cli.command.UnlearnCommand;
 import dev.lethe.cli.command.VerifyCommand;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.cli.terminal.LogLines;
 import dev.lethe.cli.terminal.StopSignal;
 import dev.lethe.session.Interrupt;
 import dev.lethe.session.Versions;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -62,6 +65,8 @@ public final class Main {
 
   /** Runs a command and exits with its code. */
   public static void main(String[] args) {
+    Locale.setDefault(Locale.ROOT); // the program speaks English, its libraries too
+    LogLines.install();
     boolean terminal = Boolean.getBoolean("lethe.terminal");
     if (terminal) {
       System.err.print(ERASE_LINE_ABOVE); // in which java has announced its incubator module
@@ -123,12 +128,12 @@ public final class Main {
     CommandLine command = e.getCommandLine();
     PrintWriter err = command.getErr();
     if (command.getParent() == null && e instanceof UnmatchedArgumentException unknown) {
-      err.println("lethe: there is no command '" + unknown.getUnmatched().getFirst() + "'");
+      err.println("lethe: there is no command " + Text.quote(unknown.getUnmatched().getFirst()));
     } else {
-      err.println("lethe: " + e.getMessage());
+      err.println("lethe: " + Text.printable(e.getMessage()));
     }
     UnmatchedArgumentException.printSuggestions(e, err);
-    err.printf("Try '%s --help'.%n", command.getCommandSpec().qualifiedName(" "));
+    err.println("Try '" + command.getCommandSpec().qualifiedName(" ") + " --help'.");
     return ExitCode.USAGE;
   }
 

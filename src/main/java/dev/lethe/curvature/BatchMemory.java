@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.Text;
 import dev.lethe.data.Sample;
 import java.util.List;
 import java.util.function.Supplier;
@@ -22,12 +23,14 @@ final class BatchMemory {
   private static String advice(List<Sample> members) {
     long tokens = members.stream().mapToLong(Sample::length).sum();
     if (members.size() == 1) {
-      return ("sample '%s' alone has %,d tokens, and no batch is smaller: leave it out, or refuse"
-              + " such with --max-length")
-          .formatted(members.getFirst().id(), tokens);
+      return Text.format(
+          "sample '%s' alone has %,d tokens, and no batch is smaller: leave it out, or refuse"
+              + " such with --max-length",
+          members.getFirst().id(), tokens);
     }
-    return ("a batch of %d samples with %,d tokens was in work, and half of that takes half the"
-            + " memory: --batch-tokens %d")
-        .formatted(members.size(), tokens, Math.max(1, tokens / 2));
+    return Text.format(
+        "a batch of %d samples with %,d tokens was in work, and half of that takes half the"
+            + " memory: --batch-tokens %d",
+        members.size(), tokens, Math.max(1, tokens / 2));
   }
 }

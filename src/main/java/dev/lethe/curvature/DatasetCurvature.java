@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.Text;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
@@ -44,7 +45,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
       Curvature kind, DatasetLoss loss, Tensor theta, double n, MemoryBudget budget) {
     if (loss.size() == 0 || !(n > 0)) {
       throw new IllegalArgumentException(
-          "a curvature of %d samples divided by %s".formatted(loss.size(), n));
+          Text.format("a curvature of %d samples divided by %s", loss.size(), n));
     }
     if (kind == Curvature.EKFAC) {
       throw new IllegalArgumentException("EK-FAC is no sum over samples; see EkfacFit");
@@ -130,16 +131,16 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
 
   /** One line for people: what is kept and what is recomputed in every product. */
   public String report() {
-    return ("%s over %,d samples in %,d batches: %,d kept (%.1f of %.1f MiB),"
-            + " %,d recomputed in every product")
-        .formatted(
-            name(),
-            samples(),
-            batches(),
-            kept.size(),
-            keptBytes / 1048576.0,
-            budget.bytes() / 1048576.0,
-            batches() - kept.size());
+    return Text.format(
+        "%s over %,d samples in %,d batches: %,d kept (%.1f of %.1f MiB),"
+            + " %,d recomputed in every product",
+        name(),
+        samples(),
+        batches(),
+        kept.size(),
+        keptBytes / 1048576.0,
+        budget.bytes() / 1048576.0,
+        batches() - kept.size());
   }
 
   @Override

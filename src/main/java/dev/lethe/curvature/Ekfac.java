@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -28,7 +29,7 @@ public final class Ekfac implements InvertibleCurvature {
   public Ekfac(Backend backend, EkfacBasis basis, double[] eigenvalues) {
     if (eigenvalues.length != basis.parameters()) {
       throw new IllegalArgumentException(
-          "%d eigenvalues of %d".formatted(eigenvalues.length, basis.parameters()));
+          Text.format("%d eigenvalues of %d", eigenvalues.length, basis.parameters()));
     }
     this.backend = backend;
     this.basis = basis;

@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.Text;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
@@ -130,7 +131,7 @@ public final class FactorStatistics implements AutoCloseable {
 
   /** The name of a layer's sum in {@link #toHost}. */
   public static String name(int layer, Side side) {
-    return "layer-%05d/%s".formatted(layer, side.name().toLowerCase(Locale.ROOT));
+    return Text.format("layer-%05d/%s", layer, side.name().toLowerCase(Locale.ROOT));
   }
 
   /** For every layer the one whose Σxxᵀ is its own, because they read the same input. */

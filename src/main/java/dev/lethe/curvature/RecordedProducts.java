@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.KernelRecording;
 import dev.lethe.tensor.Scope;
@@ -62,7 +63,7 @@ final class RecordedProducts implements AutoCloseable {
             new Key(batch, at.v.dim(0), scale),
             key ->
                 backend.record(
-                    "%s, batch %d".formatted(name, batch),
+                    Text.format("%s, batch %d", name, batch),
                     () -> work.add(at.v, scale, at.out)))
         .replay();
   }

@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.Text;
 import dev.lethe.LetheException;
 import dev.lethe.data.Row.InstructionRow;
 import dev.lethe.data.Row.Message;
@@ -61,17 +62,7 @@ public final class DatasetReader {
    */
   public static Dataset open(
       Path file, Map<String, String> fieldMapping, boolean idsRequired, boolean skipBadRows) {
-    for (String field : fieldMapping.keySet()) {
-      if (!RowForm.hasField(field)) {
-        throw new FormatException(
-            Kind.ROW_FORM,
-            file.toString(),
-            "no row form has the mapped field",
-            "a field such as 'question'",
-            "'" + field + "'",
-            "Correct the field mapping");
-      }
-    }
+    requireFields(fieldMapping, file.toString());
     byte[] bytes = DataBytes.read(file);
     Rows rows = new Rows(DataBytes.name(file), fieldMapping, idsRequired);
     if (isArray(bytes)) {
@@ -100,6 +91,22 @@ public final class DatasetReader {
       case TokenRow r -> hash.add("tokens").add(r.inputIds()).add(r.labels());
     }
     return hash.hex();
+  }
+
+  /** The mapping; throws where it names a field that no form has. */
+  public static Map<String, String> requireFields(Map<String, String> fieldMapping, String where) {
+    for (String field : fieldMapping.keySet()) {
+      if (!RowForm.hasField(field)) {
+        throw new FormatException(
+            Kind.ROW_FORM,
+            where,
+            "no row form has the mapped field",
+            "a field such as 'question'",
+            Text.quote(field),
+            "Correct the field mapping");
+      }
+    }
+    return fieldMapping;
   }
 
   private static boolean isArray(byte[] bytes) {

@@ -118,7 +118,7 @@ public final class Encoder {
       throw new FormatException(
           Kind.TOO_LONG,
           where,
-          "the row is longer than the model's context",
+          "the row is longer than the limit, which is the model's context or a smaller --max-length",
           "at most " + maxLength + " tokens",
           sample.length() + " tokens",
           "Shorten or remove the row; nothing is truncated silently");

@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -117,11 +118,11 @@ enum FieldPolicy {
         Arrays.stream(values())
             .map(
                 policy ->
-                    "| %s | %s | %s |"
-                        .formatted(
-                            String.join(", ", policy.names.stream().map(n -> "`" + n + "`").toList()),
-                            policy.level.words,
-                            policy.effect));
+                    Text.format(
+                        "| %s | %s | %s |",
+                        String.join(", ", policy.names.stream().map(n -> "`" + n + "`").toList()),
+                        policy.level.words,
+                        policy.effect));
     return lines.toList();
   }
 }

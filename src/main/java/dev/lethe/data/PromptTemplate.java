@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.Text;
 import dev.lethe.data.Row.InstructionRow;
 import dev.lethe.data.Row.Message;
 import dev.lethe.data.Row.MessagesRow;
@@ -155,8 +156,8 @@ public enum PromptTemplate {
 
   private static String alpaca(String instruction, String input) {
     return input.isEmpty()
-        ? ALPACA_WITHOUT_INPUT.formatted(instruction)
-        : ALPACA_WITH_INPUT.formatted(instruction, input);
+        ? Text.format(ALPACA_WITHOUT_INPUT, instruction)
+        : Text.format(ALPACA_WITH_INPUT, instruction, input);
   }
 
   private static List<Message> turns(String prompt, String response) {

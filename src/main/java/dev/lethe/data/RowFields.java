@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.StrictJson;
@@ -50,7 +51,7 @@ record RowFields(ObjectNode node, Map<String, String> mapping, String where, Row
     JsonNode value = value(field);
     if (mapping.containsKey(field) && value.isArray() && !value.isEmpty()) {
       if (value.size() > 1) {
-        notes.read(READ_AS_FIRST.formatted(actual(field)));
+        notes.read(Text.format(READ_AS_FIRST, actual(field)));
       }
       value = value.get(0);
     }

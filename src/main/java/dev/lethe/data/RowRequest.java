@@ -1,6 +1,7 @@
 package dev.lethe.data;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -58,7 +59,7 @@ public record RowRequest(List<String> ids, Map<String, Sample> replacements) {
           REQUEST,
           "it removes every training row",
           "at least one row that stays or is replaced",
-          "all %,d removed".formatted(data.size()),
+          Text.format("all %,d removed", data.size()),
           "An adapter that should forget everything is the base model without it.");
     }
     return new RowRequest(
@@ -108,7 +109,7 @@ public record RowRequest(List<String> ids, Map<String, Sample> replacements) {
     throw new LetheException(
         REQUEST,
         unknown.size() == 1 ? "the data has no such row" : "the data has no such rows",
-        "ids of the %,d rows that the adapter was trained on".formatted(known.size()),
+        Text.format("ids of the %,d rows that the adapter was trained on", known.size()),
         listed(unknown.stream().limit(NearIds.SHOWN).map(described).toList(), unknown.size()),
         "Correct the ids, or give the data file that the adapter was trained on.");
   }
@@ -118,7 +119,7 @@ public record RowRequest(List<String> ids, Map<String, Sample> replacements) {
       throw new LetheException(
           REQUEST,
           "a replacement has no original in the data",
-          "an id of the %,d rows that the adapter was trained on".formatted(known.size()),
+          Text.format("an id of the %,d rows that the adapter was trained on", known.size()),
           "'" + replacement.id() + "'" + NearIds.hint(replacement.id(), known),
           "Let the replacement's id name the row that it replaces.");
     }
@@ -131,6 +132,6 @@ public record RowRequest(List<String> ids, Map<String, Sample> replacements) {
 
   private static String listed(List<String> shown, int all) {
     String text = shown.stream().collect(Collectors.joining(", "));
-    return all > shown.size() ? text + " and %,d more".formatted(all - shown.size()) : text;
+    return all > shown.size() ? text + Text.format(" and %,d more", all - shown.size()) : text;
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.stream.IntStream;
@@ -22,7 +23,7 @@ public record Sample(String id, int[] inputIds, int[] labels, String hash, Strin
   public Sample {
     if (inputIds.length != labels.length) {
       throw new IllegalArgumentException(
-          "sample '%s' has %d tokens and %d labels".formatted(id, inputIds.length, labels.length));
+          Text.format("sample '%s' has %d tokens and %d labels", id, inputIds.length, labels.length));
     }
   }
 
@@ -74,6 +75,6 @@ public record Sample(String id, int[] inputIds, int[] labels, String hash, Strin
   /** The name, length and hash; never the contents. */
   @Override
   public String toString() {
-    return "sample '%s' of %d tokens, %s".formatted(id, inputIds.length, hash);
+    return Text.format("sample '%s' of %d tokens, %s", id, inputIds.length, hash);
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.evaluate;
 
+import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.stream.IntStream;
@@ -18,7 +19,7 @@ public final class Auc {
   public static double of(double[] scores, boolean[] positive) {
     if (scores.length != positive.length) {
       throw new IllegalArgumentException(
-          "%d scores and %d labels".formatted(scores.length, positive.length));
+          Text.format("%d scores and %d labels", scores.length, positive.length));
     }
     Integer[] order = IntStream.range(0, scores.length).boxed().toArray(Integer[]::new);
     Arrays.sort(order, Comparator.comparingDouble(i -> scores[i]));

@@ -1,6 +1,7 @@
 package dev.lethe.evaluate;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Row;
@@ -59,8 +60,8 @@ public final class Candidates {
     if (positives == 0 || positives == labels.length) {
       throw new LetheException(
           where, "all rows have the same answer, so there is nothing to rank",
-          "at least one row with \"%s\" and one with \"%s\"".formatted(yes, no),
-          "%d rows with \"%s\"".formatted(labels.length, positives == 0 ? no : yes),
+          Text.format("at least one row with \"%s\" and one with \"%s\"", yes, no),
+          Text.format("%d rows with \"%s\"", labels.length, positives == 0 ? no : yes),
           "Use rows of both answers, or evaluate without naming answers.");
     }
     return new Candidates(encoder.encode(yesRows, where), encoder.encode(noRows, where), labels);
@@ -72,7 +73,7 @@ public final class Candidates {
       throw new LetheException(
           where + ": row '" + row.id() + "'",
           "its answer is not one of the two",
-          "\"%s\" or \"%s\"".formatted(yes, no),
+          Text.format("\"%s\" or \"%s\"", yes, no),
           answer == null ? "a row without an answer of its own" : excerpt(answer),
           "Name the two answers to the letter, or use other rows.");
     }

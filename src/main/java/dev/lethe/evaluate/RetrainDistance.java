@@ -1,8 +1,8 @@
 package dev.lethe.evaluate;
 
+import dev.lethe.Text;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Tensor;
-import java.util.Locale;
 
 /**
  * How far an adapter is from the one that training again gives, and how far it was before
@@ -50,8 +50,7 @@ public record RetrainDistance(
 
   @Override
   public String toString() {
-    return String.format(
-        Locale.ROOT,
+    return Text.format(
         "outputs %.3e of %.3e (%.1f %% closed), weights %.3e of %.3e (%.1f %% closed)",
         outputs, outputsBefore, 100 * outputsClosed(),
         weights, weightsBefore, 100 * weightsClosed());

@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -140,14 +141,14 @@ public final class AtomicFiles {
   static FormatException failed(Path target, IOException e) {
     return Place.of(target).refuse(
         Kind.WRITE_FAILED, "writing failed and nothing was left behind", null,
-        e + freeSpace(target.toAbsolutePath()), e);
+        IoReason.of(e) + freeSpace(target.toAbsolutePath()), e);
   }
 
   private static String freeSpace(Path target) {
     for (Path at = target.getParent(); at != null; at = at.getParent()) {
       if (Files.isDirectory(at)) {
         try {
-          return " (%,d bytes free in %s)".formatted(Files.getFileStore(at).getUsableSpace(), at);
+          return Text.format(" (%,d bytes free in %s)", Files.getFileStore(at).getUsableSpace(), at);
         } catch (IOException unknown) {
           return "";
         }

@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.util.Collections;
 import java.util.List;
@@ -124,9 +125,9 @@ public final class LayerWindows {
 
   private FormatException contradiction() {
     String got =
-        "sliding_window %s, use_sliding_window %s, layer_types %s"
-            .formatted(
-                window == 0 ? "null" : window, f.node().path("use_sliding_window"), f.node().path("layer_types"));
+        Text.format(
+            "sliding_window %s, use_sliding_window %s, layer_types %s",
+            window == 0 ? "null" : window, f.node().path("use_sliding_window"), f.node().path("layer_types"));
     return refuse(
         "the fields of the sliding window contradict each other", "a window and layers that use it, or neither", got);
   }

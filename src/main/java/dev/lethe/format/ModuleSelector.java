@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import java.util.List;
 import java.util.Locale;
 import tools.jackson.databind.JsonNode;
@@ -54,6 +55,11 @@ public record ModuleSelector(List<String> names, String regex) {
       return !module.equals("lm_head");
     }
     return new ModulePattern("", regex, "", where).fullMatch(module);
+  }
+
+  /** In words, for messages. */
+  public String inWords() {
+    return regex != null ? "the expression " + Text.quote(regex) : Text.shorten(String.join(", ", names), 200);
   }
 
   /** Puts this selector into a JSON object as PEFT writes it. */

@@ -56,6 +56,20 @@ public final class OutputFolder implements AutoCloseable {
     }
   }
 
+  /** The folder; throws where it is none or cannot be made or written to, so that a long run can ask before it starts. */
+  public static Path requireUsable(Path folder) {
+    Path at = folder.toAbsolutePath().normalize();
+    while (at != null && Files.notExists(at, LinkOption.NOFOLLOW_LINKS)) {
+      at = at.getParent();
+    }
+    if (at == null || !Files.isDirectory(at) || !Files.isWritable(at)) {
+      throw Place.of(folder).refuse(
+          Kind.WRITE_FAILED, "nothing can be written here", "a folder that can be made or written to",
+          at == null ? "nothing" : at + (Files.isDirectory(at) ? ", which is not writable" : ", which is no folder"));
+    }
+    return folder;
+  }
+
   /** Where to write until {@link #commit}. */
   public Path path() {
     return temporary;

@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -64,6 +65,7 @@ public final class OutputName implements AutoCloseable {
   /** As {@link #take} for what may exist already, and is gone on with. */
   public static OutputName hold(Path target) {
     Path absolute = target.toAbsolutePath().normalize();
+    OutputFolder.requireUsable(absolute.getParent());
     List<Path> made = List.of();
     OutputName name = null;
     try {
@@ -82,8 +84,9 @@ public final class OutputName implements AutoCloseable {
 
   private static OutputName hold(Path target, Path file, List<Path> made) throws IOException {
     String holder =
-        "process %d since %s"
-            .formatted(ProcessHandle.current().pid(), Instant.now().truncatedTo(ChronoUnit.SECONDS));
+        Text.format(
+            "process %d since %s",
+            ProcessHandle.current().pid(), Instant.now().truncatedTo(ChronoUnit.SECONDS));
     String other = HELD_HERE.putIfAbsent(file, holder);
     if (other != null) {
       throw held(target, other);

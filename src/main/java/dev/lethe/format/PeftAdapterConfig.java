@@ -37,8 +37,12 @@ public record PeftAdapterConfig(
     String baseModelNameOrPath,
     ObjectNode raw) {
   private static final long MAX_BYTES = 16 << 20;
-  private static final int MAX_RANK = 1 << 16;
-  private static final double MAX_ALPHA = 1e9;
+  /** The highest rank. */
+  public static final int MAX_RANK = 1 << 16;
+
+  /** The largest alpha. */
+  public static final double MAX_ALPHA = 1e9;
+
   private static final String PLACE = "adapter_config.json";
 
   /** Copies what can change. */

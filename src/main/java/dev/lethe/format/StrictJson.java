@@ -21,6 +21,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectReader;
 import tools.jackson.databind.cfg.JsonNodeFeature;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.NullNode;
+import tools.jackson.databind.node.NumericNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -75,9 +78,32 @@ public final class StrictJson {
     }
   }
 
-  /** The text of a JSON value, indented, with a newline at the end. */
+  /** The text of a JSON value, indented, with a newline at the end; numbers that are none are null. */
   public static String write(JsonNode node) {
-    return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n";
+    return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(finite(node)) + "\n";
+  }
+
+  /** The text of a JSON value on one line; numbers that are none are null. */
+  public static String line(JsonNode node) {
+    return finite(node).toString();
+  }
+
+  /** The same value with null in the place of NaN and infinities, which JSON has not. */
+  public static JsonNode finite(JsonNode node) {
+    return switch (node) {
+      case ObjectNode object -> {
+        object.properties().forEach(field -> field.setValue(finite(field.getValue())));
+        yield object;
+      }
+      case ArrayNode array -> {
+        for (int i = 0; i < array.size(); i++) {
+          array.set(i, finite(array.get(i)));
+        }
+        yield array;
+      }
+      case NumericNode number when number.isNaN() -> NullNode.getInstance();
+      default -> node;
+    };
   }
 
   /** An empty object whose numbers keep their digits. */
@@ -178,7 +204,7 @@ public final class StrictJson {
 
   static FormatException unreadable(Path file, IOException e) {
     return Place.of(file).refuse(
-        Kind.UNREADABLE, "the system cannot read it", null, e.toString(), e);
+        Kind.UNREADABLE, "the system cannot read it", null, IoReason.of(e), e);
   }
 
   private static JsonMapper mapper() {

@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.AttentionKernels;
 import dev.lethe.backend.kernel.EmbeddingKernels;
@@ -47,8 +48,7 @@ final class DecoderPass {
     AdaptedModel.requireTokens(spec, "prompt", ids);
     if (cache.length() + ids.length > cache.capacity()) {
       throw new IllegalStateException(
-          "%d tokens behind %d in a cache of %d"
-              .formatted(ids.length, cache.length(), cache.capacity()));
+          Text.format("%d tokens behind %d in a cache of %d", ids.length, cache.length(), cache.capacity()));
     }
     Tensor result = owner.allocate(backend.activationType(), ids.length, spec.hidden());
     try (Scope scratch = backend.openScope("decoder pass")) {

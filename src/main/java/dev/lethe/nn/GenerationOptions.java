@@ -1,5 +1,7 @@
 package dev.lethe.nn;
 
+import dev.lethe.Text;
+
 /**
  * How to continue a text.
  *
@@ -20,8 +22,9 @@ public record GenerationOptions(
             && topP <= 1;
     if (!valid) {
       throw new IllegalArgumentException(
-          "generation of %d tokens at temperature %s, top-p %s"
-              .formatted(maxNewTokens, temperature, topP));
+          Text.format(
+              "generation of %d tokens at temperature %s, top-p %s",
+              maxNewTokens, temperature, topP));
     }
     stopIds = stopIds.clone();
   }

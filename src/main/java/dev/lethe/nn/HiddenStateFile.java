@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
 import dev.lethe.tensor.DType;
@@ -101,7 +102,7 @@ final class HiddenStateFile implements HiddenStateStore {
       if (!whole) {
         throw new LetheException(
             file.toString(), "hidden states of a row are damaged",
-            "%,d bytes with their checksum at %,d".formatted(target.byteSize(), place),
+            Text.format("%,d bytes with their checksum at %,d", target.byteSize(), place),
             "other bytes", "Delete the folder; states are computed again.");
       }
       return true;

@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
@@ -82,10 +83,15 @@ public final class HiddenStates implements AutoCloseable {
 
   /** One line for people: what is kept, and how often it was of use. */
   public String report() {
-    return ("hidden states that enter layer %d: %,d rows kept (%.1f of %.1f MiB); %,d rows computed, %,d taken from"
-            + " there")
-        .formatted(
-            layer, store.rows(), store.bytes() / 1048576.0, store.budget() / 1048576.0, computed, taken);
+    return Text.format(
+        "hidden states that enter layer %d: %,d rows kept (%.1f of %.1f MiB); %,d rows computed, %,d taken from"
+            + " there",
+        layer,
+        store.rows(),
+        store.bytes() / 1048576.0,
+        store.budget() / 1048576.0,
+        computed,
+        taken);
   }
 
   /** Ends it; the model's tapes are whole again. Closing twice is harmless. */

@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import com.sun.management.OperatingSystemMXBean;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.tensor.HostAllocator;
@@ -58,8 +59,9 @@ public final class MemoryNeed {
     if (need > available) {
       throw new EnvironmentException(
           where,
-          "the weights need %,d MiB in %s and the system has %,d MiB left"
-              .formatted(need >> 20, backend.productType(), available >> 20),
+          Text.format(
+              "the weights need %,d MiB in %s and the system has %,d MiB left",
+              need >> 20, backend.productType(), available >> 20),
           "Close other programs, use a smaller model or a machine with more memory.");
     }
   }

@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.format.FiniteCheck;
@@ -59,10 +60,10 @@ public final class ParameterLayout {
     }
     if (layout.size == 0) {
       throw new LetheException(
-          "adapter_config.json, target_modules",
+          "target_modules",
           "selects no linear layer of this model",
           "modules such as " + spec.module(0, Projection.OUTPUT),
-          config.targetModules().toString(),
+          config.targetModules().inWords(),
           "Name modules of this model, or use the adapter's own base model.");
     }
     return layout;
@@ -172,7 +173,7 @@ public final class ParameterLayout {
   private void requireSize(Tensor tensor, long length) {
     if (length != size) {
       throw new IllegalArgumentException(
-          "tensor %s does not hold vectors of the %d adapter parameters".formatted(tensor, size));
+          Text.format("tensor %s does not hold vectors of the %d adapter parameters", tensor, size));
     }
   }
 

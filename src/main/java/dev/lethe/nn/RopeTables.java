@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.format.Rope;
@@ -37,7 +38,7 @@ final class RopeTables {
   RopeTable atLeast(long positions) {
     if (positions > maxPositions) {
       throw new IllegalArgumentException(
-          "rotary table of %d positions in a context of %d".formatted(positions, maxPositions));
+          Text.format("rotary table of %d positions in a context of %d", positions, maxPositions));
     }
     backend.turn().lock();
     try {

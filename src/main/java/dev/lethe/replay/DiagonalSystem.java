@@ -1,6 +1,7 @@
 package dev.lethe.replay;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import java.util.function.UnaryOperator;
 
 /**
@@ -44,7 +45,7 @@ final class DiagonalSystem {
     if (!(Math.sqrt(dot(r, r)) <= 100 * stop)) {
       throw new LetheException(
           "averaged step", "its system was not solved", "a residual of " + TOLERANCE,
-          "%.1e".formatted(Math.sqrt(dot(r, r) / dot(b, b))), "Use --method influence.");
+          Text.format("%.1e", Math.sqrt(dot(r, r) / dot(b, b))), "Use --method influence.");
     }
     return x;
   }

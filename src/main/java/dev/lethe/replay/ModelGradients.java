@@ -1,6 +1,7 @@
 package dev.lethe.replay;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.BatchLimits;
@@ -62,7 +63,7 @@ public final class ModelGradients implements RowGradients {
     for (int i = 0; i < losses.length; i++) {
       if (!Double.isFinite(losses[i])) {
         throw new LetheException(
-            "replay of step %d, sample '%s'".formatted(step + 1, rows.get(i).id()),
+            Text.format("replay of step %d, sample '%s'", step + 1, rows.get(i).id()),
             "the loss is not finite",
             "a finite number",
             Double.toString(losses[i]),

@@ -1,10 +1,10 @@
 package dev.lethe.session;
 
+import dev.lethe.Text;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
 
@@ -62,7 +62,7 @@ public record Machine(String cpu, int processors, long totalMemory, long availab
       unit++;
     }
     String format = unit == 0 ? "%.0f %s" : "%.1f %s";
-    return String.format(Locale.ROOT, format, value, units[unit]);
+    return Text.format(format, value, units[unit]);
   }
 
   private static String cpuName() {

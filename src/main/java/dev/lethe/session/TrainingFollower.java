@@ -1,6 +1,7 @@
 package dev.lethe.session;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.data.Sample;
 import dev.lethe.format.OutputName;
 import dev.lethe.nn.AdaptedModel;
@@ -176,8 +177,9 @@ public final class TrainingFollower implements AutoCloseable {
     }
     if (!complete) {
       throw new InterruptedRun(
-          "interrupted while operators were prepared; what was finished is in %s. Run the same command again."
-              .formatted(dir));
+          Text.format(
+              "interrupted while operators were prepared; what was finished is in %s. Run the same command again.",
+              dir));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.solve;
 
+import dev.lethe.Text;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
@@ -120,7 +121,7 @@ final class BlockConjugateGradient implements Solver {
       }
       return finish(
           StopReason.MAX_ITERATIONS,
-          "reached the maximum of %d iterations".formatted(s.iterations()));
+          Text.format("reached the maximum of %d iterations", s.iterations()));
     }
 
     private int size() {
@@ -288,16 +289,16 @@ final class BlockConjugateGradient implements Solver {
 
     private String words(StopReason verdict) {
       return verdict == StopReason.CONVERGED
-          ? "residuals of %d systems within the tolerance after %d iterations"
-              .formatted(m, s.iterations())
+          ? Text.format("residuals of %d systems within the tolerance after %d iterations", m, s.iterations())
           : "rounding allows no smaller residual; use a larger damping or tolerance, or the"
               + " reference device";
     }
 
     private String negative() {
-      return ("negative curvature at iteration %d: vᵀ(C+λI)v ≤ 0 for some v; use a larger damping,"
-              + " curvature ggn, or solver minres")
-          .formatted(s.iterations() + 1);
+      return Text.format(
+          "negative curvature at iteration %d: vᵀ(C+λI)v ≤ 0 for some v; use a larger damping,"
+              + " curvature ggn, or solver minres",
+          s.iterations() + 1);
     }
   }
 }

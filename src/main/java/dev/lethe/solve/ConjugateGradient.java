@@ -1,5 +1,6 @@
 package dev.lethe.solve;
 
+import dev.lethe.Text;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -86,7 +87,7 @@ public final class ConjugateGradient implements Solver {
       return s.finish(
           x,
           StopReason.MAX_ITERATIONS,
-          "reached the maximum of %d iterations".formatted(s.iterations()));
+          Text.format("reached the maximum of %d iterations", s.iterations()));
     }
 
     private StopReason verdict(double norm) {
@@ -106,20 +107,21 @@ public final class ConjugateGradient implements Solver {
 
     private String words(StopReason verdict) {
       return verdict == StopReason.CONVERGED
-          ? "residual within the tolerance after %d iterations".formatted(s.iterations())
+          ? Text.format("residual within the tolerance after %d iterations", s.iterations())
           : "rounding allows no smaller residual; use a larger damping or tolerance, or the"
               + " reference device";
     }
 
     private String negative(double curvature) {
       double size = s.dot(p, p);
-      return ("negative curvature at iteration %d: vᵀ(C+λI)v = %.3g for vᵀv = %.3g; use a damping"
-              + " above %.3g, curvature ggn, or solver minres")
-          .formatted(
-              s.iterations() + 1,
-              curvature,
-              size,
-              s.problem().damping() + Math.max(0, -curvature / size));
+      return Text.format(
+          "negative curvature at iteration %d: vᵀ(C+λI)v = %.3g for vᵀv = %.3g; use a damping"
+              + " above %.3g, curvature ggn, or solver minres",
+          s.iterations() + 1,
+          curvature,
+          size,
+          s.problem().damping() + Math.max(0,
+          -curvature / size));
     }
   }
 }

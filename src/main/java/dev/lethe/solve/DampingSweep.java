@@ -1,6 +1,7 @@
 package dev.lethe.solve;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.DampedOperator;
 import dev.lethe.tensor.Scope;
@@ -272,12 +273,13 @@ public final class DampingSweep {
 
     private static String words(StopReason reason, int iterations) {
       return switch (reason) {
-        case CONVERGED -> "residual within the tolerance after %d iterations".formatted(iterations);
+        case CONVERGED -> Text.format("residual within the tolerance after %d iterations", iterations);
         case NEGATIVE_CURVATURE ->
-            ("negative curvature at iteration %d; use a larger damping, curvature ggn, or solver"
-                    + " minres")
-                .formatted(iterations);
-        case MAX_ITERATIONS -> "reached the maximum of %d iterations".formatted(iterations);
+            Text.format(
+                "negative curvature at iteration %d; use a larger damping, curvature ggn, or solver"
+                    + " minres",
+                iterations);
+        case MAX_ITERATIONS -> Text.format("reached the maximum of %d iterations", iterations);
         default ->
             "rounding allows no smaller residual; use a larger damping or tolerance, or the"
                 + " reference device";

@@ -1,6 +1,7 @@
 package dev.lethe.solve;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 
 /**
  * A small symmetric matrix in float64 on the heap, factorised once: by Cholesky, and where it is
@@ -104,7 +105,7 @@ final class DenseMatrix {
       if (!(Math.abs(a[best][k]) > 1e-14 * largest)) {
         throw new LetheException(
             "solver direct", "the matrix is singular to working precision", "full rank " + n,
-            "a pivot of %.3g at step %d".formatted(a[best][k], k + 1),
+            Text.format("a pivot of %.3g at step %d", a[best][k], k + 1),
             "Use a damping above 0, or solver minres.");
       }
       pivots[k] = best;

@@ -1,6 +1,7 @@
 package dev.lethe.solve;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.FactoredCurvature;
 import dev.lethe.curvature.InvertibleCurvature;
@@ -55,9 +56,10 @@ public final class Direct implements Solver {
     if (parameters > limit) {
       throw new LetheException(
           "solver direct", "the system is too large for a direct solve",
-          "at most %d parameters, curvature fisher over at most %d samples with a damping, or curvature ekfac"
-              .formatted(limit, limit),
-          "%d parameters, curvature %s".formatted(parameters, problem.operatorName()),
+          Text.format(
+              "at most %d parameters, curvature fisher over at most %d samples with a damping, or curvature ekfac",
+              limit, limit),
+          Text.format("%d parameters, curvature %s", parameters, problem.operatorName()),
           "Use solver cg (ggn, fisher) or minres (hessian).");
     }
     return dense(s, monitor);

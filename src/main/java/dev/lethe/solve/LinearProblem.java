@@ -1,5 +1,6 @@
 package dev.lethe.solve;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.CurvatureOperator;
 import dev.lethe.curvature.DampedOperator;
@@ -21,8 +22,7 @@ public record LinearProblem(
     DampedOperator.requireDamping(damping);
     if (rhs.shape().rank() > 2 || rhs.dim(-1) != curvature.dimension()) {
       throw new IllegalArgumentException(
-          "right-hand side %s for an operator of dimension %d"
-              .formatted(rhs, curvature.dimension()));
+          Text.format("right-hand side %s for an operator of dimension %d", rhs, curvature.dimension()));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.solve;
 
+import dev.lethe.Text;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -38,8 +39,9 @@ final class Lissa implements Solver {
             x,
             s.rhsNorm(),
             StopReason.NEGATIVE_CURVATURE,
-            "the eigenvalue of largest modulus is %.3g; use curvature ggn, a larger damping, or"
-                    .formatted(largest)
+            Text.format(
+                "the eigenvalue of largest modulus is %.3g; use curvature ggn, a larger damping, or",
+                largest)
                 + " solver minres");
       }
       scalars[RATE] = 1 / largest;
@@ -70,7 +72,8 @@ final class Lissa implements Solver {
   }
 
   private static String cost(SolveSession s, double rate) {
-    return " after %d terms at rate %.3g, which acts like an extra damping of %.3g"
-        .formatted(s.iterations(), rate, 1 / (rate * s.iterations()));
+    return Text.format(
+        " after %d terms at rate %.3g, which acts like an extra damping of %.3g",
+        s.iterations(), rate, 1 / (rate * s.iterations()));
   }
 }

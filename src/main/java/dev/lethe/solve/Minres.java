@@ -1,5 +1,6 @@
 package dev.lethe.solve;
 
+import dev.lethe.Text;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -111,7 +112,7 @@ final class Minres implements Solver {
       return s.finish(
           x,
           StopReason.MAX_ITERATIONS,
-          "reached the maximum of %d iterations".formatted(s.iterations()));
+          Text.format("reached the maximum of %d iterations", s.iterations()));
     }
 
     /** One Lanczos step: v, the next residual pair and β; returns α. */
@@ -171,7 +172,7 @@ final class Minres implements Solver {
 
     private String words(StopReason verdict) {
       return verdict == StopReason.CONVERGED
-          ? "residual within the tolerance after %d iterations".formatted(s.iterations())
+          ? Text.format("residual within the tolerance after %d iterations", s.iterations())
           : "no smaller residual is possible: b has a part outside the operator's range, or"
               + " rounding dominates; use a damping above 0 or a larger tolerance";
     }

@@ -1,6 +1,7 @@
 package dev.lethe.solve;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.StochasticCurvature;
 import dev.lethe.tensor.Scope;
@@ -180,7 +181,7 @@ final class SolveSession implements AutoCloseable {
 
   private LetheException notFinite(String what, String remedy) {
     return new LetheException(
-        "solver %s, iteration %d".formatted(solver, history.length + 1),
+        Text.format("solver %s, iteration %d", solver, history.length + 1),
         what + " is not finite", "finite numbers", "NaN or infinity", remedy);
   }
 

@@ -1,6 +1,7 @@
 package dev.lethe.solve;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -23,7 +24,7 @@ record SolverState(String problem, double rhsNorm, double damping) {
   private static final String VECTOR = "vector/";
 
   static SolverState of(String solver, LinearProblem problem, double rhsNorm) {
-    String words = "%s, %s, %s".formatted(solver, problem.curvature().name(), problem.rhs());
+    String words = Text.format("%s, %s, %s", solver, problem.curvature().name(), problem.rhs());
     return new SolverState(words, rhsNorm, problem.damping());
   }
 
@@ -47,9 +48,8 @@ record SolverState(String problem, double rhsNorm, double damping) {
       if (stored.get(i) != expected[i]) {
         throw refused(
             "it belongs to another system",
-            "%s, ‖b‖ = %s, damping %s".formatted(problem, rhsNorm, damping),
-            "‖b‖ = %s, damping %s, checksum %.0f"
-                .formatted(stored.get(1), stored.get(2), stored.get(0)));
+            Text.format("%s, ‖b‖ = %s, damping %s", problem, rhsNorm, damping),
+            Text.format("‖b‖ = %s, damping %s, checksum %.0f", stored.get(1), stored.get(2), stored.get(0)));
       }
     }
     vectors.forEach(

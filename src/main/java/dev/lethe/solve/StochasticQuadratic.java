@@ -1,5 +1,6 @@
 package dev.lethe.solve;
 
+import dev.lethe.Text;
 import dev.lethe.curvature.StochasticCurvature;
 import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
@@ -66,8 +67,9 @@ final class StochasticQuadratic implements Solver {
         if (!(largest > 0)) {
           return s.finish(
               x, s.rhsNorm(), StopReason.NEGATIVE_CURVATURE,
-              "the largest eigenvalue of the mini-batches is %.3g; use curvature ggn or minres"
-                  .formatted(largest));
+              Text.format(
+                  "the largest eigenvalue of the mini-batches is %.3g; use curvature ggn or minres",
+                  largest));
         }
         scalars[RATE] = 1 / largest;
       }
@@ -79,7 +81,7 @@ final class StochasticQuadratic implements Solver {
         if (s.withinTolerance(norm)) {
           return s.finish(
               best, norm, StopReason.CONVERGED,
-              "residual within the tolerance after %d passes".formatted(s.iterations()));
+              Text.format("residual within the tolerance after %d passes", s.iterations()));
         }
         if (norm > HOPELESS * s.rhsNorm()) {
           return s.finish(
@@ -93,8 +95,9 @@ final class StochasticQuadratic implements Solver {
       }
       return s.finish(
           best, scalars[BEST], StopReason.MAX_ITERATIONS,
-          "reached the maximum of %d passes over %d mini-batches, rate %.3g at the end"
-              .formatted(s.iterations(), batches(), scalars[RATE]));
+          Text.format(
+              "reached the maximum of %d passes over %d mini-batches, rate %.3g at the end",
+              s.iterations(), batches(), scalars[RATE]));
     }
 
     /** One pass over the mini-batches; moves the mean of the round's iterates along. */

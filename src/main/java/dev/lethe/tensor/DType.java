@@ -1,5 +1,7 @@
 package dev.lethe.tensor;
 
+import dev.lethe.Text;
+
 /**
  * The number formats of tensors, named as in safetensors headers, and the block formats of frozen weights, which can
  * be read but not written number by number.
@@ -58,7 +60,7 @@ public enum DType {
     }
     if (elements % blocks.elements() != 0) {
       throw new IllegalArgumentException(
-          "%s has whole blocks of %d elements, not %d".formatted(this, blocks.elements(), elements));
+          Text.format("%s has whole blocks of %d elements, not %d", this, blocks.elements(), elements));
     }
     return Math.multiplyExact(elements / blocks.elements(), blocks.bytes());
   }

@@ -1,5 +1,6 @@
 package dev.lethe.tensor;
 
+import dev.lethe.Text;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -80,8 +81,9 @@ public final class HostAllocator implements Allocator, AutoCloseable {
       return block;
     } catch (OutOfMemoryError e) {
       throw new OutOfMemoryError(
-          "the system gave no more memory: wanted %,d bytes, holding %,d; use a smaller batch"
-              .formatted(size, reservedBytes));
+          Text.format(
+              "the system gave no more memory: wanted %,d bytes, holding %,d; use a smaller batch",
+              size, reservedBytes));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.tensor;
 
+import dev.lethe.Text;
 import java.lang.ref.Cleaner;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -84,8 +85,9 @@ public final class Scope implements AutoCloseable {
   private void requireOpen(String action) {
     if (closedAt != null) {
       throw new IllegalStateException(
-          "cannot %s: scope '%s' (opened at %s) was closed at %s"
-              .formatted(action, name, birth.place, closedAt));
+          Text.format(
+              "cannot %s: scope '%s' (opened at %s) was closed at %s",
+              action, name, birth.place, closedAt));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.tensor;
 
+import dev.lethe.Text;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -47,8 +48,7 @@ public final class Tensor {
     long bytes = dtype.byteSize(shape.elements());
     if (segment.byteSize() != bytes) {
       throw new IllegalArgumentException(
-          "%s%s needs %d bytes, the segment has %d"
-              .formatted(dtype, shape, bytes, segment.byteSize()));
+          Text.format("%s%s needs %d bytes, the segment has %d", dtype, shape, bytes, segment.byteSize()));
     }
     return new Tensor(shape, dtype, new HostStorage(segment), 0, null);
   }
@@ -131,7 +131,7 @@ public final class Tensor {
   public Tensor section(long first, Shape part) {
     if (first < 0 || first + part.elements() > elements()) {
       throw new IndexOutOfBoundsException(
-          "section %s at element %d of tensor %s".formatted(part, first, this));
+          Text.format("section %s at element %d of tensor %s", part, first, this));
     }
     return new Tensor(part, dtype, storage, byteOffset + dtype.byteSize(first), lifetime);
   }
@@ -184,7 +184,7 @@ public final class Tensor {
   private void requireRows(long first, long count) {
     if (first < 0 || count < 0 || first + count > shape.dim(0)) {
       throw new IndexOutOfBoundsException(
-          "rows %d..%d of tensor %s".formatted(first, first + count, this));
+          Text.format("rows %d..%d of tensor %s", first, first + count, this));
     }
   }
 

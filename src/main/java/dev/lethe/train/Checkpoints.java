@@ -1,6 +1,7 @@
 package dev.lethe.train;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.JsonFields;
@@ -55,7 +56,7 @@ final class Checkpoints {
   /** Writes a checkpoint and removes older ones. */
   void save(TrainingState state) {
     List<Path> older = all();
-    Path target = dir.resolve("step-%08d".formatted(state.step));
+    Path target = dir.resolve(Text.format("step-%08d", state.step));
     if (older.contains(target)) {
       return;
     }

@@ -1,6 +1,7 @@
 package dev.lethe.train;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.SafeTensors;
@@ -126,11 +127,11 @@ public final class SavedStates implements TrainingSink {
   }
 
   private Path file(long step) {
-    return work.resolve("step-%08d.safetensors".formatted(step));
+    return work.resolve(Text.format("step-%08d.safetensors", step));
   }
 
   private static String prefix(long step) {
-    return "step-%08d/".formatted(step);
+    return Text.format("step-%08d/", step);
   }
 
   /** The states of a file, which is mapped as long as the reader is open. */

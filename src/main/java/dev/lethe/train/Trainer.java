@@ -1,6 +1,7 @@
 package dev.lethe.train;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
@@ -232,7 +233,7 @@ public final class Trainer {
     String ids =
         members.stream().map(s -> "'" + s.id() + "'").collect(Collectors.joining(", "));
     return new LetheException(
-        "training step %d, sample%s %s".formatted(step + 1, members.size() == 1 ? "" : "s", ids),
+        Text.format("training step %d, sample%s %s", step + 1, members.size() == 1 ? "" : "s", ids),
         what + " is not finite", "a finite number", Double.toString(value),
         "Lower the learning rate, clip gradients, or look at these samples.");
   }

@@ -1,5 +1,7 @@
 package dev.lethe.trajectory;
 
+import dev.lethe.Text;
+
 /**
  * One optimiser step: gₖ = Σᵢ weights[i]·∇ℓ(rows[i]), then a step of size {@code rate}.
  *
@@ -11,7 +13,7 @@ public record LoggedStep(double rate, int[] rows, double[] weights) {
   public LoggedStep {
     if (rows.length != weights.length) {
       throw new IllegalArgumentException(
-          "a step of %d rows and %d weights".formatted(rows.length, weights.length));
+          Text.format("a step of %d rows and %d weights", rows.length, weights.length));
     }
   }
 }

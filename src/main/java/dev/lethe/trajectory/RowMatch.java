@@ -1,6 +1,7 @@
 package dev.lethe.trajectory;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.data.NearIds;
 import dev.lethe.data.Sample;
 import java.nio.file.Path;
@@ -84,8 +85,9 @@ final class RowMatch {
     if (otherForm) {
       throw new LetheException(
           folder.toString(),
-          "%,d of %,d rows have become other tokens since the training, which had another prompt form"
-              .formatted(changed.size(), rows),
+          Text.format(
+              "%,d of %,d rows have become other tokens since the training, which had another prompt form",
+              changed.size(), rows),
           "prompt form " + provenance.promptForm(), promptForm,
           "Read the data as the training did (--template, --field).");
     }
@@ -99,7 +101,7 @@ final class RowMatch {
     String shown =
         ids.stream().limit(NearIds.SHOWN).map(id -> "'" + id + "'").collect(Collectors.joining(", "));
     return ids.size() > NearIds.SHOWN
-        ? shown + " and %,d more".formatted(ids.size() - NearIds.SHOWN)
+        ? shown + Text.format(" and %,d more", ids.size() - NearIds.SHOWN)
         : shown;
   }
 }

@@ -1,6 +1,7 @@
 package dev.lethe.trajectory;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.Sha256;
@@ -36,8 +37,9 @@ final class TrajectoryChecks {
       throw new LetheException(
           folder.toString(), "the trajectory belongs to another " + what,
           "SHA-256 " + expected, got,
-          "Use the %s that this trajectory was written with, or a method that needs none."
-              .formatted(what));
+          Text.format(
+              "Use the %s that this trajectory was written with, or a method that needs none.",
+              what));
     }
   }
 
@@ -86,8 +88,8 @@ final class TrajectoryChecks {
     long size = Files.exists(file) ? Files.size(file) : 0;
     if (size != expected) {
       throw cutOff(
-          file, "%,d bytes, %d steps".formatted(expected, steps),
-          "%,d bytes, %d whole steps".formatted(size, size / rowBytes));
+          file, Text.format("%,d bytes, %d steps", expected, steps),
+          Text.format("%,d bytes, %d whole steps", size, size / rowBytes));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.trajectory;
 
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.JsonFields;
@@ -225,8 +226,8 @@ record TrajectoryHeader(
     }
     if (layout.size() != found.size() || at != parameters) {
       throw otherAdapter(
-          file, "%d matrices of %,d parameters".formatted(found.size(), own.size()),
-          "%d of %,d".formatted(layout.size(), parameters));
+          file, Text.format("%d matrices of %,d parameters", found.size(), own.size()),
+          Text.format("%d of %,d", layout.size(), parameters));
     }
     return found;
   }

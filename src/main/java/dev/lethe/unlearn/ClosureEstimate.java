@@ -1,15 +1,16 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.data.Sample;
 import dev.lethe.replay.MeasuredReplay;
 import dev.lethe.replay.ReplayError;
 import dev.lethe.tensor.SplitMix64;
 import dev.lethe.unlearn.certificate.Certificate.Closure;
 import dev.lethe.unlearn.certificate.Certificate.Point;
+import dev.lethe.unlearn.certificate.CertificateParts;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.IntStream;
 
 /**
@@ -32,7 +33,14 @@ final class ClosureEstimate {
     }
     List<Point> points =
         outcome.measurements().stream()
-            .map(m -> new Point(m.step() + 1L, m.rows(), m.error(), m.cosine(), m.corrected()))
+            .map(
+                m ->
+                    new Point(
+                        m.step() + 1L,
+                        m.rows(),
+                        CertificateParts.orNull(m.error()),
+                        CertificateParts.orNull(m.cosine()),
+                        CertificateParts.orNull(m.corrected())))
             .toList();
     ReplayError error = new ReplayError(task.model(), task.measuring().limits(), outcome);
     return new Closure(closed(error, task.request().forgotten()), closed(error, retained()), points);
@@ -44,7 +52,7 @@ final class ClosureEstimate {
   }
 
   private static Double closed(ReplayError error, List<Sample> rows) {
-    return rows.isEmpty() ? null : error.closed(rows);
+    return rows.isEmpty() ? null : CertificateParts.orNull(error.closed(rows));
   }
 
   private List<Sample> retained() {
@@ -59,21 +67,25 @@ final class ClosureEstimate {
   }
 
   /** Refuses what may be no better than doing nothing. */
-  static void requireUseful(Closure closure, boolean force) {
+  void requireUseful(Closure closure, boolean force) {
     if (closure == null || force) {
       return;
     }
-    for (Double estimate : new Double[] {closure.forgotten(), closure.retained()}) {
-      if (estimate != null && !(estimate >= ReplayError.LEAST)) {
-        throw new LetheException(
-            "recorded replay",
-            "by its own measurements the result may be no nearer to retraining than the old adapter",
-            String.format(
-                Locale.ROOT, "an estimate of at least %.1f of the distance closed", ReplayError.LEAST),
-            String.format(Locale.ROOT, "%.2f", estimate),
-            "Retrain a part of the training's head (--exact-head 0.2), use --method exact, or take the result"
-                + " as it is with --force.");
-      }
+    requireUseful(closure.forgotten(), task.request().forgotten());
+    requireUseful(closure.retained(), retained());
+  }
+
+  private static void requireUseful(Double estimate, List<Sample> rows) {
+    if (!rows.isEmpty() && (estimate == null || estimate < ReplayError.LEAST)) {
+      throw new LetheException(
+          "recorded replay",
+          "by its own measurements the result may be no nearer to retraining than the old adapter",
+          Text.format("an estimate of at least %.1f of the distance closed", ReplayError.LEAST),
+          estimate == null
+              ? "none: retraining seems to change nothing here, and the result does"
+              : Text.format("%.2f", estimate),
+          "Retrain a part of the training's head (--exact-head 0.2), use --method exact, or take the result"
+              + " as it is with --force.");
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.Curvature;
 import dev.lethe.curvature.MemoryBudget;
@@ -42,6 +43,9 @@ public record EraserOptions(
     BatchLimits limits,
     MemoryBudget memory) {
 
+  /** Weight decay is below this. */
+  public static final double MAX_WEIGHT_DECAY = 1e9;
+
   /** As many rows as there are. */
   public static final int ALL_ROWS = Integer.MAX_VALUE;
 
@@ -64,8 +68,11 @@ public record EraserOptions(
   /** Checks the ranges. */
   public EraserOptions {
     require(solvers().contains(solver), "solver", String.join(", ", solvers()), solver);
-    require(damping >= 0 && damping < Double.POSITIVE_INFINITY, "damping", "0 or more", damping);
-    require(weightDecay >= 0 && weightDecay < 1e9, "weight decay", "0 or more", weightDecay);
+    require(
+        damping >= 0 && damping < Double.POSITIVE_INFINITY, "damping", "0 or more and finite", damping);
+    require(
+        weightDecay >= 0 && weightDecay < MAX_WEIGHT_DECAY,
+        "weight decay", "0 or more and below " + MAX_WEIGHT_DECAY, weightDecay);
     require(curvatureRows >= 0, "number of curvature rows", "0 (all) or more", curvatureRows);
     require(outerSteps >= 1, "number of outer steps", "1 or more", outerSteps);
     require(
@@ -101,10 +108,10 @@ public record EraserOptions(
 
   /** The options in one line: what a resumed run must agree with. */
   String identity() {
-    return "%s %s %d %s %s %s %s %d %s %d %s"
-        .formatted(
-            curvature, curvatureData, curvatureRows, solver, damping, weightDecay, solving,
-            outerSteps, outerTarget, certificateRows, limits);
+    return Text.format(
+        "%s %s %d %s %s %s %s %d %s %d %s",
+        curvature, curvatureData, curvatureRows, solver, damping, weightDecay, solving,
+        outerSteps, outerTarget, certificateRows, limits);
   }
 
   private static void require(boolean holds, String option, String expected, Object got) {

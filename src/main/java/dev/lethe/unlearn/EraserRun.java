@@ -270,7 +270,7 @@ final class EraserRun {
             before.target,
             measured(g),
             before.requested,
-            before.trained == null ? null : before.trained / before.requested),
+            before.trained == null ? null : CertificateParts.ratio(before.trained, before.requested)),
         objectives.losses(before.means, means),
         CertificateParts.weights(model, start, theta));
   }

@@ -87,7 +87,8 @@ final class EraserVerdict {
       return;
     }
     unrest(gradients.unrest());
-    boolean aimsLower = !options.released() && gradients.unrest() <= RESTLESS;
+    boolean aimsLower =
+        !options.released() && gradients.unrest() != null && gradients.unrest() <= RESTLESS;
     if (aimsLower && gradients.targetAfter() > gradients.targetBefore()) {
       verdict.warn(
           "the gradient of the target objective grew: the step went too far; use a larger damping");
@@ -99,7 +100,13 @@ final class EraserVerdict {
     }
   }
 
-  private void unrest(double unrest) {
+  private void unrest(Double unrest) {
+    if (unrest == null) {
+      verdict.note(
+          "the gradient that the request asks for is 0, so nothing tells how near the adapter is to a minimum"
+              + " (unrest is null)");
+      return;
+    }
     if (unrest <= RESTLESS) {
       return;
     }
@@ -119,7 +126,11 @@ final class EraserVerdict {
   }
 
   private void size(Weights weights) {
-    if (weights.step() > LARGE_STEP * weights.adapter()) {
+    if (weights.adapter() == 0) {
+      verdict.note(
+          "the adapter's own weights are 0: it had changed nothing of the base model, so there is no measure for the"
+              + " size of the step");
+    } else if (weights.step() > LARGE_STEP * weights.adapter()) {
       verdict.warn(
           "the step is %.0f %% of the adapter's own weights: too far for a linear estimate; use a"
               + " larger damping or train again",

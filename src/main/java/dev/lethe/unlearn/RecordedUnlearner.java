@@ -175,8 +175,13 @@ public final class RecordedUnlearner implements Unlearner {
     page.replay(describe(head, replayed.firstTouched()));
     ClosureEstimate estimate = new ClosureEstimate(task);
     Closure closure = watch.evaluation(() -> estimate.of(outcome));
-    ClosureEstimate.requireUseful(closure, options.force());
+    estimate.requireUseful(closure, options.force());
     page.closure(closure);
+    if (closure != null && closure.points().stream().anyMatch(point -> point.error() == null)) {
+      page.note(
+          "at a measured step the retained rows' gradient does not change, so the operator's error there, a ratio to"
+              + " that change, is null");
+    }
     page.cost(cost(taken, replayed, edits, watch));
     List<FolderPart> all = new ArrayList<>(parts);
     if (successor != null) {

@@ -1,5 +1,6 @@
 package dev.lethe.autograd.op;
 
+import dev.lethe.Text;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.backend.kernel.Packing;
@@ -46,8 +47,9 @@ public record CrossEntropy(
       Packing supervised) {
     if (supervised.count() != tape.packing().count() || supervised.rows() != x.rows()) {
       throw new IllegalArgumentException(
-          "cross-entropy over %s for a batch of %s, %d rows"
-              .formatted(supervised, tape.packing(), x.rows()));
+          Text.format(
+              "cross-entropy over %s for a batch of %s, %d rows",
+              supervised, tape.packing(), x.rows()));
     }
     Value loss = tape.statistic(1, x.rows(), x.active());
     Value p = tape.activation(x.rows(), head.out(), x.active());

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.AttentionKernels;
 import dev.lethe.backend.kernel.AttentionShape;
@@ -17,23 +18,24 @@ final class AttentionContract {
       for (Packing packing : AttentionCases.packings()) {
         boolean lse = i++ % 3 != 0;
         String name =
-            "attention.forward %s, %s, longest %d, lse=%b"
-                .formatted(shape, packing, packing.longest(), lse);
+            Text.format(
+                "attention.forward %s, %s, longest %d, lse=%b",
+                shape, packing, packing.longest(), lse);
         cases.add(bench.of(name, c -> forward(c, shape, packing, packing, 0, lse, 1)));
       }
       Packing queries = Packing.ofLengths(1, 3, 1, 2);
       Packing keys = Packing.ofLengths(5, 3, 1, 33);
-      String name = "attention.forward %s, decoding".formatted(shape);
+      String name = Text.format("attention.forward %s, decoding", shape);
       cases.add(bench.of(name, c -> forward(c, shape, queries, keys, 0, true, 1)));
       Packing one = Packing.ofLengths(1);
       Packing cache = Packing.ofLengths(17);
-      name = "attention.forward %s, decoding with a longer cache".formatted(shape);
+      name = Text.format("attention.forward %s, decoding with a longer cache", shape);
       cases.add(bench.of(name, c -> forward(c, shape, one, cache, 15, false, 1)));
     }
     for (int headSize : new int[] {16, 32, 64, 128}) {
       AttentionShape shape = new AttentionShape(2, 1, headSize, 0);
       Packing packing = Packing.ofLengths(130, 200);
-      String name = "attention.forward %s, tiles of keys in turns".formatted(shape);
+      String name = Text.format("attention.forward %s, tiles of keys in turns", shape);
       cases.add(bench.of(name, c -> forward(c, shape, packing, packing, 0, true, 1)));
     }
     AttentionShape shape = new AttentionShape(4, 2, 16, 0);

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -36,7 +37,7 @@ final class AttentionDerivativeContract {
 
   private static void add(
       Stream.Builder<ContractCase> cases, KernelBench bench, Setting s, int present) {
-    String suffix = "%s, longest %d, present %d".formatted(s, s.packing.longest(), present);
+    String suffix = Text.format("%s, longest %d, present %d", s, s.packing.longest(), present);
     cases.add(bench.of("attention.tangent " + suffix, c -> tangent(c, s, present)));
     cases.add(
         bench.of("attention.backwardTangent " + suffix, c -> backwardTangent(c, s, present)));

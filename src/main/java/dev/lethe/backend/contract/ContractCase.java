@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import java.util.function.Consumer;
 
 /**
@@ -82,7 +83,7 @@ public final class ContractCase {
   private AssertionError explained(Throwable e) {
     String replay = "%s on %s, -Dlethe.test.seed=%d: %s";
     return new AssertionError(
-        replay.formatted(name, bench.tested().description(), bench.seed(), e.getMessage()), e);
+        Text.format(replay, name, bench.tested().description(), bench.seed(), e.getMessage()), e);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.DropoutKernels;
 import dev.lethe.tensor.Shape;
@@ -20,8 +21,9 @@ final class DropoutContract {
       for (double probability : new double[] {0, 0.1, 0.5, 0.9}) {
         for (boolean accumulate : new boolean[] {false, true}) {
           String name =
-              "dropout.apply %s p=%.1f%s"
-                  .formatted(Shape.of(dims), probability, accumulate ? " accumulate" : "");
+              Text.format(
+                  "dropout.apply %s p=%.1f%s",
+                  Shape.of(dims), probability, accumulate ? " accumulate" : "");
           cases.add(bench.of(name, c -> apply(c, dims, probability, accumulate)));
         }
       }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -23,7 +24,7 @@ final class EmbeddingContract {
     for (int[] size : SIZES) {
       for (DType dtype : new DType[] {DType.F64, DType.F32, DType.F16, DType.BF16}) {
         String name =
-            "embedding.forward %s(%d,%d), %d ids".formatted(dtype, size[0], size[1], size[2]);
+            Text.format("embedding.forward %s(%d,%d), %d ids", dtype, size[0], size[1], size[2]);
         cases.add(bench.of(name, c -> forward(c, dtype, size[0], size[1], size[2])));
       }
     }
@@ -32,7 +33,7 @@ final class EmbeddingContract {
 
   /** A table that stays packed in a block format. */
   static Stream<ContractCase> packed(KernelBench bench, DType format, int vocabulary, int width) {
-    String name = "embedding.forward %s(%d,%d)".formatted(format, vocabulary, width);
+    String name = Text.format("embedding.forward %s(%d,%d)", format, vocabulary, width);
     return Stream.of(bench.of(name, c -> forward(c, format, vocabulary, width, 7)));
   }
 

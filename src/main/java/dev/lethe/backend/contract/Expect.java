@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import java.util.Arrays;
 
 /** Expectations of contract cases; what does not hold is an AssertionError. */
@@ -14,7 +15,7 @@ final class Expect {
 
   static void equal(Object expected, Object got, String what) {
     if (!expected.equals(got)) {
-      throw new AssertionError("%s: expected %s, got %s".formatted(what, expected, got));
+      throw new AssertionError(Text.format("%s: expected %s, got %s", what, expected, got));
     }
   }
 
@@ -22,8 +23,9 @@ final class Expect {
   static void close(double expected, double got, double allowed, String what) {
     if (!(Math.abs(expected - got) <= allowed)) {
       throw new AssertionError(
-          "%s: expected %s, got %s, allowed is a difference of %.3g"
-              .formatted(what, expected, got, allowed));
+          Text.format(
+              "%s: expected %s, got %s, allowed is a difference of %.3g",
+              what, expected, got, allowed));
     }
   }
 
@@ -32,8 +34,9 @@ final class Expect {
     int at = Arrays.mismatch(expected, got);
     if (at >= 0) {
       throw new AssertionError(
-          "%s: element %d of %d: expected %s, got %s"
-              .formatted(what, at, expected.length, element(expected, at), element(got, at)));
+          Text.format(
+              "%s: element %d of %d: expected %s, got %s",
+              what, at, expected.length, element(expected, at), element(got, at)));
     }
   }
 

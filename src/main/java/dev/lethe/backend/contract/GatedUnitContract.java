@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.GatedUnitKernels;
@@ -43,8 +44,9 @@ final class GatedUnitContract {
   private record Unit(Nonlinearity f, boolean gated, long k, long n, long width, double deviation) {
     void addCases(Stream.Builder<ContractCase> cases, KernelBench bench) {
       String name =
-          " (%d,%d) k=%d deviation %.0f %s%s"
-              .formatted(n, width, k, deviation, f, gated ? "" : " without gate");
+          Text.format(
+              " (%d,%d) k=%d deviation %.0f %s%s",
+              n, width, k, deviation, f, gated ? "" : " without gate");
       cases.add(bench.of("gatedUnit.forward" + name, this::forward));
       cases.add(bench.of("gatedUnit.backward" + name, this::backward));
       for (int bits = 0; bits < 8; bits++) {

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.tensor.DType;
@@ -217,15 +218,9 @@ final class KernelCase implements AutoCloseable {
     }
     if (expected.length > 0 && !(Math.sqrt(error) <= bound)) {
       throw new AssertionError(
-          "%s: %.3g from the reference (norm), allowed %.3g; element %d of %d: expected %s, got %s"
-              .formatted(
-                  name,
-                  Math.sqrt(error),
-                  bound,
-                  worst,
-                  expected.length,
-                  expected[worst],
-                  got[worst]));
+          Text.format(
+              "%s: %.3g from the reference (norm), allowed %.3g; element %d of %d: expected %s, got %s",
+              name, Math.sqrt(error), bound, worst, expected.length, expected[worst], got[worst]));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.LayerNormKernels;
@@ -30,7 +31,7 @@ final class LayerNormContract {
       for (int present = 0; present < 4; present++) {
         boolean bias = (present & 1) != 0;
         boolean residual = (present & 2) != 0;
-        String name = "layerNorm.forward%s b=%b f=%b".formatted(z, bias, residual);
+        String name = Text.format("layerNorm.forward%s b=%b f=%b", z, bias, residual);
         cases.add(bench.of(name, c -> forward(c, z, bias, residual)));
       }
       for (int present = 0; present < 8; present++) {
@@ -38,7 +39,7 @@ final class LayerNormContract {
         boolean df = (present & 2) != 0;
         boolean ds = (present & 4) != 0;
         if (ds || dx != df) {
-          String name = "layerNorm.tangent%s dx=%b df=%b ds=%b".formatted(z, dx, df, ds);
+          String name = Text.format("layerNorm.tangent%s dx=%b df=%b ds=%b", z, dx, df, ds);
           cases.add(bench.of(name, c -> tangent(c, z, dx, df, ds)));
         }
       }
@@ -131,7 +132,7 @@ final class LayerNormContract {
 
     @Override
     public String toString() {
-      return " (%d,%d) k=%d%s".formatted(n, d, k, centre == 0 ? "" : " about " + centre);
+      return Text.format(" (%d,%d) k=%d%s", n, d, k, centre == 0 ? "" : " about " + centre);
     }
   }
 

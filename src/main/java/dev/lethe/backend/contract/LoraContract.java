@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Side;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -21,19 +22,19 @@ final class LoraContract {
     for (LoraSizes z : LoraSizes.ALL) {
       for (Adapter adapter : Adapter.values()) {
         for (boolean flag : new boolean[] {false, true}) {
-          String name = "lora.forward %s %s bias=%b".formatted(z, adapter, flag);
+          String name = Text.format("lora.forward %s %s bias=%b", z, adapter, flag);
           cases.add(bench.of(name, c -> forward(c, z, adapter, flag)));
-          name = "lora.tangent %s %s dx=%b".formatted(z, adapter, flag);
+          name = Text.format("lora.tangent %s %s dx=%b", z, adapter, flag);
           cases.add(bench.of(name, c -> tangent(c, z, adapter, flag)));
         }
         for (Gx gx : Gx.values()) {
           if (!adapter.fits(gx)) {
             continue;
           }
-          String suffix = " %s %s gx %s".formatted(z, adapter, gx);
+          String suffix = Text.format(" %s %s gx %s", z, adapter, gx);
           cases.add(bench.of("lora.backward" + suffix, c -> backward(c, z, adapter, gx)));
           for (boolean dgy : new boolean[] {false, true}) {
-            String name = "lora.backwardTangent%s dgy=%b".formatted(suffix, dgy);
+            String name = Text.format("lora.backwardTangent%s dgy=%b", suffix, dgy);
             cases.add(bench.of(name, c -> backwardTangent(c, z, adapter, gx, dgy)));
           }
         }
@@ -48,7 +49,7 @@ final class LoraContract {
   static Stream<ContractCase> packed(KernelBench bench, DType format, LoraSizes z) {
     Stream.Builder<ContractCase> cases = Stream.builder();
     for (Adapter adapter : new Adapter[] {Adapter.NONE, Adapter.SHARED_INPUT}) {
-      String suffix = " %s %s %s".formatted(format, z, adapter);
+      String suffix = Text.format(" %s %s %s", format, z, adapter);
       cases.add(bench.of("lora.forward" + suffix, packed(format, c -> forward(c, z, adapter, true))));
       cases.add(bench.of("lora.tangent" + suffix, packed(format, c -> tangent(c, z, adapter, true))));
       cases.add(

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraKernels;
@@ -18,12 +19,12 @@ final class LoraGradientContract {
       cases.add(bench.of("lora.gradient " + z, c -> gradient(c, z)));
       for (boolean dxa : new boolean[] {false, true}) {
         for (boolean dgy : new boolean[] {false, true}) {
-          String name = "lora.gradientTangent %s dxa=%b dgy=%b".formatted(z, dxa, dgy);
+          String name = Text.format("lora.gradientTangent %s dxa=%b dgy=%b", z, dxa, dgy);
           cases.add(bench.of(name, c -> gradientTangent(c, z, dxa, dgy)));
         }
       }
       for (Packing packing : packings(z.n())) {
-        String suffix = " %s, %s".formatted(z, packing);
+        String suffix = Text.format(" %s, %s", z, packing);
         cases.add(bench.of("lora.perSampleGradient" + suffix, c -> perSample(c, z, packing)));
         cases.add(bench.of("lora.perSampleSquaredNorm" + suffix, c -> norms(c, z, packing)));
         cases.add(bench.of("lora.perSampleDot" + suffix, c -> dots(c, z, packing)));

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.LossKernels;
@@ -40,16 +41,16 @@ final class LossContract {
         for (int bits = 0; bits < 4; bits++) {
           boolean p = (bits & 1) != 0;
           boolean gx = (bits & 2) != 0;
-          String name = "loss.forward %s p=%b gx=%b".formatted(size, p, gx);
+          String name = Text.format("loss.forward %s p=%b gx=%b", size, p, gx);
           cases.add(bench.of(name, c -> forward(c, size, p, gx)));
         }
-        cases.add(bench.of("loss.tangent %s k=%d".formatted(size, k), c -> tangent(c, size, k)));
+        cases.add(bench.of(Text.format("loss.tangent %s k=%d", size, k), c -> tangent(c, size, k)));
         for (int many : new int[] {k, 5, 18}) {
-          String name = "loss.backwardTangent %s k=%d".formatted(size, many);
+          String name = Text.format("loss.backwardTangent %s k=%d", size, many);
           cases.add(bench.of(name, c -> backwardTangent(c, size, many)));
         }
         for (int q : new int[] {1, 4}) {
-          cases.add(bench.of("loss.drawn %s q=%d".formatted(size, q), c -> drawn(c, size, q)));
+          cases.add(bench.of(Text.format("loss.drawn %s q=%d", size, q), c -> drawn(c, size, q)));
         }
       }
     }
@@ -69,7 +70,7 @@ final class LossContract {
         .map(
             mode ->
                 bench.of(
-                    "loss.%s %s %s".formatted(mode.getKey(), format, size),
+                    Text.format("loss.%s %s %s", mode.getKey(), format, size),
                     c -> {
                       c.packWeights(format);
                       mode.getValue().accept(c);

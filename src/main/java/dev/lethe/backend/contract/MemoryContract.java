@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
@@ -24,7 +25,7 @@ final class MemoryContract {
       cases.add(bench.of("memory.roundTrip " + dtype, c -> roundTrip(c, dtype)));
       cases.add(bench.of("memory.frozenVector " + dtype, c -> frozenVector(c, dtype)));
       for (boolean transposed : new boolean[] {false, true}) {
-        String name = "memory.frozenLinear %s transposed=%b".formatted(dtype, transposed);
+        String name = Text.format("memory.frozenLinear %s transposed=%b", dtype, transposed);
         cases.add(bench.of(name, c -> frozenLinear(c, dtype, transposed)));
       }
     }

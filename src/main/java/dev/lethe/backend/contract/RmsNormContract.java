@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.tensor.Shape;
@@ -21,7 +22,7 @@ final class RmsNormContract {
       long n = SIZES[size][0];
       long d = SIZES[size][1];
       long k = 1 + size % 3;
-      String sizes = " (%d,%d) k=%d".formatted(n, d, k);
+      String sizes = Text.format(" (%d,%d) k=%d", n, d, k);
       for (boolean residual : new boolean[] {false, true}) {
         String name = "rmsNorm.forward" + sizes + (residual ? " residual" : "");
         cases.add(bench.of(name, c -> forward(c, n, d, residual)));
@@ -31,7 +32,7 @@ final class RmsNormContract {
         boolean df = (present & 2) != 0;
         boolean ds = (present & 4) != 0;
         if (ds || dx != df) {
-          String name = "rmsNorm.tangent%s dx=%b df=%b ds=%b".formatted(sizes, dx, df, ds);
+          String name = Text.format("rmsNorm.tangent%s dx=%b df=%b ds=%b", sizes, dx, df, ds);
           cases.add(bench.of(name, c -> tangent(c, k, n, d, dx, df, ds)));
         }
       }

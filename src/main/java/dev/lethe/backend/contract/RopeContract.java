@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
@@ -28,13 +29,13 @@ final class RopeContract {
         for (boolean back : new boolean[] {false, true}) {
           for (boolean inPlace : new boolean[] {false, true}) {
             String name =
-                "rope.%s %d heads of %d, x %s%s"
-                    .formatted(
-                        back ? "rotateBack" : "rotate",
-                        heads,
-                        headSize,
-                        Shape.of(dims),
-                        inPlace ? " in place" : "");
+                Text.format(
+                    "rope.%s %d heads of %d, x %s%s",
+                    back ? "rotateBack" : "rotate",
+                    heads,
+                    headSize,
+                    Shape.of(dims),
+                    inPlace ? " in place" : "");
             cases.add(bench.of(name, c -> rotate(c, headSize, n, dims, back, inPlace)));
           }
         }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.tensor.Shape;
@@ -33,7 +34,7 @@ final class RowContract {
         for (int k = 0; k <= 3; k++) {
           long[] all = dims(k, n, size[1]);
           long[] some = dims(k, rows.length, size[1]);
-          String sizes = " %s rows %s".formatted(Shape.of(all), Arrays.toString(rows));
+          String sizes = Text.format(" %s rows %s", Shape.of(all), Arrays.toString(rows));
           cases.add(bench.of("rows.gather" + sizes, c -> gather(c, rows, all, some)));
           cases.add(bench.of("rows.scatter" + sizes, c -> scatter(c, rows, all, some)));
         }
@@ -48,7 +49,7 @@ final class RowContract {
       }
     }
     for (int[] size : PRODUCTS) {
-      String sizes = " %s".formatted(Arrays.toString(size));
+      String sizes = Text.format(" %s", Arrays.toString(size));
       cases.add(bench.of("rows.addOuter" + sizes, c -> addOuter(c, size[0], size[1], size[2])));
     }
     return cases.build();

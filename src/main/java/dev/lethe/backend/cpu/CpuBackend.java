@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.cpu.attention.CpuAttention;
@@ -83,15 +84,13 @@ final class CpuBackend implements Backend {
   public String description() {
     String products =
         productType() == DType.BF16
-            ? ", products with frozen weights in bfloat16 by %s (%s)"
-                .formatted(cpu.products().instructions(), Bf16Products.ERROR)
+            ? Text.format(
+                ", products with frozen weights in bfloat16 by %s (%s)",
+                cpu.products().instructions(), Bf16Products.ERROR)
             : "";
-    return "float32%s, %s, %d thread%s"
-        .formatted(
-            products,
-            cpu.primitives().detail(),
-            cpu.pool().threads(),
-            cpu.pool().threads() == 1 ? "" : "s");
+    return Text.format(
+        "float32%s, %s, %d thread%s",
+        products, cpu.primitives().detail(), cpu.pool().threads(), cpu.pool().threads() == 1 ? "" : "s");
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider;
@@ -34,8 +35,9 @@ public final class CpuBackendProvider implements BackendProvider {
           false, true, "no products in bfloat16: " + products.reason(), products.remedy());
     }
     return Availability.working(
-        "float32, products with frozen weights in bfloat16 by %s, %s"
-            .formatted(products.products().instructions(), found.detail()),
+        Text.format(
+            "float32, products with frozen weights in bfloat16 by %s, %s",
+            products.products().instructions(), found.detail()),
         found.remedy());
   }
 
@@ -47,8 +49,9 @@ public final class CpuBackendProvider implements BackendProvider {
             ? new Part(PRODUCTS, "no: " + found.reason() + ". " + found.remedy(), null)
             : new Part(
                 PRODUCTS,
-                "%s for --dtype bf16, %s; the default is float32"
-                    .formatted(found.products().instructions(), Bf16Products.ERROR),
+                Text.format(
+                    "%s for --dtype bf16, %s; the default is float32",
+                    found.products().instructions(), Bf16Products.ERROR),
                 null));
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.KernelRecording;
 import dev.lethe.backend.cuda.launch.Cuda;
@@ -51,11 +52,11 @@ final class CudaBackend implements Backend {
 
   @Override
   public String description() {
-    return "%s, %s, products by %s"
-        .formatted(
-            cuda.type() == DType.BF16 ? "bfloat16" : "float32",
-            cuda.device().description(),
-            cuda.products().description());
+    return Text.format(
+        "%s, %s, products by %s",
+        cuda.type() == DType.BF16 ? "bfloat16" : "float32",
+        cuda.device().description(),
+        cuda.products().description());
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda;
 
+import dev.lethe.Text;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.driver.TimedDevice;
@@ -25,7 +26,7 @@ final class TimedProducts implements Products {
     if (products instanceof TiledProducts) {
       device.part(cost(product), () -> products.multiply(product));
     } else {
-      String name = "gemm %dx%dx%d".formatted(product.m(), product.n(), product.k());
+      String name = Text.format("gemm %dx%dx%d", product.m(), product.n(), product.k());
       device.launch(name, cost(product), () -> products.multiply(product));
     }
   }

@@ -1,5 +1,7 @@
 package dev.lethe.backend.kernel;
 
+import dev.lethe.Text;
+
 /**
  * The heads of a causal attention with grouped queries: query head j reads key head j·keyHeads/heads.
  * The scale on scores is 1/√headSize.
@@ -10,8 +12,9 @@ public record AttentionShape(int heads, int keyHeads, int headSize, int window) 
   public AttentionShape {
     if (heads <= 0 || keyHeads <= 0 || headSize <= 0 || heads % keyHeads != 0 || window < 0) {
       throw new IllegalArgumentException(
-          "attention of %d heads, %d key heads of size %d, window %d"
-              .formatted(heads, keyHeads, headSize, window));
+          Text.format(
+              "attention of %d heads, %d key heads of size %d, window %d",
+              heads, keyHeads, headSize, window));
     }
   }
 

@@ -1,5 +1,8 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
+import static java.util.stream.Collectors.joining;
+
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.backend.KernelTime;
@@ -110,9 +113,10 @@ public final class BenchCommand extends LetheCommand {
   public int run() {
     Workload shapes = shapes();
     List<Operation> operations = operations();
-    if (runs < 1 || warmup < 0 || vectors < 1) {
-      throw usage("--runs and --vectors must be at least 1 and --warmup not negative");
-    }
+    common.check(this);
+    require(runs >= 1, "--runs is 1 or more", runs);
+    require(warmup >= 0, "--warmup is 0 or more", warmup);
+    require(vectors >= 1, "--vectors is 1 or more", vectors);
     try (Backend backend = common.openBackend(this, kernels)) {
       WorkloadMemory.require(shapes, operations, vectors, backend);
       BenchReport report = new BenchReport(shapes, layers != null, vectors, backend, peak(backend));
@@ -200,15 +204,20 @@ public final class BenchCommand extends LetheCommand {
         Workload.KNOWN.stream()
             .filter(w -> w.name().equals(workload))
             .findFirst()
-            .orElseThrow(() -> usage("--workload has no value '" + workload + "'"));
+            .orElseThrow(
+                () ->
+                    usage(
+                        Text.format(
+                            "--workload has no value '%s'; it is one of %s",
+                            workload, Workload.KNOWN.stream().map(Workload::name).collect(joining(", ")))));
     Workload sized =
         found.sized(
             batch == null ? found.batch() : batch,
             seq == null ? found.seq() : seq,
             layers == null ? found.layers() : layers);
-    if (sized.batch() < 1 || sized.seq() < 2 || sized.layers() < 1) {
-      throw usage("--batch and --layers must be at least 1 and --seq at least 2");
-    }
+    require(sized.batch() >= 1, "--batch is 1 or more", batch);
+    require(sized.seq() >= 2, "--seq is 2 or more", seq);
+    require(sized.layers() >= 1, "--layers is 1 or more", layers);
     return sized;
   }
 
@@ -220,8 +229,9 @@ public final class BenchCommand extends LetheCommand {
                     .orElseThrow(
                         () ->
                             usage(
-                                "--ops has no value '%s'; it is of %s"
-                                    .formatted(name, String.join(", ", Operation.labels())))))
+                                Text.format(
+                                    "--ops has no value '%s'; it is of %s",
+                                    name, String.join(", ", Operation.labels())))))
         .toList();
   }
 
@@ -233,8 +243,9 @@ public final class BenchCommand extends LetheCommand {
         Files.delete(dir);
         throw new EnvironmentException(
             dir.getParent().toString(),
-            "the weights of %s take %s and %s are free"
-                .formatted(shapes.name(), Machine.bytes(shapes.bytes()), Machine.bytes(room)),
+            Text.format(
+                "the weights of %s take %s and %s are free",
+                shapes.name(), Machine.bytes(shapes.bytes()), Machine.bytes(room)),
             "Make room, or name another folder with LETHE_JAVA_OPTS=-Djava.io.tmpdir=DIR.");
       }
       return dir;

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.KernelTime;
 import dev.lethe.backend.KernelTime.Level;
@@ -40,7 +41,7 @@ final class BenchReport {
   }
 
   private static String processor(Machine machine) {
-    return "%s, %d processors".formatted(machine.cpu(), machine.processors());
+    return Text.format("%s, %d processors", machine.cpu(), machine.processors());
   }
 
   /** The line of an operation: the fields of the PyTorch peer, and rates. */
@@ -83,10 +84,10 @@ final class BenchReport {
       List<KernelTime> rows = times.stream().filter(time -> time.level() == level).toList();
       if (!rows.isEmpty()) {
         table.append(
-            "%n%-44s %9s %11s %6s %9s %8s%n"
-                .formatted(
-                    op.label() + (level == Level.CALL ? ", calls" : ", launches"),
-                    "a run", "ms", "%", "GFLOP/s", "GB/s"));
+            Text.format(
+                "%n%-44s %9s %11s %6s %9s %8s%n",
+                op.label() + (level == Level.CALL ? ", calls" : ", launches"),
+                "a run", "ms", "%", "GFLOP/s", "GB/s"));
         rows.forEach(time -> table.append(row(time, runs, share(time, times))));
       }
     }
@@ -94,8 +95,7 @@ final class BenchReport {
   }
 
   private static String row(KernelTime time, int runs, double share) {
-    return String.format(
-        Locale.ROOT,
+    return Text.format(
         "%-44s %9.1f %11.3f %6.1f %9s %8s%n",
         time.kernel(),
         time.calls() / (double) runs,
@@ -107,7 +107,7 @@ final class BenchReport {
 
   private static String rate(double amount, double seconds) {
     return amount > 0 && seconds > 0
-        ? String.format(Locale.ROOT, "%.2f", amount / seconds / 1e9)
+        ? Text.format("%.2f", amount / seconds / 1e9)
         : "-";
   }
 

@@ -42,6 +42,10 @@ public final class CompareCommand extends LetheCommand {
 
   @Override
   public int run() {
+    targets.forEach(
+        (op, ratio) ->
+            require(ratio > 0 && Double.isFinite(ratio), "--target is a ratio above 0", op + "=" + ratio));
+    take(svg);
     Comparison comparison = Comparison.of(first, second);
     for (String op : targets.keySet()) {
       if (comparison.pairs().stream().noneMatch(pair -> pair.first().op().equals(op))) {
@@ -49,7 +53,6 @@ public final class CompareCommand extends LetheCommand {
       }
     }
     if (svg != null) {
-      take(svg);
       comparison.chart().write(svg);
     }
     print(comparison.table(targets));

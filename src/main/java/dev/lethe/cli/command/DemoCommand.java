@@ -11,6 +11,7 @@ import dev.lethe.cli.terminal.ExitCode;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** The whole story on a tiny model. */
@@ -45,7 +46,7 @@ public final class DemoCommand extends LetheCommand {
           new Story(backend, progress(), console.interrupt()::requested, scale, seed);
       Report report = story.run(dir.path());
       if (output.json) {
-        print(JsonMapper.shared().writeValueAsString(report));
+        print(JsonMapper.shared().<JsonNode>valueToTree(report));
       } else {
         ReportText.of(report).forEach(this::print);
       }

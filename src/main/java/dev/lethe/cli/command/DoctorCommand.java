@@ -1,6 +1,7 @@
 package dev.lethe.cli.command;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.BackendProvider.Availability;
 import dev.lethe.backend.BackendProvider.Part;
 import dev.lethe.backend.Backends;
@@ -53,11 +54,11 @@ public final class DoctorCommand extends LetheCommand {
     findings.add(
         ok(
             "memory",
-            "%s, %s free now, Java heap at most %s"
-                .formatted(
-                    Machine.bytes(machine.totalMemory()),
-                    Machine.bytes(machine.availableMemory()),
-                    Machine.bytes(Runtime.getRuntime().maxMemory()))));
+            Text.format(
+                "%s, %s free now, Java heap at most %s",
+                Machine.bytes(machine.totalMemory()),
+                Machine.bytes(machine.availableMemory()),
+                Machine.bytes(Runtime.getRuntime().maxMemory()))));
     findings.add(tokenizer());
     List<Explanation> backends = Backends.explain();
     String chosen =
@@ -90,9 +91,9 @@ public final class DoctorCommand extends LetheCommand {
             case LIMITED -> "!   ";
             case ABSENT -> "-   ";
           };
-      print(mark + "%-18s %s".formatted(finding.subject, finding.detail));
+      print(mark + Text.format("%-18s %s", finding.subject, finding.detail));
       if (finding.remedy != null) {
-        print("    %-18s -> %s".formatted("", finding.remedy));
+        print(Text.format("    %-18s -> %s", "", finding.remedy));
       }
     }
     print("");
@@ -119,7 +120,7 @@ public final class DoctorCommand extends LetheCommand {
 
   private static Finding java() {
     String found =
-        "%s, %s".formatted(System.getProperty("java.runtime.version"), System.getProperty("java.home"));
+        Text.format("%s, %s", System.getProperty("java.runtime.version"), System.getProperty("java.home"));
     return ok("java", found);
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
@@ -65,8 +66,10 @@ public final class EvaluateCommand extends LetheCommand {
 
   @Override
   public int run() {
-    take(out);
+    common.check(this);
+    dataOptions.check(this);
     requireTwoAnswers();
+    take(out);
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
@@ -80,7 +83,7 @@ public final class EvaluateCommand extends LetheCommand {
         write(rows.stream().map(row -> json(row.loss()).put("score", row.score())).toList());
         print(
             summary(rows.stream().map(Candidates.Scored::loss).toList())
-                .put("auc", Candidates.auc(rows))
+                .put("auc", auc(rows))
                 .put("positives", rows.stream().filter(Candidates.Scored::positive).count()));
       }
       return ExitCode.DONE;
@@ -94,8 +97,9 @@ public final class EvaluateCommand extends LetheCommand {
             || answers[1].isEmpty()
             || answers[0].equals(answers[1]))) {
       throw usage(
-          "--answers takes two different answers, as in Yes.,No.; got '%s'"
-              .formatted(String.join(",", answers)));
+          Text.format(
+              "--answers takes two different answers, as in Yes.,No.; got '%s'",
+              String.join(",", answers)));
     }
   }
 
@@ -129,8 +133,16 @@ public final class EvaluateCommand extends LetheCommand {
     return results;
   }
 
+  private double auc(List<Candidates.Scored> rows) {
+    double auc = Candidates.auc(rows);
+    if (Double.isNaN(auc)) {
+      console.err().println("lethe: the AUC is null: all rows have the same answer, and it compares rows of both");
+    }
+    return auc;
+  }
+
   private void write(List<ObjectNode> rows) {
-    List<String> lines = rows.stream().map(ObjectNode::toString).toList();
+    List<String> lines = rows.stream().map(StrictJson::line).toList();
     if (out == null) {
       lines.forEach(this::print);
     } else {

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.ModelOptions;
@@ -79,9 +80,11 @@ public final class GenerateCommand extends LetheCommand {
     if ((prompt == null) == (promptIds == null)) {
       throw usage("give one of --prompt and --prompt-ids");
     }
-    require(maxNewTokens >= 0, "--max-new-tokens must not be negative");
-    require(temperature >= 0 && Double.isFinite(temperature), "--temperature is 0 or more");
-    require(topP > 0 && topP <= 1, "--top-p is above 0 and at most 1");
+    common.check(this);
+    require(maxNewTokens >= 0, "--max-new-tokens is 0 or more", maxNewTokens);
+    require(
+        temperature >= 0 && Double.isFinite(temperature), "--temperature is a finite number of 0 or more", temperature);
+    require(topP > 0 && topP <= 1, "--top-p is above 0 and at most 1", topP);
     try (Session session = Session.open(model.model, common.openBackend(this))) {
       AdaptedModel adapted = session.adapted(adapter);
       Tokenizer tokenizer = promptIds == null ? requireTokenizer(session) : null;
@@ -127,8 +130,9 @@ public final class GenerateCommand extends LetheCommand {
     if (!output.quiet && tokens.length > 0 && seconds > 2) {
       progress()
           .say(
-              "%d tokens in %s, %.1f a second"
-                  .formatted(tokens.length, Progress.duration(seconds), tokens.length / seconds));
+              Text.format(
+                  "%d tokens in %s, %.1f a second",
+                  tokens.length, Progress.duration(seconds), tokens.length / seconds));
     }
   }
 
@@ -159,12 +163,6 @@ public final class GenerateCommand extends LetheCommand {
     IntStream ids = adapted.model().spec().eosIds().stream().mapToInt(Integer::intValue);
     int eos = tokenizer == null ? -1 : tokenizer.eosId();
     return IntStream.concat(ids, IntStream.of(eos)).filter(id -> id >= 0).distinct().toArray();
-  }
-
-  private void require(boolean holds, String message) {
-    if (!holds) {
-      throw usage(message);
-    }
   }
 
   /** Prompt and continuation as text that grows; a token may hold a part of a character only. */

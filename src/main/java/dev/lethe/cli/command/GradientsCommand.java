@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
@@ -62,6 +63,8 @@ public final class GradientsCommand extends LetheCommand {
 
   @Override
   public int run() {
+    common.check(this);
+    dataOptions.check(this);
     take(out);
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
@@ -126,8 +129,9 @@ public final class GradientsCommand extends LetheCommand {
     if (need > available) {
       throw new EnvironmentException(
           "gradients --per-sample",
-          "%,d gradients take %s and %s are free"
-              .formatted(rows, Machine.bytes(need), Machine.bytes(available)),
+          Text.format(
+              "%,d gradients take %s and %s are free",
+              rows, Machine.bytes(need), Machine.bytes(available)),
           "Split the data into several files.");
     }
   }
@@ -144,10 +148,12 @@ public final class GradientsCommand extends LetheCommand {
     } else {
       print(
           perSample
-              ? "%s: %,d gradients of %,d numbers, norm of all together %.6g"
-                  .formatted(out, rows, parameters, norm)
-              : "%s: the mean gradient of %,d rows, %,d numbers, norm %.6g"
-                  .formatted(out, rows, parameters, norm));
+              ? Text.format(
+                  "%s: %,d gradients of %,d numbers, norm of all together %.6g",
+                  out, rows, parameters, norm)
+              : Text.format(
+                  "%s: the mean gradient of %,d rows, %,d numbers, norm %.6g",
+                  out, rows, parameters, norm));
     }
   }
 }

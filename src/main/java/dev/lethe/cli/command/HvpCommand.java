@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -67,11 +68,11 @@ public final class HvpCommand extends LetheCommand {
 
   @Override
   public int run() {
+    common.check(this);
+    dataOptions.check(this);
+    final Curvature kind = option("--curvature", () -> Curvature.of(curvature));
+    require(damping >= 0 && Double.isFinite(damping), "--damping is a finite number of 0 or more", damping);
     take(out);
-    Curvature kind = Curvature.of(curvature);
-    if (!(damping >= 0)) {
-      throw usage("--damping must not be negative, got " + damping);
-    }
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)));
         Scope scope = session.backend().openScope("hvp")) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
@@ -129,8 +130,9 @@ public final class HvpCommand extends LetheCommand {
               .put("quadratic_form", quadratic));
     } else {
       print(
-          "%s: %s product over %,d rows, norm %.6g, v'Cv %.6g"
-              .formatted(out, curvature, rows, norm, quadratic));
+          Text.format(
+              "%s: %s product over %,d rows, norm %.6g, v'Cv %.6g",
+              out, curvature, rows, norm, quadratic));
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -27,6 +28,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -38,10 +40,14 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "influence",
     description = {
-      "Scores every training row for every query row: how much the query's loss would rise if the row",
-      "had not been trained on. Positive rows help the query, negative ones harm it."
+      "Scores every training row for every query row: by how many nats the query's loss would change if the",
+      "row had not been trained on. Positive rows help the query, negative ones harm it."
     })
 public final class InfluenceCommand extends LetheCommand {
+  private static final String UNIT = "Δ nats if removed";
+  private static final String COLUMNS = "  %-24s %17s     %-24s %17s";
+  private static final int ID_WIDTH = 23;
+
   @Mixin private ModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
@@ -77,8 +83,14 @@ public final class InfluenceCommand extends LetheCommand {
 
   @Override
   public int run() {
-    take(out);
+    common.check(this);
+    dataOptions.check(this);
     solve.check(this, adapter.adapter);
+    require(
+        Solvers.names().contains(solve.solver),
+        "--solver is one of " + String.join(", ", Solvers.names()), Text.quote(solve.solver));
+    require(top >= 0, "--top is 0 or more", top);
+    take(out);
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
@@ -86,8 +98,9 @@ public final class InfluenceCommand extends LetheCommand {
       InfluenceScores.Result result = scores(session, adapted, rows, queries);
       if (!result.complete()) {
         throw new InterruptedRun(
-            "interrupted after %d of %d queries; nothing was written. Run the same command again."
-                .formatted(result.scores().length, queries.size()));
+            Text.format(
+                "interrupted after %d of %d queries; nothing was written. Run the same command again.",
+                result.scores().length, queries.size()));
       }
       if (out != null) {
         JsonLines.write(out, allScores(queries, rows, result));
@@ -103,7 +116,7 @@ public final class InfluenceCommand extends LetheCommand {
       Session session, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
     Tensor theta = adapted.adapter().theta();
     DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
-    progress().say("damping %.3g (%s)".formatted(chosen.damping(), chosen.from()));
+    progress().say(Text.format("damping %.3g (%s)", chosen.damping(), chosen.from()));
     DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
     double damping = chosen.damping() + chosen.weightDecay();
     try (Progress.Task task = progress().start("influence", queries.size(), "queries");
@@ -139,39 +152,57 @@ public final class InfluenceCommand extends LetheCommand {
       for (double score : result.scores()[q]) {
         scores.add(score);
       }
-      lines.add(json.toString());
+      lines.add(StrictJson.line(json));
     }
     return lines;
   }
 
   private void printTop(Sample query, List<Sample> rows, double[] scores, Solution solution) {
-    List<Integer> order =
-        IntStream.range(0, scores.length)
-            .boxed()
-            .sorted(Comparator.comparingDouble(i -> -scores[i]))
-            .toList();
-    int shown = Math.min(top, order.size());
-    List<Integer> helping = order.subList(0, shown);
-    List<Integer> harming = order.reversed().subList(0, shown);
+    List<Integer> helping = first(scores, i -> -scores[i]);
+    List<Integer> harming = first(scores, i -> scores[i]);
     if (output.json) {
       ObjectNode json = StrictJson.newObject().put("query", query.id());
+      json.put("score", UNIT);
       json.put("residual", solution.relativeResidual()).put("converged", solution.converged());
       put(json.putArray("helping"), helping, rows, scores);
       put(json.putArray("harming"), harming, rows, scores);
       print(json);
       return;
     }
-    print("query %s   (residual %.1e)".formatted(query.id(), solution.relativeResidual()));
-    print("  %-24s %12s     %-24s %12s".formatted("helping row", "score", "harming row", "score"));
-    for (int i = 0; i < shown; i++) {
-      print(
-          "  %-24s %+12.4e     %-24s %+12.4e"
-              .formatted(
-                  rows.get(helping.get(i)).id(),
-                  scores[helping.get(i)],
-                  rows.get(harming.get(i)).id(),
-                  scores[harming.get(i)]));
+    print(
+        Text.format(
+            "query %s   (residual %.1e)",
+            Text.printable(query.id()), solution.relativeResidual()));
+    print(Text.format(COLUMNS, "helping row", UNIT, "harming row", UNIT).stripTrailing());
+    int lines = Math.max(helping.size(), harming.size());
+    for (int i = 0; i < lines; i++) {
+      print(line(cell(helping, i, rows, scores), cell(harming, i, rows, scores)));
     }
+    if (lines == 0) {
+      print("  no row changes it");
+    }
+  }
+
+  private static String line(String[] helping, String[] harming) {
+    return Text.format(COLUMNS, helping[0], helping[1], harming[0], harming[1]).stripTrailing();
+  }
+
+  private static String[] cell(List<Integer> which, int line, List<Sample> rows, double[] scores) {
+    if (line >= which.size()) {
+      return new String[] {"", ""};
+    }
+    int i = which.get(line);
+    return new String[] {Text.shorten(rows.get(i).id(), ID_WIDTH), Text.format("%+.4e", scores[i])};
+  }
+
+  /** The first rows of one sign; the key of a row that counts is below 0. */
+  private List<Integer> first(double[] scores, IntToDoubleFunction key) {
+    return IntStream.range(0, scores.length)
+        .filter(i -> key.applyAsDouble(i) < 0)
+        .boxed()
+        .sorted(Comparator.comparingDouble(key::applyAsDouble))
+        .limit(top)
+        .toList();
   }
 
   private static void put(ArrayNode list, List<Integer> which, List<Sample> rows, double[] scores) {
@@ -191,7 +222,7 @@ public final class InfluenceCommand extends LetheCommand {
     @Override
     public void onIteration(int iteration, double residual) {
       begun += iteration == 1 ? 1 : 0;
-      task.done(begun - 1, "iteration %d, residual %.1e".formatted(iteration, residual));
+      task.done(begun - 1, Text.format("iteration %d, residual %.1e", iteration, residual));
     }
 
     @Override

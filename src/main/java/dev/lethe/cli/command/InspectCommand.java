@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.LetheCommand;
@@ -15,7 +16,6 @@ import dev.lethe.nn.TransformerSpec;
 import dev.lethe.session.Machine;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
-import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -49,6 +49,8 @@ public final class InspectCommand extends LetheCommand {
 
   @Override
   public int run() {
+    common.check(this);
+    require(batchTokens >= 1, "--batch-tokens is 1 or more", batchTokens);
     try (HfModelFolder folder = HfModelFolder.open(model.model);
         PeftFolder peft = adapter == null ? null : PeftFolder.open(adapter);
         Backend backend = common.openBackend(this)) {
@@ -157,9 +159,9 @@ public final class InspectCommand extends LetheCommand {
       text =
           bytes
               ? Machine.bytes(value.longValue())
-              : String.format(Locale.ROOT, "%,d", value.longValue());
+              : Text.format("%,d", value.longValue());
     }
-    return "  %-18s %s".formatted(name.replace('_', ' '), text);
+    return Text.format("  %-18s %s", name.replace('_', ' '), text);
   }
 
   private void tensor(String name, Tensor tensor) {
@@ -170,7 +172,7 @@ public final class InspectCommand extends LetheCommand {
               .put("dtype", tensor.dtype().name())
               .put("shape", tensor.shape().toString()));
     } else {
-      print("%s %s".formatted(name, tensor));
+      print(Text.format("%s %s", name, tensor));
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -64,6 +65,9 @@ public final class PrepareCommand extends LetheCommand {
 
   @Override
   public int run() {
+    common.check(this);
+    dataOptions.check(this);
+    require(sketchRows == null || sketchRows >= 1, "--sketch-rows is 1 or more", sketchRows);
     Path dir = operators == null ? PreparedOperators.folder(adapter.adapter) : operators;
     held(OutputName.hold(dir));
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
@@ -81,9 +85,6 @@ public final class PrepareCommand extends LetheCommand {
 
   /** Null where nothing was asked for: then an existing folder's own settings hold. */
   private PreparationSettings settings() {
-    if (sketchRows != null && sketchRows < 1) {
-      throw usage("--sketch-rows must be at least 1, got " + sketchRows);
-    }
     if (sketchRows == null && common.seed == 0) {
       return null;
     }
@@ -100,7 +101,7 @@ public final class PrepareCommand extends LetheCommand {
     }
     if (!complete) {
       throw new InterruptedRun(
-          "interrupted; what was finished is in %s. Run the same command again.".formatted(dir));
+          Text.format("interrupted; what was finished is in %s. Run the same command again.", dir));
     }
     report(dir, cost, slots(log), (System.nanoTime() - start) * 1e-9);
   }
@@ -124,8 +125,9 @@ public final class PrepareCommand extends LetheCommand {
               .put("seconds", seconds));
     } else {
       print(
-          "%s: prepared with %,.0f sample gradients (%.2f of a training) in %s"
-              .formatted(dir, cost, cost / slots, Progress.duration(seconds)));
+          Text.format(
+              "%s: prepared with %,.0f sample gradients (%.2f of a training) in %s",
+              dir, cost, cost / slots, Progress.duration(seconds)));
     }
   }
 
@@ -138,7 +140,7 @@ public final class PrepareCommand extends LetheCommand {
 
     @Override
     public void onProgress(long samples, long total) {
-      task.done(samples, "of %,d".formatted(total));
+      task.done(samples, Text.format("of %,d", total));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.contract.SelfTest;
 import dev.lethe.cli.option.CommonOptions;
@@ -70,27 +71,26 @@ public final class SelftestCommand extends LetheCommand {
       Backend backend, List<SelfTest.Row> rows, UnlearningCheck.Answer answer) {
     print(backend.description());
     print("");
-    print("%-10s %-22s %12s %12s".formatted("kernel", "mode", "error", "allowed"));
+    print(Text.format("%-10s %-22s %12s %12s", "kernel", "mode", "error", "allowed"));
     rows.forEach(row -> print(line(row)));
     rows.stream().filter(row -> !row.passed()).forEach(row -> print(row.failure()));
     print("");
     print(
-        "A tiny model forgot 2 of %d rows: step %.2e from the reference's, allowed %.0e%s"
-            .formatted(
-                UnlearningCheck.ROWS,
-                answer.stepError(),
-                answer.allowed(),
-                answer.passed() ? "" : "  FAILED"));
+        Text.format(
+            "A tiny model forgot 2 of %d rows: step %.2e from the reference's, allowed %.0e%s",
+            UnlearningCheck.ROWS, answer.stepError(), answer.allowed(), answer.passed() ? "" : "  FAILED"));
     print(
-        "Loss of the forgotten rows: %.4f before, %.4f after, %.4f after on the reference"
-            .formatted(answer.lossBefore(), answer.forgottenLoss(), answer.referenceLoss()));
+        Text.format(
+            "Loss of the forgotten rows: %.4f before, %.4f after, %.4f after on the reference",
+            answer.lossBefore(), answer.forgottenLoss(), answer.referenceLoss()));
     print("");
     long failed = rows.stream().filter(row -> !row.passed()).count() + (answer.passed() ? 0 : 1);
     print(
         failed == 0
-            ? "All %d checks agree with the reference.".formatted(rows.size() + 1)
-            : "%d of %d checks FAILED: do not trust results of this device."
-                .formatted(failed, rows.size() + 1));
+            ? Text.format("All %d checks agree with the reference.", rows.size() + 1)
+            : Text.format(
+                "%d of %d checks FAILED: do not trust results of this device.",
+                failed, rows.size() + 1));
   }
 
   private static String line(SelfTest.Row row) {
@@ -102,10 +102,11 @@ public final class SelftestCommand extends LetheCommand {
       trouble += ": it wrote outside its results";
     }
     if (row.leakedBytes() != 0) {
-      trouble += ": %,d bytes not given back".formatted(row.leakedBytes());
+      trouble += Text.format(": %,d bytes not given back", row.leakedBytes());
     }
-    return "%-10s %-22s %12.2e %12.0e%s"
-        .formatted(row.kernel(), row.mode(), row.error(), row.allowed(), trouble);
+    return Text.format(
+        "%-10s %-22s %12.2e %12.0e%s",
+        row.kernel(), row.mode(), row.error(), row.allowed(), trouble);
   }
 
   private static ObjectNode json(Backend backend, SelfTest.Row row) {

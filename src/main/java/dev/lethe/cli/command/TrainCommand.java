@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOptions;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -73,11 +74,15 @@ public final class TrainCommand extends LetheCommand {
 
   @Override
   public int run() {
-    RunFolder folder = held(RunFolder.open(out, resume));
+    common.check(this);
+    dataOptions.check(this);
     adapterOptions.check(this);
+    editing.check(this);
     minimum.check(this);
     trajectory.check(this, minimum.asked());
-    TrainOptions options = training.options(common.seed);
+    hiddenStates.check(this);
+    final TrainOptions options = training.options(this, common.seed);
+    RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
         hiddenStates.in(dataOptions.in(this, Session.open(model.model, common.openBackend(this))))) {
       LoadedRows loaded = session.load(data, dataOptions.reading());
@@ -122,8 +127,9 @@ public final class TrainCommand extends LetheCommand {
       TrainingResult result, TrainingPlan plan, RunFolder folder) {
     if (!result.completed()) {
       throw new InterruptedRun(
-          "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume."
-              .formatted(result.record().steps(), plan.steps(), folder.state()));
+          Text.format(
+              "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume.",
+              result.record().steps(), plan.steps(), folder.state()));
     }
   }
 
@@ -133,7 +139,11 @@ public final class TrainCommand extends LetheCommand {
     }
     PeftAdapterConfig config =
         adapterOptions.config(model.model.toString(), session.model().spec().linearNames());
-    return session.adapted(LoraAdapter.create(config, session.model(), common.seed));
+    LoraAdapter adapter =
+        option("--targets", () -> LoraAdapter.create(config, session.model(), common.seed));
+    AdaptedModel adapted = session.adapted(adapter);
+    adapterOptions.requireFound(this, adapted.layout());
+    return adapted;
   }
 
   private static void write(
@@ -171,9 +181,9 @@ public final class TrainCommand extends LetheCommand {
       return;
     }
     print(
-        "%s: %,d steps over %,d rows, loss of the last step %.4f"
-            .formatted(
-                out, result.record().steps(), result.record().n(), result.record().finalLoss()));
+        Text.format(
+            "%s: %,d steps over %,d rows, loss of the last step %.4f",
+            out, result.record().steps(), result.record().n(), result.record().finalLoss()));
     reached.ifPresent(minimum -> print(minimum.toText()));
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.format.StrictJson;
@@ -12,7 +13,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.Stream;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -51,15 +51,11 @@ final class TrainingProgress implements TrainMonitor, AutoCloseable {
       lines.addAll(earlier(log.step()));
     }
     ObjectNode line = StrictJson.newObject().put("step", log.step()).put("epoch", log.epoch());
-    if (Double.isNaN(log.loss())) {
-      line.putNull("loss");
-    } else {
-      line.put("loss", log.loss());
-    }
+    line.put("loss", log.loss());
     line.put("gradient_norm", log.gradientNorm()).put("learning_rate", log.learningRate());
-    lines.add(line.toString());
-    String note = "loss %.4f  %,.0f tokens/s".formatted(log.loss(), log.tokensPerSecond());
-    task.done(log.step(), String.format(Locale.ROOT, note));
+    lines.add(StrictJson.line(line));
+    String note = Text.format("loss %.4f  %,.0f tokens/s", log.loss(), log.tokensPerSecond());
+    task.done(log.step(), Text.format(note));
   }
 
   @Override
@@ -79,11 +75,7 @@ final class TrainingProgress implements TrainMonitor, AutoCloseable {
 
   ObjectNode summary(TrainingRecord record) {
     ObjectNode json = StrictJson.newObject().put("rows", record.n()).put("steps", record.steps());
-    if (Double.isNaN(record.finalLoss())) {
-      json.putNull("final_loss");
-    } else {
-      json.put("final_loss", record.finalLoss());
-    }
+    json.put("final_loss", record.finalLoss());
     return json.put("seconds", (System.nanoTime() - start) / 1e9);
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -124,7 +125,11 @@ public final class UnlearnCommand extends LetheCommand {
 
   @Override
   public int run() {
-    RunFolder folder = held(RunFolder.open(out, resume));
+    common.check(this);
+    dataOptions.check(this);
+    hiddenStates.check(this);
+    require(curvatureRows >= 0, "--curvature-rows is 0 (all) or more", curvatureRows);
+    require(outerSteps >= 1, "--outer-steps is 1 or more", outerSteps);
     final CurvatureData rowsOfCurvature =
         choice(CurvatureData.class, "--curvature-data", curvatureData);
     final OuterTarget target = choice(OuterTarget.class, "--outer-target", outerTarget);
@@ -133,6 +138,10 @@ public final class UnlearnCommand extends LetheCommand {
     sweep.check(this, solve, outerSteps, resume);
     final MethodOptions.Method method = methods.choose(this, adapter.adapter);
     int measured = certificateRows(method);
+    require(
+        outerSteps == 1 || measured == EraserOptions.ALL_ROWS,
+        "--certificate-rows is all where there are several --outer-steps, which need that gradient", certificateRows);
+    RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
         hiddenStates.in(dataOptions.in(this, Session.open(model.model, common.openBackend(this))))) {
       LoadedRows rows = session.load(data, dataOptions.reading());
@@ -235,8 +244,9 @@ public final class UnlearnCommand extends LetheCommand {
       throw new InterruptedRun(
           e.state() == null
               ? "interrupted before there was a state to save. Run the same command again."
-              : "interrupted; the state is in %s. Run the same command with --resume."
-                  .formatted(e.state()));
+              : Text.format(
+                  "interrupted; the state is in %s. Run the same command with --resume.",
+                  e.state()));
     }
   }
 
@@ -244,15 +254,16 @@ public final class UnlearnCommand extends LetheCommand {
     if (certificateRows == null) {
       return method == MethodOptions.Method.INFLUENCE ? EraserOptions.ALL_ROWS : 0;
     }
-    try {
-      return switch (certificateRows) {
-        case "all" -> EraserOptions.ALL_ROWS;
-        case "none" -> 0;
-        default -> Integer.parseInt(certificateRows);
-      };
-    } catch (NumberFormatException e) {
-      throw usage("--certificate-rows is a number, all or none, got " + certificateRows);
-    }
+    return switch (certificateRows) {
+      case "all" -> EraserOptions.ALL_ROWS;
+      case "none" -> 0;
+      default -> {
+        require(
+            certificateRows.matches("[0-9]{1,9}"), "--certificate-rows is a number, all or none",
+            Text.quote(certificateRows));
+        yield Integer.parseInt(certificateRows);
+      }
+    };
   }
 
   private <E extends Enum<E>> E choice(Class<E> type, String option, String value) {
@@ -287,7 +298,7 @@ public final class UnlearnCommand extends LetheCommand {
 
     @Override
     public void onIteration(int outerStep, int iteration, int maxIterations, double residual) {
-      task.done(iteration, "residual %.1e of %.0e".formatted(residual, solve.tolerance));
+      task.done(iteration, Text.format("residual %.1e of %.0e", residual, solve.tolerance));
     }
 
     @Override

@@ -1,8 +1,8 @@
 package dev.lethe.cli.demo;
 
+import dev.lethe.Text;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /** A {@link Report} as lines for people. */
 public final class ReportText {
@@ -84,6 +84,6 @@ public final class ReportText {
   }
 
   private void line(String format, Object... values) {
-    lines.add(String.format(Locale.ROOT, format, values).stripTrailing());
+    lines.add(Text.format(format, values).stripTrailing());
   }
 }

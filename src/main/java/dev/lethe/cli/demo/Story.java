@@ -1,5 +1,6 @@
 package dev.lethe.cli.demo;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.curvature.BatchLimits;
@@ -310,7 +311,7 @@ public final class Story {
           losses[0] = log.loss();
         }
         losses[1] = log.loss();
-        task.done(log.step(), "loss %.4f".formatted(log.loss()));
+        task.done(log.step(), Text.format("loss %.4f", log.loss()));
       }
 
       @Override

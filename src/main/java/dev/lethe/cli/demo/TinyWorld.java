@@ -1,5 +1,6 @@
 package dev.lethe.cli.demo;
 
+import dev.lethe.Text;
 import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
@@ -165,7 +166,7 @@ final class TinyWorld {
   }
 
   private static String question(Relation relation, int way, String person) {
-    return relation.questions.get(way).formatted(person);
+    return Text.format(relation.questions.get(way), person);
   }
 
   private Sample sample(String id, String question, String answer) {

@@ -1,6 +1,9 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.Text;
 import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.PeftFolder;
+import dev.lethe.nn.ParameterLayout;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Option;
@@ -48,8 +51,31 @@ public final class AdapterOptions {
       throw command.usage(
           "--init-adapter has its own --rank, --alpha, --dropout and --targets; omit those");
     }
-    if (rank != null && rank < 1) {
-      throw command.usage("--rank must be at least 1, got " + rank);
+    command.require(
+        rank == null || rank >= 1 && rank <= PeftAdapterConfig.MAX_RANK,
+        "--rank is 1 to " + PeftAdapterConfig.MAX_RANK, rank);
+    command.require(
+        alpha == null || alpha > 0 && alpha <= PeftAdapterConfig.MAX_ALPHA,
+        "--alpha is above 0 and at most " + PeftAdapterConfig.MAX_ALPHA, alpha);
+    command.require(
+        dropout == null || dropout >= 0 && dropout < 1, "--dropout is 0 or more and below 1", dropout);
+    command.require(
+        targets == null || !targets.isEmpty() && targets.stream().noneMatch(String::isEmpty)
+            && targets.stream().distinct().count() == targets.size(),
+        "--targets names layers with commas between them, each once", targets);
+    command.require(
+        targets == null || targets.size() == 1 || !targets.contains(ALL_LINEAR),
+        "--targets is " + ALL_LINEAR + " or names of layers", targets);
+  }
+
+  /** Refuses names of layers that the model has not; PEFT would pass over them. */
+  public void requireFound(LetheCommand command, ParameterLayout layout) {
+    for (String target : targets == null || targets.contains(ALL_LINEAR) ? List.<String>of() : targets) {
+      boolean found =
+          layout.parameters().stream()
+              .anyMatch(p -> p.name().endsWith("." + target + PeftFolder.LORA_A));
+      command.require(
+          found, "--targets: this model has no linear layer of this name", Text.quote(target));
     }
   }
 

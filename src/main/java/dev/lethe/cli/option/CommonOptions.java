@@ -1,5 +1,6 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.BackendProvider.Availability;
@@ -17,6 +18,9 @@ public final class CommonOptions {
   private static final String ROUNDED_PRODUCTS =
       "lethe: --dtype bf16 on cpu rounds both factors of products with frozen weights, relative error up to"
           + " 2^-8 per factor; their sums and all else are float32";
+
+  private static final int THREADS_PER_PROCESSOR = 4;
+  private static final int LEAST_MOST_THREADS = 64;
 
   @Option(
       names = "--device",
@@ -47,6 +51,17 @@ public final class CommonOptions {
       description = "fixes everything random (default: ${DEFAULT-VALUE})")
   public long seed;
 
+  /** Refuses what cannot be meant, before anything is opened. */
+  public void check(LetheCommand command) {
+    int processors = Runtime.getRuntime().availableProcessors();
+    int most = Math.max(LEAST_MOST_THREADS, THREADS_PER_PROCESSOR * processors);
+    command.require(
+        threads >= 0 && threads <= most,
+        Text.format("--threads is 0 (one per processor) to %d on this machine of %d processors", most, processors),
+        threads);
+    wantedFormat(command);
+  }
+
   /** Opens the device that was asked for; refuses one that does not compute in the asked format. */
   public Backend openBackend(LetheCommand command) {
     return openBackend(command, false);
@@ -54,9 +69,7 @@ public final class CommonOptions {
 
   /** The same, with every kernel timed where that is asked for. */
   public Backend openBackend(LetheCommand command, boolean timed) {
-    if (threads < 0) {
-      throw command.usage("--threads must not be negative, got " + threads);
-    }
+    check(command);
     DType wanted = wantedFormat(command);
     String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
     Backend backend = Backends.select(name, new BackendOptions(threads, wanted, -1, timed));
@@ -68,7 +81,7 @@ public final class CommonOptions {
       backend.close();
       throw new EnvironmentException(
           "device " + backend.name(),
-          "computes in %s, not in %s".formatted(label(has), label(wanted)),
+          Text.format("computes in %s, not in %s", label(has), label(wanted)),
           "Omit --dtype; f64 is the format of --device reference, bf16 one of --device cuda and cpu.");
     }
     if (backend.productType() != backend.activationType() && !command.output.quiet) {
@@ -79,9 +92,9 @@ public final class CommonOptions {
 
   private static String unused(Explanation backend) {
     Availability found = backend.availability();
-    return "lethe: --device auto does not use %s: %s.%s"
-        .formatted(
-            backend.name(), found.detail(), found.remedy() == null ? "" : " " + found.remedy());
+    return Text.format(
+        "lethe: --device auto does not use %s: %s.%s",
+        backend.name(), found.detail(), found.remedy() == null ? "" : " " + found.remedy());
   }
 
   private DType wantedFormat(LetheCommand command) {

@@ -1,6 +1,7 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.curvature.BatchLimits;
+import dev.lethe.data.DatasetReader;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.session.Session;
 import java.util.LinkedHashMap;
@@ -40,6 +41,14 @@ public final class DataOptions {
       description =
           "go on without rows that cannot be used, which are named; the training record and the certificate tell")
   boolean skipBadRows;
+
+  /** Refuses what cannot be meant, before anything is loaded. */
+  public void check(LetheCommand command) {
+    command.require(maxLength == null || maxLength >= 1, "--max-length is 1 or more", maxLength);
+    command.require(batchTokens >= 1, "--batch-tokens is 1 or more", batchTokens);
+    command.option("--template", this::reading);
+    command.option("--field", () -> DatasetReader.requireFields(fields, "column " + fields.values()));
+  }
 
   /** A session that reads data sets so, and tells what of them is not used. */
   public Session in(LetheCommand command, Session session) {

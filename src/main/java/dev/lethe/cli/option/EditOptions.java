@@ -1,5 +1,6 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.data.DatasetReader;
 import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
 import dev.lethe.session.Session;
@@ -42,6 +43,13 @@ public final class EditOptions {
           "keep: a row of --without keeps its slot at weight 0; shrink: its batch's mean is over the rows"
               + " that are left (default: ${DEFAULT-VALUE})")
   private String divisor;
+
+  /** Refuses what cannot be meant, before anything is loaded. */
+  public void check(LetheCommand command) {
+    command.option("--divisor", () -> Divisor.of(divisor));
+    RequestFiles.ids(without, Set.of());
+    command.option("--replace-field", () -> DatasetReader.requireFields(replaceFields, "--replace"));
+  }
 
   /** The edits, checked against the training rows. */
   public RowEdits edits(Session session, Session.Reading reading, List<Sample> rows) {

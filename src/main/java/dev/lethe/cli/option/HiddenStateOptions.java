@@ -1,5 +1,6 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.format.OutputFolder;
 import dev.lethe.session.Session;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
@@ -18,6 +19,13 @@ public final class HiddenStateOptions {
               + " of what is free), off, or a folder, from which the next command takes it. It reveals the"
               + " rows (default: ${DEFAULT-VALUE})")
   private String where;
+
+  /** Refuses a folder that cannot be made or written to. */
+  public void check(LetheCommand command) {
+    if (!where.equals(MEMORY) && !where.equals(OFF)) {
+      command.option("--hidden-states", () -> OutputFolder.requireUsable(Path.of(where)));
+    }
+  }
 
   /** The session, told so. */
   public Session in(Session session) {

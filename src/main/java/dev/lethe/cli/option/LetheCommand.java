@@ -1,14 +1,17 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.LetheException;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.format.OutputName;
+import dev.lethe.format.StrictJson;
 import dev.lethe.session.InterruptedRun;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
@@ -79,9 +82,9 @@ public abstract class LetheCommand implements Callable<Integer> {
     console.out().println(line);
   }
 
-  /** Prints a JSON value on one line. */
+  /** Prints a JSON value on one line; numbers that are none are null. */
   public final void print(JsonNode json) {
-    console.out().println(json);
+    console.out().println(StrictJson.line(json));
   }
 
   /** Stops here if the user asked for it and nothing is lost that was to be kept. */
@@ -94,6 +97,24 @@ public abstract class LetheCommand implements Callable<Integer> {
   /** Whether one of these options stands on the command line. */
   final boolean given(List<String> options) {
     return options.stream().anyMatch(spec.commandLine().getParseResult()::hasMatchedOption);
+  }
+
+  /** Refuses the options where a rule of theirs does not hold. */
+  public final void require(boolean holds, String rule, Object got) {
+    if (!holds) {
+      throw usage(rule + "; got " + got);
+    }
+  }
+
+  /** What an option means; whoever refuses it refuses the option. */
+  public final <T> T option(String name, Supplier<T> meaning) {
+    try {
+      return meaning.get();
+    } catch (LetheException e) {
+      String itself = name.substring(2) + ": ";
+      String message = e.getMessage();
+      throw usage(name + ": " + (message.startsWith(itself) ? message.substring(itself.length()) : message));
+    }
   }
 
   /** A refusal of the options, exit code 2. */

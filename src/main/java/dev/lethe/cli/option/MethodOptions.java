@@ -1,6 +1,7 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.session.Unlearning;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.SavedStates;
@@ -102,6 +103,7 @@ public final class MethodOptions {
 
   /** The method for an adapter. */
   public Method choose(LetheCommand command, Path adapterDir) {
+    check(command);
     boolean system = command.given(SYSTEM);
     boolean following = command.given(FOLLOWING);
     if (system && following) {
@@ -116,11 +118,28 @@ public final class MethodOptions {
     boolean influence = chosen == Method.INFLUENCE;
     if (influence ? following : system) {
       throw command.usage(
-          "--method %s goes without %s"
-              .formatted(label(chosen), String.join(", ", influence ? FOLLOWING : SYSTEM)));
+          Text.format(
+              "--method %s goes without %s",
+              label(chosen), String.join(", ", influence ? FOLLOWING : SYSTEM)));
     }
     requireTraces(chosen, adapterDir);
     return chosen;
+  }
+
+  private void check(LetheCommand command) {
+    command.option("--divisor", this::divisor);
+    continued(command);
+    command.require(
+        exactHead == null || exactHead >= 0 && exactHead <= 1, "--exact-head is 0 to 1", exactHead);
+    command.require(
+        budget == null || budget > 0 && Double.isFinite(budget), "--budget is above 0", budget);
+    command.require(
+        budget == null || exactHead == null, "--budget chooses the head itself and goes without --exact-head",
+        exactHead);
+    command.require(
+        operatorEvery == null || operatorEvery >= 1, "--operator-every is 1 or more", operatorEvery);
+    command.require(
+        measuredSteps == null || measuredSteps >= 0, "--measured-steps is 0 or more", measuredSteps);
   }
 
   private Method named(LetheCommand command) {

@@ -1,5 +1,6 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.Text;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.curvature.MemoryBudget;
@@ -30,12 +31,10 @@ public final class MinimumOptions {
   double l2;
 
   public void check(LetheCommand command) {
-    if (toMinimum != null && !(toMinimum > 0)) {
-      throw command.usage("--to-minimum is a gradient norm above 0, got " + toMinimum);
-    }
-    if (!(l2 >= 0)) {
-      throw command.usage("--l2 must not be negative, got " + l2);
-    }
+    command.require(
+        toMinimum == null || toMinimum > 0 && Double.isFinite(toMinimum),
+        "--to-minimum is a gradient norm above 0", toMinimum);
+    SolveOptions.requireWeightDecay(command, l2);
   }
 
   /** Whether a minimum is asked for. */
@@ -81,13 +80,13 @@ public final class MinimumOptions {
    */
   public record Reached(MinimumRecord record, String stop) {
     public String toText() {
-      return "%s: gradient norm %.2e of loss + %s/2*|theta|^2 after %d Newton steps (%s)"
-          .formatted(
-              record.converged() ? "at a minimum" : "not at a minimum",
-              record.gradientNorm(),
-              record.l2(),
-              record.steps(),
-              stop);
+      return Text.format(
+          "%s: gradient norm %.2e of loss + %s/2*|theta|^2 after %d Newton steps (%s)",
+          record.converged() ? "at a minimum" : "not at a minimum",
+          record.gradientNorm(),
+          record.l2(),
+          record.steps(),
+          stop);
     }
   }
 
@@ -96,7 +95,7 @@ public final class MinimumOptions {
     @Override
     public void onStep(
         int step, double objective, double norm, double damping, boolean accepted) {
-      task.done(step, "objective %.6f, gradient norm %.1e".formatted(objective, norm));
+      task.done(step, Text.format("objective %.6f, gradient norm %.1e", objective, norm));
     }
 
     @Override

@@ -1,6 +1,9 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.Text;
+import dev.lethe.data.DatasetReader;
 import dev.lethe.data.LoadedRows;
+import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
 import dev.lethe.session.RequestReader;
 import dev.lethe.session.Session;
@@ -11,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import picocli.CommandLine.Option;
 
 /** What to forget, and what instead. */
@@ -55,6 +59,8 @@ public final class RequestOptions {
     if (inOrder && (forget == null || replace == null)) {
       throw command.usage("--in-order needs --forget and --replace");
     }
+    RequestFiles.ids(forget, Set.of());
+    command.option("--replace-field", () -> DatasetReader.requireFields(replaceFields, "--replace"));
   }
 
   /** The request to an adapter, checked against the rows and against what earlier requests did. */
@@ -88,8 +94,9 @@ public final class RequestOptions {
     List<Sample> unnamed = session.samples(replace, reading.withFields(replaceFields));
     if (unnamed.size() != ids.size()) {
       throw command.usage(
-          "--in-order pairs %d ids of --forget with %d rows of %s; there must be equally many"
-              .formatted(ids.size(), unnamed.size(), replace));
+          Text.format(
+              "--in-order pairs %d ids of --forget with %d rows of %s; there must be equally many",
+              ids.size(), unnamed.size(), replace));
     }
     List<Sample> named = new ArrayList<>();
     for (int i = 0; i < ids.size(); i++) {

@@ -1,9 +1,11 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.Text;
 import dev.lethe.curvature.Curvature;
 import dev.lethe.solve.SolverOptions;
 import dev.lethe.unlearn.DampingRule;
 import dev.lethe.unlearn.Eraser;
+import dev.lethe.unlearn.EraserOptions;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
@@ -63,11 +65,20 @@ public final class SolveOptions {
 
   /** Refuses what cannot be, before anything is loaded. */
   public void check(LetheCommand command, Path adapterDir) {
-    kind();
-    if (l2 != null && !(l2 >= 0)) {
-      throw command.usage("--l2 must not be negative, got " + l2);
-    }
+    command.option("--curvature", this::kind);
+    command.require(
+        EraserOptions.solvers().contains(solver),
+        "--solver is one of " + String.join(", ", EraserOptions.solvers()), Text.quote(solver));
+    requireWeightDecay(command, l2);
+    command.require(tolerance > 0 && tolerance < 1, "--tolerance is above 0 and below 1", tolerance);
+    command.require(maxIterations >= 1, "--max-iterations is 1 or more", maxIterations);
     choose(command, adapterDir);
+  }
+
+  static void requireWeightDecay(LetheCommand command, Double l2) {
+    command.require(
+        l2 == null || l2 >= 0 && l2 < EraserOptions.MAX_WEIGHT_DECAY,
+        Text.format("--l2 is 0 or more and below %.0e", EraserOptions.MAX_WEIGHT_DECAY), l2);
   }
 
   /** Hands the choices to an eraser, whose defaults are the same. */
@@ -100,11 +111,10 @@ public final class SolveOptions {
     try {
       value = Double.parseDouble(damping);
     } catch (NumberFormatException e) {
-      throw command.usage("--damping is a number or auto, got " + damping);
+      throw command.usage("--damping is a number or auto; got " + Text.quote(damping));
     }
-    if (!(value >= 0) || Double.isInfinite(value)) {
-      throw command.usage("--damping must not be negative, got " + damping);
-    }
+    command.require(
+        value >= 0 && Double.isFinite(value), "--damping is a finite number of 0 or more, or auto", damping);
     return value;
   }
 }

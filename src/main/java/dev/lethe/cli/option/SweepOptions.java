@@ -37,13 +37,13 @@ public final class SweepOptions {
           "--damping-sweep goes without --damping, --solver, --outer-steps and --resume");
     }
     for (double damping : dampings) {
-      if (!(damping >= 0) || Double.isInfinite(damping)) {
-        throw command.usage("--damping-sweep takes numbers of 0 or more, got " + damping);
-      }
+      command.require(
+          damping >= 0 && Double.isFinite(damping),
+          "--damping-sweep takes finite numbers of 0 or more", damping);
     }
-    if (dampings.stream().distinct().count() < dampings.size()) {
-      throw command.usage("--damping-sweep has a number twice: " + dampings);
-    }
+    command.require(
+        dampings.stream().distinct().count() == dampings.size(),
+        "--damping-sweep takes each number once", dampings);
   }
 
   /** Solves for all dampings. */

@@ -94,11 +94,33 @@ public final class TrainingOptions {
       description = "steps between saved states, 0 for none (default: ${DEFAULT-VALUE})")
   long checkpointEvery;
 
-  public TrainOptions options(long seed) {
+  private void check(LetheCommand command) {
+    command.require(isSize(learningRate), "--lr is a number of 0 or more", learningRate);
+    command.require(epochs >= 1, "--epochs is 1 or more", epochs);
+    command.require(maxSteps >= 0, "--max-steps is 0 (as --epochs says) or more", maxSteps);
+    command.require(batch >= 1, "--batch is 1 or more", batch);
+    command.require(accumulation >= 1, "--accumulation is 1 or more", accumulation);
+    command.require(warmup >= 0, "--warmup is 0 or more", warmup);
+    command.require(isSize(clip), "--clip is 0 (none) or more", clip);
+    command.require(isSize(weightDecay), "--weight-decay is a number of 0 or more", weightDecay);
+    command.require(momentum >= 0 && momentum < 1, "--momentum is 0 or more and below 1", momentum);
+    command.require(checkpointEvery >= 0, "--checkpoint-every is 0 (none) or more", checkpointEvery);
+    OptimizerKind kind = command.option("--optimizer", () -> OptimizerKind.of(optimizer));
+    command.require(
+        momentum == 0 || kind == OptimizerKind.SGD, "--momentum belongs to --optimizer sgd", optimizer);
+  }
+
+  private static boolean isSize(double value) {
+    return value >= 0 && Double.isFinite(value);
+  }
+
+  /** The options, checked. */
+  public TrainOptions options(LetheCommand command, long seed) {
+    check(command);
     return TrainOptions.builder()
         .optimizer(OptimizerKind.of(optimizer))
         .learningRate(learningRate)
-        .schedule(Schedule.of(schedule))
+        .schedule(command.option("--schedule", () -> Schedule.of(schedule)))
         .warmupSteps(warmup)
         .epochs(epochs)
         .maxSteps(maxSteps)

@@ -1,6 +1,7 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Machine;
 import dev.lethe.session.RunFolder;
@@ -45,7 +46,7 @@ public final class TrajectoryOptions {
 
   /** Refuses what cannot be meant. */
   public void check(LetheCommand command, boolean toMinimum) {
-    TrajectoryFiles.dtype(dtype, "--trajectory-dtype");
+    command.option("--trajectory-dtype", () -> TrajectoryFiles.dtype(dtype, "the format"));
     if (mode(command) == Mode.ON && toMinimum) {
       throw new LetheException(
           "--trajectory on", "a trajectory does not lead to the minimum of --to-minimum",
@@ -121,7 +122,7 @@ public final class TrajectoryOptions {
       return false;
     }
     Path target = TrajectoryFiles.folder(folder.target());
-    String sizes = "%s, %s free".formatted(Machine.bytes(size), Machine.bytes(free));
+    String sizes = Text.format("%s, %s free", Machine.bytes(size), Machine.bytes(free));
     if (mode == Mode.ON && (size > free || size + others > free)) {
       throw new LetheException(
           target.toString(), "there is no room for the trajectory",
@@ -131,12 +132,13 @@ public final class TrajectoryOptions {
     if (mode == Mode.AUTO && size > free / 4) {
       say(
           command,
-          "no trajectory is kept: it would take more than a quarter of the free disk (%s);"
-              .formatted(sizes)
+          Text.format(
+              "no trajectory is kept: it would take more than a quarter of the free disk (%s);",
+              sizes)
               + " --trajectory on keeps it anyway");
       return false;
     }
-    say(command, "the trajectory goes to %s (about %s)".formatted(target, sizes));
+    say(command, Text.format("the trajectory goes to %s (about %s)", target, sizes));
     return true;
   }
 
@@ -150,8 +152,9 @@ public final class TrajectoryOptions {
           began == null
               ? "--trajectory off"
               : "--trajectory on --trajectory-dtype " + began.name().toLowerCase(Locale.ROOT),
-          "--trajectory %s --trajectory-dtype %s"
-              .formatted(mode.name().toLowerCase(Locale.ROOT), format.name().toLowerCase(Locale.ROOT)),
+          Text.format(
+              "--trajectory %s --trajectory-dtype %s",
+              mode.name().toLowerCase(Locale.ROOT), format.name().toLowerCase(Locale.ROOT)),
           "Resume with the same options, or delete the folder to start anew.");
     }
     return began != null;

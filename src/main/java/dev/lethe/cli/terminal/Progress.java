@@ -1,7 +1,7 @@
 package dev.lethe.cli.terminal;
 
+import dev.lethe.Text;
 import java.io.PrintStream;
-import java.util.Locale;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -169,7 +169,7 @@ public final class Progress implements AutoCloseable {
       if (!shown) {
         return;
       }
-      String units = done > 0 ? " %,d %s".formatted(done, unit) : "";
+      String units = done > 0 ? Text.format(" %,d %s", done, unit) : "";
       String end = name + ":" + units + " in " + duration((clock.getAsLong() - start) / 1e9);
       out.println((terminal ? WIPE_LINE : "") + end + note());
       out.flush();
@@ -179,9 +179,9 @@ public final class Progress implements AutoCloseable {
       double seconds = (now - start) / 1e9;
       StringBuilder line = new StringBuilder(name);
       if (total > 0) {
-        line.append(" %,d/%,d %s".formatted(done, total, unit));
+        line.append(Text.format(" %,d/%,d %s", done, total, unit));
       } else if (done > 0) {
-        line.append(" %,d %s".formatted(done, unit));
+        line.append(Text.format(" %,d %s", done, unit));
       }
       if (done > 0) {
         line.append("  ").append(rate(done / seconds));
@@ -200,22 +200,22 @@ public final class Progress implements AutoCloseable {
 
     private String rate(double perSecond) {
       return perSecond >= 1
-          ? String.format(Locale.ROOT, perSecond < 20 ? "%.1f/s" : "%,.0f/s", perSecond)
-          : String.format(Locale.ROOT, "%s each", duration(1 / perSecond));
+          ? Text.format(perSecond < 20 ? "%.1f/s" : "%,.0f/s", perSecond)
+          : Text.format("%s each", duration(1 / perSecond));
     }
   }
 
   /** A length of time as people say it: {@code 0.42 s}, {@code 35 s}, {@code 1m42s}, {@code 2h05m}. */
   public static String duration(double seconds) {
     if (seconds < 10) {
-      return String.format(Locale.ROOT, seconds < 1 ? "%.2f s" : "%.1f s", seconds);
+      return Text.format(seconds < 1 ? "%.2f s" : "%.1f s", seconds);
     }
     long whole = Math.round(seconds);
     if (whole < 60) {
       return whole + " s";
     }
     return whole < 3600
-        ? "%dm%02ds".formatted(whole / 60, whole % 60)
-        : "%dh%02dm".formatted(whole / 3600, whole / 60 % 60);
+        ? Text.format("%dm%02ds", whole / 60, whole % 60)
+        : Text.format("%dh%02dm", whole / 3600, whole / 60 % 60);
   }
 }

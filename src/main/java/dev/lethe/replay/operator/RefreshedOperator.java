@@ -1,5 +1,6 @@
 package dev.lethe.replay.operator;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -49,7 +50,9 @@ public final class RefreshedOperator implements ReplayOperator {
   public String name() {
     String costly = operator.name();
     if (every != 1) {
-      costly += every == BY_TURN ? " where it turns" : " where it turns, at least every %d steps".formatted(every);
+      costly += every == BY_TURN ? " where it turns" : Text.format(
+          " where it turns, at least every %d steps",
+          every);
     }
     return always == null ? costly : costly + " + " + always.name();
   }

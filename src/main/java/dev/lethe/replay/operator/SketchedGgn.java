@@ -1,5 +1,6 @@
 package dev.lethe.replay.operator;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.SketchKernels;
 import dev.lethe.tensor.DType;
@@ -53,7 +54,7 @@ public final class SketchedGgn implements ReplayOperator {
 
   @Override
   public String name() {
-    return "sketch of %d rows".formatted(rows());
+    return Text.format("sketch of %d rows", rows());
   }
 
   /** Rows in all parts, N. */

@@ -1,5 +1,6 @@
 package dev.lethe.replay.operator;
 
+import dev.lethe.Text;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.Locale;
@@ -20,7 +21,7 @@ public final class WeightedSum implements ReplayOperator {
   @Override
   public String name() {
     return terms.stream()
-        .map(t -> "%.2g %s".formatted(t.weight, t.operator.name()))
+        .map(t -> Text.format("%.2g %s", t.weight, t.operator.name()))
         .collect(Collectors.joining(" + "))
         .toLowerCase(Locale.ROOT);
   }

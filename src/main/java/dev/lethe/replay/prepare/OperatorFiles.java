@@ -1,6 +1,7 @@
 package dev.lethe.replay.prepare;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.Sha256;
@@ -35,17 +36,17 @@ record OperatorFiles(Path dir) {
 
   /** Sampled gradients of a group of visits: {@code rows} (N,P) BF16. */
   Path sketch(int group) {
-    return dir.resolve("sketch-%04d.safetensors".formatted(group));
+    return dir.resolve(Text.format("sketch-%04d.safetensors", group));
   }
 
   /** Sums for EK-FAC's bases. */
   Path factors(int group) {
-    return dir.resolve("factors-%04d.safetensors".formatted(group));
+    return dir.resolve(Text.format("factors-%04d.safetensors", group));
   }
 
   /** Gradients of the full weights at each of its steps. */
   Path weights(int group) {
-    return dir.resolve("weights-%04d.safetensors".formatted(group));
+    return dir.resolve(Text.format("weights-%04d.safetensors", group));
   }
 
   /** Their means, which come from the weights of all groups. */
@@ -129,7 +130,7 @@ record OperatorFiles(Path dir) {
 
   /** The name of the tensor of a step's places. */
   static String placesOf(int step) {
-    return "step-%08d/%s".formatted(step, PLACES);
+    return Text.format("step-%08d/%s", step, PLACES);
   }
 
   /** The places of a part's rows. */

@@ -1,6 +1,7 @@
 package dev.lethe.replay.prepare;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DrawnPass;
@@ -148,7 +149,7 @@ public final class Preparation {
       if (free < needed) {
         throw new LetheException(
             files.dir().toString(), "there is no room for the operators",
-            "%,d bytes".formatted(needed), "%,d bytes free".formatted(free),
+            Text.format("%,d bytes", needed), Text.format("%,d bytes free", free),
             "Make room, name another folder with --operators, or ask for fewer --sketch-rows.");
       }
     } catch (IOException e) {

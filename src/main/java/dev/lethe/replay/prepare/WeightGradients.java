@@ -1,5 +1,6 @@
 package dev.lethe.replay.prepare;
 
+import dev.lethe.Text;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
@@ -115,7 +116,7 @@ public final class WeightGradients implements AutoCloseable {
   }
 
   private static String name(int step, int layer) {
-    return "step-%08d/layer-%05d".formatted(step, layer);
+    return Text.format("step-%08d/layer-%05d", step, layer);
   }
 
   /** The mean of several steps' gradients of one layer, at most of a rank. */

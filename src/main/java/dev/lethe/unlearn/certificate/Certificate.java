@@ -1,6 +1,7 @@
 package dev.lethe.unlearn.certificate;
 
 import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.StrictJson;
 import java.nio.file.Path;
 import java.util.List;
 import tools.jackson.databind.MapperFeature;
@@ -55,7 +56,7 @@ public record Certificate(
 
   /** As indented JSON with a newline at the end. */
   public String toJson() {
-    return JSON.writeValueAsString(this) + "\n";
+    return JSON.writeValueAsString(StrictJson.finite(JSON.valueToTree(this))) + "\n";
   }
 
   /** Writes {@link #toJson}, whole or not at all. */
@@ -139,7 +140,7 @@ public record Certificate(
    * How well the operator described the change of the retained rows' gradient, and what follows from it.
    *
    * @param forgotten part of the distance to retraining that is closed on the requested rows, in mean KL divergence
-   *     of the predictions, 1 for all of it; an estimate
+   *     of the predictions, 1 for all of it; an estimate; null where there is no such distance or no such row
    * @param retained the same on a few retained rows
    */
   public record Closure(Double forgotten, Double retained, List<Point> points) {
@@ -153,11 +154,11 @@ public record Certificate(
    *
    * @param step from 1
    * @param rows retained rows of the batch
-   * @param error ‖estimate − truth‖/‖truth‖ of the change of their gradient
-   * @param cosine between estimate and truth
-   * @param corrected the error that is left when the other points correct the estimate
+   * @param error ‖estimate − truth‖/‖truth‖ of the change of their gradient; null where the truth is 0
+   * @param cosine between estimate and truth; null where one of them is 0
+   * @param corrected the error that is left when the other points correct the estimate; null where the truth is 0
    */
-  public record Point(long step, long rows, double error, double cosine, double corrected) {}
+  public record Point(long step, long rows, Double error, Double cosine, Double corrected) {}
 
   /**
    * @param curvature of the objective, a mean over {@code curvatureRows} rows of the {@code
@@ -215,7 +216,7 @@ public record Certificate(
    * @param targetAfter of the same after the steps; a retrained adapter's is as {@code
    *     trainedBefore}
    * @param request ‖b‖ of the first step: what the request asks for
-   * @param unrest trainedBefore/request; below 0.1 the adapter counts as near a minimum
+   * @param unrest trainedBefore/request; below 0.1 the adapter counts as near a minimum; null where request is 0
    */
   public record Gradients(
       Long targetRows,

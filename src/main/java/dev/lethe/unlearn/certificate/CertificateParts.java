@@ -60,6 +60,16 @@ public final class CertificateParts {
     }
   }
 
+  /** part/whole; null where that is no number, as with a whole of 0. */
+  public static Double ratio(double part, double whole) {
+    return orNull(part / whole);
+  }
+
+  /** The number; null where it is NaN or infinite. */
+  public static Double orNull(double value) {
+    return Double.isFinite(value) ? value : null;
+  }
+
   public static String label(Enum<?> value) {
     return value.name().toLowerCase(Locale.ROOT);
   }

@@ -1,5 +1,6 @@
 package dev.lethe.unlearn.certificate;
 
+import dev.lethe.Text;
 import dev.lethe.unlearn.certificate.Certificate.Asked;
 import dev.lethe.unlearn.certificate.Certificate.Closure;
 import dev.lethe.unlearn.certificate.Certificate.Cost;
@@ -13,7 +14,6 @@ import dev.lethe.unlearn.certificate.Certificate.Times;
 import dev.lethe.unlearn.certificate.Certificate.Weights;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** A certificate as lines for people. */
@@ -70,7 +70,7 @@ final class CertificateText {
   private void rows(String change, List<String> ids) {
     int shown = Math.min(SHOWN, ids.size());
     line("rows", "%s: %s%s", change.replace('_', ' '), String.join(", ", ids.subList(0, shown)),
-        ids.size() > shown ? " and %,d more".formatted(ids.size() - shown) : "");
+        ids.size() > shown ? Text.format(" and %,d more", ids.size() - shown) : "");
   }
 
   private void method(Method m) {
@@ -81,7 +81,7 @@ final class CertificateText {
   private void replay(Replay r) {
     line("replay", "%,d steps, the first that changes is %,d%s; gradients in %s",
         r.steps(), r.firstTouchedStep(),
-        r.exactHeadSteps() == 0 ? "" : ", the first %,d retrained".formatted(r.exactHeadSteps()),
+        r.exactHeadSteps() == 0 ? "" : Text.format(", the first %,d retrained", r.exactHeadSteps()),
         r.gradients());
     line("operator", "%s", r.operator());
   }
@@ -93,35 +93,40 @@ final class CertificateText {
     line("closed", "of the distance to retraining, estimated: %s on the requested rows, %s on retained ones",
         part(c.forgotten()), part(c.retained()));
     for (Certificate.Point p : c.points()) {
-      line("", "step %,d, %,d retained rows: the operator's error is %.2f, cosine %.2f; corrected %.2f",
-          p.step(), p.rows(), p.error(), p.cosine(), p.corrected());
+      line("", "step %,d, %,d retained rows: the operator's error is %s, cosine %s; corrected %s",
+          p.step(), p.rows(), measured(p.error()), measured(p.cosine()), measured(p.corrected()));
     }
   }
 
+  private static String measured(Double value) {
+    return value == null ? "unknown" : Text.format("%.2f", value);
+  }
+
   private static String part(Double estimate) {
-    return estimate == null ? "unknown" : String.format(Locale.ROOT, "%.0f %%", 100 * estimate);
+    return estimate == null ? "unknown" : Text.format("%.0f %%", 100 * estimate);
   }
 
   private void cost(Cost c) {
-    line("cost", "%,d sample gradients; training again takes %,d (%.3f)",
-        c.sampleGradients(), c.retraining(), (double) c.sampleGradients() / c.retraining());
+    Double part = CertificateParts.ratio(c.sampleGradients(), c.retraining());
+    line("cost", "%,d sample gradients; training again takes %,d%s",
+        c.sampleGradients(), c.retraining(), part == null ? "" : Text.format(" (%.3f)", part));
     line("", "%.2f s%s", c.seconds(),
         c.retrainingSeconds() == null
             ? ""
-            : "; training again about %.2f s".formatted(c.retrainingSeconds()));
+            : Text.format("; training again about %.2f s", c.retrainingSeconds()));
   }
 
   private void system(LinearSystem m) {
     line("system", "%s, %s over %,d %s rows, damping %.3g (%s)%s",
         m.solver(), m.curvature(), m.curvatureRows(), m.curvatureData(), m.damping(),
         m.dampingFrom(),
-        m.weightDecay() == 0 ? "" : ", weight decay %.3g".formatted(m.weightDecay()));
+        m.weightDecay() == 0 ? "" : Text.format(", weight decay %.3g", m.weightDecay()));
   }
 
   private void step(OuterStep s) {
     line("step " + s.step(), "%,d iterations, %,d products, residual %s (%s), |b| %.3g, |Δ| %.3g",
         s.iterations(), s.products(),
-        s.residual() == null ? "unknown" : "%.2e".formatted(s.residual()),
+        s.residual() == null ? "unknown" : Text.format("%.2e", s.residual()),
         s.converged() ? "within the tolerance" : "not converged", s.rhsNorm(), s.stepNorm());
     if (s.residualOnOthers() != null) {
       line("", "residual with the curvature of as many other rows: %.2e", s.residualOnOthers());
@@ -140,9 +145,15 @@ final class CertificateText {
   }
 
   private void weights(Weights w) {
-    if (w.step() != null) {
+    if (w.step() == null) {
+      return;
+    }
+    Double part = CertificateParts.ratio(w.step(), w.adapter());
+    if (part == null) {
+      line("weights", "the step is %.3g in ‖ΔW‖; the adapter's own weights are 0", w.step());
+    } else {
       line("weights", "the step is %.3g %% of the adapter (%.3g of %.3g in ‖ΔW‖)",
-          100 * w.step() / w.adapter(), w.step(), w.adapter());
+          100 * part, w.step(), w.adapter());
     }
   }
 
@@ -168,8 +179,8 @@ final class CertificateText {
   }
 
   private void line(String label, String format, Object... values) {
-    text.append("%-9s ".formatted(label))
-        .append(String.format(Locale.ROOT, format, values).stripTrailing())
+    text.append(Text.format("%-9s ", label))
+        .append(Text.format(format, values).stripTrailing())
         .append('\n');
   }
 }

@@ -1,9 +1,9 @@
 package dev.lethe.unlearn.certificate;
 
+import dev.lethe.Text;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * What a certificate says about its own numbers.
@@ -23,11 +23,11 @@ public record Verdict(List<String> warnings, List<String> notes) {
     private final List<String> notes = new ArrayList<>();
 
     public void warn(String format, Object... values) {
-      warnings.add(String.format(Locale.ROOT, format, values));
+      warnings.add(Text.format(format, values));
     }
 
     public void note(String format, Object... values) {
-      notes.add(String.format(Locale.ROOT, format, values));
+      notes.add(Text.format(format, values));
     }
 
     /** Notes what the request itself makes of the run; returns whether there is anything else to judge. */

@@ -1,9 +1,9 @@
 package dev.lethe.unlearn.recording;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.replay.MeasuredReplay;
 import dev.lethe.train.RowEdits;
-import java.util.Locale;
 import java.util.Set;
 
 /**
@@ -80,7 +80,7 @@ public record ReplaySteps(int head, int measured) {
     return new LetheException(
         "--budget " + budget,
         "the replay alone takes the gradients of the changed rows in every epoch",
-        String.format(Locale.ROOT, "at least %.4f retrainings", least),
+        Text.format("at least %.4f retrainings", least),
         String.valueOf(budget),
         "Allow that much, or use --method influence.");
   }

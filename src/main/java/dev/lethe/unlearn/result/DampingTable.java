@@ -1,5 +1,6 @@
 package dev.lethe.unlearn.result;
 
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.OutputFolder;
 import dev.lethe.format.StrictJson;
@@ -60,20 +61,19 @@ public record DampingTable(List<Line> lines, long products, double seconds) {
   public String toText() {
     StringBuilder text = new StringBuilder();
     text.append(
-        "%12s %10s %10s %12s %15s %14s  %s%n"
-            .formatted(
-                "damping", "iterations", "residual", "step norm", "target change", "request rise",
-                "end"));
+        Text.format(
+            "%12s %10s %10s %12s %15s %14s  %s%n",
+            "damping", "iterations", "residual", "step norm", "target change", "request rise", "end"));
     for (Line line : lines) {
       String end = line.reason.name().toLowerCase(Locale.ROOT).replace('_', ' ');
       text.append(
-          "%12.4g %10d %10.1e %12.4g %+15.4e %+14.4g  %s%n"
-              .formatted(
-                  line.damping, line.iterations, line.residual, line.stepNorm, line.targetChange,
-                  line.requestRise, end));
+          Text.format(
+              "%12.4g %10d %10.1e %12.4g %+15.4e %+14.4g  %s%n",
+              line.damping, line.iterations, line.residual, line.stepNorm, line.targetChange,
+              line.requestRise, end));
     }
     return text
-        .append("%,d products for all, %.1f s%n".formatted(products, seconds))
+        .append(Text.format("%,d products for all, %.1f s%n", products, seconds))
         .toString();
   }
 

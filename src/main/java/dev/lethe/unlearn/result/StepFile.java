@@ -1,6 +1,7 @@
 package dev.lethe.unlearn.result;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.format.SafeTensors;
 import dev.lethe.nn.HostTensors;
@@ -125,8 +126,8 @@ public final class StepFile {
         throw new LetheException(
             file + ", " + UNDO_INDEX + "[" + k + "]",
             "the undo table does not fit the step",
-            "places below %d with one value each".formatted(size),
-            "place %d, %d values".formatted(places[k], values),
+            Text.format("places below %d with one value each", size),
+            Text.format("place %d, %d values", places[k], values),
             "Write the step again; the file is damaged.");
       }
     }

@@ -3,6 +3,7 @@ package dev.lethe.backend.cpu.primitive;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.lethe.Text;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
@@ -42,7 +43,7 @@ final class NativeCode {
   static long reach(MemorySegment segment, long offset, long bytes) {
     if (offset < 0 || offset + bytes > segment.byteSize()) {
       throw new IndexOutOfBoundsException(
-          "bytes %d to %d of %s".formatted(offset, offset + bytes, segment));
+          Text.format("bytes %d to %d of %s", offset, offset + bytes, segment));
     }
     return segment.address() + offset;
   }

@@ -1,5 +1,7 @@
 package dev.lethe.backend.cpu.primitive;
 
+import dev.lethe.Text;
+
 /**
  * The arithmetic that all kernels are built from, in implementations that give the same bytes: products
  * by the native library where it is there; the rest on the Vector API where the virtual machine was
@@ -22,7 +24,7 @@ public record Primitives(
     Primitives java = bestInJava();
     if (NativeCode.BITS > 0) {
       String detail =
-          "native code, %d-bit registers; %s".formatted(NativeCode.BITS, java.detail);
+          Text.format("native code, %d-bit registers; %s", NativeCode.BITS, java.detail);
       return new Primitives(
           new NativeTiles(),
           new NativeRows(java.rows),

@@ -5,6 +5,7 @@ import static dev.lethe.backend.cuda.blas.VendorLibrary.LONG;
 import static dev.lethe.backend.cuda.blas.VendorLibrary.POINTER;
 import static dev.lethe.backend.cuda.blas.VendorLibrary.call;
 
+import dev.lethe.Text;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
@@ -75,8 +76,7 @@ final class CublasLt {
   /** As in {@code cuBLASLt 13.1.1 (/usr/local/cuda/lib64/libcublasLt.so.13)}. */
   @Override
   public String toString() {
-    return "cuBLASLt %s (%s)"
-        .formatted(LibraryProducts.versionText(version()), library.place());
+    return Text.format("cuBLASLt %s (%s)", LibraryProducts.versionText(version()), library.place());
   }
 
   /** 10,000 major + 100 minor + patch. */

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import dev.lethe.Text;
 import dev.lethe.backend.cuda.driver.Device;
 import java.util.HashMap;
 import java.util.List;
@@ -109,13 +110,9 @@ final class CublasLtProducts extends LibraryProducts {
   private void tellOfSpare(MatmulShape shape) {
     LOG.log(
         toldOfSpare ? System.Logger.Level.DEBUG : System.Logger.Level.INFO,
-        "{0} takes no product ({1},{2}) by ({2},{3}), batch {4}, at this alignment; by {5} instead",
-        description(),
-        shape.m(),
-        shape.k(),
-        shape.n(),
-        shape.batch(),
-        spare().description());
+        Text.format(
+            "%s takes no product (%d,%d) by (%d,%d), batch %d, at this alignment; by %s instead",
+            description(), shape.m(), shape.k(), shape.k(), shape.n(), shape.batch(), spare().description()));
     toldOfSpare = true;
   }
 

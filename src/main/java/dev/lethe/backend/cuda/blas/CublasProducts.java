@@ -5,6 +5,7 @@ import static dev.lethe.backend.cuda.blas.VendorLibrary.LONG;
 import static dev.lethe.backend.cuda.blas.VendorLibrary.POINTER;
 import static dev.lethe.backend.cuda.blas.VendorLibrary.call;
 
+import dev.lethe.Text;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.tensor.DType;
 import java.lang.foreign.Arena;
@@ -27,8 +28,9 @@ final class CublasProducts extends LibraryProducts {
       handle = place.get(ValueLayout.JAVA_LONG, 0);
       CublasFailure.require(call(cublas.getVersion, handle, place.address()), "cublasGetVersion");
       description =
-          "cuBLAS %s (%s)"
-              .formatted(versionText(place.get(ValueLayout.JAVA_INT, 0)), cublas.library.place());
+          Text.format(
+              "cuBLAS %s (%s)",
+              versionText(place.get(ValueLayout.JAVA_INT, 0)), cublas.library.place());
       CublasFailure.require(call(cublas.setStream, handle, device.stream()), "cublasSetStream");
       CublasFailure.require(
           call(cublas.setWorkspace, handle, workspace(), WORKSPACE_BYTES), "cublasSetWorkspace");
@@ -79,7 +81,7 @@ final class CublasProducts extends LibraryProducts {
     /** The library without its exact version, for which it must be started. */
     @Override
     public String toString() {
-      return "cuBLAS %d (%s)".formatted(library.major(), library.place());
+      return Text.format("cuBLAS %d (%s)", library.major(), library.place());
     }
   }
 

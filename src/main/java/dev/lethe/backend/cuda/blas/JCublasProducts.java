@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import dev.lethe.Text;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.JCudaDevice;
 import dev.lethe.backend.cuda.driver.JCudaLibraries;
@@ -30,7 +31,7 @@ final class JCublasProducts extends LibraryProducts {
       int[] version = new int[1];
       CublasFailure.require(JCublas2.cublasGetVersion(handle, version), "cublasGetVersion");
       description =
-          "JCublas with cuBLAS %s (%s)".formatted(versionText(version[0]), library.place());
+          Text.format("JCublas with cuBLAS %s (%s)", versionText(version[0]), library.place());
       CUstream stream = device instanceof JCudaDevice gpu ? gpu.cuStream() : new CUstream();
       CublasFailure.require(JCublas2.cublasSetStream(handle, new cudaStream_t(stream)), "cublasSetStream");
       CublasFailure.require(

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.tensor.DType;
@@ -157,16 +158,16 @@ abstract class LibraryProducts implements Products {
 
   /** As in {@code 13.1.1}. */
   static String versionText(long version) {
-    return "%d.%d.%d".formatted(version / 10_000, version / 100 % 100, version % 100);
+    return Text.format("%d.%d.%d", version / 10_000, version / 100 % 100, version % 100);
   }
 
   /** Throws where the library refused a product. */
   void require(int status, Product p, long k) {
     if (status != Vendor.CUBLAS_STATUS_SUCCESS) {
       String what =
-          "a product (%d,%d,%d) of %s into %s, batch %d, by %s"
-              .formatted(
-                  p.m(), p.n(), k, p.a().type(), p.c().type(), p.batch(), description());
+          Text.format(
+              "a product (%d,%d,%d) of %s into %s, batch %d, by %s",
+              p.m(), p.n(), k, p.a().type(), p.c().type(), p.batch(), description());
       CublasFailure.require(status, what);
     }
   }

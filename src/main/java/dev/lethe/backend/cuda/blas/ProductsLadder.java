@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.backend.cuda.driver.CudaUnavailable;
 import dev.lethe.backend.cuda.driver.Device;
@@ -96,10 +97,9 @@ public final class ProductsLadder {
     CublasLt lt = new CublasLt(library);
     boolean tune = !"false".equals(System.getProperty(CublasLtProducts.TUNE));
     String kind =
-        "cublasLt %d %s %d".formatted(
-            lt.version(),
-            device.description().replace(device.place(), ""),
-            device.multiprocessors());
+        Text.format(
+            "cublasLt %d %s %d",
+            lt.version(), device.description().replace(device.place(), ""), device.multiprocessors());
     AlgorithmStore store = tune ? AlgorithmStore.inCache(kind) : new AlgorithmStore(null);
     return new CublasLtProducts(lt, device, own, store, EventStopwatch.of(device));
   }
@@ -123,7 +123,7 @@ public final class ProductsLadder {
     }
     throw new EnvironmentException(
         "system property " + PROPERTY,
-        "'%s' does not work here: %s".formatted(wanted, text(libraries)),
+        Text.format("'%s' does not work here: %s", wanted, text(libraries)),
         "Omit it, or set " + CublasLibraries.PROPERTY + " to the folder of NVIDIA's cuBLAS.");
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import dev.lethe.Text;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
@@ -68,8 +69,9 @@ final class ProductsProbe {
     for (int i = 0; i < expected.length; i++) {
       if (got[i] != expected[i]) {
         throw new CublasFailure(
-            "a small product of %s comes out wrong: %s instead of %s"
-                .formatted(type, got[i], expected[i]));
+            Text.format(
+                "a small product of %s comes out wrong: %s instead of %s",
+                type, got[i], expected[i]));
       }
     }
   }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.Text;
 import java.lang.foreign.SymbolLookup;
 import java.util.Optional;
 import jcuda.driver.JCudaDriver;
@@ -52,7 +53,7 @@ final class Driver {
     }
     return new CudaUnavailable(
         true,
-        "the driver for CUDA %s does not start: %s".formatted(versionText(version), Result.name(result)),
+        Text.format("the driver for CUDA %s does not start: %s", versionText(version), Result.name(result)),
         "See what nvidia-smi says; after a driver update, restart the machine or the container.");
   }
 
@@ -64,7 +65,7 @@ final class Driver {
             .orElse("");
     return new CudaUnavailable(
         false,
-        "the driver for CUDA %s sees no GPU%s".formatted(versionText(version), hidden),
+        Text.format("the driver for CUDA %s sees no GPU%s", versionText(version), hidden),
         "See what nvidia-smi lists; CUDA_VISIBLE_DEVICES hides GPUs, and a container must be given them.");
   }
 }

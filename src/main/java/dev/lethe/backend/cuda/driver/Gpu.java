@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.Text;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.JCudaDriver;
@@ -40,8 +41,9 @@ public record Gpu(
     if (gpu.capability < LEAST_CAPABILITY) {
       throw new CudaUnavailable(
           true,
-          "%s is too old: its compute capability is %s and kernels need %s"
-              .formatted(gpu, capabilityText(gpu.capability), capabilityText(LEAST_CAPABILITY)),
+          Text.format(
+              "%s is too old: its compute capability is %s and kernels need %s",
+              gpu, capabilityText(gpu.capability), capabilityText(LEAST_CAPABILITY)),
           "Use a GPU of the Ampere generation or newer, or --device cpu.");
     }
     KernelImages.ofJar().requireDriver(driver.version());
@@ -73,7 +75,7 @@ public record Gpu(
     if (index >= count[0]) {
       throw new CudaUnavailable(
           true,
-          "there is no GPU %d: the driver shows %d".formatted(index, count[0]),
+          Text.format("there is no GPU %d: the driver shows %d", index, count[0]),
           "Choose one of 0 to " + (count[0] - 1) + "; the first is 0.");
     }
     CUdevice device = device(index);
@@ -125,9 +127,9 @@ public record Gpu(
   /** As in {@code NVIDIA H200 (cuda:0, compute capability 9.0, 141 GB, driver for CUDA 13.0)}. */
   @Override
   public String toString() {
-    return "%s (%s, compute capability %s, %.0f GB, driver for CUDA %s)"
-        .formatted(
-            name, place(), capabilityText(capability), memory / 1e9, Driver.versionText(driverVersion));
+    return Text.format(
+        "%s (%s, compute capability %s, %.0f GB, driver for CUDA %s)",
+        name, place(), capabilityText(capability), memory / 1e9, Driver.versionText(driverVersion));
   }
 
   /** As in {@code cuda:0}. */

@@ -1,5 +1,7 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.Text;
+
 /**
  * The shape of a launch: blocks along x, y, z, threads of a block (along x) and its dynamic shared memory
  * in bytes.
@@ -10,8 +12,9 @@ public record Grid(int x, int y, int z, int threads, int sharedBytes) {
   public Grid {
     if (x < 1 || y < 1 || z < 1 || threads < 1 || y > MOST_Y || z > MOST_Y || sharedBytes < 0) {
       throw new IllegalArgumentException(
-          "a grid of %d by %d by %d blocks of %d threads, %d bytes shared"
-              .formatted(x, y, z, threads, sharedBytes));
+          Text.format(
+              "a grid of %d by %d by %d blocks of %d threads, %d bytes shared",
+              x, y, z, threads, sharedBytes));
     }
   }
 

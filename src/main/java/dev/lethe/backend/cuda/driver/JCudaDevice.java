@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
@@ -109,8 +110,9 @@ public final class JCudaDevice implements Device {
     int result = JCudaDriver.cuMemAlloc(memory, bytes);
     if (result == Result.OUT_OF_MEMORY) {
       throw new OutOfMemoryError(
-          "%s has %,d MiB of %,d MiB left and %,d MiB more were wanted"
-              .formatted(gpu.name(), freeBytes() >> 20, gpu.memory() >> 20, (bytes >> 20) + 1));
+          Text.format(
+              "%s has %,d MiB of %,d MiB left and %,d MiB more were wanted",
+              gpu.name(), freeBytes() >> 20, gpu.memory() >> 20, (bytes >> 20) + 1));
     }
     check(result, "allocating device memory");
     return memory.address();
@@ -179,7 +181,7 @@ public final class JCudaDevice implements Device {
     int result = launcher.launch(kernel, grid, stream.number(), parameters.address());
     Reference.reachabilityFence(parameters);
     if (result != Result.SUCCESS) {
-      check(result, "launching %s with %s".formatted(kernelNames.get(kernel), grid));
+      check(result, Text.format("launching %s with %s", kernelNames.get(kernel), grid));
     }
     if (synchronous && !recording) {
       synchronize();
@@ -284,8 +286,9 @@ public final class JCudaDevice implements Device {
     String name = kernelNames.get(lastKernel);
     return synchronous
         ? "; the kernel is " + name
-        : "; the last kernel queued was %s, the failing one may be an earlier one (%s=1 names it)"
-            .formatted(name, SYNCHRONOUS);
+        : Text.format(
+            "; the last kernel queued was %s, the failing one may be an earlier one (%s=1 names it)",
+            name, SYNCHRONOUS);
   }
 
   private EnvironmentException failure(String problem) {

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.Text;
 import dev.lethe.natives.PrivateFolder;
 import java.io.IOException;
 import java.io.InputStream;
@@ -127,7 +128,7 @@ public final class JCudaLibraries {
     boolean denied = reason.contains("native access");
     return new CudaUnavailable(
         true,
-        "JCuda's library %s does not load: %s".formatted(library, reason),
+        Text.format("JCuda's library %s does not load: %s", library, reason),
         denied
             ? NativeAccess.REMEDY
             : "See what the library needs (ldd on Linux), and that the driver is whole (nvidia-smi).");

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.Text;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -92,8 +93,9 @@ final class KernelImages {
   CudaUnavailable tooOld(int version, String result) {
     return new CudaUnavailable(
         true,
-        "the driver for CUDA %s does not run kernels compiled by %s%s"
-            .formatted(Driver.versionText(version), compiler, result == null ? "" : ": " + result),
+        Text.format(
+            "the driver for CUDA %s does not run kernels compiled by %s%s",
+            Driver.versionText(version), compiler, result == null ? "" : ": " + result),
         "Update the NVIDIA driver (580 or newer for CUDA 13), or build Lethe with an older nvcc.");
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.Text;
 import java.util.ArrayList;
 import java.util.List;
 import jcuda.driver.CUfunction_attribute;
@@ -41,7 +42,7 @@ final class KernelModules {
               function,
               CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
               dynamic),
-          "allowing %d bytes of shared memory to %s".formatted(dynamic, name));
+          Text.format("allowing %d bytes of shared memory to %s", dynamic, name));
     }
     return function.number();
   }
@@ -58,7 +59,7 @@ final class KernelModules {
       }
     }
     throw new IllegalArgumentException(
-        "no kernel is called %s in the %d images of the jar".formatted(name, images.count()));
+        Text.format("no kernel is called %s in the %d images of the jar", name, images.count()));
   }
 
   private CUmodule module(int index) {

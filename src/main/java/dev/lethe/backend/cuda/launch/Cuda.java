@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.launch;
 
+import dev.lethe.Text;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.driver.Device;
@@ -144,8 +145,9 @@ public final class Cuda implements AutoCloseable {
       return storage.address() + tensor.byteOffset();
     }
     throw new IllegalArgumentException(
-        "tensor %s lies on %s; upload it into a scope of the cuda backend first"
-            .formatted(tensor, tensor.storage().place()));
+        Text.format(
+            "tensor %s lies on %s; upload it into a scope of the cuda backend first",
+            tensor, tensor.storage().place()));
   }
 
   /** A tensor's last two axes as a matrix; its other axes are the batch. */

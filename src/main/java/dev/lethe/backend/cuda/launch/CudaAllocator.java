@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.launch;
 
+import dev.lethe.Text;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.Storage;
@@ -157,8 +158,9 @@ public final class CudaAllocator implements Allocator, AutoCloseable {
         return device.allocate(size);
       } catch (OutOfMemoryError e) {
         throw new OutOfMemoryError(
-            "%s; this process holds %,d MiB, %,d MiB of them in use"
-                .formatted(e.getMessage(), reservedBytes >> 20, liveBytes >> 20));
+            Text.format(
+                "%s; this process holds %,d MiB, %,d MiB of them in use",
+                e.getMessage(), reservedBytes >> 20, liveBytes >> 20));
       }
     }
   }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.launch;
 
+import dev.lethe.Text;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -79,7 +80,7 @@ public final class Transfers {
   }
 
   private void cast(Tensor from, Tensor to) {
-    String name = "cast_%s_%s".formatted(from.dtype(), to.dtype()).toLowerCase(Locale.ROOT);
+    String name = Text.format("cast_%s_%s", from.dtype(), to.dtype()).toLowerCase(Locale.ROOT);
     cuda.plainKernel(name)
         .with(from).with(to).with(from.elements())
         .run(cuda.elements(from.elements()));

@@ -1,0 +1,77 @@
+package dev.lethe.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The script {@code bin/lethe}, with a java that only says how it was called. */
+class LauncherTest {
+  private static final String JAVA =
+      """
+      #!/bin/sh
+      echo "LC_ALL=${LC_ALL:-} LC_CTYPE=${LC_CTYPE:-} LC_TIME=${LC_TIME:-}"
+      locale charmap
+      for word in "$@"; do last=$word; done
+      printf %s "$last" | od -An -tx1
+      """;
+
+  @TempDir private Path dir;
+
+  @BeforeEach
+  void install() throws IOException {
+    assumeTrue(Files.isExecutable(Path.of("/bin/sh")), "skipped: no POSIX shell");
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/locale")), "skipped: no program locale");
+    Files.createDirectories(dir.resolve("bin"));
+    Files.copy(Path.of("bin/lethe"), dir.resolve("bin/lethe"));
+    Files.createDirectories(dir.resolve("target"));
+    Files.createFile(dir.resolve("target/lethe.jar"));
+    Files.createDirectories(dir.resolve("java/bin"));
+    Files.writeString(dir.resolve("java/release"), "JAVA_VERSION=\"25.0.1\"\n");
+    Files.writeString(dir.resolve("java/bin/java"), JAVA);
+    dir.resolve("java/bin/java").toFile().setExecutable(true);
+  }
+
+  @Test
+  void javaSeesUtf8UnderTheLocaleC() throws IOException, InterruptedException {
+    List<String> said = start(Map.of("LC_ALL", "C"));
+    assertEquals("UTF-8", said.get(1), said.toString());
+    assertTrue(said.getFirst().contains("LC_ALL= ") && said.getFirst().endsWith("LC_TIME=C"), said.toString());
+    assertEquals("4f c3 b9", said.get(2).strip());
+  }
+
+  @Test
+  void aLocaleThatIsNotInstalledDoesNoHarm() throws IOException, InterruptedException {
+    List<String> said = start(Map.of("LANG", "xx_YY.UTF-8"));
+    assertEquals("UTF-8", said.get(1), said.toString());
+  }
+
+  @Test
+  void aLocaleInUtf8StaysAsItIs() throws IOException, InterruptedException {
+    List<String> said = start(Map.of("LC_ALL", "C.UTF-8"));
+    assertEquals(List.of("LC_ALL=C.UTF-8 LC_CTYPE= LC_TIME=", "UTF-8"), said.subList(0, 2));
+  }
+
+  /** The last argument goes through a file, so that the encoding of this process does not matter. */
+  private List<String> start(Map<String, String> locale) throws IOException, InterruptedException {
+    Path script = dir.resolve("start.sh");
+    Files.writeString(script, "exec sh bin/lethe generate --prompt O\u00f9\n");
+    ProcessBuilder builder = new ProcessBuilder("/bin/sh", script.toString()).directory(dir.toFile());
+    builder.environment().keySet().removeIf(name -> name.startsWith("LC_") || name.equals("LANG"));
+    builder.environment().put("LETHE_JAVA", dir.resolve("java").toString());
+    builder.environment().putAll(locale);
+    Process process = builder.redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), said);
+    return said.lines().toList();
+  }
+}
