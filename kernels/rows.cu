@@ -81,4 +81,4 @@ KERNEL(rows_gather, (256),
 KERNEL(rows_scatter, (256),
        (const T* gy, const int32_t* rows, T* gx, int64_t all, int64_t some, int64_t d, int64_t k),
        (gy, rows, gx, all, some, d, k))
-KERNEL(rows_repeat, (256), (const T* x, T* y, int64_t rows, int64_t d), (x, y, rows, d))
+KERNEL(rows_repeat, (256, 4), (const T* x, T* y, int64_t rows, int64_t d), (x, y, rows, d))
