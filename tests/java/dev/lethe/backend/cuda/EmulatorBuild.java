@@ -114,10 +114,10 @@ final class EmulatorBuild {
     Path path = kernels.resolve(file);
     FileTime time = Files.getLastModifiedTime(path);
     Files.copy(KERNELS.resolve(file), path, StandardCopyOption.REPLACE_EXISTING);
-    Files.setLastModifiedTime(path, time);
     if (unchanged.isEmpty()) {
       return;
     }
+    Files.setLastModifiedTime(path, time);
     Files.setLastModifiedTime(kernels.resolve(unit), times.get(unit));
     for (Map.Entry<Path, Kept> object : unchanged.entrySet()) {
       boolean same =
