@@ -98,4 +98,4 @@ KERNEL(rows_copy_columns, (256),
        (const T* from, int64_t from_column, int64_t from_width, T* to, int64_t to_column, int64_t to_width,
         int64_t rows, int64_t width),
        (from, from_column, from_width, to, to_column, to_width, rows, width))
-KERNEL(rows_repeat, (256), (const T* x, T* y, int64_t rows, int64_t d), (x, y, rows, d))
+KERNEL(rows_repeat, (256, 4), (const T* x, T* y, int64_t rows, int64_t d), (x, y, rows, d))

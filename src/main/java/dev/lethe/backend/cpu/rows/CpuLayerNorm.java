@@ -2,6 +2,9 @@ package dev.lethe.backend.cpu.rows;
 
 import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.gemm.Scratch;
+import dev.lethe.backend.cpu.primitive.NormSum;
+import dev.lethe.backend.cpu.primitive.NormSum.Term;
+import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Tensor;
@@ -48,7 +51,16 @@ public final class CpuLayerNorm implements LayerNormKernels {
           row.means.set(FLOAT, 4L * i, m);
           row.reciprocals.set(FLOAT, 4L * i, r);
           NormRow.combine(
-              cpu, bias, 0, row.weight, r, out, at, 0, out, at, 0, out, at, 0, out, at, out, at,
+              cpu,
+              new NormSum(
+                  NormRow.orNull(bias, 0),
+                  new Run(row.weight, 0),
+                  new Term(r, out, at),
+                  new Term(0f, out, at),
+                  new Term(0f, out, at),
+                  new Term(0f, out, at)),
+              out,
+              at,
               row.width);
         });
   }
@@ -79,7 +91,17 @@ public final class CpuLayerNorm implements LayerNormKernels {
           double r = row.r(i);
           double dr = -r * r * r * rows.dot(c, 0, dy, at, row.width) / row.width;
           NormRow.combine(
-              cpu, null, 0, row.weight, r, dy, at, dr, c, 0, 0, c, 0, 0, c, 0, dy, at, row.width);
+              cpu,
+              new NormSum(
+                  null,
+                  new Run(row.weight, 0),
+                  new Term(r, dy, at),
+                  new Term(dr, c, 0),
+                  new Term(0f, c, 0),
+                  new Term(0f, c, 0)),
+              dy,
+              at,
+              row.width);
         });
   }
 
@@ -99,7 +121,17 @@ public final class CpuLayerNorm implements LayerNormKernels {
           double ofG = row.meanOfWeighted(gy, at);
           double ofC = -r * r * r * row.meanProduct(gy, at, c, 0);
           NormRow.combine(
-              cpu, gs, at, row.weight, r, gy, at, 0, gy, at, ofC, c, 0, 0, c, 0, gx, at, row.width);
+              cpu,
+              new NormSum(
+                  NormRow.orNull(gs, at),
+                  new Run(row.weight, 0),
+                  new Term(r, gy, at),
+                  new Term(0f, gy, at),
+                  new Term(ofC, c, 0),
+                  new Term(0f, c, 0)),
+              gx,
+              at,
+              row.width);
           shift(gx, at, -r * ofG, row.width);
         });
   }
@@ -131,7 +163,16 @@ public final class CpuLayerNorm implements LayerNormKernels {
           double ofC = -(3 * r * r * dr * q + r * r * r * dq);
           double ofDc = -r * r * r * q;
           NormRow.combine(
-              cpu, dgs, at, row.weight, dr, gy, primal, r, dgy, at, ofC, c, 0, ofDc, c, dc, dgx, at,
+              cpu,
+              new NormSum(
+                  NormRow.orNull(dgs, at),
+                  new Run(row.weight, 0),
+                  new Term(dr, gy, primal),
+                  new Term(r, dgy, at),
+                  new Term(ofC, c, 0),
+                  new Term(ofDc, c, dc)),
+              dgx,
+              at,
               row.width);
           shift(dgx, at, -dr * ofG - r * ofDg, row.width);
         });
