@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.cli.command.AssessCommand;
 import dev.lethe.cli.command.BenchCommand;
 import dev.lethe.cli.command.CompareCommand;
 import dev.lethe.cli.command.DemoCommand;
@@ -98,6 +99,7 @@ public final class Main {
     main.addSubcommand(new InspectCommand(console));
     main.addSubcommand(new GenerateCommand(console));
     main.addSubcommand(new EvaluateCommand(console));
+    main.addSubcommand(new AssessCommand(console));
     main.addSubcommand(new TrainCommand(console));
     main.addSubcommand(new GradientsCommand(console));
     main.addSubcommand(new HvpCommand(console));
