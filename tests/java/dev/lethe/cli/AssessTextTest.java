@@ -12,7 +12,11 @@ import dev.lethe.nn.TinyModels;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.Key;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -146,6 +150,37 @@ class AssessTextTest {
     String html = Files.readString(dir.resolve("texts").resolve("report.html"));
     assertTrue(html.contains("Forgotten ones are among them"));
     assertTrue(html.contains("the secret a0"), "the true answer of row 0");
+  }
+
+  @Test
+  void aSignedChainAgreesUntilSomethingIsChanged() throws Exception {
+    KeyPair keys = KeyPairGenerator.getInstance("Ed25519").generateKeyPair();
+    Path secret = pem("key.pem", "PRIVATE KEY", keys.getPrivate());
+    Path open = pem("pub.pem", "PUBLIC KEY", keys.getPublic());
+    Path other = pem("other.pem", "PUBLIC KEY", KeyPairGenerator.getInstance("Ed25519").generateKeyPair().getPublic());
+    assertEquals(ExitCode.DONE, assess("signed", "--sign", secret).code());
+    Path folder = dir.resolve("signed");
+    Ended verified = ok("verify", folder, "--key", open);
+    assertEquals(8, verified.lines().size(), verified::toString);
+    assertTrue(verified.out().contains("its signature is by this key"));
+    refused("not signed by this key", "verify", folder, "--key", other);
+    refused("is no Ed25519 key", "verify", folder, "--key", secret);
+    Path report = folder.resolve("report.html");
+    Files.writeString(report, Files.readString(report).replace("Has it forgotten?", "It has forgotten."));
+    refused("link 7 of the chain does not agree; expected report.html", "verify", folder);
+    refused("is no Ed25519 key", "assess", "--model", model, "--data", data, "--original", original, "--unlearned",
+        original, "--retrained", retrained, "--forget", "0", "--out", dir.resolve("no"), "--sign", open);
+  }
+
+  private static Path pem(String name, String kind, Key key) throws IOException {
+    String text = Base64.getMimeEncoder().encodeToString(key.getEncoded());
+    return Files.writeString(dir.resolve(name), "-----BEGIN %s-----\n%s\n-----END %s-----\n".formatted(kind, text, kind));
+  }
+
+  private static void refused(String says, Object... args) {
+    Ended ended = Cli.run(args);
+    assertEquals(ExitCode.FAILED, ended.code(), ended::toString);
+    assertTrue(ended.err().contains(says), ended::toString);
   }
 
   @Test

@@ -62,19 +62,21 @@ final class DistanceSections {
   }
 
   private List<String> noiseRemarks() {
-    List<String> remarks = new ArrayList<>();
+    List<String> farther = new ArrayList<>();
     for (Reading reading : readings) {
       double noise = sum(reading.distances().noise());
       double original = sum(reading.distances().original());
       if (noise > original && original > 0) {
-        remarks.add(
-            ("On %s rows other retrainings lie %.1f times as far from the retrained adapter as the original does: the"
-                    + " closed share compares adapters of one order and one initialisation, and \"cannot be told from"
-                    + " retraining\" would be no claim.")
-                .formatted(reading.group().name(), noise / original));
+        farther.add("%.1f times on %s rows".formatted(noise / original, reading.group().name()));
       }
     }
-    return remarks;
+    return farther.isEmpty()
+        ? List.of()
+        : List.of(
+            ("Other retrainings lie farther from the retrained adapter than the original does: %s. So the closed share"
+                    + " compares adapters of one order and one initialisation, and \"cannot be told from retraining\""
+                    + " would be no claim: already the original lies within that noise.")
+                .formatted(String.join(", ", farther)));
   }
 
   private Section lossDistances() {

@@ -56,7 +56,8 @@ final class Headline {
             : difference > 0
                 ? "the unlearned adapter seems nearer to the retrained than to the original, which may be chance"
                 : "the unlearned adapter is not nearer to the retrained than to the original";
-    return "On forgotten rows %s (p = %s).".formatted(what, AssessmentText.digits(p));
+    return "On forgotten rows %s (p %s)."
+        .formatted(what, p < 0.001 ? "< 0.001" : "= " + AssessmentText.digits(p));
   }
 
   private static String auc(Section attacks, Role role) {

@@ -121,11 +121,13 @@ public final class Tofu implements Assessment.Measure {
     }
     List<Line> lines = new ArrayList<>();
     int[] sizes = parts.getFirst().stream().mapToInt(rows -> rows.length).toArray();
+    List<Estimate> utilities =
+        parts.stream().map(of -> bootstrap.of(sizes, drawn -> ModelUtility.of(means(of, drawn)))).toList();
     lines.add(
         new Line(
             "model utility",
-            parts.stream().map(of -> bootstrap.of(sizes, drawn -> ModelUtility.of(means(of, drawn)))).toList(),
-            null));
+            utilities,
+            utilities.getFirst().value() == 0 ? "0 already before unlearning: says nothing about what it cost" : null));
     int part = 0;
     for (Map.Entry<String, List<TofuQuestion>> set : sets.entrySet()) {
       for (String name : List.of("probability", "truth ratio part", "ROUGE-L recall")) {

@@ -15,6 +15,7 @@ import dev.lethe.cli.command.PrepareCommand;
 import dev.lethe.cli.command.SelftestCommand;
 import dev.lethe.cli.command.TrainCommand;
 import dev.lethe.cli.command.UnlearnCommand;
+import dev.lethe.cli.command.VerifyCommand;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.StopSignal;
@@ -100,6 +101,7 @@ public final class Main {
     main.addSubcommand(new GenerateCommand(console));
     main.addSubcommand(new EvaluateCommand(console));
     main.addSubcommand(new AssessCommand(console));
+    main.addSubcommand(new VerifyCommand(console));
     main.addSubcommand(new TrainCommand(console));
     main.addSubcommand(new GradientsCommand(console));
     main.addSubcommand(new HvpCommand(console));

@@ -13,9 +13,6 @@ import java.util.Map;
  * are in it only where the record has them.
  */
 public final class HtmlReport {
-  /** Its name in the folder of an assessment. */
-  public static final String FILE = "report.html";
-
   private static final String STYLE =
       """
       body { font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }

@@ -139,7 +139,7 @@ final class Pictures {
     }
     svg.line(LEFT, top + side, LEFT + side, top, "axis");
     svg.text(LEFT + side / 2.0, top + side + 40, Svg.Anchor.MIDDLE, "", "share of strangers taken for trained rows");
-    svg.text(LEFT - 40, top - 8, Svg.Anchor.START, "faint", "share of forgotten rows found");
+    svg.text(LEFT + side + 30, top + 130, Svg.Anchor.START, "faint", "upwards: share of forgotten rows found");
     for (int s = 0; s < record.curves().size(); s++) {
       Curve curve = record.curves().get(s);
       List<double[]> points = new ArrayList<>();

@@ -9,6 +9,7 @@ import dev.lethe.assess.record.AssessmentFolder;
 import dev.lethe.assess.record.AssessmentJson;
 import dev.lethe.assess.record.AssessmentRecord;
 import dev.lethe.assess.record.AssessmentText;
+import dev.lethe.assess.record.Signing;
 import dev.lethe.assess.report.HtmlReport;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
@@ -21,8 +22,8 @@ import dev.lethe.cli.terminal.Progress;
 import dev.lethe.session.Session;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Path;
+import java.security.PrivateKey;
 import java.util.List;
-import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -123,6 +124,12 @@ public final class AssessCommand extends LetheCommand {
   private int draws;
 
   @Option(
+      names = "--sign",
+      paramLabel = "KEY",
+      description = "sign the hash chain of data, adapters, request and results: a private Ed25519 key, PEM")
+  private Path signer;
+
+  @Option(
       names = "--texts",
       description = "put some rows in words into the results, forgotten ones too; never without this option")
   private boolean texts;
@@ -136,6 +143,7 @@ public final class AssessCommand extends LetheCommand {
     requests.check(this);
     require(rows >= 1 && answered >= 1 && maxNewTokens >= 1, "--rows, --answered and --max-new-tokens are at least 1");
     require(draws >= 100, "--draws is at least 100, got " + draws);
+    PrivateKey key = signer == null ? null : Signing.privateKey(signer);
     take(out);
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       Session.Reading reading = dataOptions.reading();
@@ -143,7 +151,7 @@ public final class AssessCommand extends LetheCommand {
       require(!request.isEmpty(), "there is nothing to assess: name rows by --forget or --replace");
       try (Subjects subjects = Subjects.open(session, original, unlearned, retrained, noise)) {
         AssessmentRecord record = assessment(session, reading, subjects, request).run();
-        AssessmentFolder.write(out, record, Map.of(HtmlReport.FILE, HtmlReport.of(record)));
+        AssessmentFolder.write(out, record, HtmlReport.of(record), key);
         if (output.json) {
           print(AssessmentJson.of(record));
         } else {

@@ -131,7 +131,8 @@ public final class TrainCommand extends LetheCommand {
     if (adapterOptions.initAdapter != null) {
       return session.adapted(adapterOptions.initAdapter);
     }
-    PeftAdapterConfig config = adapterOptions.config(model.model.toString());
+    PeftAdapterConfig config =
+        adapterOptions.config(model.model.toString(), session.model().spec().linearNames());
     return session.adapted(LoraAdapter.create(config, session.model(), common.seed));
   }
 
