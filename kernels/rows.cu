@@ -1,4 +1,5 @@
-// Selection of rows of d elements, and of their columns, copied as they are: a warp takes a row of the result, in each of k directions.
+// Selection of rows of d elements, and of their columns, copied as they are: a warp takes a row of the result, in each
+// of k directions.
 #include "elements.cuh"
 
 DEVICE int64_t first_row() { return first_element() / WARP; }

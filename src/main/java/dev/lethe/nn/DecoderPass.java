@@ -103,7 +103,10 @@ final class DecoderPass {
       this.positions =
           HostTensors.uploadIntegers(backend, scratch, IntStream.range(past, past + n).toArray());
       this.r = scratch.allocate(backend.vectorType(), (long) n * spec.heads());
-      this.mean = spec.family().traits().contains(ModelFamily.Trait.LAYER_NORMS) ? scratch.allocate(backend.vectorType(), n) : null;
+      this.mean =
+          spec.family().traits().contains(ModelFamily.Trait.LAYER_NORMS)
+              ? scratch.allocate(backend.vectorType(), n)
+              : null;
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
       backend.run(

@@ -52,7 +52,7 @@ final class LayerNormContract {
     return cases.build();
   }
 
-  /** Rows whose mean far exceeds their spread, as in the residual stream of GPT-2: products with them must not cancel. */
+  /** Rows whose mean far exceeds their spread, as in GPT-2's residual stream: products with them must not cancel. */
   private static void addFar(Stream.Builder<ContractCase> cases, KernelBench bench, Sizes z) {
     if (z.d < WIDE) {
       return;
