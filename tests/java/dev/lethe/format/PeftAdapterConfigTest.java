@@ -145,7 +145,7 @@ class PeftAdapterConfigTest {
         ".*\\\\.self_attn\\\\.[[q]_proj|true",
         ".*q{,2}_proj|true",
         "(?i).*Q_PROJ|true",
-        ".*(?:q|v)_proj|true",
+        ".*\\\\.(?:self_attn)[.]q_proj|true",
         ".*(?<!mlp)\\\\.q_proj|true"
       })
   void patternsMatchAsInPython(String pattern, boolean matches) {
