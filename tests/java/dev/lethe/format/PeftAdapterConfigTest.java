@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -129,6 +130,35 @@ class PeftAdapterConfigTest {
   void badFieldsAreNamed(String field, String value, Kind kind) {
     FormatException e = Refusals.refusal(kind, () -> parse(field, value));
     assertTrue(e.getMessage().contains("adapter_config.json"), e.getMessage());
+  }
+
+  /** Expected: what Python's re.fullmatch says. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "(?P<my_layer>.*)\\\\.(?P<kind>[a-z]+)_proj|true",
+        ".*(?P<q>q)_proj\\\\Z|true",
+        ".*(?P<q>q)_proj(?P=q)|false",
+        ".*q_proj(?#the query)|true",
+        ".*\\\\.self_attn\\\\.[q&&k]_proj|true",
+        ".*\\\\.self_attn\\\\.[[q]_proj|true",
+        ".*q{,2}_proj|true",
+        "(?i).*Q_PROJ|true",
+        ".*\\\\.(?:self_attn)[.]q_proj|true",
+        ".*(?<!mlp)\\\\.q_proj|true"
+      })
+  void patternsMatchAsInPython(String pattern, boolean matches) {
+    assertEquals(matches, parse("target_modules", '"' + pattern + '"').targets(Q));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"\\\\p{L}+", "(?x)q _proj", "a(?i)b", "(a)?(?(1)b|c)", "\\\\Qq\\\\E", "[a", "(?<n>a)", "\\\\G.*"})
+  void whatJavaReadsOtherwiseIsRefused(String pattern) {
+    FormatException e =
+        Refusals.refusal(Kind.BAD_PATTERN, () -> parse("target_modules", '"' + pattern + '"'));
+    assertTrue(e.getMessage().contains("pattern"), e.getMessage());
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -61,6 +62,26 @@ class PeftFolderTest {
               && json.toString().contains("1.50"),
           json.toString());
     }
+  }
+
+  /** Some programs save a model's own state, which has the adapter's name in its keys. */
+  @Test
+  void keysMayHaveTheAdaptersName() throws IOException {
+    PeftAdapterConfig config = PeftAdapterConfig.create(2, 4, 0, List.of("q_proj"), "tiny");
+    Path dir = temp.resolve("named");
+    PeftFolder.write(dir, config, pair(2));
+    Map<String, Tensor> named = new LinkedHashMap<>();
+    pair(2).forEach((key, tensor) -> named.put(key.replace(".weight", ".default.weight"), tensor));
+    Files.delete(dir.resolve("adapter_model.safetensors"));
+    SafeTensors.write(dir.resolve("adapter_model.safetensors"), named, Map.of());
+    try (PeftFolder read = PeftFolder.open(dir)) {
+      assertSameTensors(pair(2), read.tensors());
+    }
+    named.putAll(pair(2));
+    Files.delete(dir.resolve("adapter_model.safetensors"));
+    SafeTensors.write(dir.resolve("adapter_model.safetensors"), named, Map.of());
+    FormatException e = Refusals.refusal(Kind.ADAPTER_MISMATCH, () -> PeftFolder.open(dir));
+    assertTrue(e.getMessage().contains("'default', no name"), e.getMessage());
   }
 
   @Test

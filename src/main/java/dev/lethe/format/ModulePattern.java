@@ -29,7 +29,7 @@ final class ModulePattern {
       if (source.length() > MAX_LENGTH) {
         throw bad("the pattern is longer than " + MAX_LENGTH + " characters", null);
       }
-      this.pattern = Pattern.compile(before + inJava(source) + after);
+      this.pattern = Pattern.compile(before + PythonPattern.inJava(source) + after);
     } catch (PatternSyntaxException e) {
       throw bad(e.getDescription(), e);
     } catch (StackOverflowError e) {
@@ -58,11 +58,6 @@ final class ModulePattern {
     } catch (StackOverflowError e) {
       throw bad("matching " + Text.quote(name) + " nests too deeply", e);
     }
-  }
-
-  /** Named groups and anchors are all that differs between the two dialects in honest patterns. */
-  private static String inJava(String python) {
-    return python.replace("(?P<", "(?<").replaceAll("\\(\\?P=(\\w+)\\)", "\\\\k<$1>");
   }
 
   private FormatException bad(String reason, Throwable cause) {

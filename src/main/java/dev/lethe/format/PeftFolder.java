@@ -51,7 +51,8 @@ public final class PeftFolder implements AutoCloseable {
     boolean opened = false;
     try {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
-      file.names().forEach(name -> tensors.put(name, file.get(name)));
+      AdapterKeys keys = AdapterKeys.of(file.names(), file.path());
+      file.names().forEach(name -> tensors.put(keys.plain(name), file.get(name)));
       check(config, tensors, file.path().toString());
       opened = true;
       return new PeftFolder(dir, config, file, Collections.unmodifiableMap(tensors));
