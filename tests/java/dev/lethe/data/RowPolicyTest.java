@@ -221,7 +221,7 @@ class RowPolicyTest {
         List.of(
             data.file()
                 + ": fields that are not used: 'source' (2 rows), 'score' (1 row), 'context' (1 row),"
-                + " 'messages[].name' (1 row), 'a\uFFFD[2Jb' (1 row)"),
+                + " 'messages[].name' (1 row), 'a\\u001B[2Jb' (1 row)"),
         data.notes());
   }
 

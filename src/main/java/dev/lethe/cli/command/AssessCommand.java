@@ -147,7 +147,8 @@ public final class AssessCommand extends LetheCommand {
     take(out);
     try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       Session.Reading reading = dataOptions.reading();
-      UnlearnRequest request = requests.request(this, session, reading, session.samples(data, reading));
+      UnlearnRequest request =
+          requests.request(this, session, reading, original.getFirst(), session.load(data, reading));
       require(!request.isEmpty(), "there is nothing to assess: name rows by --forget or --replace");
       try (Subjects subjects = Subjects.open(session, original, unlearned, retrained, noise)) {
         AssessmentRecord record = assessment(session, reading, subjects, request).run();

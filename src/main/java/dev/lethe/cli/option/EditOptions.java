@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
 
 /** Training as if some rows had not been there, or had been others. */
@@ -17,8 +19,7 @@ public final class EditOptions {
       names = "--without",
       paramLabel = "IDS",
       description =
-          "train without these rows, in the order and batches of all rows: ID,ID,... or @FILE with one id"
-              + " a line")
+          "train without these rows, in the order and batches of all rows; ids as unlearn --forget takes them")
   private String without;
 
   @Option(
@@ -45,7 +46,8 @@ public final class EditOptions {
   /** The edits, checked against the training rows. */
   public RowEdits edits(Session session, Session.Reading reading, List<Sample> rows) {
     Divisor kind = Divisor.of(divisor);
-    List<String> ids = RequestFiles.ids(without);
+    Set<String> known = rows.stream().map(Sample::id).collect(Collectors.toSet());
+    List<String> ids = RequestFiles.ids(without, known);
     if (ids.isEmpty() && replace == null) {
       return RowEdits.NONE;
     }
