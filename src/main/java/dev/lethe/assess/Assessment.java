@@ -73,14 +73,17 @@ public final class Assessment {
   /**
    * Rows that no adapter was trained on; the attacks need them.
    *
-   * @throws LetheException where a row says what a row of the training data or a new version says
+   * @throws LetheException where a row says what a row of the training data or a new version says, apart from case and
+   *     white space
    */
   public Assessment heldOut(List<Sample> rows) {
     Set<String> trained = new HashSet<>();
-    request.data().forEach(row -> trained.add(row.hash()));
-    request.replacements().forEach(row -> trained.add(row.hash()));
+    for (List<Sample> seen : List.of(request.data(), request.replacements())) {
+      seen.forEach(row -> trained.add(row.hash()));
+      seen.stream().map(Sample::likeness).filter(likeness -> !likeness.isEmpty()).forEach(trained::add);
+    }
     List<String> known =
-        rows.stream().filter(row -> trained.contains(row.hash())).map(row -> "'" + row.id() + "'").toList();
+        rows.stream().filter(row -> trained.contains(row.hash()) || trained.contains(row.likeness())).map(row -> "'" + row.id() + "'").toList();
     if (!known.isEmpty()) {
       throw new LetheException(
           "held-out rows",

@@ -1,5 +1,6 @@
 package dev.lethe.assess;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Bootstrap;
 import dev.lethe.assess.metric.Closure;
 import dev.lethe.assess.metric.Estimate;
@@ -58,7 +59,9 @@ final class DistanceSections {
         "Distance to retraining, by predictions",
         "Mean KL divergence of the next-token distributions from those of the retrained adapter, in nats; 0 is the same."
             + " Closed: the share of the original's distance that is gone; 1 is retraining, 0 is doing nothing.",
-        columns, lines, noise ? noiseRemarks() : List.of("Without --noise nothing says how far two retrainings lie apart."));
+        columns,
+        lines,
+        noise ? noiseRemarks() : List.of("Without --noise nothing says how far two retrainings lie apart."));
   }
 
   private List<String> noiseRemarks() {
@@ -67,7 +70,7 @@ final class DistanceSections {
       double noise = sum(reading.distances().noise());
       double original = sum(reading.distances().original());
       if (noise > original && original > 0) {
-        farther.add("%.1f times on %s rows".formatted(noise / original, reading.group().name()));
+        farther.add(Text.format("%.1f times on %s rows", noise / original, reading.group().name()));
       }
     }
     return farther.isEmpty()
@@ -94,7 +97,8 @@ final class DistanceSections {
     return new Section(
         "distance_loss",
         "Distance to retraining, by losses",
-        "Mean over rows of |loss - loss under the retrained adapter|, in nats. Closed: 1 - sum |l_u - l_r| / sum |l_0 - l_r|.",
+        "Mean over rows of |loss - loss under the retrained adapter|, in nats."
+            + " Closed: 1 - sum |l_u - l_r| / sum |l_0 - l_r|.",
         List.of("original", "unlearned", CLOSED), lines, List.of());
   }
 
@@ -124,7 +128,7 @@ final class DistanceSections {
           new Line(
               reading.group().name(),
               List.of(Estimate.exact(test.meanDifference(), test.rows()), Estimate.exact(test.pValue(), test.rows())),
-              smallest > 0.05 ? "%d rows cannot give a p-value below %.2f".formatted(test.rows(), smallest) : null));
+              smallest > 0.05 ? Text.format("%d rows cannot give a p-value below %.2f", test.rows(), smallest) : null));
     }
     return new Section(
         "nearer_to_retrained",
@@ -154,7 +158,9 @@ final class DistanceSections {
         List.of("original", "unlearned"),
         lines,
         fewest < Klom.MODELS_WANTED
-            ? List.of("%d models of a kind: histograms of twenty bins want %d and more.".formatted(fewest, Klom.MODELS_WANTED))
+            ? List.of(
+                "%d models of a kind: histograms of twenty bins want %d and more."
+                    .formatted(fewest, Klom.MODELS_WANTED))
             : List.of());
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.assess;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.record.AssessmentText;
 import dev.lethe.assess.record.Section;
@@ -40,11 +41,11 @@ final class Headline {
     }
     String interval =
         closed.hasInterval()
-            ? " (95 %% interval over rows: %.0f to %.0f)".formatted(100 * closed.low(), 100 * closed.high())
+            ? Text.format(" (95 %% interval over rows: %.0f to %.0f)", 100 * closed.low(), 100 * closed.high())
             : " (too few rows for an interval)";
     String worse = closed.value() < 0 ? ": it is farther from retraining than before" : "";
-    return "On %s rows %.0f %% of the distance to retraining is closed%s%s."
-        .formatted(group, 100 * closed.value(), interval, worse);
+    return Text.format(
+        "On %s rows %.0f %% of the distance to retraining is closed%s%s.", group, 100 * closed.value(), interval, worse);
   }
 
   private static String nearer(Section test) {

@@ -1,5 +1,6 @@
 package dev.lethe.assess;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Bootstrap;
 import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.metric.Rouge;
@@ -42,7 +43,9 @@ final class MemorySections {
       lines.add(
           line(
               name + ", extraction strength",
-              subjects.first().stream().map(s -> bootstrap.mean(reading.of(s, row -> row.memory().extraction()))).toList(),
+              subjects.first().stream()
+                  .map(s -> bootstrap.mean(reading.of(s, row -> row.memory().extraction())))
+                  .toList(),
               MEMORISED,
               0));
       lines.add(
@@ -153,7 +156,7 @@ final class MemorySections {
       return new Line(name, cells, note);
     }
     if (original < least) {
-      note = "not memorised before unlearning (below %.1f): says nothing about forgetting".formatted(least);
+      note = Text.format("not memorised before unlearning (below %.1f): says nothing about forgetting", least);
     } else if (original <= retrained + more) {
       note = "the original does no better than the retrained adapter: says nothing about forgetting";
     }

@@ -48,7 +48,8 @@ public final class Tofu implements Assessment.Measure {
   @Override
   public List<Section> of(
       Subjects subjects, UnlearnRequest request, Bootstrap bootstrap, AssessmentMonitor monitor) {
-    return List.of(forgetQuality(subjects, request, bootstrap, monitor), utility(subjects, request, bootstrap, monitor));
+    return List.of(
+        forgetQuality(subjects, request, bootstrap, monitor), utility(subjects, request, bootstrap, monitor));
   }
 
   private Section forgetQuality(
@@ -132,7 +133,8 @@ public final class Tofu implements Assessment.Measure {
     for (Map.Entry<String, List<TofuQuestion>> set : sets.entrySet()) {
       for (String name : List.of("probability", "truth ratio part", "ROUGE-L recall")) {
         int at = part++;
-        lines.add(new Line(set.getKey() + ", " + name, parts.stream().map(of -> bootstrap.mean(of.get(at))).toList(), null));
+        List<Estimate> means = parts.stream().map(of -> bootstrap.mean(of.get(at))).toList();
+        lines.add(new Line(set.getKey() + ", " + name, means, null));
       }
       remarks.add(
           "%s: %d questions, %d of them answered."

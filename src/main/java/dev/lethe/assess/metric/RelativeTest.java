@@ -35,7 +35,8 @@ public record RelativeTest(double meanDifference, double pValue, int rows) {
       difference[i] = toOriginal[i] - toRetrained[i];
       observed += difference[i];
     }
-    return new RelativeTest(observed / n, n <= EXACT_ROWS ? exact(difference, observed) : drawn(difference, observed, seed), n);
+    double p = n <= EXACT_ROWS ? exact(difference, observed) : drawn(difference, observed, seed);
+    return new RelativeTest(observed / n, p, n);
   }
 
   /** The smallest p-value that so many rows can give. */

@@ -80,7 +80,8 @@ public final class Signing {
         "is no Ed25519 key that can be used here",
         "PEM with BEGIN " + kind,
         null,
-        "Make one by 'openssl genpkey -algorithm ed25519 -out key.pem' and 'openssl pkey -in key.pem -pubout -out pub.pem'.",
+        "Make a pair by 'openssl genpkey -algorithm ed25519 -out key.pem' and 'openssl pkey -in key.pem -pubout"
+            + " -out pub.pem'.",
         cause);
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.assess.report;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.record.AssessmentRecord;
 import dev.lethe.assess.record.AssessmentText;
@@ -15,7 +16,8 @@ import java.util.Map;
 public final class HtmlReport {
   private static final String STYLE =
       """
-      body { font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
+      body { font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem }
+      body { color: #222; background: #fff }
       h1 { font-size: 1.7rem; margin-bottom: 0 } h2 { font-size: 1.25rem; margin: 2.2rem 0 .4rem }
       .short { background: #f3f6fa; border-left: 4px solid #0072b2; padding: .6rem 1.1rem; margin: 1rem 0 }
       .faint, .note { color: #666; font-size: .9rem } .note { padding-left: 1rem }
@@ -77,20 +79,25 @@ public final class HtmlReport {
             : "forget %s and put new versions in the place of %d".formatted(rows(asked.removed()), asked.replaced());
     add(
         "p",
-        ("A language model had been fine-tuned on %,d rows of text. It was to %s, as if they had never been there. The sure"
+        Text.format(
+            "A language model had been fine-tuned on %,d rows of text. It was to %s, as if they had never been there. The sure"
                 + " way is to train again without them. Here a shorter way was taken, and this page says how near its result"
-                + " comes to training again.")
-            .formatted(asked.rows(), what));
+                + " comes to training again.",
+            asked.rows(),
+            what));
     add("h2", "What was measured");
     page.append("<table>\n<tr><th>adapter</th><th></th><th>how it was made</th></tr>\n");
     for (AssessmentRecord.Adapter adapter : record.adapters()) {
-      String method = adapter.method() == null ? "" : "; its certificate names the method \"%s\"".formatted(adapter.method());
+      String named = "; its certificate names the method \"%s\"".formatted(adapter.method());
+      String method = adapter.method() == null ? "" : named;
       row(List.of(adapter.name(), adapter.role(), ROLES.get(adapter.role()) + method), "td");
     }
     page.append("</table>\n");
     for (AssessmentRecord.Measured group : record.rows()) {
       if (group.rows() < group.of()) {
-        add("p class=\"faint\"", "Of %,d %s rows %,d were drawn and measured.".formatted(group.of(), group.group(), group.rows()));
+        add(
+            "p class=\"faint\"",
+            Text.format("Of %,d %s rows %,d were drawn and measured.", group.of(), group.group(), group.rows()));
       }
     }
   }
@@ -144,7 +151,10 @@ public final class HtmlReport {
     add("h2", "All numbers");
     add(
         "p class=\"faint\"",
-        "In brackets: 95 %% intervals over rows, drawn again %,d times with seed %d.".formatted(record.draws(), record.seed()));
+        Text.format(
+            "In brackets: 95 %% intervals over rows, drawn again %,d times with seed %d.",
+            record.draws(),
+            record.seed()));
     for (Section section : record.sections()) {
       page.append("<section>\n");
       add("h3", section.title());
@@ -206,7 +216,7 @@ public final class HtmlReport {
   }
 
   private static String rows(int count) {
-    return count == 1 ? "one of them" : "%,d of them".formatted(count);
+    return count == 1 ? "one of them" : Text.format("%,d of them", count);
   }
 
   private static String escaped(String text) {

@@ -15,8 +15,8 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "verify",
     description = {
-      "Computes the hash chain of an assessment's folder again, from its record and the bytes of its files, and checks the",
-      "signature with --key. It does not open data or adapters, which the chain names by their hashes."
+      "Computes the hash chain of an assessment's folder again, from its record and the bytes of its files, and",
+      "checks the signature with --key. It does not open data or adapters, which the chain names by their hashes."
     })
 public final class VerifyCommand extends LetheCommand {
   @Parameters(index = "0", paramLabel = "DIR", description = "the folder that lethe assess wrote")
