@@ -52,7 +52,7 @@ struct PlainSums {
     }
 #pragma unroll
     for (int i = 0; i < PLAIN_CHUNKS; i++) {
-      int64_t e = i * WARP + threadIdx.x % WARP;
+      int e = i * WARP + threadIdx.x % WARP;
       if (e < d) {
         values[i] = fmaf(weight, to_float(row[e]), values[i]);
       }
@@ -63,7 +63,7 @@ struct PlainSums {
   DEVICE_MEMBER void store(float factor, T* row, int64_t d) const {
 #pragma unroll
     for (int i = 0; i < PLAIN_CHUNKS; i++) {
-      int64_t e = i * WARP + threadIdx.x % WARP;
+      int e = i * WARP + threadIdx.x % WARP;
       if (e < d) {
         row[e] = from_float<T>(factor * values[i]);
       }
@@ -250,17 +250,18 @@ DEVICE void attention_query_gradient_plain(const int32_t* sequences, const int32
   int lane = threadIdx.x % WARP;
   AttentionSequence sequence(starts, starts, sequences[row], window);
   int64_t query = row - sequence.query0;
+  int64_t last = sequence.last_key(query);
   PlainQuery<T> own(q, dq, go, dgo, lse, mu, delta, ddelta, row, rows, heads, head, d, tangent ? 0 : blockIdx.z);
   PlainSums sums;
-  for (int64_t from = sequence.first_key(query); from <= sequence.last_key(query); from += WARP) {
-    bool seen = from + lane <= sequence.last_key(query);
+  for (int64_t from = sequence.first_key(query); from <= last; from += WARP) {
+    bool seen = from + lane <= last;
     int64_t at = sequence.key0 + (seen ? from + lane : from);
     PlainKey<T> other(k, dk, v, dv, at, rows, key_stride, head / group, d);
     AttentionPair pair = plain_pair(own, other, seen, d, c);
     weight[lane] = tangent ? pair.da : pair.a;
     weight[WARP + lane] = pair.a;
     __syncwarp();
-    for (int j = 0; j < WARP && from + j <= sequence.last_key(query); j++) {
+    for (int j = 0; j < WARP && from + j <= last; j++) {
       PlainKey<T> key(k, dk, v, dv, sequence.key0 + from + j, rows, key_stride, head / group, d);
       sums.add(weight[j], key.k, d);
       if (tangent) {

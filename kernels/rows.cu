@@ -1,4 +1,4 @@
-// Selection of rows of d elements, copied as they are: a warp takes a row of the result, in each of k directions.
+// Selection of rows of d elements, and of their columns, copied as they are: a warp takes a row of the result, in each of k directions.
 #include "elements.cuh"
 
 DEVICE int64_t first_row() { return first_element() / WARP; }
@@ -75,10 +75,27 @@ DEVICE void rows_repeat(const T* x, T* y, int64_t rows, int64_t d) {
   }
 }
 
+// Columns from_column on of from (rows,from_width), `width` of them, to columns to_column on of to (rows,to_width).
+template <class T>
+DEVICE void rows_copy_columns(const T* from, int64_t from_column, int64_t from_width, T* to, int64_t to_column,
+                              int64_t to_width, int64_t rows, int64_t width) {
+  const T* first_from = from + from_column;
+  T* first_to = to + to_column;
+  bool packed = width % PACK<T> == 0 && from_width % PACK<T> == 0 && to_width % PACK<T> == 0 &&
+                aligned_16(first_from, first_to);
+  for (int64_t row = first_row(); row < rows; row += grid_rows()) {
+    copy_row(first_from + row * from_width, first_to + row * to_width, width, packed, 0.f);
+  }
+}
+
 KERNEL(rows_gather, (256),
        (const T* x, const int32_t* rows, T* y, int64_t all, int64_t some, int64_t d, int64_t k),
        (x, rows, y, all, some, d, k))
 KERNEL(rows_scatter, (256),
        (const T* gy, const int32_t* rows, T* gx, int64_t all, int64_t some, int64_t d, int64_t k),
        (gy, rows, gx, all, some, d, k))
-KERNEL(rows_repeat, (256), (const T* x, T* y, int64_t rows, int64_t d), (x, y, rows, d))
+KERNEL(rows_copy_columns, (256),
+       (const T* from, int64_t from_column, int64_t from_width, T* to, int64_t to_column, int64_t to_width,
+        int64_t rows, int64_t width),
+       (from, from_column, from_width, to, to_column, to_width, rows, width))
+KERNEL(rows_repeat, (256, 4), (const T* x, T* y, int64_t rows, int64_t d), (x, y, rows, d))

@@ -6,8 +6,8 @@ import pathlib
 
 # Floors from top to bottom: rooms of (package, what is in it, share of the width, stations of the road).
 FLOORS = [
-    [("cli", "commands, options, terminal, demo", 3, ""), ("bench", "lethe bench, compare, charts", 2, "")],
-    [("session", "a model opened on a device; folders and interrupts of long runs", 5, "")],
+    [("cli", "commands, options, terminal, demo", 3, ""), ("assess", "how near to retraining", 2, ""), ("bench", "lethe bench, compare", 2, "")],
+    [("session", "a model opened on a device; folders and interrupts of long runs", 4, ""), ("chart", "SVG", 1, "")],
     [("unlearn", "request → result, certificate; baseline", 3, "7"), ("evaluate", "losses, KL, AUC", 2, "")],
     [("replay", "recorded steps again; operator, prepare", 3, "6"), ("influence", "which row helps whom", 2, "")],
     [("trajectory", "what a training leaves", 2.5, ""), ("solve", "(C + λI) x = b: CG, MINRES, …", 2.5, "5")],

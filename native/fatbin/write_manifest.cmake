@@ -8,6 +8,6 @@ foreach(fatbin ${FATBINS})
   list(APPEND files "    {\"file\": \"${name}\", \"sha256\": \"${hash}\"}")
 endforeach()
 string(REPLACE ";" ",\n" files "${files}")
-string(REPLACE ";" "\", \"sm_" targets "${TARGETS}")
+string(REPLACE ";" "\", \"" targets "${TARGETS}")
 file(WRITE ${OUT}/kernels.json
-  "{\n  \"compiler\": \"nvcc ${version}\",\n  \"targets\": [\"sm_${targets}\", \"compute_80\"],\n  \"fatbins\": [\n${files}\n  ]\n}\n")
+  "{\n  \"compiler\": \"nvcc ${version}\",\n  \"targets\": [\"${targets}\"],\n  \"fatbins\": [\n${files}\n  ]\n}\n")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the golden numbers that Lethe's tests compare with, computed by PyTorch, transformers and PEFT.
 
-    make_golden.py DATA OUT [--only stories|variants|optimisers]
+    make_golden.py DATA OUT [--only stories|variants|optimisers|a variant's name]
 
 DATA holds stories260K/, tofu/ and tinystories_sample/; OUT is tests/resources/golden. README.md there says what each
 file is. Every number is computed from files as read back from disk, not from what is in memory. The stories260K model
@@ -138,7 +138,18 @@ TINY = {"hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 2, "num
         "num_key_value_heads": 2, "vocab_size": 97, "max_position_embeddings": 128, "rms_norm_eps": 1e-5,
         "hidden_act": "silu", "tie_word_embeddings": True, "bos_token_id": 1, "eos_token_id": 2}
 LLAMA = {**TINY, "architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+GPT2 = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4,
+        "n_inner": None, "n_positions": 64, "n_ctx": 64, "vocab_size": 97, "activation_function": "gelu_new",
+        "layer_norm_epsilon": 1e-5, "attn_pdrop": 0.1, "embd_pdrop": 0.1, "resid_pdrop": 0.1,
+        "bos_token_id": 1, "eos_token_id": 2}
+PHI3 = {**TINY, "architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "tie_word_embeddings": False,
+        "rope_theta": 10000.0, "original_max_position_embeddings": 128, "pad_token_id": 0, "attention_bias": False,
+        "attention_dropout": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
 LORA = {"r": 3, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj", "down_proj"]}
+
+def without(config, field):
+    return {name: value for name, value in config.items() if name != field}
+
 
 # name: (config.json as published models write it, dtype on disk, adapter options, lengths of the two rows)
 VARIANTS = {
@@ -164,6 +175,27 @@ VARIANTS = {
                   "alpha_pattern": {"gate_proj": 10, "layers.0.self_attn.q_proj": 1}}, [11, 13]),
     "head_dim": ({**LLAMA, "rope_theta": 10000.0, "head_dim": 6},
                  torch.bfloat16, {**LORA, "target_modules": ["q_proj", "o_proj"]}, [11, 13]),
+    "gpt2": (GPT2, torch.float32, {**LORA, "target_modules": ["c_attn", "c_proj", "c_fc"], "fan_in_fan_out": True},
+             [11, 23]),
+    "gpt2_gelu": ({**GPT2, "n_inner": 40, "activation_function": "gelu"}, torch.bfloat16,
+                  {**LORA, "target_modules": ["c_attn", "mlp.c_proj"], "r": 2}, [7, 13]),
+    "phi3": ({**PHI3, "sliding_window": 7}, torch.bfloat16,
+             {**LORA, "target_modules": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]}, [11, 23]),
+}
+
+# Families with norms of queries and keys, or norms after the layers; their seeds count from 601.
+NORMED = {
+    "qwen3": ({**TINY, "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "rms_norm_eps": 1e-6,
+               "head_dim": 10, "rope_theta": 1000000.0, "attention_bias": True}, torch.bfloat16,
+              {**LORA, "target_modules": ALL_LINEARS, "r": 2}, [11, 23]),
+    "olmo2": ({**TINY, "architectures": ["Olmo2ForCausalLM"], "model_type": "olmo2", "tie_word_embeddings": False,
+               "rope_theta": 500000.0}, torch.bfloat16, {**LORA, "target_modules": ALL_LINEARS, "r": 2}, [11, 23]),
+    "gemma3": ({**without(TINY, "hidden_act"), "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text",
+                "rms_norm_eps": 1e-6, "head_dim": 10, "hidden_activation": "gelu_pytorch_tanh",
+                "query_pre_attn_scalar": 30, "sliding_window": 6, "sliding_window_pattern": 2,
+                "rope_theta": 1000000.0, "rope_local_base_freq": 100.0,
+                "rope_scaling": {"rope_type": "linear", "factor": 8.0}}, torch.bfloat16,
+               {**LORA, "target_modules": ALL_LINEARS, "r": 2, "lora_alpha": 2}, [11, 23]),
 }
 
 
@@ -177,7 +209,7 @@ def save_tiny_model(folder, config, dtype, seed):
     for name, p in sorted(model.named_parameters()):
         value = torch.randn(p.shape, generator=generator)
         if p.dim() == 1:
-            value = 0.3 * value + (0 if name.endswith("bias") else 1)
+            value = 0.3 * value + (0 if name.endswith("bias") or config["model_type"] == "gemma3_text" else 1)
         else:
             value = value / math.sqrt(p.shape[1]) * (0.4 if "embed" in name else 1.5 if "lm_head" in name else 1)
         tensors[name] = value.to(dtype)
@@ -194,8 +226,11 @@ def random_rows(lengths, seed):
     return rows
 
 
-def make_variants(_, out):
-    for seed, (name, (config, dtype, lora, lengths)) in enumerate(VARIANTS.items(), start=501):
+def make_variants(_, out, only=None):
+    seeded = [*enumerate(VARIANTS.items(), start=501), *enumerate(NORMED.items(), start=601)]
+    for seed, (name, (config, dtype, lora, lengths)) in seeded:
+        if only not in (None, name):
+            continue
         folder = out / name
         save_tiny_model(folder, config, dtype, seed)
         rows = random_rows(lengths, seed)
@@ -205,7 +240,7 @@ def make_variants(_, out):
         save_file(vector, folder / "vector0.safetensors")
         with true_float64():
             problem = Problem(folder, folder / "adapter", rows, torch.float64)
-            prompts = [row["input_ids"] for row in random_rows([5] * 20, seed + 1)]
+            prompts = [row["input_ids"] for row in random_rows([5] * 200, seed + 1)]
             numbers["greedy"] = greedy(problem, prompts, 16, stop=2)
         save_file(tensors, folder / "golden.safetensors")
         write_json(folder / "golden.json", {"versions": versions(), **numbers})
@@ -262,13 +297,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--only", choices=["stories", "variants", "optimisers"])
+    parser.add_argument("--only", choices=["stories", "variants", "optimisers", *VARIANTS, *NORMED])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     makers = {"stories": make_stories, "variants": make_variants, "optimisers": make_optimisers}
     for name, make in makers.items():
         if arguments.only in (None, name):
             make(arguments.data, arguments.out)
+    if arguments.only in {**VARIANTS, **NORMED}:
+        make_variants(arguments.data, arguments.out, arguments.only)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,37 @@
-"""Llama, Mistral and Qwen2 of transformers in float64 throughout.
+"""Llama, Mistral, Qwen2, Qwen3, OLMo 2, Gemma 3 and Phi-3 of transformers in float64 throughout.
 
-transformers keeps RMSNorm, the softmax and the rotary angles in float32 even in a float64 model. Inside
-`with true_float64():` the three are float64, so that a float64 implementation can be held to 1e-10.
+transformers keeps RMSNorm, the softmax, the rotary angles and Gemma's factor on embeddings in float32 even in a
+float64 model. Inside `with true_float64():` they are float64, so that a float64 implementation can be held to 1e-10.
 """
 import contextlib
 import math
 
 import torch
+from transformers.models.gemma3 import modeling_gemma3
 from transformers.models.llama import modeling_llama
 from transformers.models.mistral import modeling_mistral
+from transformers.models.olmo2 import modeling_olmo2
+from transformers.models.phi3 import modeling_phi3
 from transformers.models.qwen2 import modeling_qwen2
+from transformers.models.qwen3 import modeling_qwen3
 
-FAMILIES = [(modeling_llama, "Llama"), (modeling_mistral, "Mistral"), (modeling_qwen2, "Qwen2")]
+FAMILIES = [(modeling_llama, "Llama"), (modeling_mistral, "Mistral"), (modeling_qwen2, "Qwen2"),
+            (modeling_qwen3, "Qwen3"), (modeling_olmo2, "Olmo2"), (modeling_gemma3, "Gemma3"),
+            (modeling_phi3, "Phi3")]
 
 
 def double_rms_norm(self, x):
     """w x / sqrt(mean x^2 + eps), in the dtype of x."""
     return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
+
+
+def double_gemma_norm(self, x):
+    """(1 + w) x / sqrt(mean x^2 + eps), in the dtype of x."""
+    return (1 + self.weight) * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
+
+
+def double_gemma_embedding(self, ids):
+    return torch.nn.functional.embedding(ids, self.weight) * self.scalar_embed_scale
 
 
 def double_attention(module, query, key, value, attention_mask, scaling, dropout=0.0, **_):
@@ -30,9 +45,8 @@ def double_attention(module, query, key, value, attention_mask, scaling, dropout
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
-def inverse_frequencies(config):
+def inverse_frequencies(config, rope):
     """RoPE's angle per position in float64: default, linear and llama3, as in transformers' modeling_rope_utils."""
-    rope = config.rope_parameters
     dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     freq = rope["rope_theta"] ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim)
     if rope["rope_type"] == "default":
@@ -46,9 +60,11 @@ def inverse_frequencies(config):
     return freq * (smooth + (1 - smooth) / rope["factor"])
 
 
-def double_rotary(self, x, position_ids):
-    freq = inverse_frequencies(self.config)
-    error = (freq.float() - self.inv_freq).abs() / self.inv_freq.abs()
+def double_rotary(self, x, position_ids, layer_type=None):
+    rope = self.config.rope_parameters
+    freq = inverse_frequencies(self.config, rope if layer_type is None else rope[layer_type])
+    single = self.inv_freq if layer_type is None else getattr(self, layer_type + "_inv_freq")
+    error = (freq.float() - single).abs() / single.abs()
     assert error.max() < 1e-6, f"inverse frequencies differ from transformers' by {error.max()}"
     angle = position_ids[:, :, None].double() * freq
     angle = torch.cat((angle, angle), dim=-1)
@@ -60,10 +76,14 @@ def true_float64():
     kept = []
     for module, name in FAMILIES:
         norm, rotary = getattr(module, name + "RMSNorm"), getattr(module, name + "RotaryEmbedding")
-        for owner, attribute, value in [(norm, "forward", double_rms_norm), (rotary, "forward", double_rotary),
+        double_norm = double_gemma_norm if name == "Gemma3" else double_rms_norm
+        for owner, attribute, value in [(norm, "forward", double_norm), (rotary, "forward", double_rotary),
                                         (module, "eager_attention_forward", double_attention)]:
             kept.append((owner, attribute, getattr(owner, attribute)))
             setattr(owner, attribute, value)
+    embedding = modeling_gemma3.Gemma3TextScaledWordEmbedding
+    kept.append((embedding, "forward", embedding.forward))
+    embedding.forward = double_gemma_embedding
     try:
         yield
     finally:

@@ -10,16 +10,20 @@ import dev.lethe.unlearn.request.UnlearnRequest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** The README's Java example compiles, and its links lead somewhere. */
+/** The README's Java example compiles, links lead somewhere, and classes that pages name are there. */
 public class ReadmeTest {
   private static final Path README = Path.of("README.md");
   private static final Pattern FENCE = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
+  /** In backticks, with packages in front or without; NAME stands for an operation's. */
+  private static final Pattern CLASS = Pattern.compile("`((?:\\w+/)*(?!\\w*NAME)[A-Z]\\w*[a-z]\\w*)`");
   private static final Pattern LINK = Pattern.compile("\\]\\(([^)#:]+)\\)");
 
   /** What the README shows. */
@@ -61,5 +65,22 @@ public class ReadmeTest {
         }
       }
     }
+  }
+
+  @Test
+  void architectureNamesClassesThatAreThere() throws IOException {
+    Set<Path> sources = new HashSet<>();
+    for (String root : List.of("src/main/java", "tests/java")) {
+      try (Stream<Path> files = Files.walk(Path.of(root, "dev", "lethe"))) {
+        files.forEach(sources::add);
+      }
+    }
+    Matcher name = CLASS.matcher(Files.readString(Path.of("docs/architecture.md")));
+    int found = 0;
+    for (; name.find(); found++) {
+      Path file = Path.of(name.group(1) + ".java");
+      assertTrue(sources.stream().anyMatch(source -> source.endsWith(file)), "no " + file);
+    }
+    assertTrue(found > 40, "classes found on the page: " + found);
   }
 }

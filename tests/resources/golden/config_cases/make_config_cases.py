@@ -132,12 +132,34 @@ CASES = {
     "llama, a window switched off": (window("llama", sliding_window=6, use_sliding_window=False), None),
     "llama, layers full": (window("llama", layer_types=[F] * 4), None),
     "llama, layers sliding": (window("llama", layer_types=[S] * 4), "sliding window"),
+    "qwen3, on": (window("qwen3", sliding_window=6, use_sliding_window=True, max_window_layers=3), None),
+    "gemma3": (window("gemma3_text"), None),
+    "gemma3, pattern": (window("gemma3_text", sliding_window=9, sliding_window_pattern=2), None),
+    "gemma3, layers named": (window("gemma3_text", sliding_window=9, layer_types=[F, S, S, F]), None),
+    "gemma3, no window": (window("gemma3_text", sliding_window=None, layer_types=[F] * 4), None),
+    "gemma3, no window for named layers": (
+        window("gemma3_text", sliding_window=None, layer_types=[F, S, F, F]), "sliding window"),
+    # two kinds of rotary positions
+    "gemma3, bases": (rope("gemma3_text", rope_theta=3000.0, rope_local_base_freq=200.0), None),
+    "gemma3, scaling": (rope("gemma3_text", rope_scaling={"rope_type": "linear", "factor": 8.0}), None),
+    "gemma3, by layer": (rope("gemma3_text", rope_parameters={
+        F: {"rope_type": "linear", "factor": 4.0, "rope_theta": 5000.0},
+        S: {"rope_type": "default", "rope_theta": 300.0}}), None),
+    "gemma3, one kind given": (
+        rope("gemma3_text", rope_parameters={F: {"rope_type": "default", "rope_theta": 70.0}}), None),
+    "gemma3, for all layers": (
+        rope("gemma3_text", rope_parameters={"rope_type": "default", "rope_theta": 70.0}), "rope_type"),
+    "gemma3, unequal bases": (rope("gemma3_text", rope_local_base_freq=9.0, rope_parameters={
+        S: {"rope_type": "default", "rope_theta": 70.0}}), "rope_theta"),
     # heads
     "llama, key heads absent": ({"model_type": "llama"}, None),
     "llama, key heads null": ({"model_type": "llama", "num_key_value_heads": None}, None),
     "mistral, key heads absent": ({"model_type": "mistral", "num_attention_heads": 16}, None),
     "qwen2, key heads null": ({"model_type": "qwen2", "num_key_value_heads": None}, None),
     "head size": (rope(head_dim=6), None),
+    "qwen3, head size absent": (rope("qwen3"), None),
+    "gemma3, head size absent": (rope("gemma3_text"), None),
+    "olmo2, key heads absent": ({"model_type": "olmo2"}, None),
     "head size null": (rope(head_dim=None), None),
     # tokens
     "eos absent": (rope(), None),
@@ -151,14 +173,18 @@ CASES = {
 def described(config):
     layers = config.num_hidden_layers
     # Mistral puts its window on all layers and reads no layer types, Llama has no window at all.
-    types = {"mistral": [S] * layers, "llama": [F] * layers}.get(config.model_type) or config.layer_types
+    types = {"mistral": [S], "llama": [F], "olmo2": [F]}.get(config.model_type, [])[:1] * layers or config.layer_types
     sliding = getattr(config, "sliding_window", None) or 0
     with torch.device("meta"):
         rotary_class = type(AutoModelForCausalLM.from_config(config).model.rotary_emb)
     rotary = rotary_class(config)
     eos = config.eos_token_id
+    kinds = {"frequencies": "", "local_frequencies": ""}
+    if config.model_type == "gemma3_text":
+        kinds = {"frequencies": F + "_", "local_frequencies": S + "_"}
     return {
-        "frequencies": [float(f) for f in rotary.inv_freq], "factor": float(rotary.attention_scaling),
+        **{name: [float(f) for f in getattr(rotary, kind + "inv_freq", [])] for name, kind in kinds.items()},
+        "factor": float(getattr(rotary, kinds["frequencies"] + "attention_scaling", 1.0)),
         "windows": [sliding if t == S else 0 for t in types],
         "key_heads": config.num_key_value_heads,
         "head_size": getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,

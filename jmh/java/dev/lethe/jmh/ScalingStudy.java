@@ -1,6 +1,6 @@
 package dev.lethe.jmh;
 
-import dev.lethe.bench.LineChart;
+import dev.lethe.chart.LineChart;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
 import java.io.IOException;

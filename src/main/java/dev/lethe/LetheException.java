@@ -1,5 +1,7 @@
 package dev.lethe;
 
+import java.util.List;
+
 /**
  * Something that the user gave cannot be used. The message says where, what, what was expected, what was
  * there and what to do; whoever catches it at the top prints the message and nothing else.
@@ -26,6 +28,22 @@ public class LetheException extends RuntimeException {
   public LetheException(
       String where, String problem, String expected, String got, String remedy, Throwable cause) {
     super(message(where, problem, expected, got, remedy), cause);
+  }
+
+  /**
+   * Several complaints of one kind.
+   *
+   * @param each their messages, a line for each
+   */
+  public LetheException(
+      String where, String problem, List<String> each, String remedy, Throwable cause) {
+    super(listed(where, problem, each, remedy), cause);
+  }
+
+  private static String listed(String where, String problem, List<String> each, String remedy) {
+    StringBuilder text = new StringBuilder(shown(where) + ": " + shown(problem) + ":");
+    each.forEach(line -> text.append("\n  ").append(shown(line)));
+    return text.append("\n").append(shown(remedy)).toString();
   }
 
   private static String message(

@@ -8,6 +8,7 @@ import dev.lethe.autograd.op.LayerNorm;
 import dev.lethe.autograd.op.Linear;
 import dev.lethe.autograd.op.RmsNorm;
 import dev.lethe.autograd.op.Rope;
+import dev.lethe.autograd.op.ScaledSum;
 import dev.lethe.autograd.op.SelectRows;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
@@ -42,6 +43,7 @@ final class SmallNetwork {
   private final double dropout;
   private final Tensor theta;
   private boolean layerNorms;
+  private boolean normsAfter;
   private Nonlinearity nonlinearity = Nonlinearity.SILU;
   private boolean gated = true;
   private long nextOffset;
@@ -57,6 +59,12 @@ final class SmallNetwork {
   /** The same with layer norms in place of root-mean-square norms. */
   SmallNetwork withLayerNorms() {
     layerNorms = true;
+    return this;
+  }
+
+  /** The same with norms of what layers add, sums without a norm, and a scaled embedding. */
+  SmallNetwork withNormsAfter() {
+    normsAfter = true;
     return this;
   }
 
@@ -97,7 +105,8 @@ final class SmallNetwork {
   private Tape record(boolean adapters) {
     nextOffset = 0;
     Tape tape = new Tape(PACKING);
-    Value hidden = Embedding.on(tape, embedding(), ids(PACKING.rows()));
+    Value rows = Embedding.on(tape, embedding(), ids(PACKING.rows()));
+    Value hidden = normsAfter ? ScaledSum.on(tape, 1.7, rows, null) : rows;
     Normed normed = normed(tape, hidden, null);
     for (int layer = 0; layer < 2; layer++) {
       boolean upper = adapters && layer == 1;
@@ -117,6 +126,11 @@ final class SmallNetwork {
   }
 
   private Normed normed(Tape tape, Value x, Value f) {
+    if (normsAfter) {
+      Value added = f == null ? null : RmsNorm.on(tape, norm(), 1e-5, f, null).y();
+      Value sum = f == null ? x : ScaledSum.on(tape, 0.8, x, added);
+      return new Normed(sum, sum);
+    }
     if (layerNorms) {
       LayerNorm norm = LayerNorm.on(tape, norm(), norm(), 1e-5, x, f);
       return new Normed(norm.s(), norm.y());

@@ -145,6 +145,36 @@ class DatasetReaderTest {
   }
 
   @Test
+  void allBadRowsAreNamedAtOnceOrSkipped() throws IOException {
+    String good = "{\"prompt\": \"p\", \"response\": \"r\"}";
+    String text = good + "\n{\"prompt\": 1, \"response\": \"r\"}\nno JSON\n\n" + good + "\n{\"prompt\": \"\u00e4\n" + good;
+    Path file = temp.resolve("mixed.jsonl");
+    Files.write(file, text.getBytes(StandardCharsets.ISO_8859_1));
+    FormatException e = Refusals.refusal(Kind.WRONG_TYPE, () -> DatasetReader.read(file));
+    List<String> lines = e.getMessage().lines().toList();
+    assertEquals(file + ": 3 of 6 rows cannot be used:", lines.getFirst());
+    assertTrue(lines.get(1).startsWith("  " + file + ":2: field 'prompt'"), e.getMessage());
+    assertTrue(lines.get(2).startsWith("  " + file + ":3: "), e.getMessage());
+    assertTrue(lines.get(3).startsWith("  " + file + ":6: the text is not UTF-8"), e.getMessage());
+    assertTrue(lines.get(4).contains("--skip-bad-rows"), e.getMessage());
+    Dataset rest = DatasetReader.open(file, Map.of(), false, true);
+    assertEquals(List.of("0", "3", "5"), rest.rows().stream().map(Row::id).toList());
+    assertEquals(List.of(2, 3, 6), rest.skipped());
+    assertEquals(List.of(1, 5, 7), rest.lines());
+    assertTrue(rest.notes().getLast().contains("3 of 6 rows cannot be used and are skipped"));
+  }
+
+  @Test
+  void aListOfBadRowsEnds() throws IOException {
+    String rows = "{\"prompt\": \"p\", \"response\": \"r\"}\n" + "{}\n".repeat(500);
+    FormatException e = Refusals.refusal(Kind.ROW_FORM, () -> read(rows));
+    assertTrue(e.getMessage().contains("500 of 501 rows") && e.getMessage().contains("and 480 more"), e.getMessage());
+    assertEquals(23, e.getMessage().lines().count());
+    FormatException all = Refusals.refusal(Kind.ROW_FORM, () -> read("{}\n".repeat(500)));
+    assertTrue(all.getMessage().contains(":1: ") && !all.getMessage().contains(":2: "), all.getMessage());
+  }
+
+  @Test
   void theSameIdTwiceNamesBothLines() throws IOException {
     String row = "{\"prompt\": \"p\", \"response\": \"r\", \"id\": \"%s\"}\n";
     Path file = write(row.formatted("x") + row.formatted("y") + row.formatted("x"));

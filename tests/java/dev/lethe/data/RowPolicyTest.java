@@ -69,7 +69,6 @@ class RowPolicyTest {
         "\"position_ids\": [0,1,2]|true",
         "\"position_ids\": [1,2,3]|false",
         "\"position_ids\": [0,1,0]|false",
-        "\"token_type_ids\": [0,0,0]|true",
         "\"token_type_ids\": [1,1,1]|false",
         "\"token_type_ids\": [0,0,1]|false",
         "\"segment_ids\": [1,1,1]|true",
@@ -97,6 +96,25 @@ class RowPolicyTest {
       assertEquals(Kind.UNSUPPORTED, e.kind());
       assertTrue(e.getMessage().contains(name), e.getMessage());
     }
+  }
+
+  @Test
+  void tokenTypesOfZeroAreNamed() throws IOException {
+    Dataset data = open("{\"input_ids\": [1,5], \"labels\": [-100,5], \"token_type_ids\": [0,0]}");
+    assertEquals(List.of(data.file() + ": fields that are not used: 'token_type_ids' (1 row)"), data.notes());
+  }
+
+  @Test
+  void aColumnThatIsMappedIsNotReadUnderItsOwnNameToo() throws IOException {
+    Path file = write("{\"system\": \"p\", \"input\": \"r\", \"instruction\": \"i\", \"output\": \"o\"}");
+    assertEquals(
+        new Row.PromptRow("0", "p", "r"),
+        DatasetReader.open(file, Map.of("prompt", "system", "response", "input", "id", "x", "output", "none"), false, false)
+            .rows()
+            .getFirst());
+    assertEquals(
+        new InstructionRow("0", "i", "", "r"),
+        DatasetReader.open(file, Map.of("output", "input", "system", "none"), false, false).rows().getFirst());
   }
 
   @Test
@@ -221,7 +239,7 @@ class RowPolicyTest {
         List.of(
             data.file()
                 + ": fields that are not used: 'source' (2 rows), 'score' (1 row), 'context' (1 row),"
-                + " 'messages[].name' (1 row), 'a\uFFFD[2Jb' (1 row)"),
+                + " 'messages[].name' (1 row), 'a\\u001B[2Jb' (1 row)"),
         data.notes());
   }
 

@@ -215,11 +215,14 @@ class EvaluationTest {
         """);
     Encoder encoder = new Encoder(new Letters(), null, 64);
     List<TofuQuestion> questions = TofuQuestion.read(file);
-    double[] ratios = TofuQuestion.truthRatios(questions, encoder, loss(), adapter.theta());
-    assertEquals(2, ratios.length);
+    List<Sample> rows = encoder.encode(List.copyOf(TofuQuestion.rows(questions)), "x");
+    List<TofuQuestion.Losses> losses = TofuQuestion.losses(questions, loss().of(rows).losses(adapter.theta()));
+    assertEquals(2, losses.size());
     double right = tokenLoss(encoder, "ab", "cd");
     double wrong = (tokenLoss(encoder, "ab", "d") + tokenLoss(encoder, "ab", "ee")) / 2;
-    assertEquals(Math.exp(right - wrong), ratios[0], 1e-10);
+    assertEquals(Math.exp(right - wrong), losses.get(0).truthRatio(), 1e-10);
+    assertEquals(tokenLoss(encoder, "ab", "c"), losses.get(0).answer(), 1e-10);
+    assertEquals(losses.get(1).paraphrased(), losses.get(1).answer(), 1e-15, "said in the same words");
   }
 
   private double tokenLoss(Encoder encoder, String question, String answer) {

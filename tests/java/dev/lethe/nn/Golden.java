@@ -50,7 +50,7 @@ public final class Golden implements AutoCloseable {
   }
 
   /** A tiny random model, whose weights are committed. */
-  static Golden variant(String name, Backend backend) {
+  public static Golden variant(String name, Backend backend) {
     Path dir = ROOT.resolve(name);
     return new Golden(dir, dir, "golden.safetensors", backend);
   }

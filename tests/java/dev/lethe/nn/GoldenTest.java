@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Everything that is computed against PyTorch and PEFT in true float64: eight tiny models of all
+ * Everything that is computed against PyTorch and PEFT in true float64: tiny models of all
  * families, and a trained one where its files are at hand.
  */
 class GoldenTest {
@@ -36,6 +36,12 @@ class GoldenTest {
           "rslora",
           "patterns",
           "head_dim",
+          "gpt2",
+          "gpt2_gelu",
+          "phi3",
+          "qwen3",
+          "olmo2",
+          "gemma3",
           STORIES);
 
   static Stream<Arguments> cases() {

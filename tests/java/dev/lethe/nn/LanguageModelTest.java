@@ -44,7 +44,7 @@ class LanguageModelTest {
         config("architectures", "[\"LlamaForSequenceClassification\"]"),
         "LlamaForSequenceClassification",
         "LlamaForCausalLM");
-    assertRefusesConfig(config("hidden_act", "\"gelu\""), "hidden_act", "gelu", "silu");
+    assertRefusesConfig(config("hidden_act", "\"relu\""), "hidden_act", "relu", "silu");
   }
 
   @Test
@@ -169,7 +169,7 @@ class LanguageModelTest {
   void rotaryTablesGrowAndKeepTheirValues() {
     try (Tiny tiny = TinyModels.open(dir, Dims.DEFAULT.withMaxPositions(1000), backend, SEED);
         Scope scope = backend.openScope("test")) {
-      RopeTables tables = new RopeTables(tiny.model().spec(), backend, scope);
+      RopeTables tables = new RopeTables(tiny.model().spec().rope(), tiny.model().spec(), backend, scope);
       RopeTable small = tables.atLeast(3);
       assertEquals(small, tables.atLeast(200), "one table serves both");
       RopeTable large = tables.atLeast(900);

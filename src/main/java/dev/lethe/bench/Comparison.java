@@ -2,6 +2,8 @@ package dev.lethe.bench;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
+import dev.lethe.chart.BarChart;
+import dev.lethe.chart.Svg;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -90,7 +90,7 @@ public final class WorkloadCost {
     double linear = passes.all() * tokens * spec.hidden() * spec.vocabulary();
     double attention = 0;
     for (int layer = 0; layer < spec.layers(); layer++) {
-      for (Projection p : Projection.values()) {
+      for (Projection p : spec.projections()) {
         linear += tokens * linear(passes, p, layer == 0 && BOTTOM.contains(p));
       }
       boolean keysMove = layer > 0 || adapted(Projection.KEY); // queries and values always do
@@ -126,7 +126,7 @@ public final class WorkloadCost {
   /** Bytes of the frozen weights that the passes read, once each. */
   public double weightBytes(Operation op, DType type) {
     double layer = 0;
-    for (Projection p : Projection.values()) {
+    for (Projection p : spec.projections()) {
       layer += (double) spec.in(p) * spec.out(p);
     }
     double weights = layer * spec.layers() + (double) spec.hidden() * spec.vocabulary();

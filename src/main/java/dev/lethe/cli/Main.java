@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.Text;
+import dev.lethe.cli.command.AssessCommand;
 import dev.lethe.cli.command.BenchCommand;
 import dev.lethe.cli.command.CompareCommand;
 import dev.lethe.cli.command.DemoCommand;
@@ -15,6 +16,7 @@ import dev.lethe.cli.command.PrepareCommand;
 import dev.lethe.cli.command.SelftestCommand;
 import dev.lethe.cli.command.TrainCommand;
 import dev.lethe.cli.command.UnlearnCommand;
+import dev.lethe.cli.command.VerifyCommand;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.LogLines;
@@ -103,6 +105,8 @@ public final class Main {
     main.addSubcommand(new InspectCommand(console));
     main.addSubcommand(new GenerateCommand(console));
     main.addSubcommand(new EvaluateCommand(console));
+    main.addSubcommand(new AssessCommand(console));
+    main.addSubcommand(new VerifyCommand(console));
     main.addSubcommand(new TrainCommand(console));
     main.addSubcommand(new GradientsCommand(console));
     main.addSubcommand(new HvpCommand(console));

@@ -5,6 +5,7 @@ import dev.lethe.Text;
 import dev.lethe.format.FormatException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** Rows of a file that cannot be used, each with its reason, so that all are named at once. */
 final class BadRows {
@@ -43,26 +44,26 @@ final class BadRows {
     if (reasons.size() == 1 || reasons.size() == rows) {
       return first;
     }
-    String problem = Text.format("%,d of %,d rows cannot be used:%s", reasons.size(), rows, listed());
-    String remedy = "Correct them, or add --skip-bad-rows to go on without them";
+    String problem = Text.format("%,d of %,d rows cannot be used", reasons.size(), rows);
+    String remedy = "Correct them, or add --skip-bad-rows to go on without them.";
     return first instanceof FormatException e
-        ? new FormatException(e.kind(), file, problem, null, null, remedy, e)
-        : new LetheException(file, problem, null, null, remedy, first);
+        ? new FormatException(e.kind(), file, problem, listed(), remedy, e)
+        : new LetheException(file, problem, listed(), remedy, first);
   }
 
   /** What was left out, for people. */
   String skipped(int rows) {
-    return Text.format(
-        "%s: %,d of %,d rows cannot be used and are skipped:%s",
-        file, reasons.size(), rows, listed());
+    String head =
+        Text.format("%s: %,d of %,d rows cannot be used and are skipped:", file, reasons.size(), rows);
+    return String.join("\n  ", Stream.concat(Stream.of(head), listed().stream()).toList());
   }
 
-  private String listed() {
-    StringBuilder text = new StringBuilder();
-    reasons.stream().limit(SHOWN).forEach(e -> text.append("\n  ").append(e.getMessage()));
+  private List<String> listed() {
+    List<String> lines = new ArrayList<>();
+    reasons.stream().limit(SHOWN).forEach(e -> lines.add(e.getMessage()));
     if (reasons.size() > SHOWN) {
-      text.append(Text.format("\n  and %,d more", reasons.size() - SHOWN));
+      lines.add(Text.format("and %,d more", reasons.size() - SHOWN));
     }
-    return text.toString();
+    return lines;
   }
 }

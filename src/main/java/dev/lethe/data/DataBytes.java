@@ -54,8 +54,7 @@ final class DataBytes {
         throw new Place(name(file)).refuse(
             Kind.TOO_LARGE, "it gives more than a data set may have", "at most " + MAX_BYTES + " bytes", "more");
       }
-      ByteBuffer head = ByteBuffer.wrap(bytes, 0, Math.min(bytes.length, ForeignFile.HEAD));
-      ForeignFile.refuse(Path.of(name(file)), head, null, "JSON in UTF-8");
+      ForeignFile.refuse(Path.of(name(file)), ByteBuffer.wrap(bytes), null, "JSON Lines or a JSON array in UTF-8");
       return bytes;
     } catch (IOException e) {
       throw unreadable(file, e);

@@ -36,10 +36,14 @@ enum FieldPolicy {
       "attention_mask"),
   POSITION_IDS(
       Level.TOKENS, "refused unless it counts the tokens that are not padding from 0", "position_ids"),
+  TOKEN_TYPES(
+      Level.TOKENS,
+      "refused unless 0 for all tokens; then named as not used, since GPT-2 in transformers adds an embedding even for 0",
+      "token_type_ids"),
   SEGMENTS(
       Level.TOKENS,
       "refused unless the same for all tokens: packed rows would see each other",
-      "token_type_ids", "segment_ids", "seq_idx", "sequence_ids", "sample_ids"),
+      "segment_ids", "seq_idx", "sequence_ids", "sample_ids"),
   PACKING(
       Level.TOKENS,
       "refused: it packs several rows into one",

@@ -1,6 +1,5 @@
 package dev.lethe.data;
 
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -17,12 +16,5 @@ public record LoadedRows(
     samples = List.copyOf(samples);
     skipped = List.copyOf(skipped);
     notes = List.copyOf(notes);
-  }
-
-  /** The same with other samples. */
-  public LoadedRows with(List<Sample> others, String note) {
-    List<String> all = new ArrayList<>(notes);
-    all.add(note);
-    return new LoadedRows(others, idsByPosition, skipped, all);
   }
 }

@@ -1,40 +1,167 @@
 package dev.lethe.data;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.StrictJson;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
+import tools.jackson.databind.JsonNode;
 
-/** Requests as people write them: ids separated by commas, or {@code @FILE} with one id a line. */
+/**
+ * Requests as people write them: ids separated by commas, {@code @FILE} with one id a line, or a JSON list in either
+ * place. {@code 3-9} is a range of numbers, {@code "a, b"} a quoted id, and in a file {@code #} begins a comment. An id
+ * that the data have is that id, however it looks.
+ */
 public final class RequestFiles {
   private static final long MAX_BYTES = 1L << 28;
+  private static final int MOST_OF_A_RANGE = 10_000_000;
+  private static final Pattern RANGE = Pattern.compile("(0|[1-9]\\d{0,8})\\s*-\\s*(0|[1-9]\\d{0,8})");
+  private static final Pattern COMMENT = Pattern.compile("\\s#");
+  private static final String FORMS = "ID,ID,… or @FILE with one id a line, or a JSON list";
 
-  private RequestFiles() {}
+  private final String where;
+  private final Set<String> known;
+  private final List<String> ids = new ArrayList<>();
+
+  private RequestFiles(String where, Set<String> known) {
+    this.where = where;
+    this.known = known;
+  }
 
   /**
    * The ids of an option such as {@code --forget}, in order, repetitions kept for {@link RowRequest#of}
    * to refuse.
    *
    * @param spec {@code ID,ID…} or {@code @FILE}; null or blank for none
+   * @param known the ids that the data have, which decide what looks like a range or a comment
    */
-  public static List<String> ids(String spec) {
+  public static List<String> ids(String spec, Set<String> known) {
     if (spec == null || spec.isBlank()) {
       return List.of();
     }
-    if (spec.startsWith("@")) {
-      String text = StrictJson.readText(Path.of(spec.substring(1)), MAX_BYTES);
-      return text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
+    boolean file = spec.startsWith("@");
+    String text = file ? StrictJson.readText(Path.of(spec.substring(1)), MAX_BYTES) : spec;
+    RequestFiles request = new RequestFiles(file ? spec.substring(1) : spec, known);
+    if (text.stripLeading().startsWith("[")) {
+      request.list(text);
+    } else if (file) {
+      request.lines(text);
+    } else {
+      request.commas(text);
     }
-    List<String> ids = Stream.of(spec.split(",", -1)).map(String::strip).toList();
-    if (ids.contains("")) {
-      throw new LetheException(
-          spec,
-          "there is nothing between two commas",
-          "ID,ID,… or @FILE with one id a line",
-          null,
-          "Correct the list; ids that contain commas go into a file.");
+    return List.copyOf(request.ids);
+  }
+
+  private void list(String text) {
+    JsonNode list = StrictJson.parse(text, where);
+    for (JsonNode id : list) {
+      if (!id.isString() && !id.isIntegralNumber()) {
+        throw refusal("the list holds something else than ids", "strings or integers", StrictJson.describe(id));
+      }
+      ids.add(id.asString());
     }
-    return ids;
+  }
+
+  private void lines(String text) {
+    int number = 0;
+    for (String line : text.split("\n", -1)) {
+      number++;
+      String item = line.strip();
+      if (item.isEmpty()) {
+        continue;
+      }
+      if (item.startsWith("\"")) {
+        int end = quoted(item, 0);
+        String rest = item.substring(end).strip();
+        if (!rest.isEmpty() && !rest.startsWith("#")) {
+          throw new RequestFiles(where + ":" + number, known)
+              .refusal("something follows a quoted id", "a comment or the line's end", Text.quote(rest));
+        }
+      } else {
+        line(item, number);
+      }
+    }
+  }
+
+  private void line(String item, int number) {
+    boolean comment = item.startsWith("#");
+    if (comment && known.contains(item)) {
+      throw new RequestFiles(where + ":" + number, known)
+          .refusal("this is a comment, and it is an id that the data have", "one of both", Text.quote(item));
+    }
+    Matcher trailing = COMMENT.matcher(item);
+    boolean whole = known.contains(item) || !trailing.find();
+    if (!comment) {
+      plain(whole ? item : item.substring(0, trailing.start()).strip());
+    }
+  }
+
+  private void commas(String text) {
+    int at = 0;
+    while (at <= text.length()) {
+      int start = at;
+      while (start < text.length() && Character.isWhitespace(text.charAt(start))) {
+        start++;
+      }
+      boolean quotes = start < text.length() && text.charAt(start) == '"';
+      int from = quotes ? quoted(text, start) : start;
+      int comma = text.indexOf(',', from);
+      int end = comma < 0 ? text.length() : comma;
+      String item = text.substring(from, end).strip();
+      if (quotes && !item.isEmpty()) {
+        throw refusal("something follows a quoted id", "a comma", Text.quote(item));
+      }
+      if (!quotes && item.isEmpty()) {
+        throw refusal("there is nothing between two commas", FORMS, null);
+      }
+      if (!quotes) {
+        plain(item);
+      }
+      at = end + 1;
+    }
+  }
+
+  /** Takes the JSON string that begins there and returns where it ends. */
+  private int quoted(String text, int start) {
+    int end = start + 1;
+    while (end < text.length() && text.charAt(end) != '"') {
+      end += text.charAt(end) == '\\' ? 2 : 1;
+    }
+    if (end >= text.length()) {
+      throw refusal("a quoted id does not end", "a quotation mark", null);
+    }
+    ids.add(StrictJson.parse(text.substring(start, end + 1), where).stringValue());
+    return end + 1;
+  }
+
+  private void plain(String item) {
+    Matcher range = RANGE.matcher(item);
+    if (known.contains(item) || !range.matches()) {
+      ids.add(item);
+      return;
+    }
+    long first = Long.parseLong(range.group(1));
+    long last = Long.parseLong(range.group(2));
+    if (last < first) {
+      throw refusal("a range runs backwards", "the smaller number first", Text.quote(item));
+    }
+    int most = known.isEmpty() ? MOST_OF_A_RANGE : known.size();
+    if (last - first >= most) {
+      throw refusal(
+          "a range has more ids than there are rows", Text.format("at most %,d", most), Text.quote(item));
+    }
+    Stream<String> numbers = LongStream.rangeClosed(first, last).mapToObj(Long::toString);
+    numbers.forEach(ids::add);
+  }
+
+  private LetheException refusal(String problem, String expected, String got) {
+    return new LetheException(
+        where, problem, expected, got, "Correct the list; put an id that is misread between quotation marks.");
   }
 }

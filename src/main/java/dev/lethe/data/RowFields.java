@@ -24,8 +24,10 @@ record RowFields(ObjectNode node, Map<String, String> mapping, String where, Row
     return mapping.getOrDefault(field, field);
   }
 
+  /** Whether the row has the field; a column that is mapped to another field is no longer its own. */
   boolean has(String field) {
-    return node.hasNonNull(actual(field));
+    boolean taken = mapping.containsValue(field) && !mapping.containsKey(field);
+    return !taken && node.hasNonNull(actual(field));
   }
 
   /** Whether the field says something: an empty string, list or object does not. */

@@ -160,7 +160,7 @@ enum RowForm {
       case ROW_WEIGHT -> requireOne(f, name, value);
       case TOOLS, MEDIA, PACKING ->
           throw f.unsupported("field '" + name + "'", "it would change what the model reads", StrictJson.describe(value));
-      case ATTENTION_MASK, POSITION_IDS, SEGMENTS, LOSS_MASK, DERIVED -> {}
+      case ATTENTION_MASK, POSITION_IDS, TOKEN_TYPES, SEGMENTS, LOSS_MASK, DERIVED -> {}
       case null, default -> f.notes().unused(name);
     }
   }

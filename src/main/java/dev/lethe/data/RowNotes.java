@@ -9,7 +9,6 @@ import java.util.Map;
 /** What a reader of a data set should know about its rows: each thing once, with the count of rows. */
 final class RowNotes {
   private static final int SHOWN = 12;
-  private static final int LONGEST_NAME = 60;
 
   private final Map<String, Integer> unused = new LinkedHashMap<>();
   private final Map<String, Integer> read = new LinkedHashMap<>();
@@ -37,7 +36,7 @@ final class RowNotes {
               ", ",
               unused.entrySet().stream()
                   .limit(SHOWN)
-                  .map(e -> shown(e.getKey()) + " (" + rows(e.getValue()) + ")")
+                  .map(e -> Text.quote(e.getKey()) + " (" + rows(e.getValue()) + ")")
                   .toList());
       String more = unused.size() > SHOWN ? Text.format(" and %d more", unused.size() - SHOWN) : "";
       lines.add(file + ": fields that are not used: " + fields + more);
@@ -48,13 +47,5 @@ final class RowNotes {
 
   private static String rows(int count) {
     return count == 1 ? "1 row" : Text.format("%,d rows", count);
-  }
-
-  private static String shown(String name) {
-    StringBuilder text = new StringBuilder("'");
-    name.codePoints()
-        .limit(LONGEST_NAME)
-        .forEach(c -> text.appendCodePoint(Character.isISOControl(c) ? '\uFFFD' : c));
-    return text.append(name.codePointCount(0, name.length()) > LONGEST_NAME ? "…'" : "'").toString();
   }
 }

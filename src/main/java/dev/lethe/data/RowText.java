@@ -11,10 +11,13 @@ import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** What rows of every form say, alike where people would call them the same. */
 final class RowText {
+  private static final Pattern BLANKS = Pattern.compile("\\s+", Pattern.UNICODE_CHARACTER_CLASS);
+
   private RowText() {}
 
   /**
@@ -55,9 +58,7 @@ final class RowText {
   }
 
   private static String normal(String text) {
-    return Normalizer.normalize(text, Normalizer.Form.NFKC)
-        .toLowerCase(Locale.ROOT)
-        .replaceAll("(?U)\\s+", " ")
-        .strip();
+    String composed = Normalizer.normalize(text, Normalizer.Form.NFKC).toLowerCase(Locale.ROOT);
+    return BLANKS.matcher(composed).replaceAll(" ").strip();
   }
 }

@@ -52,6 +52,11 @@ public record Sample(String id, int[] inputIds, int[] labels, String hash, Strin
     return (int) IntStream.range(1, labels.length).filter(t -> labels[t] != IGNORED).count();
   }
 
+  /** The supervised tokens, in their order. */
+  public int[] targets() {
+    return IntStream.range(1, labels.length).map(t -> labels[t]).filter(label -> label != IGNORED).toArray();
+  }
+
   /** Equal in name, contents and tokens; the likeness follows from the contents. */
   @Override
   public boolean equals(Object other) {

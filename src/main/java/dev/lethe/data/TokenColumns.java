@@ -28,6 +28,7 @@ final class TokenColumns {
     TokenColumns columns = new TokenColumns(fields);
     columns.cutPadding();
     columns.requirePositions();
+    columns.requireNoTypes();
     FieldPolicy.SEGMENTS.names().stream().filter(fields::says).forEach(columns::requireOneSegment);
     FieldPolicy.LOSS_MASK.names().stream().filter(fields::says).forEach(columns::requireLabelsMask);
     return new Row.TokenRow(
@@ -84,20 +85,27 @@ final class TokenColumns {
     }
   }
 
+  private void requireNoTypes() {
+    String field = FieldPolicy.TOKEN_TYPES.names().getFirst();
+    if (!fields.says(field)) {
+      return;
+    }
+    int[] types = fields.integers(field, ids.length);
+    for (int t = from; t < to; t++) {
+      if (types[t] != 0) {
+        throw fields.unsupported(field, "models here have no types of tokens", String.valueOf(types[t]));
+      }
+    }
+    fields.notes().unused(field);
+  }
+
   private void requireOneSegment(String field) {
     int[] segments = fields.integers(field, ids.length);
     for (int t = from; t < to; t++) {
       if (segments[t] != segments[from]) {
-        throw fields.unsupported(
-            field,
-            "one row is one segment",
-            segments[from] + " and " + segments[t]);
+        throw fields.unsupported(field, "one row is one segment", segments[from] + " and " + segments[t]);
       }
     }
-    if (segments[from] == 0 || !field.equals("token_type_ids")) {
-      return;
-    }
-    throw fields.unsupported(field, "models here have no types of tokens", segments[from] + "");
   }
 
   private void requireLabelsMask(String field) {

@@ -2,7 +2,6 @@ package dev.lethe.evaluate;
 
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Tensor;
-import java.util.stream.IntStream;
 
 /**
  * How well a model has memorized a row's response.
@@ -18,14 +17,12 @@ import java.util.stream.IntStream;
 public record Memorization(String id, double exact, double extraction) {
 
   /**
+   * Looks at one row.
+   *
    * @param p the model's predictions (M,V) at the sample's M supervised positions
    */
-  static Memorization of(Sample sample, Tensor p) {
-    int[] targets =
-        IntStream.range(1, sample.length())
-            .map(t -> sample.labels()[t])
-            .filter(label -> label != Sample.IGNORED)
-            .toArray();
+  public static Memorization of(Sample sample, Tensor p) {
+    int[] targets = sample.targets();
     int hits = 0;
     int needed = 0;
     for (int t = 0; t < targets.length; t++) {

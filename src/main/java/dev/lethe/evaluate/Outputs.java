@@ -2,6 +2,7 @@ package dev.lethe.evaluate;
 
 import dev.lethe.autograd.Gradients;
 import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.KullbackLeibler;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
@@ -34,12 +35,8 @@ public final class Outputs {
     long positions = 0;
     for (List<Sample> members : batches) {
       try (Batch batch = Batch.of(members, model.backend())) {
-        double[] one = probabilities(batch, p).toDoubles();
-        double[] other = probabilities(batch, q).toDoubles();
-        for (int i = 0; i < one.length; i++) {
-          if (one[i] > 0) {
-            sum += one[i] * (Math.log(one[i]) - Math.log(Math.max(other[i], Float.MIN_NORMAL)));
-          }
+        for (double position : KullbackLeibler.ofRows(probabilities(batch, p), probabilities(batch, q))) {
+          sum += position;
         }
       }
       positions += members.stream().mapToLong(Sample::supervised).sum();

@@ -12,6 +12,8 @@ import java.util.stream.Collectors;
  * @param headDim width of a head; 0: the hidden size divided among the heads
  * @param positions the context
  * @param normEps ε of the norms
+ * @param activation the gated unit's function
+ * @param tied whether the head is the embedding
  * @param bos −1: none
  * @param eos −1: none
  * @param window the sliding window in tokens; 0: none
@@ -23,18 +25,43 @@ public record ConfigDefaults(
     int headDim,
     long positions,
     double normEps,
+    String activation,
+    boolean tied,
     int bos,
     int eos,
     int window,
     LayerWindows.Rule windows) {
-  public static final ConfigDefaults LLAMA =
-      new ConfigDefaults("llama", 0, 0, 2048, 1e-6, 1, 2, 0, LayerWindows.Rule.NONE);
-  public static final ConfigDefaults MISTRAL =
-      new ConfigDefaults("mistral", 8, 0, 131072, 1e-6, 1, 2, 4096, LayerWindows.Rule.ALL);
-  public static final ConfigDefaults QWEN2 =
-      new ConfigDefaults("qwen2", 32, 0, 32768, 1e-6, -1, -1, 4096, LayerWindows.Rule.UPPER);
+  private static final String SILU = "silu";
 
-  private static final List<ConfigDefaults> ALL = List.of(LLAMA, MISTRAL, QWEN2);
+  public static final ConfigDefaults LLAMA =
+      new ConfigDefaults(
+          "llama", 0, 0, 2048, 1e-6, SILU, false, 1, 2, 0, LayerWindows.Rule.NONE);
+  public static final ConfigDefaults MISTRAL =
+      new ConfigDefaults(
+          "mistral", 8, 0, 131072, 1e-6, SILU, false, 1, 2, 4096, LayerWindows.Rule.ALL);
+  public static final ConfigDefaults QWEN2 =
+      new ConfigDefaults(
+          "qwen2", 32, 0, 32768, 1e-6, SILU, false, -1, -1, 4096, LayerWindows.Rule.UPPER);
+  public static final ConfigDefaults QWEN3 =
+      new ConfigDefaults(
+          "qwen3", 32, 128, 32768, 1e-6, SILU, false, -1, -1, 4096, LayerWindows.Rule.UPPER);
+  public static final ConfigDefaults OLMO2 =
+      new ConfigDefaults(
+          "olmo2", 0, 0, 2048, 1e-5, SILU, false, -1, 50279, 0, LayerWindows.Rule.NONE);
+  public static final ConfigDefaults GEMMA3 =
+      new ConfigDefaults(
+          "gemma3_text", 4, 256, 131072, 1e-6, "gelu_pytorch_tanh", true, 2, 1, 4096,
+          LayerWindows.Rule.PATTERN);
+
+  public static final ConfigDefaults GPT2 =
+      new ConfigDefaults(
+          "gpt2", 0, 0, 1024, 1e-5, "gelu_new", true, 50256, 50256, 0, LayerWindows.Rule.NONE);
+  public static final ConfigDefaults PHI3 =
+      new ConfigDefaults(
+          "phi3", 0, 0, 4096, 1e-5, SILU, false, 1, 32000, 0, LayerWindows.Rule.ALL);
+
+  private static final List<ConfigDefaults> ALL =
+      List.of(LLAMA, MISTRAL, QWEN2, QWEN3, OLMO2, GEMMA3, GPT2, PHI3);
 
   /** Those of a configuration's model type; throws where it is unknown. */
   static ConfigDefaults of(JsonFields f) {

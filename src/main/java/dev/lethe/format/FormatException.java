@@ -1,6 +1,7 @@
 package dev.lethe.format;
 
 import dev.lethe.LetheException;
+import java.util.List;
 
 /** A file or folder that cannot be read or written; {@link #kind} says in which way. */
 public final class FormatException extends LetheException {
@@ -24,6 +25,13 @@ public final class FormatException extends LetheException {
       String remedy,
       Throwable cause) {
     super(where, problem, expected, got, remedy, cause);
+    this.kind = kind;
+  }
+
+  /** Several complaints, the first of which has the kind. */
+  public FormatException(
+      Kind kind, String where, String problem, List<String> each, String remedy, Throwable cause) {
+    super(where, problem, each, remedy, cause);
     this.kind = kind;
   }
 

@@ -11,8 +11,10 @@ import tools.jackson.databind.node.ObjectNode;
  * or refused ({@code docs/formats.md}); every size is positive and bounded, so that nobody allocates
  * by an untrusted number.
  *
- * @param rope the rotary positions
+ * @param rope the rotary positions; null: positions are learned
+ * @param localRope those of layers with a window, where they differ; null: the same
  * @param windows the sliding window of each layer in tokens; 0: none
+ * @param queryPreAttnScalar attention's scale is its −½th power
  * @param bosTokenId −1 where none
  * @param eosTokenIds empty where none
  * @param dtype the weights' format as the file names it, null where it does not
@@ -30,26 +32,28 @@ public record HfConfig(
     long maxPositionEmbeddings,
     double rmsNormEps,
     Rope rope,
+    Rope localRope,
     boolean tieWordEmbeddings,
     boolean attentionBias,
     boolean mlpBias,
     List<Integer> windows,
     String hiddenAct,
+    double queryPreAttnScalar,
     int bosTokenId,
     List<Integer> eosTokenIds,
     String dtype) {
   static final long MAX_DIM = 1 << 20;
   static final int MAX_VOCABULARY = 10_000_000;
-  private static final int MAX_LAYERS = 10_000;
-  private static final int MAX_HEADS = 1 << 16;
+  static final int MAX_LAYERS = 10_000;
+  static final int MAX_HEADS = 1 << 16;
   private static final Set<String> DTYPES =
       Set.of("float64", "float32", "float16", "bfloat16");
 
   /** Fields that may be absent but not null: transformers refuses that too. */
   private static final List<String> NOT_NULL =
       List.of(
-          "rms_norm_eps", "hidden_act", "max_position_embeddings", "tie_word_embeddings",
-          "attention_bias", "mlp_bias", "use_sliding_window", "max_window_layers");
+          "rms_norm_eps", "hidden_act", "hidden_activation", "query_pre_attn_scalar",
+          "max_position_embeddings", "tie_word_embeddings", "attention_bias", "mlp_bias", "use_sliding_window", "max_window_layers");
 
   public HfConfig {
     architectures = List.copyOf(architectures);
@@ -69,12 +73,17 @@ public record HfConfig(
     ModelConfigFields.POLICY.check(f, defaults.modelType());
     refuseNulls(f);
     refuseQuantized(f);
+    if (defaults.equals(ConfigDefaults.GPT2)) {
+      return Gpt2Config.parse(f, defaults);
+    }
     long hidden = f.integer("hidden_size", 1, MAX_DIM);
     int layers = (int) f.integer("num_hidden_layers", 1, MAX_LAYERS);
     int heads = (int) f.integer("num_attention_heads", 1, MAX_HEADS);
     int headDim = headDim(f, defaults, hidden, heads);
     long positions =
         f.integerOr("max_position_embeddings", defaults.positions(), 1, MAX_DIM << 4);
+    boolean gemma = defaults.equals(ConfigDefaults.GEMMA3);
+    RopeReader ropes = new RopeReader(f, positions, headDim);
     return new HfConfig(
         defaults,
         f.strings("architectures"),
@@ -87,12 +96,14 @@ public record HfConfig(
         f.integer("vocab_size", 1, MAX_VOCABULARY),
         positions,
         f.numberOr("rms_norm_eps", defaults.normEps(), 0, 1),
-        new RopeReader(f, positions, headDim).read(),
-        f.flagOr("tie_word_embeddings", false),
+        gemma ? ropes.readGlobal() : ropes.read(),
+        gemma ? ropes.readLocal() : null,
+        f.flagOr("tie_word_embeddings", defaults.tied()),
         f.flagOr("attention_bias", false),
         f.flagOr("mlp_bias", false),
         LayerWindows.of(f, defaults, layers),
-        f.stringOr("hidden_act", "silu"),
+        f.stringOr(gemma ? "hidden_activation" : "hidden_act", defaults.activation()),
+        gemma ? f.numberOr("query_pre_attn_scalar", 256, 1e-6, MAX_DIM) : headDim,
         TokenIds.one(f, "bos_token_id", defaults.bos()),
         TokenIds.oneOrMore(f, "eos_token_id", defaults.eos()),
         dtype(f));
@@ -103,7 +114,8 @@ public record HfConfig(
     return new HfConfig(
         defaults, architectures, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
         numKeyValueHeads, headDim, vocabSize, maxPositionEmbeddings, rmsNormEps, rope,
-        tieWordEmbeddings, attentionBias, mlpBias, windows, hiddenAct, bosTokenId, ids, dtype);
+        localRope, tieWordEmbeddings, attentionBias, mlpBias, windows, hiddenAct,
+        queryPreAttnScalar, bosTokenId, ids, dtype);
   }
 
   private static void refuseNulls(JsonFields f) {
@@ -151,7 +163,7 @@ public record HfConfig(
     return (int) dim;
   }
 
-  private static String dtype(JsonFields f) {
+  static String dtype(JsonFields f) {
     String dtype = f.stringOr("dtype", f.stringOr("torch_dtype", null));
     if (dtype != null && !dtype.equals(f.stringOr("torch_dtype", dtype))) {
       throw f.unsupported("torch_dtype", "another format than dtype", "Delete one of the two");

@@ -9,7 +9,7 @@ import java.util.stream.IntStream;
 
 /**
  * The sliding window of each layer, from {@code sliding_window}, {@code use_sliding_window}, {@code
- * layer_types} and {@code max_window_layers}; refused where they contradict each other.
+ * layer_types} and the family's own rule; refused where they contradict each other.
  */
 public final class LayerWindows {
   private static final String FULL = "full_attention";
@@ -23,7 +23,9 @@ public final class LayerWindows {
     /** Those that {@code layer_types} names, else every layer. */
     ALL,
     /** Those that {@code layer_types} names, else those from {@code max_window_layers} on. */
-    UPPER
+    UPPER,
+    /** Those that {@code layer_types} names, else all but every {@code sliding_window_pattern}th. */
+    PATTERN
   }
 
   private final JsonFields f;
@@ -52,7 +54,8 @@ public final class LayerWindows {
     LayerWindows windows = new LayerWindows(f, defaults, layers);
     return switch (defaults.windows()) {
       case NONE -> windows.none();
-      case ALL -> windows.all();
+      case ALL -> windows.switched(windows.same(windows.window));
+      case PATTERN -> windows.switched(windows.pattern());
       case UPPER -> windows.upper();
     };
   }
@@ -67,13 +70,22 @@ public final class LayerWindows {
     return same(0);
   }
 
-  private List<Integer> all() {
-    List<Integer> all = types.isEmpty() ? same(window) : byType(window);
+  /** The layers' types, else the given windows, unless a switch says otherwise. */
+  private List<Integer> switched(List<Integer> untyped) {
+    List<Integer> all = types.isEmpty() ? untyped : byType(window);
     boolean some = all.stream().anyMatch(size -> size > 0);
     if (some ? switchedOff : switchedOn) {
       throw contradiction();
     }
     return all;
+  }
+
+  private List<Integer> pattern() {
+    if (window == 0 && types.isEmpty()) {
+      throw contradiction();
+    }
+    long every = f.integerOr("sliding_window_pattern", 6, 1, Integer.MAX_VALUE);
+    return IntStream.range(0, layers).mapToObj(i -> (i + 1) % every == 0 ? 0 : window).toList();
   }
 
   private List<Integer> upper() {

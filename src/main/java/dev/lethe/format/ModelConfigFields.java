@@ -20,12 +20,51 @@ final class ModelConfigFields {
               Rule.of(
                   USED,
                   "sizes",
+                  "n_embd", "n_inner", "n_layer", "n_head", "n_positions")
+                  .in("gpt2"),
+              Rule.of(
+                  USED,
+                  "norms, activation, attention",
+                  "layer_norm_epsilon", "activation_function", "scale_attn_weights")
+                  .in("gpt2"),
+              Rule.of(HARMLESS, "an older name of the context; n_positions counts", "n_ctx")
+                  .in("gpt2"),
+              Rule.of(HARMLESS, "how scores are rounded in half precision", "reorder_and_upcast_attn")
+                  .in("gpt2"),
+              Rule.of(HARMLESS, "a head that sums up, which causal models do not have",
+                  "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
+                  "summary_type", "summary_use_proj")
+                  .in("gpt2"),
+              Rule.of(REFUSED, "scores divided by the layer's number",
+                  "scale_attn_by_inverse_layer_idx")
+                  .in("gpt2"),
+              Rule.of(REFUSED, "fields that GPT-2 does not have",
+                  "intermediate_size", "num_key_value_heads", "head_dim", "rms_norm_eps",
+                  "hidden_act", "rope_theta", "rope_scaling", "rope_parameters",
+                  "sliding_window", "use_sliding_window", "layer_types")
+                  .in("gpt2"),
+              Rule.of(
+                  USED,
+                  "sizes",
                   "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
                   "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings"),
               Rule.of(
                   USED,
-                  "norms, activation, head",
-                  "rms_norm_eps", "hidden_act", "tie_word_embeddings"),
+                  "norms, head",
+                  "rms_norm_eps", "tie_word_embeddings"),
+              Rule.of(REFUSED, "another name of hidden_activation", "hidden_act")
+                  .in("gemma3_text")
+                  .unless("\"gelu_pytorch_tanh\""),
+              Rule.of(USED, "the gated unit's function", "hidden_act"),
+              Rule.of(
+                  USED,
+                  "the gated unit's function, attention's scale, the second rotary base, the"
+                      + " layers without a window",
+                  "hidden_activation", "query_pre_attn_scalar", "rope_local_base_freq",
+                  "sliding_window_pattern")
+                  .in("gemma3_text"),
+              Rule.of(HARMLESS, "a copy of sliding_window_pattern", "_sliding_window_pattern")
+                  .in("gemma3_text"),
               Rule.of(
                   USED,
                   "rotary positions",
@@ -105,6 +144,10 @@ final class ModelConfigFields {
                   "prefix"),
               Rule.of(NAMED, "dropout that transformers applies in training", "attention_dropout")
                   .unless("0"),
+              Rule.of(NAMED, "dropout that transformers applies in training",
+                  "attn_pdrop", "embd_pdrop", "resid_pdrop")
+                  .unless("0")
+                  .in("gpt2", "phi3"),
               Rule.of(REFUSED, "biases that this family does not have",
                   "attention_bias", "mlp_bias"),
               Rule.of(REFUSED, "rotary positions on a part of each head", "partial_rotary_factor")

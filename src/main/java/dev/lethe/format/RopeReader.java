@@ -13,6 +13,8 @@ import tools.jackson.databind.JsonNode;
  */
 final class RopeReader {
   private static final double DEFAULT_THETA = 10000;
+  private static final double GLOBAL_THETA = 1_000_000;
+  private static final String PARAMETERS = "rope_parameters";
   private static final double MAX_THETA = 1e12;
   private static final double MAX_FACTOR = 1e6;
   private static final long MAX_POSITIONS = HfConfig.MAX_DIM << 4;
@@ -32,45 +34,71 @@ final class RopeReader {
 
   /** The rotary positions of all layers. */
   Rope read() {
-    Rope old = read("rope_scaling");
-    Rope five = read("rope_parameters");
-    if (old != null && five != null && !old.equals(five)) {
+    JsonFields five = object(config, PARAMETERS);
+    if (five != null && five.node().valueStream().anyMatch(JsonNode::isObject)) {
+      throw config.unsupported(
+          PARAMETERS, "different rotary frequencies by layer", "Use a family that has them");
+    }
+    return agreed(five, "rope_theta", DEFAULT_THETA);
+  }
+
+  /** The rotary positions of layers without a window, in a family with two kinds. */
+  Rope readGlobal() {
+    return agreed(layersOf("full_attention"), "rope_theta", GLOBAL_THETA);
+  }
+
+  /** The rotary positions of layers with a window, in a family with two kinds. */
+  Rope readLocal() {
+    return rope(layersOf("sliding_attention"), "rope_local_base_freq", DEFAULT_THETA);
+  }
+
+  private JsonFields layersOf(String type) {
+    JsonFields five = object(config, PARAMETERS);
+    if (five == null) {
+      return null;
+    }
+    for (String field : five.node().propertyNames()) {
+      if (!Set.of("full_attention", "sliding_attention").contains(field)) {
+        throw five.unsupported(
+            field, "one rotary frequency for all layers, where this family has two", CORRECT);
+      }
+    }
+    return object(five, type);
+  }
+
+  /** What transformers 5's place says, or the older one; refused where they differ. */
+  private Rope agreed(JsonFields five, String theta, double defaultTheta) {
+    JsonFields old = object(config, "rope_scaling");
+    Rope read = rope(old == null ? five : old, theta, defaultTheta);
+    if (old != null && five != null && !read.equals(rope(five, theta, defaultTheta))) {
       throw config.unsupported(
           "rope_scaling", "other rotary positions than field 'rope_parameters'", CORRECT);
     }
-    if (old == null && five == null) {
-      return new Rope(theta(null), new RopeScaling.None());
-    }
-    return old == null ? five : old;
+    return read;
   }
 
-  private Rope read(String field) {
-    JsonFields rope = config.objectOrNull(field);
-    if (rope == null || rope.node().isEmpty()) {
-      return null;
-    }
-    for (JsonNode value : rope.node()) {
-      if (value.isObject()) {
-        throw config.unsupported(
-            field, "different rotary frequencies by layer", "Use a family that has them");
-      }
-    }
-    return new Rope(theta(rope), scaling(rope));
+  private static JsonFields object(JsonFields f, String field) {
+    JsonFields object = f.objectOrNull(field);
+    return object == null || object.node().isEmpty() ? null : object;
   }
 
-  private double theta(JsonFields rope) {
-    double outer = config.numberOr("rope_theta", DEFAULT_THETA, 1, MAX_THETA);
+  /**
+   * @param rope null: nothing but a base
+   * @param outer where config.json itself has the base
+   */
+  private Rope rope(JsonFields rope, String outer, double defaultTheta) {
+    double theta = config.numberOr(outer, defaultTheta, 1, MAX_THETA);
     if (rope == null) {
-      return outer;
+      return new Rope(theta, new RopeScaling.None());
     }
-    double inner = rope.numberOr("rope_theta", outer, 1, MAX_THETA);
-    if (inner != outer && config.has("rope_theta")) {
-      throw rope.unsupported("rope_theta", "another base than config.json's own rope_theta", CORRECT);
+    double inner = rope.numberOr("rope_theta", theta, 1, MAX_THETA);
+    if (inner != theta && config.has(outer)) {
+      throw rope.unsupported("rope_theta", "another base than config.json's own " + outer, CORRECT);
     }
-    return inner;
+    return new Rope(inner, scaling(rope, inner));
   }
 
-  private RopeScaling scaling(JsonFields rope) {
+  private RopeScaling scaling(JsonFields rope, double theta) {
     String type = rope.stringOr("rope_type", rope.stringOr("type", "default"));
     if (!type.equals(rope.stringOr("type", type))) {
       throw rope.unsupported("type", "another rule than rope_type", CORRECT);
@@ -94,7 +122,7 @@ final class RopeReader {
         yield new RopeScaling.Linear(factor(rope));
       }
       case "llama3" -> llama3(rope);
-      case "yarn" -> yarn(rope);
+      case "yarn" -> yarn(rope, theta);
       case "longrope" -> longRope(rope);
       default ->
           throw rope.unsupported(
@@ -121,7 +149,7 @@ final class RopeReader {
     return new RopeScaling.Llama3(factor(rope), low, high, original(rope));
   }
 
-  private RopeScaling yarn(JsonFields rope) {
+  private RopeScaling yarn(JsonFields rope, double theta) {
     only(
         rope,
         "yarn",
@@ -135,7 +163,7 @@ final class RopeReader {
     double attention = both ? spread(factor, mscale) / spread(factor, mscaleAll) : spread(factor, 1);
     double fast = rope.numberOr("beta_fast", 32, 0, MAX_FACTOR);
     double slow = rope.numberOr("beta_slow", 1, 0, MAX_FACTOR);
-    if (theta(rope) == 1) {
+    if (theta == 1) {
       throw rope.outOfRange("rope_theta", rope.node().path("rope_theta"), "above 1 with yarn");
     }
     return new RopeScaling.Yarn(

@@ -5,6 +5,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.AttentionKernels;
 import dev.lethe.backend.kernel.EmbeddingKernels;
 import dev.lethe.backend.kernel.GatedUnitKernels;
+import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LossKernels;
@@ -12,6 +13,8 @@ import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.RowKernels;
+import dev.lethe.backend.kernel.ScaledSumKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -85,8 +88,8 @@ final class DecoderPass {
     private final Packing queries;
     private final Packing keys;
     private final Tensor positions;
-    private final RopeTable rope;
     private final Tensor r;
+    private final Tensor mean;
     private Tensor sum;
     private Tensor spare;
 
@@ -97,57 +100,140 @@ final class DecoderPass {
       int past = cache.length();
       this.queries = Packing.ofLengths(n);
       this.keys = Packing.ofLengths(past + n);
-      this.rope = model.rope(past + n);
       this.positions =
           HostTensors.uploadIntegers(backend, scratch, IntStream.range(past, past + n).toArray());
-      this.r = scratch.allocate(backend.vectorType(), n);
+      this.r = scratch.allocate(backend.vectorType(), (long) n * spec.heads());
+      this.mean = spec.family().traits().contains(ModelFamily.Trait.LAYER_NORMS) ? scratch.allocate(backend.vectorType(), n) : null;
       this.sum = activation(spec.hidden());
       this.spare = activation(spec.hidden());
       backend.run(
           new EmbeddingKernels.Forward(
               model.embedding(), HostTensors.uploadIntegers(backend, scratch, ids), sum));
+      if (spec.embeddingScale() != 1) {
+        backend.run(new ScaledSumKernels.Apply(spec.embeddingScale(), sum, null, sum));
+      }
     }
 
     void run(Tensor result) {
-      Tensor added = null;
+      Tensor added = learnedPositions();
       for (int layer = 0; layer < spec.layers(); layer++) {
-        Tensor in = normed(model.layer(layer).attentionNorm(), added);
-        Tensor middle = normed(model.layer(layer).mlpNorm(), attention(layer, in));
-        added = gatedUnit(layer, middle);
+        LanguageModel.Layer weights = model.layer(layer);
+        Tensor in = before(weights.norm(Norm.BEFORE_ATTENTION), added);
+        added = normed(weights.norm(Norm.AFTER_ATTENTION), attention(layer, in));
+        Tensor middle = before(weights.norm(Norm.BEFORE_MLP), added);
+        added = normed(weights.norm(Norm.AFTER_MLP), gatedUnit(layer, middle));
       }
       addAndNorm(model.finalNorm(), added, result);
     }
 
-    private Tensor normed(Tensor weight, Tensor added) {
+    /** What positions add to the embedding; null where they turn queries and keys. */
+    private Tensor learnedPositions() {
+      if (model.positions() == null) {
+        return null;
+      }
       Tensor y = activation(spec.hidden());
-      addAndNorm(weight, added, y);
+      backend.run(new EmbeddingKernels.Forward(model.positions(), positions, y));
+      return y;
+    }
+
+    /** sum += added (released); gives the sum's norm, or the sum itself without weights. */
+    private Tensor before(LanguageModel.NormWeights weights, Tensor added) {
+      if (weights == null) {
+        if (added != null) {
+          backend.run(new ScaledSumKernels.Apply(1, added, sum, sum));
+          scratch.release(added);
+        }
+        return sum;
+      }
+      Tensor y = activation(spec.hidden());
+      addAndNorm(weights, added, y);
       return y;
     }
 
     /** sum += added (released), y = norm(sum). */
-    private void addAndNorm(Tensor weight, Tensor added, Tensor y) {
+    private void addAndNorm(LanguageModel.NormWeights weights, Tensor added, Tensor y) {
       if (added == null) {
-        backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, null, null, y, r));
+        norm(weights, sum, y);
         return;
       }
-      backend.run(new RmsNormKernels.Forward(weight, spec.normEpsilon(), sum, added, spare, y, r));
+      norm(weights, sum, added, spare, y);
       scratch.release(added);
       Tensor old = sum;
       sum = spare;
       spare = old;
     }
 
-    /** x (n,D), released; gives (n,D). */
+    /** The norm of x (n,D), which is released; x itself without weights. */
+    private Tensor normed(LanguageModel.NormWeights weights, Tensor x) {
+      if (weights == null) {
+        return x;
+      }
+      Tensor y = activation(spec.hidden());
+      norm(weights, x, y);
+      scratch.release(x);
+      return y;
+    }
+
+    /** Releases what a layer has read, unless it is the residual stream. */
+    private void releaseInput(Tensor x) {
+      if (x != sum) {
+        scratch.release(x);
+      }
+    }
+
+    /** y = the norm of each of x's parts of the weight's width. */
+    private void norm(LanguageModel.NormWeights weights, Tensor x, Tensor y) {
+      long width = weights.weight().elements();
+      long parts = x.elements() / width;
+      norm(weights, x.reshape(parts, width), null, null, y.reshape(parts, width));
+    }
+
+    /** s = x + f and y = norm(s); without f, s is x and null here. */
+    private void norm(LanguageModel.NormWeights weights, Tensor x, Tensor f, Tensor s, Tensor y) {
+      Tensor rows = r.slice(0, x.dim(0));
+      if (weights.bias() == null) {
+        backend.run(
+            new RmsNormKernels.Forward(
+                weights.weight(), spec.normEpsilon(), x, f, s, y, rows));
+        return;
+      }
+      LayerNormKernels.Primal p =
+          new LayerNormKernels.Primal(weights.weight(), s == null ? x : s, mean, rows);
+      backend.run(
+          new LayerNormKernels.Forward(p, weights.bias(), spec.normEpsilon(), x, f, y));
+    }
+
+    /** A linear layer and a norm of what it gives, into y; the norm may be null. */
+    private void normedLinear(int layer, Projection projection, Norm norm, Tensor x, Tensor y) {
+      LanguageModel.NormWeights weights = model.layer(layer).norm(norm);
+      if (weights == null) {
+        linear(layer, projection, x, y);
+        return;
+      }
+      Tensor whole = activation(spec.out(projection));
+      linear(layer, projection, x, whole);
+      norm(weights, whole, y);
+      scratch.release(whole);
+    }
+
+    /** x (n,D), released unless it is the sum; gives (n,D). */
     private Tensor attention(int layer, Tensor x) {
       Tensor q = activation(spec.queryWidth());
       Tensor k = cache.keys(layer).slice(cache.length(), n);
       Tensor v = cache.values(layer).slice(cache.length(), n);
-      linear(layer, Projection.QUERY, x, q);
-      linear(layer, Projection.KEY, x, k);
-      linear(layer, Projection.VALUE, x, v);
-      scratch.release(x);
-      backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
-      backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
+      if (spec.has(Projection.QUERY_KEY_VALUE)) {
+        split(layer, Projection.QUERY_KEY_VALUE, x, q, k, v);
+      } else {
+        normedLinear(layer, Projection.QUERY, Norm.QUERY, x, q);
+        normedLinear(layer, Projection.KEY, Norm.KEY, x, k);
+        linear(layer, Projection.VALUE, x, v);
+      }
+      releaseInput(x);
+      RopeTable rope = model.rope(layer, cache.length() + n);
+      if (rope != null) {
+        backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
+        backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
+      }
       Tensor o = activation(spec.queryWidth());
       backend.run(
           new AttentionKernels.Forward(
@@ -162,23 +248,44 @@ final class DecoderPass {
       return y;
     }
 
-    /** x (n,D), released; gives (n,D). */
+    /** x (n,D), released unless it is the sum; gives (n,D). */
     private Tensor gatedUnit(int layer, Tensor x) {
-      Tensor gate = activation(spec.intermediate());
-      Tensor up = activation(spec.intermediate());
-      linear(layer, Projection.GATE, x, gate);
-      linear(layer, Projection.UP, x, up);
-      scratch.release(x);
+      boolean gated = spec.has(Projection.GATE) || spec.has(Projection.GATE_UP);
+      Tensor a = activation(spec.intermediate());
+      Tensor gate = gated ? activation(spec.intermediate()) : null;
+      if (spec.has(Projection.GATE_UP)) {
+        split(layer, Projection.GATE_UP, x, a, gate);
+      } else if (gated) {
+        linear(layer, Projection.GATE, x, a);
+        linear(layer, Projection.UP, x, gate);
+      } else {
+        linear(layer, Projection.UP, x, a);
+      }
+      releaseInput(x);
       Tensor h = activation(spec.intermediate());
       backend.run(
           new GatedUnitKernels.Forward(
-              new GatedUnitKernels.Primal(spec.nonlinearity(), gate, up), h));
-      scratch.release(gate);
-      scratch.release(up);
+              new GatedUnitKernels.Primal(spec.nonlinearity(), a, gate), h));
+      scratch.release(a);
+      if (gated) {
+        scratch.release(gate);
+      }
       Tensor y = activation(spec.hidden());
       linear(layer, Projection.DOWN, h, y);
       scratch.release(h);
       return y;
+    }
+
+    /** The columns of what a fused layer gives, one part after another. */
+    private void split(int layer, Projection fused, Tensor x, Tensor... parts) {
+      Tensor whole = activation(spec.out(fused));
+      linear(layer, fused, x, whole);
+      long column = 0;
+      for (Tensor part : parts) {
+        backend.run(new RowKernels.CopyColumns(whole, column, part, 0, part.dim(1)));
+        column += part.dim(1);
+      }
+      scratch.release(whole);
     }
 
     private void linear(int layer, Projection projection, Tensor x, Tensor y) {

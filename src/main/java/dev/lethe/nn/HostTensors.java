@@ -11,6 +11,17 @@ import java.lang.foreign.MemorySegment;
 public final class HostTensors {
   private HostTensors() {}
 
+  /** Writes a matrix (n,m) to another (m,n) of the same format, both on the host. */
+  static void transpose(Tensor from, Tensor to) {
+    long rows = from.dim(0);
+    long columns = from.dim(1);
+    for (long i = 0; i < rows; i++) {
+      for (long j = 0; j < columns; j++) {
+        to.set(j * rows + i, from.get(i * columns + j));
+      }
+    }
+  }
+
   /** Zeros in any format. */
   public static Tensor zeros(DType type, Shape shape) {
     int bytes = Math.toIntExact(shape.elements() * type.bytes());

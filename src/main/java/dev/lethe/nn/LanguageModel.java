@@ -5,12 +5,16 @@ import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.Rope;
 import dev.lethe.format.Sha256;
+import dev.lethe.nn.ModelFamily.Trait;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -28,10 +32,11 @@ public final class LanguageModel implements AutoCloseable {
   private final LoraAdapter merged;
   private final Scope scope;
   private final FrozenEmbedding embedding;
+  private final FrozenEmbedding positions;
   private final List<Layer> layers = new ArrayList<>();
-  private final Tensor finalNorm;
+  private final NormWeights finalNorm;
   private final FrozenLinear head;
-  private final RopeTables rope;
+  private final Map<Rope, RopeTables> ropes = new HashMap<>();
   private String sha256;
 
   private LanguageModel(
@@ -50,13 +55,22 @@ public final class LanguageModel implements AutoCloseable {
     MemoryNeed.require(spec, backend, folder.path().toString());
     Tensor table = files.finite(names.embedding() + ".weight");
     embedding = backend.freezeEmbedding(table, scope);
+    positions =
+        names.positions() == null
+            ? null
+            : backend.freezeEmbedding(files.finite(names.positions() + ".weight"), scope);
     for (int layer = 0; layer < spec.layers(); layer++) {
       layers.add(layer(files, layer));
     }
-    finalNorm = backend.freezeVector(files.finite(names.finalNorm() + ".weight"), scope);
+    finalNorm = norm(files, names.finalNorm(), 1);
     Tensor headWeight = spec.tiedEmbeddings() ? table : files.finite(names.head() + ".weight");
     head = backend.freezeLinear(headWeight, null, true, scope);
-    rope = new RopeTables(spec, backend, scope);
+    if (spec.rope() != null) {
+      for (int layer = 0; layer < spec.layers(); layer++) {
+        ropes.computeIfAbsent(
+            spec.rope(layer), rope -> new RopeTables(rope, spec, backend, scope));
+      }
+    }
   }
 
   /**
@@ -92,13 +106,35 @@ public final class LanguageModel implements AutoCloseable {
   private Layer layer(WeightFiles files, int layer) {
     WeightNames names = spec.family().names();
     Map<Projection, FrozenLinear> linears = new EnumMap<>(Projection.class);
-    for (Projection p : Projection.values()) {
+    for (Projection p : spec.projections()) {
       linears.put(p, linear(files, layer, p));
     }
-    return new Layer(
-        backend.freezeVector(files.finite(names.attentionNorm(layer) + ".weight"), scope),
-        linears,
-        backend.freezeVector(files.finite(names.mlpNorm(layer) + ".weight"), scope));
+    Map<Norm, NormWeights> norms = new EnumMap<>(Norm.class);
+    for (Norm norm : spec.norms()) {
+      norms.put(norm, norm(files, names.module(layer, norm), spec.gain(norm)));
+    }
+    return new Layer(norms, linears);
+  }
+
+  private NormWeights norm(WeightFiles files, String module, double gain) {
+    boolean biased = spec.family().traits().contains(Trait.LAYER_NORMS);
+    return new NormWeights(
+        normWeight(files, module, gain),
+        biased ? backend.freezeVector(files.finite(module + ".bias"), scope) : null);
+  }
+
+  /** A norm's weight: gain·w, or gain·(1 + w) where the family's norms add one. */
+  private Tensor normWeight(WeightFiles files, String module, double gain) {
+    Tensor stored = files.finite(module + ".weight");
+    double one = spec.family().traits().contains(Trait.NORMS_ADD_ONE) ? 1 : 0;
+    if (one == 0 && gain == 1) {
+      return backend.freezeVector(stored, scope);
+    }
+    double[] weight = stored.toDoubles();
+    for (int i = 0; i < weight.length; i++) {
+      weight[i] = gain * (one + weight[i]);
+    }
+    return backend.freezeVector(Tensor.of(stored.shape(), weight), scope);
   }
 
   private FrozenLinear linear(WeightFiles files, int layer, Projection projection) {
@@ -106,15 +142,23 @@ public final class LanguageModel implements AutoCloseable {
     Tensor weight = files.finite(module + ".weight");
     Tensor bias = spec.biased().contains(projection) ? files.finite(module + ".bias") : null;
     boolean transposed = layer > 0 || !projection.readsLayerInput();
-    if (merged == null) {
+    boolean turned = spec.family().traits().contains(Trait.TRANSPOSED_WEIGHTS);
+    if (merged == null && !turned) {
       return backend.freezeLinear(weight, bias, transposed, scope);
     }
     try (HostAllocator memory = new HostAllocator();
-        Scope host = Scope.open("merged weight", memory)) {
-      Tensor sum = host.allocate(backend.vectorType(), weight.shape());
-      sum.copyFrom(weight);
-      merged.addDeltaWeight(module, sum);
-      return backend.freezeLinear(sum, bias, transposed, scope);
+        Scope host = Scope.open("weight", memory)) {
+      Shape shape = Shape.of(spec.out(projection), spec.in(projection));
+      Tensor copy = host.allocate(merged == null ? weight.dtype() : backend.vectorType(), shape);
+      if (turned) {
+        HostTensors.transpose(weight, copy);
+      } else {
+        copy.copyFrom(weight);
+      }
+      if (merged != null) {
+        merged.addDeltaWeight(module, copy);
+      }
+      return backend.freezeLinear(copy, bias, transposed, scope);
     }
   }
 
@@ -151,7 +195,12 @@ public final class LanguageModel implements AutoCloseable {
     return layers.get(index);
   }
 
-  Tensor finalNorm() {
+  /** The learned positions; null where there are rotary ones. */
+  FrozenEmbedding positions() {
+    return positions;
+  }
+
+  NormWeights finalNorm() {
     return finalNorm;
   }
 
@@ -159,13 +208,24 @@ public final class LanguageModel implements AutoCloseable {
     return head;
   }
 
-  RopeTable rope(long positions) {
-    return rope.atLeast(positions);
+  /** At least so many rotary positions of a layer; null where positions are learned. */
+  RopeTable rope(int layer, long count) {
+    return spec.rope() == null ? null : ropes.get(spec.rope(layer)).atLeast(count);
+  }
+
+  /** The frozen weights of a layer. */
+  record Layer(Map<Norm, NormWeights> norms, Map<Projection, FrozenLinear> linears) {
+    /** A norm's weights; null where the family has no such norm. */
+    NormWeights norm(Norm norm) {
+      return norms.get(norm);
+    }
   }
 
   /**
-   * @param attentionNorm (D)
-   * @param mlpNorm (D)
+   * The frozen weights of a norm.
+   *
+   * @param weight (D)
+   * @param bias (D) of a layer norm; null: a root-mean-square norm
    */
-  record Layer(Tensor attentionNorm, Map<Projection, FrozenLinear> linears, Tensor mlpNorm) {}
+  record NormWeights(Tensor weight, Tensor bias) {}
 }

@@ -6,38 +6,93 @@ import dev.lethe.format.ConfigDefaults;
 import dev.lethe.format.HfConfig;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
- * What is special about a family of Llama-like decoders. A new family is one more entry of the list
+ * What is special about a family of decoders. A new family is one more entry of the list
  * here; what differs in more than names and flags needs its own operations first.
  *
  * @param defaults its {@code model_type}, and what absent fields of {@code config.json} mean
  * @param architecture the causal language model's class in transformers
  * @param biases linear layers that always have a bias
+ * @param traits what else it does otherwise than Llama
  * @param names what its weights are called
  */
 public record ModelFamily(
-    ConfigDefaults defaults, String architecture, Set<Projection> biases, WeightNames names) {
+    ConfigDefaults defaults,
+    String architecture,
+    Set<Projection> biases,
+    Set<Trait> traits,
+    WeightNames names) {
   private static final Set<Projection> ATTENTION =
       EnumSet.of(Projection.QUERY, Projection.KEY, Projection.VALUE, Projection.OUTPUT);
   private static final Set<Projection> MLP =
       EnumSet.of(Projection.GATE, Projection.UP, Projection.DOWN);
 
-  /** One function, two names. */
-  private static final Set<String> SILU = Set.of("silu", "swish");
+  /** What transformers calls the functions of gated units. */
+  private static final Map<String, Nonlinearity> ACTIVATIONS =
+      Map.of(
+          "silu", Nonlinearity.SILU,
+          "swish", Nonlinearity.SILU,
+          "gelu", Nonlinearity.GELU,
+          "gelu_new", Nonlinearity.GELU_TANH,
+          "gelu_pytorch_tanh", Nonlinearity.GELU_TANH);
 
   /** All families. */
   public static final List<ModelFamily> ALL =
       List.of(
-          new ModelFamily(ConfigDefaults.LLAMA, "LlamaForCausalLM", Set.of(), WeightNames.LLAMA),
           new ModelFamily(
-              ConfigDefaults.MISTRAL, "MistralForCausalLM", Set.of(), WeightNames.LLAMA),
+              ConfigDefaults.LLAMA, "LlamaForCausalLM", Set.of(), Set.of(), WeightNames.LLAMA),
+          new ModelFamily(
+              ConfigDefaults.MISTRAL,
+              "MistralForCausalLM",
+              Set.of(),
+              Set.of(),
+              WeightNames.LLAMA),
           new ModelFamily(
               ConfigDefaults.QWEN2,
               "Qwen2ForCausalLM",
               Set.of(Projection.QUERY, Projection.KEY, Projection.VALUE),
-              WeightNames.LLAMA));
+              Set.of(),
+              WeightNames.LLAMA),
+          new ModelFamily(
+              ConfigDefaults.QWEN3,
+              "Qwen3ForCausalLM",
+              Set.of(),
+              Set.of(Trait.NORMS_OF_EACH_HEAD),
+              WeightNames.QWEN3),
+          new ModelFamily(
+              ConfigDefaults.OLMO2, "Olmo2ForCausalLM", Set.of(), Set.of(), WeightNames.OLMO2),
+          new ModelFamily(
+              ConfigDefaults.GEMMA3,
+              "Gemma3ForCausalLM",
+              Set.of(),
+              Set.of(Trait.NORMS_OF_EACH_HEAD, Trait.NORMS_ADD_ONE, Trait.SCALED_EMBEDDING),
+              WeightNames.GEMMA3),
+          new ModelFamily(
+              ConfigDefaults.GPT2,
+              "GPT2LMHeadModel",
+              WeightNames.GPT2.projections().keySet(),
+              Set.of(Trait.LAYER_NORMS, Trait.TRANSPOSED_WEIGHTS),
+              WeightNames.GPT2),
+          new ModelFamily(
+              ConfigDefaults.PHI3, "Phi3ForCausalLM", Set.of(), Set.of(), WeightNames.PHI3));
+
+  /** What a family does otherwise than Llama. */
+  public enum Trait {
+    /** The norms of queries and keys are taken over each head, not over all heads together. */
+    NORMS_OF_EACH_HEAD,
+    /** A norm multiplies by 1 + w. */
+    NORMS_ADD_ONE,
+    /** The embedding is multiplied by √D. */
+    SCALED_EMBEDDING,
+    /** Norms are layer norms, with biases. */
+    LAYER_NORMS,
+    /** Linear weights are stored (in,out), as transformers' {@code Conv1D} has them. */
+    TRANSPOSED_WEIGHTS
+  }
 
   /**
    * The dimensions of a model of a known family.
@@ -54,14 +109,18 @@ public record ModelFamily(
         config.numHiddenLayers(),
         config.hiddenSize(),
         config.intermediateSize(),
-        Nonlinearity.SILU,
+        ACTIVATIONS.get(config.hiddenAct()),
         config.numAttentionHeads(),
         config.numKeyValueHeads(),
         config.headDim(),
         config.vocabSize(),
-        config.rope().positions(config.maxPositionEmbeddings()),
+        config.rope() == null
+            ? config.maxPositionEmbeddings()
+            : config.rope().positions(config.maxPositionEmbeddings()),
         config.rmsNormEps(),
         config.rope(),
+        config.localRope(),
+        config.queryPreAttnScalar(),
         config.windows(),
         config.tieWordEmbeddings(),
         family.biased(config),
@@ -78,9 +137,13 @@ public record ModelFamily(
           String.join(", ", config.architectures()),
           "Use a causal language model.");
     }
-    if (!SILU.contains(config.hiddenAct())) {
+    if (!ACTIVATIONS.containsKey(config.hiddenAct())) {
       throw refused(
-          where, "hidden_act", "silu", config.hiddenAct(), "Use a model with gated SiLU units.");
+          where,
+          config.rope() == null ? "activation_function" : "hidden_act",
+          "one of " + String.join(", ", new TreeSet<>(ACTIVATIONS.keySet())),
+          config.hiddenAct(),
+          "Use a model with units of these functions.");
     }
   }
 

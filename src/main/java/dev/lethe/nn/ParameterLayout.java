@@ -11,6 +11,7 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -49,7 +50,7 @@ public final class ParameterLayout {
     ParameterLayout layout = new ParameterLayout();
     for (int layer = 0; layer < spec.layers(); layer++) {
       Map<Projection, LoraSlot> row = new EnumMap<>(Projection.class);
-      for (Projection p : Projection.values()) {
+      for (Projection p : spec.projections()) {
         String module = spec.module(layer, p);
         if (config.targets(module)) {
           row.put(p, layout.add(module, spec.in(p), spec.out(p), config));
@@ -61,7 +62,7 @@ public final class ParameterLayout {
       throw new LetheException(
           "target_modules",
           "selects no linear layer of this model",
-          "modules such as " + spec.module(0, Projection.QUERY),
+          "modules such as " + spec.module(0, Projection.OUTPUT),
           config.targetModules().inWords(),
           "Name modules of this model, or use the adapter's own base model.");
     }
@@ -179,11 +180,11 @@ public final class ParameterLayout {
   private static void requireLinearTargets(PeftAdapterConfig config, TransformerSpec spec) {
     WeightNames names = spec.family().names();
     boolean allLinear = "all-linear".equalsIgnoreCase(config.targetModules().regex());
-    for (String module : List.of(names.embedding(), names.head())) {
-      if (!allLinear && config.targets(module)) {
+    for (String module : Arrays.asList(names.embedding(), names.positions(), names.head())) {
+      if (module != null && !allLinear && config.targets(module)) {
         throw new LetheException(
             "adapter_config.json, target_modules",
-            "adapters on the embedding or the vocabulary head are not supported",
+            "adapters on an embedding or the vocabulary head are not supported",
             "linear layers of the decoder layers",
             module,
             "Use an adapter on attention and feed-forward layers only.");

@@ -1,17 +1,38 @@
 package dev.lethe.nn;
 
-/** The linear layers of a decoder layer, in the order of the flat parameter vector. */
+/**
+ * The linear layers of a decoder layer, in the order of the flat parameter vector. A family has either the parts or the
+ * fused layer that stands for them.
+ */
 public enum Projection {
-  QUERY,
-  KEY,
-  VALUE,
-  OUTPUT,
-  GATE,
-  UP,
-  DOWN;
+  QUERY(0),
+  KEY(1),
+  VALUE(2),
+  /** Query, key and value, in this order. */
+  QUERY_KEY_VALUE(0),
+  OUTPUT(3),
+  GATE(4),
+  UP(5),
+  /** Gate and up, in this order. */
+  GATE_UP(4),
+  DOWN(6);
+
+  /** Places in a layer. */
+  static final int PLACES = 7;
+
+  private final int place;
+
+  Projection(int place) {
+    this.place = place;
+  }
+
+  /** Its number in a layer, below {@link #PLACES}; a fused layer has that of its first part. */
+  int place() {
+    return place;
+  }
 
   /** Whether it reads what a layer reads first, so that nothing active lies below it in layer 0. */
   boolean readsLayerInput() {
-    return this == QUERY || this == KEY || this == VALUE;
+    return this == QUERY || this == KEY || this == VALUE || this == QUERY_KEY_VALUE;
   }
 }

@@ -3,12 +3,13 @@ package dev.lethe.nn;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.format.Rope;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 
 /**
- * The cosines and sines of a model's rotary embedding, for as many positions as somebody has asked
+ * The cosines and sines of a rotary embedding, for as many positions as somebody has asked
  * for: a model's whole context would often be far more. Tables double in size, and older ones live
  * on for the tapes that hold them.
  */
@@ -25,9 +26,9 @@ final class RopeTables {
   /**
    * @param owner where the tables live
    */
-  RopeTables(TransformerSpec spec, Backend backend, Scope owner) {
-    this.frequencies = RopeFrequencies.of(spec.rope(), spec.headSize());
-    this.factor = RopeFrequencies.factor(spec.rope());
+  RopeTables(Rope rope, TransformerSpec spec, Backend backend, Scope owner) {
+    this.frequencies = RopeFrequencies.of(rope, spec.headSize());
+    this.factor = RopeFrequencies.factor(rope);
     this.maxPositions = spec.maxPositions();
     this.backend = backend;
     this.owner = owner;

@@ -4,6 +4,8 @@ import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.format.Rope;
 import dev.lethe.tensor.Shape;
+import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,7 +24,9 @@ import java.util.Set;
  * @param vocabulary rows of the embedding, V
  * @param maxPositions the context in tokens
  * @param normEpsilon ε of the norms
- * @param rope the rotary positions
+ * @param rope the rotary positions; null: positions are learned
+ * @param localRope those of layers with a window; null: the same
+ * @param queryScalar attention's scale is its −½th power
  * @param windows the sliding window of each layer; 0: none
  * @param tiedEmbeddings whether the head is the embedding
  * @param biased the linear layers that have a bias
@@ -42,6 +46,8 @@ public record TransformerSpec(
     long maxPositions,
     double normEpsilon,
     Rope rope,
+    Rope localRope,
+    double queryScalar,
     List<Integer> windows,
     boolean tiedEmbeddings,
     Set<Projection> biased,
@@ -56,7 +62,7 @@ public record TransformerSpec(
   /** Width of what a linear layer reads. */
   public long in(Projection projection) {
     return switch (projection) {
-      case QUERY, KEY, VALUE, GATE, UP -> hidden;
+      case QUERY, KEY, VALUE, QUERY_KEY_VALUE, GATE, UP, GATE_UP -> hidden;
       case OUTPUT -> queryWidth();
       case DOWN -> intermediate;
     };
@@ -67,9 +73,21 @@ public record TransformerSpec(
     return switch (projection) {
       case QUERY -> queryWidth();
       case KEY, VALUE -> keyWidth();
+      case QUERY_KEY_VALUE -> queryWidth() + 2 * keyWidth();
       case OUTPUT, DOWN -> hidden;
       case GATE, UP -> intermediate;
+      case GATE_UP -> 2 * intermediate;
     };
+  }
+
+  /** The linear layers of a decoder layer, in their order. */
+  public Set<Projection> projections() {
+    return EnumSet.copyOf(family.names().projections().keySet());
+  }
+
+  /** Whether a decoder layer has this linear layer. */
+  boolean has(Projection projection) {
+    return family.names().projections().containsKey(projection);
   }
 
   /** Width of all query heads together, Hq. */
@@ -82,6 +100,44 @@ public record TransformerSpec(
     return (long) keyHeads * headSize;
   }
 
+  /** The rotary positions of a layer. */
+  public Rope rope(int layer) {
+    return localRope != null && windows.get(layer) > 0 ? localRope : rope;
+  }
+
+  /** By which embeddings are multiplied. */
+  public double embeddingScale() {
+    return family.traits().contains(ModelFamily.Trait.SCALED_EMBEDDING) ? Math.sqrt(hidden) : 1;
+  }
+
+  /** Whether layers read a norm of the residual stream, and not the stream itself. */
+  public boolean normsInputs() {
+    return family.names().norms().containsKey(Norm.BEFORE_ATTENTION);
+  }
+
+  /** The norms of a layer. */
+  public List<Norm> norms() {
+    return Arrays.stream(Norm.values()).filter(family.names().norms()::containsKey).toList();
+  }
+
+  /** How many numbers a norm is taken over. */
+  public long width(Norm norm) {
+    boolean eachHead = family.traits().contains(ModelFamily.Trait.NORMS_OF_EACH_HEAD);
+    return switch (norm) {
+      case QUERY -> eachHead ? headSize : queryWidth();
+      case KEY -> eachHead ? headSize : keyWidth();
+      default -> hidden;
+    };
+  }
+
+  /**
+   * By which a norm's weight is multiplied. Attention's scale is 1/√headSize; the norm of queries makes of
+   * it what the configuration wants.
+   */
+  double gain(Norm norm) {
+    return norm == Norm.QUERY ? Math.sqrt(headSize / queryScalar) : 1;
+  }
+
   /** The heads and the window of a layer's attention. */
   public AttentionShape attention(int layer) {
     return new AttentionShape(heads, keyHeads, headSize, windows.get(layer));
@@ -92,26 +148,48 @@ public record TransformerSpec(
     return family.names().module(layer, projection);
   }
 
+  /** The last parts of the linear layers' module names, in their order; equal ones once. */
+  public List<String> linearNames() {
+    return projections().stream()
+        .map(family.names().projections()::get)
+        .map(name -> name.substring(name.lastIndexOf('.') + 1))
+        .distinct()
+        .toList();
+  }
+
   /** The weights that a model folder must hold, by name. */
   public Map<String, Shape> weights() {
     WeightNames names = family.names();
     Map<String, Shape> weights = new LinkedHashMap<>();
     weights.put(names.embedding() + ".weight", Shape.of(vocabulary, hidden));
+    if (names.positions() != null) {
+      weights.put(names.positions() + ".weight", Shape.of(maxPositions, hidden));
+    }
     for (int layer = 0; layer < layers; layer++) {
-      weights.put(names.attentionNorm(layer) + ".weight", Shape.of(hidden));
-      weights.put(names.mlpNorm(layer) + ".weight", Shape.of(hidden));
-      for (Projection p : Projection.values()) {
-        weights.put(module(layer, p) + ".weight", Shape.of(out(p), in(p)));
+      for (Norm norm : norms()) {
+        putNorm(weights, names.module(layer, norm), width(norm));
+      }
+      for (Projection p : projections()) {
+        boolean turned = family.traits().contains(ModelFamily.Trait.TRANSPOSED_WEIGHTS);
+        Shape shape = turned ? Shape.of(in(p), out(p)) : Shape.of(out(p), in(p));
+        weights.put(module(layer, p) + ".weight", shape);
         if (biased.contains(p)) {
           weights.put(module(layer, p) + ".bias", Shape.of(out(p)));
         }
       }
     }
-    weights.put(names.finalNorm() + ".weight", Shape.of(hidden));
+    putNorm(weights, names.finalNorm(), hidden);
     if (!tiedEmbeddings) {
       weights.put(names.head() + ".weight", Shape.of(vocabulary, hidden));
     }
     return weights;
+  }
+
+  private void putNorm(Map<String, Shape> weights, String module, long width) {
+    weights.put(module + ".weight", Shape.of(width));
+    if (family.traits().contains(ModelFamily.Trait.LAYER_NORMS)) {
+      weights.put(module + ".bias", Shape.of(width));
+    }
   }
 
   /** The number of weights; a tied head counts once. */

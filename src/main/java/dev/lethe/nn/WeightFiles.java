@@ -8,6 +8,7 @@ import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** The weights of a model folder, checked against its dimensions. */
@@ -15,13 +16,18 @@ final class WeightFiles {
   /** Old Llama checkpoints store these; they follow from the configuration. */
   private static final String ROTARY_BUFFER = ".rotary_emb.inv_freq";
 
+  /** The causal masks that old GPT-2 checkpoints store. */
+  private static final Pattern MASK = Pattern.compile("(.*\\.)?h\\.\\d+\\.attn\\.(masked_)?bias");
+
   private static final int NAMES_IN_MESSAGES = 4;
 
   private final HfModelFolder folder;
+  private final String stripped;
 
   /** Throws where a weight is missing, unknown or of another shape than the configuration says. */
   WeightFiles(HfModelFolder folder, TransformerSpec spec) {
     this.folder = folder;
+    this.stripped = stripped(folder, spec.family().names());
     Map<String, Shape> expected = spec.weights();
     String head = spec.family().names().head() + ".weight";
     requireNames(expected, spec.tiedEmbeddings() ? head : "");
@@ -31,22 +37,42 @@ final class WeightFiles {
     }
   }
 
+  /** What a base model that was saved without its head leaves out before its names; else nothing. */
+  private static String stripped(HfModelFolder folder, WeightNames names) {
+    String base = names.embedding().substring(0, names.embedding().indexOf('.') + 1);
+    boolean bare = folder.has(names.embedding().substring(base.length()) + ".weight");
+    return bare && !folder.has(names.embedding() + ".weight") ? base : "";
+  }
+
+  /** The name of a weight in the folder. */
+  private String stored(String name) {
+    return name.startsWith(stripped) ? name.substring(stripped.length()) : name;
+  }
+
+  private Tensor tensor(String name) {
+    return folder.tensor(stored(name));
+  }
+
   /** A view of one weight, checked to be finite. */
   Tensor finite(String name) {
-    Tensor tensor = folder.tensor(name);
+    Tensor tensor = tensor(name);
     FiniteCheck.require(place(name), tensor);
     return tensor;
   }
 
   private void requireNames(Map<String, Shape> expected, String optional) {
-    List<String> missing = expected.keySet().stream().filter(name -> !folder.has(name)).toList();
+    List<String> missing = expected.keySet().stream().filter(name -> !folder.has(stored(name))).toList();
     if (!missing.isEmpty()) {
       throw mismatch(
           folder.path().toString(), "weights are missing", list(missing), "a folder without them");
     }
     TreeSet<String> unknown = new TreeSet<>(folder.tensorNames());
-    unknown.removeAll(expected.keySet());
-    unknown.removeIf(name -> name.endsWith(ROTARY_BUFFER) || name.equals(optional));
+    expected.keySet().forEach(name -> unknown.remove(stored(name)));
+    unknown.removeIf(
+        name ->
+            name.endsWith(ROTARY_BUFFER)
+                || MASK.matcher(name).matches()
+                || name.equals(optional));
     if (!unknown.isEmpty()) {
       throw mismatch(
           folder.path().toString(),
@@ -57,7 +83,7 @@ final class WeightFiles {
   }
 
   private void requireShape(String name, Shape shape) {
-    Tensor tensor = folder.tensor(name);
+    Tensor tensor = tensor(name);
     if (!tensor.shape().equals(shape) || !tensor.dtype().isFloating()) {
       throw mismatch(
           place(name),
@@ -68,8 +94,8 @@ final class WeightFiles {
   }
 
   private void requireTied(String head, String embedding) {
-    Tensor one = folder.tensor(head);
-    Tensor other = folder.tensor(embedding);
+    Tensor one = tensor(head);
+    Tensor other = tensor(embedding);
     boolean same =
         one.dtype() == other.dtype()
             && one.shape().equals(other.shape())
@@ -84,7 +110,7 @@ final class WeightFiles {
   }
 
   private String place(String name) {
-    return folder.path() + ": tensor '" + name + "'";
+    return folder.path() + ": tensor '" + stored(name) + "'";
   }
 
   private static LetheException mismatch(

@@ -3,6 +3,7 @@ package dev.lethe.replay;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.KullbackLeibler;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
@@ -37,17 +38,12 @@ public final class Predictions {
   }
 
   private static double divergence(List<Sample> rows, Tensor p, Tensor q) {
+    double[] positions = KullbackLeibler.ofRows(p, q);
     double sum = 0;
-    long vocabulary = p.dim(1);
-    long at = 0;
+    int at = 0;
     for (Sample row : rows) {
-      long end = at + row.supervised() * vocabulary;
-      double ofRow = 0;
-      for (; at < end; at++) {
-        double a = p.get(at);
-        ofRow += a > 0 ? a * Math.log(a / q.get(at)) : 0;
-      }
-      sum += ofRow / row.supervised();
+      sum += KullbackLeibler.mean(positions, at, row.supervised());
+      at += row.supervised();
     }
     return sum;
   }

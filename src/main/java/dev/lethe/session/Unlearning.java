@@ -7,6 +7,7 @@ import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.UnlearnTask;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.recording.ReplayOptions;
+import dev.lethe.unlearn.request.EarlierRequests;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
@@ -59,18 +60,19 @@ public final class Unlearning {
    * @throws dev.lethe.unlearn.result.UnlearnInterrupted where the monitor asked for it
    */
   public Certificate write(Path out) {
+    UnlearnRequest next = request.after(EarlierRequests.read(adapterDir));
     try (RunFolder folder = RunFolder.open(out, false)) {
       AdaptedModel model = session.adapted(adapterDir);
       return isRecorded(adapterDir)
-          ? replay(model, folder)
-          : written(Eraser.builder(model, request).trainedIn(adapterDir).build()::run, out);
+          ? replay(model, next, folder)
+          : written(Eraser.builder(model, next).trainedIn(adapterDir).build()::run, out);
     }
   }
 
-  private Certificate replay(AdaptedModel model, RunFolder folder) {
-    UnlearnTask task = UnlearnTask.of(model, request);
+  private Certificate replay(AdaptedModel model, UnlearnRequest next, RunFolder folder) {
+    UnlearnTask task = UnlearnTask.of(model, next);
     try (TrainingFollower training = new TrainingFollower(adapterDir, model, folder, true)) {
-      training.requireNotRemoved(request.forgetIds());
+      training.requireNotRemoved(next.forgetIds());
       return written(
           watch -> training.recorded(task, reading.promptForm(), null, ReplayOptions.USUAL, watch),
           folder.target());

@@ -31,6 +31,12 @@ public record MinimumRecord(
         : Optional.empty();
   }
 
+  /** Says of an adapter that was changed since which W its objective has, and nothing of where that lies. */
+  public static void writeL2(Path adapterDir, double l2) {
+    AtomicFiles.writeText(
+        adapterDir.resolve(FILE), StrictJson.write(StrictJson.newObject().put("l2", l2)));
+  }
+
   /** Writes it into an adapter's folder. */
   public void write(Path adapterDir) {
     ObjectNode json = StrictJson.newObject();

@@ -30,6 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param dataSha256 of the samples trained on in data order, {@link #dataSha256(List)}
  * @param adapterSha256 of the adapter at the end
  * @param edits how the rows differ from those that order and batches belong to
+ * @param rows what the data file said of the samples trained on
  */
 public record TrainingRecord(
     TrainOptions options,
@@ -41,12 +42,16 @@ public record TrainingRecord(
     String modelSha256,
     String dataSha256,
     String adapterSha256,
-    Edits edits) {
+    Edits edits,
+    Rows rows) {
   /** The record's file name. */
   public static final String FILE = "lethe_training.json";
 
   /** The file name of {@code exp_avg/…} and {@code exp_avg_sq/…}. */
   public static final String MOMENTS = "lethe_adamw.safetensors";
+
+  /** What the names of second moments begin with in {@value #MOMENTS}. */
+  public static final String SECOND_MOMENT = "exp_avg_sq/";
 
   private static final long MAX_BYTES = 1 << 20;
   private static final int VERSION = 1;
@@ -71,14 +76,42 @@ public record TrainingRecord(
             f.required("model_sha256").asString(),
             f.required("data_sha256").asString(),
             f.required("adapter_sha256").asString(),
-            Edits.fromJson(f.objectOrNull("edits"))));
+            Edits.fromJson(f.objectOrNull("edits")),
+            Rows.fromJson(f)));
   }
 
   /** The record of the same training for an adapter that was changed since. */
   public TrainingRecord withAdapter(String sha256) {
     return new TrainingRecord(
         options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256, sha256, edits);
+        dataSha256, sha256, edits, rows);
+  }
+
+  /** The same record where rows of the data file were skipped because they cannot be used. */
+  public TrainingRecord withSkipped(long skipped) {
+    return new TrainingRecord(
+        options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
+        dataSha256, adapterSha256, edits, new Rows(rows.contentsSha256, skipped));
+  }
+
+  /**
+   * The record of the same training for an adapter that a request changed.
+   *
+   * @param target the rows as they are now
+   * @param removed how many the request removed
+   * @param replaced how many it replaced
+   * @param adapterSha of the changed adapter
+   */
+  public TrainingRecord after(List<Sample> target, long removed, long replaced, String adapterSha) {
+    boolean same = removed + replaced == 0;
+    long slots = edits.slots == 0 ? n : edits.slots;
+    Edits all =
+        same
+            ? edits
+            : new Edits(slots, edits.removed + removed, edits.replaced + replaced, edits.divisor);
+    return new TrainingRecord(
+        options, target.size(), steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
+        dataSha256(target), adapterSha, all, new Rows(contentsSha256(target), rows.skipped));
   }
 
   /**
@@ -90,6 +123,11 @@ public record TrainingRecord(
     if (optimizer() == OptimizerKind.ADAMW) {
       SafeTensors.write(adapterDir.resolve(MOMENTS), moments, Map.of());
     }
+    write(adapterDir);
+  }
+
+  /** Writes the record alone into an adapter's folder. */
+  public void write(Path adapterDir) {
     AtomicFiles.writeText(adapterDir.resolve(FILE), StrictJson.write(toJson()));
   }
 
@@ -109,6 +147,7 @@ public record TrainingRecord(
     if (!edits.equals(Edits.NONE)) {
       json.set("edits", edits.toJson());
     }
+    rows.addTo(json);
     return json;
   }
 
@@ -157,6 +196,41 @@ public record TrainingRecord(
       hash.add(sample.id()).add(sample.inputIds()).add(sample.labels());
     }
     return hash.hex();
+  }
+
+  /** A hash of what samples say in their order, before they became tokens: ids and content hashes. */
+  public static String contentsSha256(List<Sample> samples) {
+    Sha256 hash = Sha256.start();
+    samples.forEach(sample -> hash.add(sample.id()).add(sample.hash()));
+    return hash.hex();
+  }
+
+  /**
+   * What the data file said of the samples trained on.
+   *
+   * @param contentsSha256 see {@link TrainingRecord#contentsSha256(List)}; null in records that do not say
+   * @param skipped rows of the file that cannot be used and were left out
+   */
+  public record Rows(String contentsSha256, long skipped) {
+    /** Of a file that was read whole. */
+    public static Rows of(List<Sample> samples) {
+      return new Rows(TrainingRecord.contentsSha256(samples), 0);
+    }
+
+    static Rows fromJson(JsonFields f) {
+      return new Rows(
+          f.stringOr("contents_sha256", null),
+          f.integerOr("skipped_rows", 0, 0, Integer.MAX_VALUE));
+    }
+
+    void addTo(ObjectNode json) {
+      if (contentsSha256 != null) {
+        json.put("contents_sha256", contentsSha256);
+      }
+      if (skipped > 0) {
+        json.put("skipped_rows", skipped);
+      }
+    }
   }
 
   /**

@@ -95,7 +95,7 @@ public final class AveragedUnlearner implements Unlearner {
             List.of());
     RowEdits edits = task.edits();
     if (edits.isEmpty()) {
-      return Outcomes.unchanged(page, task.model(), watch);
+      return Outcomes.unchanged(page, task, watch);
     }
     List<StoredState> all = new ArrayList<>();
     states.forEach(state -> all.add(copied(state)));

@@ -62,7 +62,7 @@ final class EraserCertificate {
         null,
         null,
         watch.times(),
-        List.of(),
+        request.earlier().chain(),
         verdict.warnings(),
         verdict.notes());
   }

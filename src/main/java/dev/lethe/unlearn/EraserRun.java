@@ -86,7 +86,8 @@ final class EraserRun {
           EraserCertificate.of(model, adapter, request, found, record, watch);
       done = true;
       Path state = checkpoint == null ? null : checkpoint.written();
-      return new UnlearnResult(adapter, found.step(), changes, certificate, List.of(), state);
+      return new UnlearnResult(
+          adapter, found.step(), changes, certificate, request, List.of(), state);
     } finally {
       if (!done) {
         adapter.close();

@@ -70,7 +70,7 @@ public final class ExactUnlearner implements Unlearner {
     Stopwatch watch = new Stopwatch();
     ReplayPage page = page();
     if (edits.isEmpty()) {
-      return Outcomes.unchanged(page, task.model(), watch);
+      return Outcomes.unchanged(page, task, watch);
     }
     requireFree();
     LoraAdapter adapter = task.model().adapter().copy();
@@ -182,7 +182,7 @@ public final class ExactUnlearner implements Unlearner {
     List<String> chain =
         recording.log() instanceof Trajectory trajectory
             ? trajectory.provenance().chain()
-            : List.of();
+            : task.request().earlier().chain();
     return new ReplayPage(
         task,
         new Method(

@@ -2,7 +2,6 @@ package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Scope;
@@ -19,13 +18,14 @@ final class Outcomes {
   private Outcomes() {}
 
   /** Nothing was asked. */
-  static UnlearnResult unchanged(ReplayPage page, AdaptedModel model, Stopwatch watch) {
-    LoraAdapter adapter = model.adapter().copy();
+  static UnlearnResult unchanged(ReplayPage page, UnlearnTask task, Stopwatch watch) {
+    LoraAdapter adapter = task.model().adapter().copy();
     return new UnlearnResult(
         adapter,
         ExactStep.none(HostTensors.download(adapter)),
         false,
         page.make(adapter, watch),
+        task.request(),
         List.of(),
         null);
   }
@@ -86,7 +86,7 @@ final class Outcomes {
                     task.model().adapter().theta(),
                     adapter.theta(),
                     done -> done(monitor, done))));
-    return new UnlearnResult(adapter, step, true, page.make(adapter, watch), parts, null);
+    return new UnlearnResult(adapter, step, true, page.make(adapter, watch), task.request(), parts, null);
   }
 
   private static void requireFinite(Backend backend, LoraAdapter adapter) {

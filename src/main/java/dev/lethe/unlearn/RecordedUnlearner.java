@@ -74,7 +74,7 @@ public final class RecordedUnlearner implements Unlearner {
     RowEdits edits = task.edits();
     Stopwatch watch = new Stopwatch();
     if (edits.isEmpty()) {
-      return Outcomes.unchanged(page(), task.model(), watch);
+      return Outcomes.unchanged(page(), task, watch);
     }
     ReplaySteps steps = ReplaySteps.of(recording, edits, options);
     int head = steps.head();
@@ -210,7 +210,7 @@ public final class RecordedUnlearner implements Unlearner {
   private List<String> chain() {
     return recording.log() instanceof Trajectory trajectory
         ? trajectory.provenance().chain()
-        : List.of();
+        : task.request().earlier().chain();
   }
 
   private Certificate.Replay describe(int head, int firstTouched) {

@@ -18,8 +18,6 @@ import java.nio.file.Path;
  * TrainingRecord#autoDamping}.
  */
 final class RequestDamping {
-  private static final String SECOND_MOMENT = "exp_avg_sq/";
-
   private final double[] secondMoment;
   private final double learningRateSum;
 
@@ -38,7 +36,7 @@ final class RequestDamping {
     Tensor v = HostTensors.zeros(DType.F64, layout.size());
     try (SafeTensors moments = SafeTensors.open(file)) {
       for (ParameterLayout.Parameter p : layout.parameters()) {
-        Tensor part = moments.get(SECOND_MOMENT + p.name());
+        Tensor part = moments.get(TrainingRecord.SECOND_MOMENT + p.name());
         v.section(p.offset(), p.shape()).copyFrom(part);
       }
     }

@@ -110,14 +110,14 @@ final class AddressSanitizerTest {
 
   private void assertReported(String file, String text, String replacement, Suite suite)
       throws Exception {
-    copy.replace(file, text, replacement);
+    copy.replace(file, file, text, replacement);
     try {
       Outcome outcome = sanitized(copy.library("mutant " + file), List.of(suite));
       assertEquals(ContractRun.SANITIZER, outcome.status(), outcome::output);
       assertTrue(outcome.output().contains("AddressSanitizer: use-after-poison"), outcome::output);
       assertTrue(outcome.output().contains(file), outcome::output);
     } finally {
-      copy.restore(file);
+      copy.restore(file, file);
     }
   }
 

@@ -1,10 +1,14 @@
 package dev.lethe.backend.cuda;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.contract.Contract;
 import dev.lethe.backend.contract.KernelBench;
 import dev.lethe.tensor.DType;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,8 +32,11 @@ final class ContractRun {
   static final int SANITIZER = 99;
   private static final int BROKEN = 11;
 
+  /** What precedes the status on the line that ends an answer. */
+  static final String ANSWER = "contract run ended: ";
+
+  static final long MINUTES = 10;
   private static final long SEED = 1;
-  private static final long MINUTES = 10;
   private static final String PRODUCTS = "products";
 
   private ContractRun() {}
@@ -48,7 +55,7 @@ final class ContractRun {
    * @param cases what the names of the cases contain
    */
   record Suite(String contract, DType type, int guard, String cases) {
-    private String text() {
+    String text() {
       return "%s|%s|%d|%s".formatted(contract, type, guard, cases);
     }
 
@@ -69,18 +76,23 @@ final class ContractRun {
   static Outcome inProcess(
       Path library, int rounds, Map<String, String> environment, List<Suite> suites)
       throws IOException, InterruptedException {
+    List<String> arguments = new ArrayList<>(List.of(library.toString(), Integer.toString(rounds)));
+    suites.forEach(s -> arguments.add(s.text()));
+    ProcessBuilder builder = new ProcessBuilder(command(arguments));
+    builder.environment().putAll(environment);
+    return run(builder);
+  }
+
+  /** What starts a process of {@link #main} with these arguments. */
+  static List<String> command(List<String> arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
     command.addAll(List.of("-XX:-CreateCoredumpOnCrash", "--enable-native-access=ALL-UNNAMED"));
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
     command.add(ContractRun.class.getName());
-    command.add(library.toString());
-    command.add(Integer.toString(rounds));
-    suites.forEach(s -> command.add(s.text()));
-    ProcessBuilder builder = new ProcessBuilder(command);
-    builder.environment().putAll(environment);
-    return run(builder);
+    command.addAll(arguments);
+    return command;
   }
 
   /** Runs a command to its end. */
@@ -100,17 +112,30 @@ final class ContractRun {
     }
   }
 
-  /** Library, rounds, suites. */
-  public static void main(String[] arguments) {
+  /** Library, rounds, suites; where nothing is given, the same from each line of the input, between tabs. */
+  public static void main(String[] arguments) throws IOException {
+    if (arguments.length > 0) {
+      System.exit(status(arguments));
+    }
+    BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, UTF_8));
+    for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+      System.out.println(ANSWER + status(line.split("\t")));
+    }
+  }
+
+  private static int status(String[] arguments) {
     try {
       int rounds = Integer.parseInt(arguments[1]);
       for (int i = 2; i < arguments.length; i++) {
         run(Path.of(arguments[0]), rounds, Suite.of(arguments[i]));
       }
-      System.exit(PASSED);
+      return PASSED;
+    } catch (AssertionError e) {
+      System.out.println("failed: " + e.getMessage());
+      return FAILED;
     } catch (Throwable e) {
-      e.printStackTrace();
-      System.exit(BROKEN);
+      e.printStackTrace(System.out);
+      return BROKEN;
     }
   }
 
@@ -146,12 +171,7 @@ final class ContractRun {
     }
     for (int round = 0; round < rounds; round++) {
       for (Map.Entry<String, Executable> c : chosen) {
-        try {
-          c.getValue().execute();
-        } catch (AssertionError e) {
-          System.out.println("failed: " + e.getMessage());
-          System.exit(FAILED);
-        }
+        c.getValue().execute();
       }
     }
     System.out.printf("%s: %d cases passed%n", suite, chosen.size());

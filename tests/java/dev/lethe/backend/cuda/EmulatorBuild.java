@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -90,25 +91,34 @@ final class EmulatorBuild {
     }
   }
 
-  /** Replaces a text that occurs once in a file of the copy. */
-  void replace(String file, String text, String replacement) throws IOException {
+  /**
+   * Replaces a text that occurs once in a file of the copy.
+   *
+   * @param unit what is compiled with it: the file, or of those that include it the only one
+   */
+  void replace(String file, String unit, String text, String replacement) throws IOException {
     Path path = kernels.resolve(file);
     String source = Files.readString(path);
     int at = source.indexOf(text);
     boolean once = at >= 0 && source.indexOf(text, at + 1) < 0;
     assertEquals(true, once, () -> file + " must hold exactly once:\n" + text);
-    times.putIfAbsent(file, Files.getLastModifiedTime(path));
+    FileTime time = Files.getLastModifiedTime(path);
     Files.writeString(path, source.replace(text, replacement));
+    Files.setLastModifiedTime(path, time);
+    times.put(unit, Files.getLastModifiedTime(kernels.resolve(unit)));
+    Files.setLastModifiedTime(kernels.resolve(unit), FileTime.from(Instant.now()));
   }
 
-  /** Puts a file of the copy back, and the kept objects that were built of it, with their old times. */
-  void restore(String file) throws IOException {
+  /** Puts a file of the copy back, and the kept object of the unit with their old times. */
+  void restore(String file, String unit) throws IOException {
     Path path = kernels.resolve(file);
+    FileTime time = Files.getLastModifiedTime(path);
     Files.copy(KERNELS.resolve(file), path, StandardCopyOption.REPLACE_EXISTING);
     if (unchanged.isEmpty()) {
       return;
     }
-    Files.setLastModifiedTime(path, times.get(file));
+    Files.setLastModifiedTime(path, time);
+    Files.setLastModifiedTime(kernels.resolve(unit), times.get(unit));
     for (Map.Entry<Path, Kept> object : unchanged.entrySet()) {
       boolean same =
           Files.exists(object.getKey())

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -16,14 +17,16 @@ import java.util.stream.Stream;
  *
  * @param kind what is wrong, in words
  * @param file of {@code kernels/}
+ * @param unit the file of kernels that is compiled with it: itself, or one that includes this header
  * @param text whole lines that stand there once
  * @param replacement the lines with the mistake
  */
-record KernelMutant(String kind, String file, String text, String replacement, Suite suite) {
+record KernelMutant(
+    String kind, String file, String unit, String text, String replacement, Suite suite) {
   private static final Path LISTS = Path.of("tests", "resources", "kernel-mutants");
   private static final Pattern ENTRY =
       Pattern.compile(
-          "(.+) \\| (.+) \\| (\\w+) (\\w+) (\\d+) (.+)\n((?:-.*\n)+)((?:\\+.*\n)*)");
+          "(.+) \\| (\\S+)(?: in (\\S+))? \\| (\\w+) (\\w+) (\\d+) (.+)\n((?:-.*\n)+)((?:\\+.*\n)*)");
 
   /** All mutants of all lists; {@code kernels.txt} says what their lines mean. */
   static List<KernelMutant> all() throws IOException {
@@ -52,12 +55,18 @@ record KernelMutant(String kind, String file, String text, String replacement, S
   private static KernelMutant of(Matcher parts) {
     Suite suite =
         new Suite(
-            parts.group(3),
-            DType.valueOf(parts.group(4)),
-            Integer.parseInt(parts.group(5)),
-            parts.group(6));
+            parts.group(4),
+            DType.valueOf(parts.group(5)),
+            Integer.parseInt(parts.group(6)),
+            parts.group(7));
+    String file = parts.group(2);
     return new KernelMutant(
-        parts.group(1), parts.group(2), lines(parts.group(7)), lines(parts.group(8)), suite);
+        parts.group(1),
+        file,
+        Objects.requireNonNullElse(parts.group(3), file),
+        lines(parts.group(8)),
+        lines(parts.group(9)),
+        suite);
   }
 
   /** Without the first character of each line. */

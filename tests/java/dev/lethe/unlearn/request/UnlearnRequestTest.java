@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -115,13 +116,13 @@ class UnlearnRequestTest {
   @Test
   void readsIdsFromOptionAndFile() throws IOException {
     Path file = Files.writeString(dir.resolve("ids.txt"), "anna\n\n  bert \r\n");
-    assertEquals(List.of("anna", "bert"), RequestFiles.ids("anna, bert"));
-    assertEquals(List.of("anna", "bert"), RequestFiles.ids("@" + file));
-    assertEquals(List.of(), RequestFiles.ids(null));
+    assertEquals(List.of("anna", "bert"), RequestFiles.ids("anna, bert", Set.of()));
+    assertEquals(List.of("anna", "bert"), RequestFiles.ids("@" + file, Set.of()));
+    assertEquals(List.of(), RequestFiles.ids(null, Set.of()));
     LetheException e =
-        assertThrows(LetheException.class, () -> RequestFiles.ids("anna,,bert"));
+        assertThrows(LetheException.class, () -> RequestFiles.ids("anna,,bert", Set.of()));
     assertTrue(e.getMessage().contains("between two commas"), e.getMessage());
-    assertThrows(FormatException.class, () -> RequestFiles.ids("@" + dir.resolve("none")));
+    assertThrows(FormatException.class, () -> RequestFiles.ids("@" + dir.resolve("none"), Set.of()));
   }
 
   @Test

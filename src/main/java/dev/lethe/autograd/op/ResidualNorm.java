@@ -12,6 +12,9 @@ public interface ResidualNorm extends Op {
   /** The sum, for the next residual. */
   Value s();
 
+  /** The normed sum, for the next layer. */
+  Value y();
+
   default boolean hasResidual() {
     return f() != null;
   }

@@ -15,6 +15,8 @@ import java.util.List;
  *   x̄̇ = s̄̇ + ṙ g + r ġ − (3 r² ṙ c + r³ ċ) s − r³ c ṡ
  * </pre>
  *
+ * <p>Without f, a row may be several heads side by side: then each part of w's width is a row of its own.
+ *
  * <p>Zhang and Sennrich, arXiv 1910.07467.
  *
  * @param weight w (D), frozen
@@ -24,12 +26,12 @@ import java.util.List;
  */
 public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, Value y, Value r)
     implements ResidualNorm {
-  /** x (N,D), f (N,D) or null; {@link #s} and {@link #y} are (N,D). */
+  /** x (N,D), f (N,D) or null; or x (N,heads·D) and no f. {@link #s} and {@link #y} are as x. */
   public static RmsNorm on(Recorder tape, Tensor weight, double epsilon, Value x, Value f) {
     boolean active = x.active() || (f != null && f.active());
     Value s = f == null ? x : tape.activation(x.rows(), x.width(), active);
     Value y = tape.activation(x.rows(), x.width(), active);
-    Value r = tape.statistic(1, x.rows(), active);
+    Value r = tape.statistic(1, x.rows() * x.width() / weight.elements(), active);
     return tape.record(new RmsNorm(weight, epsilon, x, f, s, y, r));
   }
 
@@ -58,16 +60,16 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
     pass.backend()
         .run(
             new RmsNormKernels.Forward(
-                weight, epsilon, primal.get(x), residual, sum, normed, reciprocal));
+                weight, epsilon, parts(primal.get(x)), residual, sum, parts(normed), reciprocal));
   }
 
   @Override
   public void tangent(TangentPass pass) {
     Slots tangent = pass.tangent();
-    Tensor dx = tangent.get(x);
+    Tensor dx = parts(tangent.get(x));
     Tensor df = ResidualNorm.orNull(tangent, f);
     Tensor ds = sumTangent(tangent);
-    Tensor dy = tangent.allocate(y);
+    Tensor dy = parts(tangent.allocate(y));
     pass.backend().run(new RmsNormKernels.Tangent(kept(pass.primal()), dx, df, ds, dy));
   }
 
@@ -75,25 +77,36 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
   public void backward(BackwardPass pass) {
     Slots adjoint = pass.adjoint();
     Tensor gs = hasResidual() ? adjoint.get(s) : null;
-    Tensor gx = inputAdjoint(adjoint);
+    Tensor gx = parts(inputAdjoint(adjoint));
     pass.backend()
-        .run(new RmsNormKernels.Backward(kept(pass.primal()), gs, adjoint.get(y), gx));
+        .run(new RmsNormKernels.Backward(kept(pass.primal()), gs, parts(adjoint.get(y)), gx));
   }
 
   @Override
   public void backwardTangent(BackwardTangentPass pass) {
     Slots adjointTangent = pass.adjointTangent();
-    Tensor gy = pass.adjoint().single(y);
-    Tensor ds = pass.tangent().get(s);
+    Tensor gy = parts(pass.adjoint().single(y));
+    Tensor ds = parts(pass.tangent().get(s));
     Tensor dgs = hasResidual() ? adjointTangent.get(s) : null;
-    Tensor dgx = inputAdjoint(adjointTangent);
+    Tensor dgy = parts(adjointTangent.get(y));
+    Tensor dgx = parts(inputAdjoint(adjointTangent));
     pass.backend()
-        .run(
-            new RmsNormKernels.BackwardTangent(
-                kept(pass.primal()), gy, ds, dgs, adjointTangent.get(y), dgx));
+        .run(new RmsNormKernels.BackwardTangent(kept(pass.primal()), gy, ds, dgs, dgy, dgx));
   }
 
   private RmsNormKernels.Primal kept(Slots primal) {
-    return new RmsNormKernels.Primal(weight, primal.get(s), primal.single(r));
+    return new RmsNormKernels.Primal(weight, parts(primal.get(s)), primal.single(r));
+  }
+
+  /** The same numbers with rows of w's width. */
+  private Tensor parts(Tensor rows) {
+    long width = weight.elements();
+    if (rows == null || x.width() == width) {
+      return rows;
+    }
+    long count = x.rows() * x.width() / width;
+    return rows.shape().rank() == 2
+        ? rows.reshape(count, width)
+        : rows.reshape(rows.dim(0), count, width);
   }
 }

@@ -27,6 +27,7 @@ public final class Contract {
     groups.put("gatedUnit", GatedUnitContract::cases);
     groups.put("rows", RowContract::cases);
     groups.put("dropout", DropoutContract::cases);
+    groups.put("scaledSum", ScaledSumContract::cases);
     groups.put("loss", LossContract::cases);
     groups.put("vectors", VectorContract::cases);
     groups.put("sketch", SketchContract::cases);

@@ -6,6 +6,7 @@ import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 import java.util.stream.Stream;
 
 /** Residual add and layer norm in all modes, with and without each optional argument. */
@@ -15,12 +16,18 @@ final class LayerNormContract {
     {1, 2}, {1, 17}, {3, 33}, {5, 64}, {2, 100}, {7, 65}, {4, 31}, {13, 3}, {6, 1}, {3, 4608}, {2, 515}
   };
 
+  private static final double FAR = 256;
+
+  /** The narrowest rows that have a spread worth the name. */
+  private static final long WIDE = 31;
+
   private LayerNormContract() {}
 
   static Stream<ContractCase> cases(KernelBench bench) {
     Stream.Builder<ContractCase> cases = Stream.builder();
     for (int size = 0; size < SIZES.length; size++) {
-      Sizes z = new Sizes(1 + size % 3, SIZES[size][0], SIZES[size][1]);
+      Sizes z = new Sizes(1 + size % 3, SIZES[size][0], SIZES[size][1], 0);
+      addFar(cases, bench, z);
       for (int present = 0; present < 4; present++) {
         boolean bias = (present & 1) != 0;
         boolean residual = (present & 2) != 0;
@@ -43,6 +50,18 @@ final class LayerNormContract {
       }
     }
     return cases.build();
+  }
+
+  /** Rows whose mean far exceeds their spread, as in the residual stream of GPT-2: products with them must not cancel. */
+  private static void addFar(Stream.Builder<ContractCase> cases, KernelBench bench, Sizes z) {
+    if (z.d < WIDE) {
+      return;
+    }
+    Sizes far = new Sizes(z.k, z.n, z.d, FAR);
+    cases.add(bench.of("layerNorm.tangent" + far, c -> tangent(c, far, true, true, true)));
+    cases.add(bench.of("layerNorm.backward" + far, c -> backward(c, far, Residual.GIVEN)));
+    cases.add(
+        bench.of("layerNorm.backwardTangent" + far, c -> backwardTangent(c, far, Residual.GIVEN)));
   }
 
   private static void forward(KernelCase c, Sizes z, boolean bias, boolean residual) {
@@ -104,8 +123,8 @@ final class LayerNormContract {
                         p.on(on), on.of(gy), on.of(ds), on.of(dgs), on.of(dgy), on.of(dgx))));
   }
 
-  /** k directions, n rows of d elements. */
-  private record Sizes(long k, long n, long d) {
+  /** k directions, n rows of d elements about a centre. */
+  private record Sizes(long k, long n, long d, double centre) {
     /** Along rows of few elements the norm is flat, and terms of the size of r cancel. */
     double flat() {
       return d < 4 ? 1 / Math.sqrt(EPSILON) : 0.1;
@@ -113,7 +132,7 @@ final class LayerNormContract {
 
     @Override
     public String toString() {
-      return Text.format(" (%d,%d) k=%d", n, d, k);
+      return Text.format(" (%d,%d) k=%d%s", n, d, k, centre == 0 ? "" : " about " + centre);
     }
   }
 
@@ -140,7 +159,9 @@ final class LayerNormContract {
   private record Primal(Slot w, Slot s, Slot mean, Slot r) {
     static Primal of(KernelCase c, Sizes z) {
       Slot w = c.activation("w", z.d);
-      Slot s = c.activation("s", z.n, z.d);
+      double[] sums = new double[Math.toIntExact(z.n * z.d)];
+      Arrays.setAll(sums, i -> z.centre + c.random().nextGaussian());
+      Slot s = c.activationOf("s", Tensor.of(Shape.of(z.n, z.d), sums));
       Tensor y = Tensor.of(Shape.of(z.n, z.d), new double[(int) (z.n * z.d)]);
       Tensor mean = Tensor.of(Shape.of(z.n), new double[(int) z.n]);
       Tensor r = Tensor.of(Shape.of(z.n), new double[(int) z.n]);

@@ -8,13 +8,19 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** {@link RowKernels}: none, some and all rows, of one primal or several directions; outer products. */
+/** {@link RowKernels}: none, some and all rows, of one primal or several directions; columns; outer products. */
 final class RowContract {
   private static final int[][] SIZES = {{1, 1}, {5, 17}, {13, 33}, {31, 2}, {7, 100}, {9, 264}, {40, 8}};
 
   /** Rows, and the widths of both factors. */
   private static final int[][] PRODUCTS = {
     {1, 1, 1}, {3, 2, 5}, {17, 13, 7}, {33, 40, 65}, {600, 5, 33}, {1100, 48, 12}, {0, 3, 4}
+  };
+
+  /** Rows, both widths, the first column in each and how many. */
+  private static final int[][] COLUMNS = {
+    {1, 1, 1, 0, 0, 1}, {5, 17, 6, 11, 0, 6}, {13, 33, 40, 0, 7, 33}, {7, 96, 32, 64, 0, 32}, {9, 32, 96, 0, 32, 32},
+    {3, 24, 24, 8, 3, 13}
   };
 
   private RowContract() {}
@@ -32,6 +38,14 @@ final class RowContract {
           cases.add(bench.of("rows.gather" + sizes, c -> gather(c, rows, all, some)));
           cases.add(bench.of("rows.scatter" + sizes, c -> scatter(c, rows, all, some)));
         }
+      }
+    }
+    for (int[] size : COLUMNS) {
+      for (int k = 0; k <= 3; k++) {
+        long[] from = dims(k, size[0], size[1]);
+        long[] to = dims(k, size[0], size[2]);
+        String sizes = " %s %s %s".formatted(Shape.of(from), Shape.of(to), Arrays.toString(size));
+        cases.add(bench.of("rows.copyColumns" + sizes, c -> copyColumns(c, from, to, size)));
       }
     }
     for (int[] size : PRODUCTS) {
@@ -53,6 +67,17 @@ final class RowContract {
     Slot gy = c.activation("gy", some);
     Slot gx = c.output("gx", all);
     c.run(on -> on.backend().run(new RowKernels.Scatter(on.of(indices), on.of(gy), on.of(gx))));
+  }
+
+  private static void copyColumns(KernelCase c, long[] from, long[] to, int[] size) {
+    Slot x = c.activation("from", from);
+    Slot y = c.inOut("to", to);
+    c.run(
+        on ->
+            on.backend()
+                .run(
+                    new RowKernels.CopyColumns(
+                        on.of(x), size[3], on.of(y), size[4], size[5])));
   }
 
   private static void addOuter(KernelCase c, int n, int p, int q) {

@@ -17,6 +17,7 @@ import dev.lethe.backend.cpu.rows.CpuReplay;
 import dev.lethe.backend.cpu.rows.CpuRmsNorm;
 import dev.lethe.backend.cpu.rows.CpuRope;
 import dev.lethe.backend.cpu.rows.CpuRows;
+import dev.lethe.backend.cpu.rows.CpuScaledSum;
 import dev.lethe.backend.cpu.rows.CpuSketch;
 import dev.lethe.backend.cpu.rows.CpuGatedUnit;
 import dev.lethe.backend.cpu.rows.CpuVectors;
@@ -67,6 +68,7 @@ final class CpuBackend implements Backend {
             new CpuGatedUnit(cpu),
             new CpuRows(cpu),
             new CpuDropout(cpu),
+            new CpuScaledSum(cpu),
             new CpuLoss(cpu),
             new CpuVectors(cpu),
             new CpuSketch(cpu),

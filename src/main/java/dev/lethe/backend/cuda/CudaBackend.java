@@ -38,6 +38,7 @@ final class CudaBackend implements Backend {
             new CudaGatedUnit(cuda),
             new CudaRows(cuda),
             new CudaDropout(cuda),
+            new CudaScaledSum(cuda),
             new CudaLoss(cuda),
             new CudaVectors(cuda),
             new CudaSketch(cuda),

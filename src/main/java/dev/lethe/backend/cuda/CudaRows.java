@@ -25,6 +25,16 @@ final class CudaRows implements RowKernels {
   }
 
   @Override
+  public void copyColumns(CopyColumns call) {
+    long rows = call.to().shape().rows();
+    cuda.kernel("rows_copy_columns")
+        .with(call.from()).with(call.fromColumn()).with(call.from().dim(-1))
+        .with(call.to()).with(call.toColumn()).with(call.to().dim(-1))
+        .with(rows).with(call.width())
+        .run(cuda.warps(rows));
+  }
+
+  @Override
   public void addOuter(AddOuter call) {
     long n = call.a().dim(0);
     long p = call.a().dim(1);

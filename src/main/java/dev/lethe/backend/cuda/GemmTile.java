@@ -3,7 +3,7 @@ package dev.lethe.backend.cuda;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.tensor.DType;
 
-/** What a block makes of a product's result, as in kernels/gemm_bf16.cuh and gemm_f32.cuh. */
+/** What a block makes of a product's result, as in kernels/gemm_bf16.cuh and gemm_f32.cuh; GemmTileTest compares. */
 enum GemmTile {
   /** For large products; in bfloat16 only. */
   WIDE(128, 128, 3),

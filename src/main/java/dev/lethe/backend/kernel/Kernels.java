@@ -11,6 +11,7 @@ public record Kernels(
     GatedUnitKernels gatedUnit,
     RowKernels rows,
     DropoutKernels dropout,
+    ScaledSumKernels scaledSum,
     LossKernels loss,
     VectorKernels vectors,
     SketchKernels sketch,

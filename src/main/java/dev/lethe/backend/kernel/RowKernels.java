@@ -4,8 +4,8 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Selection of rows, and sums over them. {@link #gather} is both forward and tangent, {@link #scatter} both
- * backward and backward tangent.
+ * Selection of rows and columns, and sums over rows. {@link #gather} is both forward and tangent, {@link #scatter} both
+ * backward and backward tangent; {@link #copyColumns} is all four.
  */
 public interface RowKernels {
   /** y[j] = x[rows[j]]. */
@@ -13,6 +13,9 @@ public interface RowKernels {
 
   /** x̄[rows[j]] = ȳ[j], zero elsewhere. */
   void scatter(Scatter call);
+
+  /** to[…, toColumn + j] = from[…, fromColumn + j] for j below the width; the other columns stay. */
+  void copyColumns(CopyColumns call);
 
   /** Adds scale·aᵀb, the sum of the outer products of rows, to out. */
   void addOuter(AddOuter call);
@@ -68,6 +71,48 @@ public interface RowKernels {
     @Override
     public void on(Kernels kernels) {
       kernels.rows().scatter(this);
+    }
+  }
+
+  /**
+   * @param from (N,D) or (k,N,D)
+   * @param to the same with another last dimension, in and out
+   */
+  record CopyColumns(Tensor from, long fromColumn, Tensor to, long toColumn, long width)
+      implements KernelCall {
+    @Override
+    public String name() {
+      return "rows.copyColumns";
+    }
+
+    @Override
+    public void require(Arguments check) {
+      check.rank("from", from, 2, 3);
+      long[] dims = from.shape().toArray();
+      check.activation("from", from, dims);
+      dims[dims.length - 1] = to.dim(-1);
+      check.activation("to", to, dims);
+      check.that(
+          width > 0 && fromColumn >= 0 && fromColumn + width <= from.dim(-1),
+          "fromColumn",
+          "columns within " + from.dim(-1),
+          fromColumn + " and " + width + " from there");
+      check.that(
+          toColumn >= 0 && toColumn + width <= to.dim(-1),
+          "toColumn",
+          "columns within " + to.dim(-1),
+          toColumn + " and " + width + " from there");
+    }
+
+    @Override
+    public KernelCost cost(DType weights) {
+      double bytes = 2.0 * from.shape().rows() * width * from.dtype().bytes();
+      return new KernelCost(0, bytes);
+    }
+
+    @Override
+    public void on(Kernels kernels) {
+      kernels.rows().copyColumns(this);
     }
   }
 

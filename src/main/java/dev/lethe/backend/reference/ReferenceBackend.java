@@ -30,6 +30,7 @@ public final class ReferenceBackend implements Backend {
           new ReferenceGatedUnit(),
           new ReferenceRows(),
           new ReferenceDropout(),
+          new ReferenceScaledSum(),
           new ReferenceLoss(),
           new ReferenceVectors(),
           new ReferenceSketch(),

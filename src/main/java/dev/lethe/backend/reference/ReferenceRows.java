@@ -5,7 +5,7 @@ import dev.lethe.backend.kernel.Require;
 import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.tensor.Tensor;
 
-/** Selection of rows, one copy a row. */
+/** Selection of rows and columns, one copy a row. */
 final class ReferenceRows implements RowKernels {
   @Override
   public void gather(Gather call) {
@@ -31,6 +31,17 @@ final class ReferenceRows implements RowKernels {
     for (long row = 0; row < from.dim(0); row++) {
       long direction = row / m;
       to.row(direction * n + (long) call.rows().get(row % m)).copyFrom(from.row(row));
+    }
+  }
+
+  @Override
+  public void copyColumns(CopyColumns call) {
+    Tensor from = call.from().reshape(call.from().shape().rows(), call.from().dim(-1));
+    Tensor to = call.to().reshape(call.to().shape().rows(), call.to().dim(-1));
+    for (long row = 0; row < to.dim(0); row++) {
+      for (long j = 0; j < call.width(); j++) {
+        to.row(row).set(call.toColumn() + j, from.row(row).get(call.fromColumn() + j));
+      }
     }
   }
 

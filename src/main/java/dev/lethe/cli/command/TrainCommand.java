@@ -15,6 +15,7 @@ import dev.lethe.cli.option.TrajectoryOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.data.LoadedRows;
 import dev.lethe.data.Sample;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.OutputFolder;
@@ -84,7 +85,8 @@ public final class TrainCommand extends LetheCommand {
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
         hiddenStates.in(dataOptions.in(this, Session.open(model.model, common.openBackend(this))))) {
-      List<Sample> samples = session.samples(data, dataOptions.reading());
+      LoadedRows loaded = session.load(data, dataOptions.reading());
+      List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);
       TrainingPlan plan = TrainingPlan.of(samples, options);
@@ -107,7 +109,7 @@ public final class TrainCommand extends LetheCommand {
                 folder.hasState());
         String promptForm = dataOptions.reading().promptForm();
         write(
-            folder, adapted, result, watch, reached,
+            folder, adapted, result, loaded.skipped().size(), watch, reached,
             (dir, record) -> trace.finish(dir, adapted, plan, edits, record, promptForm));
         report(result, watch, reached);
         hiddenStates.report(this, session);
@@ -135,7 +137,8 @@ public final class TrainCommand extends LetheCommand {
     if (adapterOptions.initAdapter != null) {
       return session.adapted(adapterOptions.initAdapter);
     }
-    PeftAdapterConfig config = adapterOptions.config(model.model.toString());
+    PeftAdapterConfig config =
+        adapterOptions.config(model.model.toString(), session.model().spec().linearNames());
     LoraAdapter adapter =
         option("--targets", () -> LoraAdapter.create(config, session.model(), common.seed));
     AdaptedModel adapted = session.adapted(adapter);
@@ -147,11 +150,12 @@ public final class TrainCommand extends LetheCommand {
       RunFolder folder,
       AdaptedModel adapted,
       TrainingResult result,
+      int skipped,
       TrainingProgress watch,
       Optional<MinimumOptions.Reached> reached,
       BiConsumer<Path, TrainingRecord> trace) {
     LoraAdapter adapter = adapted.adapter();
-    TrainingRecord record = result.record().withAdapter(adapter.sha256());
+    TrainingRecord record = result.record().withAdapter(adapter.sha256()).withSkipped(skipped);
     try (OutputFolder output = folder.output()) {
       Path dir = output.path();
       PeftFolder.writeInto(

@@ -14,6 +14,7 @@ import dev.lethe.cli.option.SweepOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.data.LoadedRows;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.InterruptedRun;
@@ -143,14 +144,16 @@ public final class UnlearnCommand extends LetheCommand {
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
         hiddenStates.in(dataOptions.in(this, Session.open(model.model, common.openBackend(this))))) {
-      List<Sample> rows = session.samples(data, dataOptions.reading());
+      LoadedRows rows = session.load(data, dataOptions.reading());
+      UnlearnRequest request =
+          requests.request(this, session, dataOptions.reading(), adapter.adapter, rows);
       AdaptedModel adapted = session.adapted(adapter.adapter);
       if (method != MethodOptions.Method.INFLUENCE) {
-        follow(method, session, rows, adapted, measured, folder);
+        follow(method, session, request, adapted, measured, folder);
         return ExitCode.DONE;
       }
       Eraser.Builder eraser =
-          Eraser.builder(adapted, request(session, rows))
+          Eraser.builder(adapted, request)
               .curvature(solve.kind())
               .curvatureData(rowsOfCurvature)
               .curvatureRows(curvatureRows)
@@ -179,18 +182,18 @@ public final class UnlearnCommand extends LetheCommand {
   private void follow(
       MethodOptions.Method method,
       Session session,
-      List<Sample> rows,
+      UnlearnRequest request,
       AdaptedModel adapted,
       int measured,
       RunFolder folder) {
     boolean done = false;
     try (TrainingFollower follower =
         new TrainingFollower(adapter.adapter, adapted, folder, methods.continued(this))) {
-      follower.requireNotRemoved(requests.ids());
+      follower.requireNotRemoved(request.forgetIds());
       UnlearnTask task =
           new UnlearnTask(
               adapted,
-              request(session, rows),
+              request,
               methods.divisor(),
               heldOut(session),
               new Measuring(measured, common.seed, 0, dataOptions.limits()));
@@ -210,10 +213,6 @@ public final class UnlearnCommand extends LetheCommand {
         folder.finish(); // a replay starts anew
       }
     }
-  }
-
-  private UnlearnRequest request(Session session, List<Sample> rows) {
-    return requests.request(this, session, dataOptions.reading(), rows);
   }
 
   private List<Sample> heldOut(Session session) {

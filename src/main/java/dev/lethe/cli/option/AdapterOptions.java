@@ -33,8 +33,8 @@ public final class AdapterOptions {
       paramLabel = "M,M",
       split = ",",
       description =
-          "linear layers to adapt, of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj"
-              + " (default: all seven, as PEFT's all-linear)")
+          "linear layers to adapt, as q_proj,v_proj or c_attn"
+              + " (default: all of the decoder layers, as PEFT's all-linear)")
   List<String> targets;
 
   @Option(
@@ -44,9 +44,6 @@ public final class AdapterOptions {
   public Path initAdapter;
 
   private static final String ALL_LINEAR = "all-linear";
-
-  private static final List<String> ALL =
-      List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
   public void check(LetheCommand command) {
     boolean shaped = rank != null || alpha != null || targets != null || dropout != null;
@@ -82,14 +79,18 @@ public final class AdapterOptions {
     }
   }
 
-  /** A new adapter's configuration. */
-  public PeftAdapterConfig config(String baseModel) {
+  /**
+   * A new adapter's configuration.
+   *
+   * @param linears the model's linear layers by the last parts of their names
+   */
+  public PeftAdapterConfig config(String baseModel, List<String> linears) {
     int r = rank == null ? 8 : rank;
     return PeftAdapterConfig.create(
         r,
         alpha == null ? 2.0 * r : alpha,
         dropout == null ? 0 : dropout,
-        targets == null || targets.equals(List.of(ALL_LINEAR)) ? ALL : targets,
+        targets == null || targets.equals(List.of(ALL_LINEAR)) ? linears : targets,
         baseModel);
   }
 }

@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
 
 /** Training as if some rows had not been there, or had been others. */
@@ -18,8 +20,7 @@ public final class EditOptions {
       names = "--without",
       paramLabel = "IDS",
       description =
-          "train without these rows, in the order and batches of all rows: ID,ID,... or @FILE with one id"
-              + " a line")
+          "train without these rows, in the order and batches of all rows; ids as unlearn --forget takes them")
   private String without;
 
   @Option(
@@ -46,14 +47,15 @@ public final class EditOptions {
   /** Refuses what cannot be meant, before anything is loaded. */
   public void check(LetheCommand command) {
     command.option("--divisor", () -> Divisor.of(divisor));
-    RequestFiles.ids(without);
+    RequestFiles.ids(without, Set.of());
     command.option("--replace-field", () -> DatasetReader.requireFields(replaceFields, "--replace"));
   }
 
   /** The edits, checked against the training rows. */
   public RowEdits edits(Session session, Session.Reading reading, List<Sample> rows) {
     Divisor kind = Divisor.of(divisor);
-    List<String> ids = RequestFiles.ids(without);
+    Set<String> known = rows.stream().map(Sample::id).collect(Collectors.toSet());
+    List<String> ids = RequestFiles.ids(without, known);
     if (ids.isEmpty() && replace == null) {
       return RowEdits.NONE;
     }

@@ -2,15 +2,19 @@ package dev.lethe.cli.option;
 
 import dev.lethe.Text;
 import dev.lethe.data.DatasetReader;
+import dev.lethe.data.LoadedRows;
 import dev.lethe.data.RequestFiles;
 import dev.lethe.data.Sample;
+import dev.lethe.session.RequestReader;
 import dev.lethe.session.Session;
+import dev.lethe.unlearn.request.RowCopies;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import picocli.CommandLine.Option;
 
 /** What to forget, and what instead. */
@@ -18,7 +22,8 @@ public final class RequestOptions {
   @Option(
       names = "--forget",
       paramLabel = "ID,ID|@FILE",
-      description = "rows to forget; @FILE has one id a line")
+      description =
+          "rows to forget: ids, ranges (3-9), \"quoted ids\", or a JSON list; @FILE has one a line, and # comments")
   private String forget;
 
   @Option(
@@ -38,30 +43,53 @@ public final class RequestOptions {
       description = "the rows of --replace have no ids and stand for those of --forget, in order")
   private boolean inOrder;
 
+  @Option(
+      names = "--with-copies",
+      arity = "0..1",
+      fallbackValue = "exact",
+      paramLabel = "exact|near",
+      description =
+          "take rows along that say the same as requested ones (exact, also without a value), or nearly the same"
+              + " (near: apart from case, white space and Unicode's compositions)")
+  private String withCopies;
+
   /** Refuses what cannot be, before anything is loaded. */
   public void check(LetheCommand command) {
+    copies(command);
     if (inOrder && (forget == null || replace == null)) {
       throw command.usage("--in-order needs --forget and --replace");
     }
-    ids();
+    RequestFiles.ids(forget, Set.of());
     command.option("--replace-field", () -> DatasetReader.requireFields(replaceFields, "--replace"));
   }
 
-  /** The ids of --forget. */
-  public List<String> ids() {
-    return RequestFiles.ids(forget);
+  /** The request to an adapter, checked against the rows and against what earlier requests did. */
+  public UnlearnRequest request(
+      LetheCommand command, Session session, Session.Reading reading, Path adapterDir, LoadedRows rows) {
+    RequestReader reader = new RequestReader(adapterDir, rows);
+    List<String> ids = reader.ids(forget);
+    UnlearnRequest request =
+        reader.request(ids, replacements(command, session, reading, ids), copies(command));
+    request.copies().sentences().forEach(line -> command.console.err().println("lethe: " + line));
+    return request;
   }
 
-  /** The request, checked against the rows. */
-  public UnlearnRequest request(
-      LetheCommand command, Session session, Session.Reading reading, List<Sample> rows) {
-    List<String> ids = ids();
+  private RowCopies.Kind copies(LetheCommand command) {
+    return switch (withCopies) {
+      case null -> null;
+      case "exact" -> RowCopies.Kind.EXACT;
+      case "near" -> RowCopies.Kind.NEAR;
+      default -> throw command.usage("--with-copies is exact or near, got " + withCopies);
+    };
+  }
+
+  private List<Sample> replacements(
+      LetheCommand command, Session session, Session.Reading reading, List<String> ids) {
     if (replace == null) {
-      return UnlearnRequest.of(rows, ids, List.of());
+      return List.of();
     }
     if (!inOrder) {
-      return UnlearnRequest.of(
-          rows, ids, session.replacements(replace, reading.withFields(replaceFields)));
+      return session.replacements(replace, reading.withFields(replaceFields));
     }
     List<Sample> unnamed = session.samples(replace, reading.withFields(replaceFields));
     if (unnamed.size() != ids.size()) {
@@ -72,9 +100,8 @@ public final class RequestOptions {
     }
     List<Sample> named = new ArrayList<>();
     for (int i = 0; i < ids.size(); i++) {
-      Sample row = unnamed.get(i);
-      named.add(new Sample(ids.get(i), row.inputIds(), row.labels(), row.hash()));
+      named.add(unnamed.get(i).named(ids.get(i)));
     }
-    return UnlearnRequest.of(rows, ids, named);
+    return named;
   }
 }

@@ -81,13 +81,16 @@ public record Certificate(
       String model, String data, String request, String adapterBefore, String adapterAfter) {}
 
   /**
-   * @param rows n, all rows that the adapter was trained on
+   * @param rows n, all rows that the adapter rests on before this request
    * @param removed how many of them go
    * @param replaced how many get a new version
    * @param retained how many nobody asked to change
+   * @param earlier what earlier requests to the same training changed, oldest first
    */
-  public record Asked(long rows, long removed, long replaced, long retained, List<Row> changes) {
+  public record Asked(
+      long rows, long removed, long replaced, long retained, List<Row> earlier, List<Row> changes) {
     public Asked {
+      earlier = List.copyOf(earlier);
       changes = List.copyOf(changes);
     }
   }

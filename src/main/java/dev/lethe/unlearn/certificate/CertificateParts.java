@@ -31,9 +31,13 @@ public final class CertificateParts {
 
   public static Asked asked(UnlearnRequest request) {
     List<Row> rows = request.changes().stream().map(CertificateParts::row).toList();
+    List<Row> earlier =
+        request.earlier().changes().stream()
+            .map(c -> new Row(c.id(), c.change(), c.oldSha256(), c.newSha256()))
+            .toList();
     int replaced = request.replacements().size();
     return new Asked(
-        request.rows(), rows.size() - replaced, replaced, request.retained().size(), rows);
+        request.rows(), rows.size() - replaced, replaced, request.retained().size(), earlier, rows);
   }
 
   private static Row row(Change change) {

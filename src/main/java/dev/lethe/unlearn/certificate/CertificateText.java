@@ -55,6 +55,9 @@ final class CertificateText {
   private void asked(Asked a) {
     line("request", "%,d of %,d rows: %,d removed, %,d replaced",
         a.removed() + a.replaced(), a.rows(), a.removed(), a.replaced());
+    if (!a.earlier().isEmpty()) {
+      line("earlier", "%,d rows were changed by earlier requests", a.earlier().size());
+    }
     a.changes().stream()
         .collect(
             Collectors.groupingBy(

@@ -32,6 +32,8 @@ public record Verdict(List<String> warnings, List<String> notes) {
 
     /** Notes what the request itself makes of the run; returns whether there is anything else to judge. */
     public boolean request(UnlearnRequest request) {
+      request.notes().forEach(note -> note("%s", note));
+      request.copies().sentences().forEach(sentence -> warn("%s", sentence));
       int same = request.changes().size() - request.effective().size();
       if (same > 0) {
         note("%,d replacements say the same as their originals and change nothing", same);

@@ -1,13 +1,16 @@
 package dev.lethe.unlearn.request;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.data.RowRequest;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 
@@ -20,13 +23,24 @@ public final class UnlearnRequest {
   private final List<Change> changes;
   private final List<Sample> retained;
   private final List<Sample> target;
+  private final RowCopies copies;
+  private final EarlierRequests earlier;
+  private final List<String> notes;
 
   private UnlearnRequest(
-      List<Sample> data, List<Change> changes, List<Sample> retained, List<Sample> target) {
+      List<Sample> data,
+      List<Change> changes,
+      List<Sample> retained,
+      List<Sample> target,
+      EarlierRequests earlier,
+      List<String> notes) {
     this.data = data;
     this.changes = List.copyOf(changes);
     this.retained = List.copyOf(retained);
     this.target = List.copyOf(target);
+    this.copies = RowCopies.of(data, changes);
+    this.earlier = earlier;
+    this.notes = List.copyOf(notes);
   }
 
   /**
@@ -58,7 +72,74 @@ public final class UnlearnRequest {
         target.add(replacement);
       }
     }
-    return new UnlearnRequest(rows, changes, retained, target);
+    return new UnlearnRequest(rows, changes, retained, target, EarlierRequests.NONE, List.of());
+  }
+
+  /**
+   * The request with the copies of its rows: removed where these are removed, replaced by the same where these are
+   * replaced.
+   */
+  public UnlearnRequest withCopies(RowCopies.Kind kind) {
+    Map<String, String> taken = kind.of(copies);
+    if (taken.isEmpty()) {
+      return this;
+    }
+    Map<String, Sample> newVersions = new HashMap<>();
+    replacements().forEach(row -> newVersions.put(row.id(), row));
+    List<String> ids = new ArrayList<>(forgetIds());
+    List<Sample> all = new ArrayList<>(newVersions.values());
+    taken.forEach(
+        (copy, original) -> {
+          if (newVersions.containsKey(original)) {
+            all.add(newVersions.get(original).named(copy));
+          }
+          ids.add(copy);
+        });
+    return of(data, ids, all).following(earlier, notes);
+  }
+
+  /**
+   * The request to an adapter that earlier ones have changed: rows that they removed are no data of it.
+   *
+   * @throws LetheException for a row that was removed already, and for data with a row that was replaced since
+   */
+  public UnlearnRequest after(EarlierRequests requests) {
+    requests.requireNotRemoved(forgetIds(), data);
+    List<Sample> left = requests.left(data);
+    if (left.size() == data.size()) {
+      return following(requests, notes);
+    }
+    List<String> more = new ArrayList<>(notes);
+    more.add(
+        Text.format(
+            "%,d rows of the data were removed by earlier requests and are left out", data.size() - left.size()));
+    return of(left, forgetIds(), replacements()).following(requests, more);
+  }
+
+  /** The request with something that its certificate should say. */
+  public UnlearnRequest noting(String note) {
+    List<String> more = new ArrayList<>(notes);
+    more.add(note);
+    return following(earlier, more);
+  }
+
+  private UnlearnRequest following(EarlierRequests requests, List<String> said) {
+    return new UnlearnRequest(data, changes, retained, target, requests, said);
+  }
+
+  /** Rows that stay and say what a requested row says. */
+  public RowCopies copies() {
+    return copies;
+  }
+
+  /** What earlier requests changed. */
+  public EarlierRequests earlier() {
+    return earlier;
+  }
+
+  /** What the certificate should say of the request. */
+  public List<String> notes() {
+    return notes;
   }
 
   /** All rows that the adapter was trained on. */

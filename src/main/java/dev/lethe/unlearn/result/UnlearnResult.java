@@ -6,6 +6,8 @@ import dev.lethe.format.PeftFolder;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.unlearn.Unlearner;
 import dev.lethe.unlearn.certificate.Certificate;
+import dev.lethe.unlearn.request.EarlierRequests;
+import dev.lethe.unlearn.request.UnlearnRequest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +21,7 @@ import java.util.List;
  * @param changed whether anything was asked at all; if not, the parameters are the old ones to the
  *     bit
  * @param certificate what was done
+ * @param request what was asked
  * @param parts what else belongs into the new folder
  * @param state the folder of the run's saved state, if there is one; {@link #write} deletes it
  */
@@ -27,6 +30,7 @@ public record UnlearnResult(
     ExactStep step,
     boolean changed,
     Certificate certificate,
+    UnlearnRequest request,
     List<FolderPart> parts,
     Path state)
     implements AutoCloseable {
@@ -34,7 +38,7 @@ public record UnlearnResult(
   public static final String STEP = "lethe_step.safetensors";
 
   /** Name of the certificate in an output folder. */
-  public static final String CERTIFICATE = "lethe_certificate.json";
+  public static final String CERTIFICATE = EarlierRequests.CERTIFICATE;
 
   private static final List<String> ADAPTER_FILES =
       List.of("adapter_config.json", "adapter_model.safetensors");
@@ -44,11 +48,11 @@ public record UnlearnResult(
   }
 
   /**
-   * Writes a new PEFT folder with step and certificate beside the adapter, whole or not at all;
-   * only then is the state of the run given up.
+   * Writes a new PEFT folder with step and certificate beside the adapter, and the training's record as it is now,
+   * whole or not at all; only then is the state of the run given up.
    *
-   * @param original the folder that the adapter was read from; its files are copied where nothing
-   *     changed, so that not a byte does; null where there is none
+   * @param original the folder that the adapter was read from, with its training's record; its files are copied where
+   *     nothing changed, so that not a byte does; null where there is none
    */
   public void write(Path out, Path original) {
     try (OutputFolder folder = OutputFolder.create(out)) {
@@ -64,6 +68,9 @@ public record UnlearnResult(
       StepFile.write(dir.resolve(STEP), adapter.layout(), step);
       certificate.write(dir.resolve(CERTIFICATE));
       parts.forEach(part -> part.writeInto(dir));
+      if (original != null) {
+        new SuccessorRecord(original, request, adapter.sha256()).writeInto(dir);
+      }
       folder.commit();
     }
     if (state != null) {

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.backend.cpu.primitive.NormSum.Term;
+import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.AdamWStep;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -37,7 +39,16 @@ final class RowPrimitivesTest {
     r.axpby(.3f, m[0], 4, -.7f, m[3], 4, n);
     r.scale(1.1f, m[3], 4, m[4], 0, n);
     r.normCombine(
-        m[0], 0, m[1], 4, .5f, m[2], 0, .25f, m[3], 0, -.3f, m[4], 0, .2f, m[0], 4, m[5], 0, n);
+        new NormSum(
+            new Run(m[0], 0),
+            new Run(m[1], 4),
+            new Term(.5f, m[2], 0),
+            new Term(.25f, m[3], 0),
+            new Term(-.3f, m[4], 0),
+            new Term(.2f, m[0], 4)),
+        m[5],
+        0,
+        n);
     r.weighted(1.5f, m[0], 0, m[1], 0, .2f, m[6], 0, n);
     r.attentionSecond(m[0], m[4], m[1], m[6], 0, n, .3f, .1f, .2f, .4f);
     r.rotate(m[7], 0, m[7], 0, m[0], m[1], 4, n, -1);

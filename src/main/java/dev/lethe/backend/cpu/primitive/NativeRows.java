@@ -84,28 +84,8 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
   }
 
   @Override
-  public void normCombine(
-      MemorySegment base,
-      long baseO,
-      MemorySegment w,
-      long wo,
-      float a1,
-      MemorySegment g1,
-      long g1o,
-      float a2,
-      MemorySegment g2,
-      long g2o,
-      float c1,
-      MemorySegment s1,
-      long s1o,
-      float c2,
-      MemorySegment s2,
-      long s2o,
-      MemorySegment y,
-      long yo,
-      int n) {
-    java.normCombine(
-        base, baseO, w, wo, a1, g1, g1o, a2, g2, g2o, c1, s1, s1o, c2, s2, s2o, y, yo, n);
+  public void normCombine(NormSum sum, MemorySegment y, long yo, int n) {
+    java.normCombine(sum, y, yo, n);
   }
 
   @Override

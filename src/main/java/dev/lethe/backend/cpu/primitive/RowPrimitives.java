@@ -45,27 +45,8 @@ public interface RowPrimitives {
   /** Whether no element is infinite or NaN. */
   boolean allFinite(MemorySegment x, long xo, int n);
 
-  /** y = base + w∘(a₁g₁ + a₂g₂) + c₁s₁ + c₂s₂: every mode of a norm, with its own coefficients. */
-  void normCombine(
-      MemorySegment base,
-      long baseO,
-      MemorySegment w,
-      long wo,
-      float a1,
-      MemorySegment g1,
-      long g1o,
-      float a2,
-      MemorySegment g2,
-      long g2o,
-      float c1,
-      MemorySegment s1,
-      long s1o,
-      float c2,
-      MemorySegment s2,
-      long s2o,
-      MemorySegment y,
-      long yo,
-      int n);
+  /** y = the sum. */
+  void normCombine(NormSum sum, MemorySegment y, long yo, int n);
 
   /** y = a·p∘(x − shift). */
   void weighted(

@@ -3,6 +3,8 @@ package dev.lethe.backend.cpu.primitive;
 import static dev.lethe.backend.cpu.primitive.ScalarMath.exp;
 import static dev.lethe.backend.cpu.primitive.ScalarMath.fma;
 
+import dev.lethe.backend.cpu.primitive.NormSum.Term;
+import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -125,30 +127,12 @@ final class ScalarRows implements RowPrimitives {
   }
 
   @Override
-  public void normCombine(
-      MemorySegment base,
-      long baseO,
-      MemorySegment w,
-      long wo,
-      float a1,
-      MemorySegment g1,
-      long g1o,
-      float a2,
-      MemorySegment g2,
-      long g2o,
-      float c1,
-      MemorySegment s1,
-      long s1o,
-      float c2,
-      MemorySegment s2,
-      long s2o,
-      MemorySegment y,
-      long yo,
-      int n) {
+  public void normCombine(NormSum sum, MemorySegment y, long yo, int n) {
     for (int i = 0; i < n; i++) {
-      float g = fma(a1, get(g1, g1o, i), a2 * get(g2, g2o, i));
-      float t = fma(get(w, wo, i), g, get(base, baseO, i));
-      set(y, yo, i, fma(c2, get(s2, s2o, i), fma(c1, get(s1, s1o, i), t)));
+      float g = fma(sum.g1().factor(), get(sum.g1(), i), sum.g2().factor() * get(sum.g2(), i));
+      float t = fma(get(sum.w(), i), g, get(sum.base(), i));
+      t = fma(sum.s1().factor(), get(sum.s1(), i), t);
+      set(y, yo, i, fma(sum.s2().factor(), get(sum.s2(), i), t));
     }
   }
 
@@ -254,6 +238,14 @@ final class ScalarRows implements RowPrimitives {
       }
     }
     return lanes[first];
+  }
+
+  private static float get(Run run, int i) {
+    return get(run.segment(), run.offset(), i);
+  }
+
+  private static float get(Term term, int i) {
+    return get(term.segment(), term.offset(), i);
   }
 
   private static float get(MemorySegment s, long offset, int i) {

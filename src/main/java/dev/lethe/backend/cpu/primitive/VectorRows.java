@@ -3,9 +3,10 @@ package dev.lethe.backend.cpu.primitive;
 import static dev.lethe.backend.cpu.primitive.VectorMath.L;
 import static dev.lethe.backend.cpu.primitive.VectorMath.SPECIES;
 import static dev.lethe.backend.cpu.primitive.VectorMath.all;
-import static dev.lethe.backend.cpu.primitive.VectorMath.load;
 import static dev.lethe.backend.cpu.primitive.VectorMath.store;
 
+import dev.lethe.backend.cpu.primitive.NormSum.Term;
+import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
@@ -107,37 +108,21 @@ final class VectorRows implements RowPrimitives {
   }
 
   @Override
-  public void normCombine(
-      MemorySegment base,
-      long baseO,
-      MemorySegment w,
-      long wo,
-      float a1,
-      MemorySegment g1,
-      long g1o,
-      float a2,
-      MemorySegment g2,
-      long g2o,
-      float c1,
-      MemorySegment s1,
-      long s1o,
-      float c2,
-      MemorySegment s2,
-      long s2o,
-      MemorySegment y,
-      long yo,
-      int n) {
+  public void normCombine(NormSum sum, MemorySegment y, long yo, int n) {
+    Term g1 = sum.g1();
+    Term g2 = sum.g2();
+    Term s1 = sum.s1();
+    Term s2 = sum.s2();
     int whole = SPECIES.loopBound(n);
     for (int i = 0; i < whole; i += L) {
-      FloatVector g = all(a1).fma(load(g1, g1o, i), load(g2, g2o, i).mul(a2));
-      FloatVector t = load(w, wo, i).fma(g, load(base, baseO, i));
-      t = all(c1).fma(load(s1, s1o, i), t);
-      store(all(c2).fma(load(s2, s2o, i), t), y, yo, i);
+      FloatVector g = all(g1.factor()).fma(load(g1, i), load(g2, i).mul(g2.factor()));
+      FloatVector t = load(sum.w(), i).fma(g, load(sum.base(), i));
+      store(all(s2.factor()).fma(load(s2, i), all(s1.factor()).fma(load(s1, i), t)), y, yo, i);
     }
-    long at = 4L * whole;
-    rest.normCombine(
-        base, baseO + at, w, wo + at, a1, g1, g1o + at, a2, g2, g2o + at, c1, s1, s1o + at, c2, s2,
-        s2o + at, y, yo + at, n - whole);
+    if (whole < n) {
+      long at = 4L * whole;
+      rest.normCombine(sum.from(at), y, yo + at, n - whole);
+    }
   }
 
   @Override
@@ -229,5 +214,17 @@ final class VectorRows implements RowPrimitives {
       store(all(-step.size()).fma(mi.div(root), decayed), theta, offset, i);
     }
     rest.adamW(step, theta, g, m, v, offset + 4L * whole, n - whole);
+  }
+
+  private static FloatVector load(Run run, int i) {
+    return VectorMath.load(run.segment(), run.offset(), i);
+  }
+
+  private static FloatVector load(Term term, int i) {
+    return VectorMath.load(term.segment(), term.offset(), i);
+  }
+
+  private static FloatVector load(MemorySegment s, long offset, int i) {
+    return VectorMath.load(s, offset, i);
   }
 }

@@ -1,6 +1,10 @@
 package dev.lethe.backend.cpu.rows;
 
 import dev.lethe.backend.cpu.gemm.Cpu;
+import dev.lethe.backend.cpu.gemm.Scratch;
+import dev.lethe.backend.cpu.primitive.NormSum;
+import dev.lethe.backend.cpu.primitive.NormSum.Term;
+import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Tensor;
@@ -35,7 +39,7 @@ public final class CpuLayerNorm implements LayerNormKernels {
     each(
         call.p().rows(),
         row.width,
-        i -> {
+        (i, scratch) -> {
           long at = row.at(i);
           if (residual != null) {
             rows.add(in, at, residual, at, row.sum, at, row.width);
@@ -47,7 +51,16 @@ public final class CpuLayerNorm implements LayerNormKernels {
           row.means.set(FLOAT, 4L * i, m);
           row.reciprocals.set(FLOAT, 4L * i, r);
           NormRow.combine(
-              cpu, bias, 0, row.weight, r, out, at, 0, out, at, 0, out, at, 0, out, at, out, at,
+              cpu,
+              new NormSum(
+                  NormRow.orNull(bias, 0),
+                  new Run(row.weight, 0),
+                  new Term(r, out, at),
+                  new Term(0f, out, at),
+                  new Term(0f, out, at),
+                  new Term(0f, out, at)),
+              out,
+              at,
               row.width);
         });
   }
@@ -64,9 +77,8 @@ public final class CpuLayerNorm implements LayerNormKernels {
     each(
         call.dy().dim(0) * call.p().rows(),
         row.width,
-        i -> {
+        (i, scratch) -> {
           long at = row.at(i);
-          long primal = row.primal(i);
           if (first == null) {
             rows.fill(ds, at, row.width, 0);
           } else if (both) {
@@ -75,11 +87,21 @@ public final class CpuLayerNorm implements LayerNormKernels {
             rows.copy(first, at, ds, at, row.width);
           }
           shifted(ds, at, (float) (sum(ds, at, row.width) / row.width), dy, at, row.width);
+          MemorySegment c = row.centred(i, scratch);
           double r = row.r(i);
-          double dr = -r * r * r * rows.dot(row.sum, primal, dy, at, row.width) / row.width;
+          double dr = -r * r * r * rows.dot(c, 0, dy, at, row.width) / row.width;
           NormRow.combine(
-              cpu, null, 0, row.weight, r, dy, at, dr, row.sum, primal, -dr * row.mean(i), row.weight,
-              0, 0, row.weight, 0, dy, at, row.width);
+              cpu,
+              new NormSum(
+                  null,
+                  new Run(row.weight, 0),
+                  new Term(r, dy, at),
+                  new Term(dr, c, 0),
+                  new Term(0f, c, 0),
+                  new Term(0f, c, 0)),
+              dy,
+              at,
+              row.width);
         });
   }
 
@@ -92,17 +114,25 @@ public final class CpuLayerNorm implements LayerNormKernels {
     each(
         call.gx().dim(0) * call.p().rows(),
         row.width,
-        i -> {
+        (i, scratch) -> {
           long at = row.at(i);
-          long primal = row.primal(i);
+          MemorySegment c = row.centred(i, scratch);
           double r = row.r(i);
           double ofG = row.meanOfWeighted(gy, at);
-          double q = row.meanProduct(gy, at, primal) - row.mean(i) * ofG;
-          double ofC = -r * r * r * q;
+          double ofC = -r * r * r * row.meanProduct(gy, at, c, 0);
           NormRow.combine(
-              cpu, gs, at, row.weight, r, gy, at, 0, gy, at, ofC, row.sum, primal, 0, row.sum, primal,
-              gx, at, row.width);
-          shift(gx, at, -r * ofG - ofC * row.mean(i), row.width);
+              cpu,
+              new NormSum(
+                  NormRow.orNull(gs, at),
+                  new Run(row.weight, 0),
+                  new Term(r, gy, at),
+                  new Term(0f, gy, at),
+                  new Term(ofC, c, 0),
+                  new Term(0f, c, 0)),
+              gx,
+              at,
+              row.width);
+          shift(gx, at, -r * ofG, row.width);
         });
   }
 
@@ -117,28 +147,34 @@ public final class CpuLayerNorm implements LayerNormKernels {
     each(
         call.dgx().dim(0) * call.p().rows(),
         row.width,
-        i -> {
+        (i, scratch) -> {
           long at = row.at(i);
           long primal = row.primal(i);
+          MemorySegment c = row.centred(i, scratch);
+          long dc = 4L * row.width;
+          float dm = (float) (sum(ds, at, row.width) / row.width);
+          shifted(ds, at, dm, c, dc, row.width);
           double r = row.r(i);
-          double m = row.mean(i);
-          double dm = sum(ds, at, row.width) / row.width;
-          double product = rows.dot(row.sum, primal, ds, at, row.width) / (double) row.width;
-          double dr = -r * r * r * (product - m * dm);
+          double dr = -r * r * r * rows.dot(c, 0, c, dc, row.width) / row.width;
           double ofG = row.meanOfWeighted(gy, primal);
           double ofDg = row.meanOfWeighted(dgy, at);
-          double q = row.meanProduct(gy, primal, primal) - m * ofG;
-          double dq =
-              rows.dot3(row.weight, 0, gy, primal, ds, at, row.width) / (double) row.width
-                  - dm * ofG
-                  + row.meanProduct(dgy, at, primal)
-                  - m * ofDg;
+          double q = row.meanProduct(gy, primal, c, 0);
+          double dq = row.meanProduct(gy, primal, c, dc) + row.meanProduct(dgy, at, c, 0);
           double ofC = -(3 * r * r * dr * q + r * r * r * dq);
           double ofDc = -r * r * r * q;
           NormRow.combine(
-              cpu, dgs, at, row.weight, dr, gy, primal, r, dgy, at, ofC, row.sum, primal, ofDc, ds, at,
-              dgx, at, row.width);
-          shift(dgx, at, -dr * ofG - r * ofDg - ofC * m - ofDc * dm, row.width);
+              cpu,
+              new NormSum(
+                  NormRow.orNull(dgs, at),
+                  new Run(row.weight, 0),
+                  new Term(dr, gy, primal),
+                  new Term(r, dgy, at),
+                  new Term(ofC, c, 0),
+                  new Term(ofDc, c, dc)),
+              dgx,
+              at,
+              row.width);
+          shift(dgx, at, -dr * ofG - r * ofDg, row.width);
         });
   }
 
@@ -149,7 +185,7 @@ public final class CpuLayerNorm implements LayerNormKernels {
             Cpu.grain(width),
             (from, to, scratch) -> {
               for (int i = from; i < to; i++) {
-                rule.apply(i);
+                rule.apply(i, scratch);
               }
             });
   }
@@ -182,7 +218,7 @@ public final class CpuLayerNorm implements LayerNormKernels {
   /** What to do with row i of k·N. */
   @FunctionalInterface
   private interface RowRule {
-    void apply(int i);
+    void apply(int i, Scratch scratch);
   }
 
   /** The rows of the primal. */
@@ -224,9 +260,19 @@ public final class CpuLayerNorm implements LayerNormKernels {
       return rows.dot(weight, 0, g, go, width) / (double) width;
     }
 
-    /** mean(w∘g∘s). */
-    double meanProduct(MemorySegment g, long go, long primal) {
-      return rows.dot3(weight, 0, g, go, sum, primal, width) / (double) width;
+    /** mean(w∘g∘x). */
+    double meanProduct(MemorySegment g, long go, MemorySegment x, long xo) {
+      return rows.dot3(weight, 0, g, go, x, xo, width) / (double) width;
+    }
+
+    /**
+     * c = s − mean s of a row, and room for another behind it. Sums with s itself would lose the digits in which the
+     * mean exceeds the spread.
+     */
+    MemorySegment centred(long i, Scratch scratch) {
+      MemorySegment c = scratch.floats(Scratch.Slot.CENTRED, 2L * width);
+      shifted(sum, primal(i), (float) mean(i), c, 0, width);
+      return c;
     }
   }
 }

@@ -1,6 +1,9 @@
 package dev.lethe.backend.cpu.rows;
 
 import dev.lethe.backend.cpu.gemm.Cpu;
+import dev.lethe.backend.cpu.primitive.NormSum;
+import dev.lethe.backend.cpu.primitive.NormSum.Term;
+import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.tensor.Tensor;
@@ -44,7 +47,16 @@ public final class CpuRmsNorm implements RmsNormKernels {
                 float rr = (float) (1 / Math.sqrt(mean + call.epsilon()));
                 reciprocal.set(FLOAT, 4L * row, rr);
                 NormRow.combine(
-                    cpu, null, 0, weight, rr, sum, at, 0, sum, at, 0, sum, at, 0, sum, at, out, at,
+                    cpu,
+                    new NormSum(
+                        null,
+                        new Run(weight, 0),
+                        new Term(rr, sum, at),
+                        new Term(0f, sum, at),
+                        new Term(0f, sum, at),
+                        new Term(0f, sum, at)),
+                    out,
+                    at,
                     width);
               }
             });
@@ -83,8 +95,17 @@ public final class CpuRmsNorm implements RmsNormKernels {
                 double rr = reciprocal.get(FLOAT, 4 * (row % n));
                 double drr = -rr * rr * rr * rows.dot(sum, primal, dsum, at, width) / d;
                 NormRow.combine(
-                    cpu, null, 0, weight, rr, dsum, at, drr, sum, primal, 0, sum, primal, 0, sum,
-                    primal, out, at, width);
+                    cpu,
+                    new NormSum(
+                        null,
+                        new Run(weight, 0),
+                        new Term(rr, dsum, at),
+                        new Term(drr, sum, primal),
+                        new Term(0f, sum, primal),
+                        new Term(0f, sum, primal)),
+                    out,
+                    at,
+                    width);
               }
             });
   }
@@ -113,8 +134,17 @@ public final class CpuRmsNorm implements RmsNormKernels {
                 double rr = reciprocal.get(FLOAT, 4 * (row % n));
                 double c = (double) rows.dot3(weight, 0, g, at, sum, primal, width) / d;
                 NormRow.combine(
-                    cpu, base, at, weight, rr, g, at, 0, g, at, -rr * rr * rr * c, sum, primal, 0,
-                    sum, primal, out, at, width);
+                    cpu,
+                    new NormSum(
+                        NormRow.orNull(base, at),
+                        new Run(weight, 0),
+                        new Term(rr, g, at),
+                        new Term(0f, g, at),
+                        new Term(-rr * rr * rr * c, sum, primal),
+                        new Term(0f, sum, primal)),
+                    out,
+                    at,
+                    width);
               }
             });
   }
@@ -152,8 +182,17 @@ public final class CpuRmsNorm implements RmsNormKernels {
                         / d;
                 double ofSum = -(3 * rr * rr * drr * c + r3 * dc);
                 NormRow.combine(
-                    cpu, base, at, weight, drr, g, primal, rr, dg, at, ofSum, sum, primal, -r3 * c,
-                    dsum, at, out, at, width);
+                    cpu,
+                    new NormSum(
+                        NormRow.orNull(base, at),
+                        new Run(weight, 0),
+                        new Term(drr, g, primal),
+                        new Term(rr, dg, at),
+                        new Term(ofSum, sum, primal),
+                        new Term(-r3 * c, dsum, at)),
+                    out,
+                    at,
+                    width);
               }
             });
   }

@@ -13,7 +13,7 @@ import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** Selection of rows, one copy a row. */
+/** Selection of rows and columns, one copy a row. */
 public final class CpuRows implements RowKernels {
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
 
@@ -63,6 +63,23 @@ public final class CpuRows implements RowKernels {
               for (int row = first; row < end; row++) {
                 long target = row / m * n + index.get(INT, 4L * (row % m));
                 MemorySegment.copy(from, row * bytes, to, target * bytes, bytes);
+              }
+            });
+  }
+
+  @Override
+  public void copyColumns(CopyColumns call) {
+    MemorySegment from = Cpu.memory(call.from());
+    MemorySegment to = Cpu.memory(call.to());
+    cpu.pool()
+        .runRanges(
+            Math.toIntExact(call.to().shape().rows()),
+            Cpu.grain(call.width()),
+            (first, end, scratch) -> {
+              for (long row = first; row < end; row++) {
+                long source = 4 * (row * call.from().dim(-1) + call.fromColumn());
+                long target = 4 * (row * call.to().dim(-1) + call.toColumn());
+                MemorySegment.copy(from, source, to, target, 4 * call.width());
               }
             });
   }

@@ -1,41 +1,30 @@
 package dev.lethe.backend.cpu.rows;
 
 import dev.lethe.backend.cpu.gemm.Cpu;
-import dev.lethe.backend.cpu.primitive.RowPrimitives;
+import dev.lethe.backend.cpu.primitive.NormSum;
+import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
 import java.lang.foreign.MemorySegment;
 
-/** What norms make of a row: sums of other rows, some of them weighted. */
+/** What norms make of a row. */
 final class NormRow {
   private NormRow() {}
 
-  /** y = base + w∘(a₁g₁ + a₂g₂) + c₁s₁ + c₂s₂, where base may be null for zero; offsets are in bytes. */
-  static void combine(
-      Cpu cpu,
-      MemorySegment base,
-      long baseO,
-      MemorySegment w,
-      double a1,
-      MemorySegment g1,
-      long g1o,
-      double a2,
-      MemorySegment g2,
-      long g2o,
-      double c1,
-      MemorySegment s1,
-      long s1o,
-      double c2,
-      MemorySegment s2,
-      long s2o,
-      MemorySegment y,
-      long yo,
-      int n) {
-    RowPrimitives rows = cpu.rows();
+  /** y = the sum, n floats from a byte offset on. */
+  static void combine(Cpu cpu, NormSum sum, MemorySegment y, long yo, int n) {
+    Run zeros = new Run(cpu.zeros(), 0);
     for (int i = 0; i < n; i += Cpu.ZEROS) {
-      long at = 4L * i;
-      rows.normCombine(
-          base == null ? cpu.zeros() : base, base == null ? 0 : baseO + at, w, at, (float) a1, g1,
-          g1o + at, (float) a2, g2, g2o + at, (float) c1, s1, s1o + at, (float) c2, s2, s2o + at, y,
-          yo + at, Math.min(Cpu.ZEROS, n - i));
+      NormSum part = i == 0 ? sum : sum.from(4L * i);
+      cpu.rows()
+          .normCombine(
+              part.base() == null ? part.onto(zeros) : part,
+              y,
+              yo + 4L * i,
+              Math.min(Cpu.ZEROS, n - i));
     }
+  }
+
+  /** The memory from this byte offset on; null for null. */
+  static Run orNull(MemorySegment memory, long offset) {
+    return memory == null ? null : new Run(memory, offset);
   }
 }

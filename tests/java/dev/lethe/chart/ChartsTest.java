@@ -1,4 +1,4 @@
-package dev.lethe.bench;
+package dev.lethe.chart;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;

@@ -1,4 +1,4 @@
-package dev.lethe.bench;
+package dev.lethe.chart;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,7 +39,8 @@ public record LineChart(
     draw().write(file);
   }
 
-  Svg draw() {
+  /** The chart, drawn. */
+  public Svg draw() {
     Svg svg = new Svg(WIDTH, HEIGHT, title, subtitle);
     svg.legend(20, 74, lines.stream().map(Line::name).toList());
     Scale across =

@@ -1,4 +1,4 @@
-package dev.lethe.bench;
+package dev.lethe.chart;
 
 import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.Locale;
 
 /** The elements that the charts are drawn from: one SVG document, readable on light and dark pages. */
-final class Svg {
+public final class Svg {
   /** Anchors of a text. */
-  enum Anchor {
+  public enum Anchor {
     START,
     MIDDLE,
     END
@@ -39,44 +39,49 @@ final class Svg {
   private final int height;
 
   /** A page of this many pixels, with a title and a line below it. */
-  Svg(int width, int height, String title, String subtitle) {
+  public Svg(int width, int height, String title, String subtitle) {
     this.width = width;
     this.height = height;
     text(20, 28, Anchor.START, "title", title);
     text(20, 48, Anchor.START, "faint", subtitle);
   }
 
-  static String colour(int series) {
+  /** The colour of a series by its number. */
+  public static String colour(int series) {
     return COLOURS.get(series % COLOURS.size());
   }
 
-  void text(double x, double y, Anchor anchor, String kind, String text) {
+  /** A text; kinds are {@code title}, {@code faint} and none. */
+  public void text(double x, double y, Anchor anchor, String kind, String text) {
     body.append(
         format(
             "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">%s</text>%n",
             x, y, anchor.name().toLowerCase(Locale.ROOT), kind, escaped(text)));
   }
 
-  void line(double x1, double y1, double x2, double y2, String kind) {
+  /** A line; kinds are {@code grid} and {@code axis}. */
+  public void line(double x1, double y1, double x2, double y2, String kind) {
     body.append(
         format(
             "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>%n",
             x1, y1, x2, y2, kind));
   }
 
-  void bar(double x, double y, double length, double thickness, String colour) {
+  /** A filled bar from its upper left corner. */
+  public void bar(double x, double y, double length, double thickness, String colour) {
     body.append(
         format(
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\" fill=\"%s\"/>%n",
             x, y, length, thickness, colour));
   }
 
-  void dot(double x, double y, String colour) {
+  /** A point. */
+  public void dot(double x, double y, String colour) {
     body.append(format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"/>%n", x, y, colour));
   }
 
   /** A line through points that alternate x and y; dashed for what is expected and not measured. */
-  void path(List<double[]> points, String colour, boolean dashed) {
+  public void path(List<double[]> points, String colour, boolean dashed) {
     body.append("<polyline fill=\"none\" stroke-width=\"2\" stroke=\"").append(colour);
     body.append(dashed ? "\" stroke-dasharray=\"4 5\" points=\"" : "\" points=\"");
     for (double[] point : points) {
@@ -86,7 +91,7 @@ final class Svg {
   }
 
   /** The names of the series, each beside its colour, in a row that begins at x. */
-  void legend(double x, double y, List<String> names) {
+  public void legend(double x, double y, List<String> names) {
     double at = x;
     for (int i = 0; i < names.size(); i++) {
       bar(at, y - 10, 12, 12, colour(i));
@@ -96,11 +101,12 @@ final class Svg {
   }
 
   /** Writes the document, whole or not at all; what is there is replaced. */
-  void write(Path file) {
+  public void write(Path file) {
     AtomicFiles.writeText(file, document());
   }
 
-  String document() {
+  /** The whole document. */
+  public String document() {
     return format(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\">%n",
             width, height, width, height)
@@ -110,7 +116,8 @@ final class Svg {
         + "</svg>\n";
   }
 
-  static String format(String pattern, Object... values) {
+  /** Formats numbers alike everywhere. */
+  public static String format(String pattern, Object... values) {
     return Text.format(pattern.replace("%n", "\n"), values);
   }
 

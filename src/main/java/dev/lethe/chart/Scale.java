@@ -1,4 +1,4 @@
-package dev.lethe.bench;
+package dev.lethe.chart;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -9,10 +9,10 @@ import java.util.List;
  * @param low the value at {@code start}
  * @param high the value at {@code end}
  */
-record Scale(boolean logarithmic, double low, double high, double start, double end) {
+public record Scale(boolean logarithmic, double low, double high, double start, double end) {
 
   /** From zero to a round number not below the largest value. */
-  static Scale linear(double largest, double start, double end) {
+  public static Scale linear(double largest, double start, double end) {
     double step = step(largest);
     return new Scale(false, 0, step * Math.max(1, Math.ceil(largest / step - 1e-9)), start, end);
   }
@@ -24,7 +24,8 @@ record Scale(boolean logarithmic, double low, double high, double start, double 
     return new Scale(true, low, high > low ? high : 2 * low, start, end);
   }
 
-  double at(double value) {
+  /** The pixel of a value. */
+  public double at(double value) {
     double share =
         logarithmic
             ? (log2(value) - log2(low)) / (log2(high) - log2(low))
@@ -32,7 +33,8 @@ record Scale(boolean logarithmic, double low, double high, double start, double 
     return start + share * (end - start);
   }
 
-  List<Double> ticks() {
+  /** Round values to be marked. */
+  public List<Double> ticks() {
     List<Double> ticks = new ArrayList<>();
     if (logarithmic) {
       double factor = log2(high) - log2(low) > 8 ? 4 : 2;
@@ -49,7 +51,7 @@ record Scale(boolean logarithmic, double low, double high, double start, double 
   }
 
   /** Three significant digits, with K and M for thousands and millions. */
-  static String label(double value) {
+  public static String label(double value) {
     double size = Math.abs(value);
     if (size >= 1e6) {
       return digits(value / 1e6) + "M";

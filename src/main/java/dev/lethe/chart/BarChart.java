@@ -1,4 +1,4 @@
-package dev.lethe.bench;
+package dev.lethe.chart;
 
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -36,7 +36,8 @@ public record BarChart(
     draw().write(file);
   }
 
-  Svg draw() {
+  /** The chart, drawn. */
+  public Svg draw() {
     int step = series.size() * THICKNESS + GAP;
     Svg svg = new Svg(WIDTH, TOP + groups.size() * step + 44, title, subtitle);
     svg.legend(20, 74, series);

@@ -1,0 +1,2 @@
+/** What an assessment found: sections of numbers, and the file that keeps them. */
+package dev.lethe.assess.record;

@@ -1,0 +1,2 @@
+/** An assessment as one page for readers who are no engineers. */
+package dev.lethe.assess.report;
