@@ -1,5 +1,6 @@
 package dev.lethe.assess;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Bootstrap;
 import dev.lethe.assess.metric.Closure;
 import dev.lethe.assess.metric.Estimate;
@@ -67,16 +68,17 @@ final class DistanceSections {
       double noise = sum(reading.distances().noise());
       double original = sum(reading.distances().original());
       if (noise > original && original > 0) {
-        farther.add("%.1f times on %s rows".formatted(noise / original, reading.group().name()));
+        farther.add(Text.format("%.1f times on %s rows", noise / original, reading.group().name()));
       }
     }
     return farther.isEmpty()
         ? List.of()
         : List.of(
-            ("Other retrainings lie farther from the retrained adapter than the original does: %s. So the closed share"
+            Text.format(
+                "Other retrainings lie farther from the retrained adapter than the original does: %s. So the closed share"
                     + " compares adapters of one order and one initialisation, and \"cannot be told from retraining\""
-                    + " would be no claim: already the original lies within that noise.")
-                .formatted(String.join(", ", farther)));
+                    + " would be no claim: already the original lies within that noise.",
+                String.join(", ", farther)));
   }
 
   private Section lossDistances() {
@@ -124,7 +126,9 @@ final class DistanceSections {
           new Line(
               reading.group().name(),
               List.of(Estimate.exact(test.meanDifference(), test.rows()), Estimate.exact(test.pValue(), test.rows())),
-              smallest > 0.05 ? "%d rows cannot give a p-value below %.2f".formatted(test.rows(), smallest) : null));
+              smallest > 0.05 ? Text.format(
+                  "%d rows cannot give a p-value below %.2f",
+                  test.rows(), smallest) : null));
     }
     return new Section(
         "nearer_to_retrained",
@@ -154,7 +158,9 @@ final class DistanceSections {
         List.of("original", "unlearned"),
         lines,
         fewest < Klom.MODELS_WANTED
-            ? List.of("%d models of a kind: histograms of twenty bins want %d and more.".formatted(fewest, Klom.MODELS_WANTED))
+            ? List.of(Text.format(
+                "%d models of a kind: histograms of twenty bins want %d and more.",
+                fewest, Klom.MODELS_WANTED))
             : List.of());
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.assess;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.record.AssessmentText;
 import dev.lethe.assess.record.Section;
@@ -26,25 +27,28 @@ final class Headline {
     Estimate leak = attacks.at(AttackSection.PRIV_LEAK, Role.UNLEARNED.label());
     if (leak.exists()) {
       sentences.add(
-          ("An attack by Min-K that tells the forgotten rows from strangers with AUC %s in the original does so with %s"
-                  + " after unlearning and %s after retraining.")
-              .formatted(
-                  auc(attacks, Role.ORIGINAL), auc(attacks, Role.UNLEARNED), auc(attacks, Role.RETRAINED)));
+          Text.format(
+              "An attack by Min-K that tells the forgotten rows from strangers with AUC %s in the original does so with %s"
+                  + " after unlearning and %s after retraining.",
+              auc(attacks, Role.ORIGINAL), auc(attacks, Role.UNLEARNED), auc(attacks, Role.RETRAINED)));
     }
     return sentences;
   }
 
   private static String closed(String group, Estimate closed) {
     if (!closed.exists()) {
-      return "On %s rows nothing was to be closed: %s.".formatted(group, closed.note());
+      return Text.format("On %s rows nothing was to be closed: %s.", group, closed.note());
     }
     String interval =
         closed.hasInterval()
-            ? " (95 %% interval over rows: %.0f to %.0f)".formatted(100 * closed.low(), 100 * closed.high())
+            ? Text.format(
+                " (95 %% interval over rows: %.0f to %.0f)",
+                100 * closed.low(), 100 * closed.high())
             : " (too few rows for an interval)";
     String worse = closed.value() < 0 ? ": it is farther from retraining than before" : "";
-    return "On %s rows %.0f %% of the distance to retraining is closed%s%s."
-        .formatted(group, 100 * closed.value(), interval, worse);
+    return Text.format(
+        "On %s rows %.0f %% of the distance to retraining is closed%s%s.",
+        group, 100 * closed.value(), interval, worse);
   }
 
   private static String nearer(Section test) {
@@ -56,8 +60,9 @@ final class Headline {
             : difference > 0
                 ? "the unlearned adapter seems nearer to the retrained than to the original, which may be chance"
                 : "the unlearned adapter is not nearer to the retrained than to the original";
-    return "On forgotten rows %s (p %s)."
-        .formatted(what, p < 0.001 ? "< 0.001" : "= " + AssessmentText.digits(p));
+    return Text.format(
+        "On forgotten rows %s (p %s).",
+        what, p < 0.001 ? "< 0.001" : "= " + AssessmentText.digits(p));
   }
 
   private static String auc(Section attacks, Role role) {

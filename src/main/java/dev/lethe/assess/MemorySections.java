@@ -1,5 +1,6 @@
 package dev.lethe.assess;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Bootstrap;
 import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.metric.Rouge;
@@ -89,10 +90,14 @@ final class MemorySections {
       }
       scores.forEach((name, rows) -> lines.add(line(name, means(rows), 0, SAYS_MORE)));
       if (left > 0) {
-        remarks.add("%d %s rows have more than one answer and were left out.".formatted(left, group.name()));
+        remarks.add(Text.format(
+            "%d %s rows have more than one answer and were left out.",
+            left, group.name()));
       }
       if (group.samples().size() < group.of()) {
-        remarks.add("%d of %d %s rows, drawn.".formatted(group.samples().size(), group.of(), group.name()));
+        remarks.add(Text.format(
+            "%d of %d %s rows, drawn.",
+            group.samples().size(), group.of(), group.name()));
       }
     }
     return new Section(
@@ -153,7 +158,9 @@ final class MemorySections {
       return new Line(name, cells, note);
     }
     if (original < least) {
-      note = "not memorised before unlearning (below %.1f): says nothing about forgetting".formatted(least);
+      note = Text.format(
+          "not memorised before unlearning (below %.1f): says nothing about forgetting",
+          least);
     } else if (original <= retrained + more) {
       note = "the original does no better than the retrained adapter: says nothing about forgetting";
     }

@@ -1,5 +1,6 @@
 package dev.lethe.assess.metric;
 
+import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.function.ToDoubleFunction;
@@ -44,7 +45,9 @@ public record Bootstrap(int draws, long seed) {
     int rows = Arrays.stream(sizes).sum();
     double value = rows == 0 ? Double.NaN : statistic.applyAsDouble(identity(sizes));
     if (Double.isNaN(value) || Arrays.stream(sizes).min().orElse(0) < FEWEST_ROWS) {
-      String why = Double.isNaN(value) ? "not defined on these rows" : "fewer than %d rows: no interval".formatted(FEWEST_ROWS);
+      String why = Double.isNaN(value) ? "not defined on these rows" : Text.format(
+          "fewer than %d rows: no interval",
+          FEWEST_ROWS);
       return new Estimate(value, Double.NaN, Double.NaN, rows, why);
     }
     SplittableRandom random = new SplittableRandom(seed);

@@ -1,5 +1,6 @@
 package dev.lethe.assess.report;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.record.AssessmentRecord;
 import dev.lethe.assess.record.AssessmentText;
@@ -62,7 +63,7 @@ public final class HtmlReport {
         .append("<meta name=\"viewport\" content=\"width=device-width\">\n<title>Unlearning, assessed</title>\n<style>\n")
         .append(STYLE)
         .append("</style>\n</head>\n<body>\n<h1>Has it forgotten?</h1>\n");
-    add("p class=\"faint\"", "An assessment by Lethe of %s".formatted(record.created()));
+    add("p class=\"faint\"", Text.format("An assessment by Lethe of %s", record.created()));
     page.append("<div class=\"short\">\n");
     record.headline().forEach(sentence -> add("p", sentence));
     page.append("</div>\n");
@@ -73,24 +74,31 @@ public final class HtmlReport {
     add("h2", "What was asked");
     String what =
         asked.replaced() == 0
-            ? "forget %s".formatted(rows(asked.removed()))
-            : "forget %s and put new versions in the place of %d".formatted(rows(asked.removed()), asked.replaced());
+            ? Text.format("forget %s", rows(asked.removed()))
+            : Text.format(
+                "forget %s and put new versions in the place of %d",
+                rows(asked.removed()), asked.replaced());
     add(
         "p",
-        ("A language model had been fine-tuned on %,d rows of text. It was to %s, as if they had never been there. The sure"
+        Text.format(
+            "A language model had been fine-tuned on %,d rows of text. It was to %s, as if they had never been there. The sure"
                 + " way is to train again without them. Here a shorter way was taken, and this page says how near its result"
-                + " comes to training again.")
-            .formatted(asked.rows(), what));
+                + " comes to training again.",
+            asked.rows(), what));
     add("h2", "What was measured");
     page.append("<table>\n<tr><th>adapter</th><th></th><th>how it was made</th></tr>\n");
     for (AssessmentRecord.Adapter adapter : record.adapters()) {
-      String method = adapter.method() == null ? "" : "; its certificate names the method \"%s\"".formatted(adapter.method());
+      String method = adapter.method() == null ? "" : Text.format(
+          "; its certificate names the method \"%s\"",
+          adapter.method());
       row(List.of(adapter.name(), adapter.role(), ROLES.get(adapter.role()) + method), "td");
     }
     page.append("</table>\n");
     for (AssessmentRecord.Measured group : record.rows()) {
       if (group.rows() < group.of()) {
-        add("p class=\"faint\"", "Of %,d %s rows %,d were drawn and measured.".formatted(group.of(), group.group(), group.rows()));
+        add("p class=\"faint\"", Text.format(
+            "Of %,d %s rows %,d were drawn and measured.",
+            group.of(), group.group(), group.rows()));
       }
     }
   }
@@ -124,7 +132,7 @@ public final class HtmlReport {
     add("p class=\"note\"", "These texts are here because they were asked for (--texts). Forgotten ones are among them.");
     for (ShownText text : texts) {
       page.append("<table>\n");
-      row(List.of("%s row %s".formatted(text.group(), text.id()), text.query()), "th");
+      row(List.of(Text.format("%s row %s", text.group(), text.id()), text.query()), "th");
       row(List.of("right answer", text.truth()), "td");
       row(List.of("original says", text.original()), "td");
       row(List.of("unlearned says", text.unlearned()), "td");
@@ -144,7 +152,9 @@ public final class HtmlReport {
     add("h2", "All numbers");
     add(
         "p class=\"faint\"",
-        "In brackets: 95 %% intervals over rows, drawn again %,d times with seed %d.".formatted(record.draws(), record.seed()));
+        Text.format(
+            "In brackets: 95 %% intervals over rows, drawn again %,d times with seed %d.",
+            record.draws(), record.seed()));
     for (Section section : record.sections()) {
       page.append("<section>\n");
       add("h3", section.title());
@@ -180,7 +190,9 @@ public final class HtmlReport {
     add("h2", "Where it comes from");
     page.append("<table>\n");
     record.hashes().forEach((name, hash) -> hash(name, hash));
-    record.adapters().forEach(adapter -> hash("%s adapter %s".formatted(adapter.role(), adapter.name()), adapter.sha256()));
+    record.adapters().forEach(adapter -> hash(Text.format(
+        "%s adapter %s",
+        adapter.role(), adapter.name()), adapter.sha256()));
     record.environment().forEach((name, value) -> row(List.of(name, value), "td"));
     page.append("</table>\n");
     add("p class=\"faint\"", "Hashes are SHA-256. assessment.json in the same folder holds every number of this page.");
@@ -206,7 +218,7 @@ public final class HtmlReport {
   }
 
   private static String rows(int count) {
-    return count == 1 ? "one of them" : "%,d of them".formatted(count);
+    return count == 1 ? "one of them" : Text.format("%,d of them", count);
   }
 
   private static String escaped(String text) {
