@@ -21,6 +21,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -175,11 +176,11 @@ class FileFuzzTest {
 
   @Test
   void requestFiles() throws IOException {
-    Fuzz.Reader reader = file -> RequestFiles.ids("@" + file);
+    Fuzz.Reader reader = file -> RequestFiles.ids("@" + file, Set.of());
     Fuzz.mutations(
         file(), List.of("row-1\n\n row 2 \n3-9\n# note\n\"quoted\"\n".getBytes(UTF_8), "[\"a\", 7]".getBytes(UTF_8)),
         file -> {
-          RequestFiles.ids("@" + file);
+          RequestFiles.ids("@" + file, Set.of());
           StrictJson.read(file, 1 << 20);
         });
     Fuzz.growth(file(), 50_000, n -> listed(n, i -> "row-" + i).replace(',', '\n'), reader);
