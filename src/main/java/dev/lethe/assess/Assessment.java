@@ -1,6 +1,7 @@
 package dev.lethe.assess;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Bootstrap;
 import dev.lethe.assess.record.AssessmentRecord;
 import dev.lethe.assess.record.Curve;
@@ -89,8 +90,9 @@ public final class Assessment {
           "held-out rows",
           "rows were trained on",
           "rows that no adapter has seen",
-          "%d of %d that are in the data: %s"
-              .formatted(known.size(), rows.size(), known.stream().limit(SHOWN).collect(Collectors.joining(", "))),
+          Text.format(
+              "%d of %d that are in the data: %s",
+              known.size(), rows.size(), known.stream().limit(SHOWN).collect(Collectors.joining(", "))),
           "Remove them from the held-out file.");
     }
     this.heldOut = List.copyOf(rows);

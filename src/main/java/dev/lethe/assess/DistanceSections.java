@@ -76,10 +76,11 @@ final class DistanceSections {
     return farther.isEmpty()
         ? List.of()
         : List.of(
-            ("Other retrainings lie farther from the retrained adapter than the original does: %s. So the closed share"
+            Text.format(
+                "Other retrainings lie farther from the retrained adapter than the original does: %s. So the closed share"
                     + " compares adapters of one order and one initialisation, and \"cannot be told from retraining\""
-                    + " would be no claim: already the original lies within that noise.")
-                .formatted(String.join(", ", farther)));
+                    + " would be no claim: already the original lies within that noise.",
+                String.join(", ", farther)));
   }
 
   private Section lossDistances() {

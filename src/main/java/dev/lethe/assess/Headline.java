@@ -27,17 +27,17 @@ final class Headline {
     Estimate leak = attacks.at(AttackSection.PRIV_LEAK, Role.UNLEARNED.label());
     if (leak.exists()) {
       sentences.add(
-          ("An attack by Min-K that tells the forgotten rows from strangers with AUC %s in the original does so with %s"
-                  + " after unlearning and %s after retraining.")
-              .formatted(
-                  auc(attacks, Role.ORIGINAL), auc(attacks, Role.UNLEARNED), auc(attacks, Role.RETRAINED)));
+          Text.format(
+              "An attack by Min-K that tells the forgotten rows from strangers with AUC %s in the original does so with %s"
+                  + " after unlearning and %s after retraining.",
+              auc(attacks, Role.ORIGINAL), auc(attacks, Role.UNLEARNED), auc(attacks, Role.RETRAINED)));
     }
     return sentences;
   }
 
   private static String closed(String group, Estimate closed) {
     if (!closed.exists()) {
-      return "On %s rows nothing was to be closed: %s.".formatted(group, closed.note());
+      return Text.format("On %s rows nothing was to be closed: %s.", group, closed.note());
     }
     String interval =
         closed.hasInterval()
@@ -57,8 +57,9 @@ final class Headline {
             : difference > 0
                 ? "the unlearned adapter seems nearer to the retrained than to the original, which may be chance"
                 : "the unlearned adapter is not nearer to the retrained than to the original";
-    return "On forgotten rows %s (p %s)."
-        .formatted(what, p < 0.001 ? "< 0.001" : "= " + AssessmentText.digits(p));
+    return Text.format(
+        "On forgotten rows %s (p %s).",
+        what, p < 0.001 ? "< 0.001" : "= " + AssessmentText.digits(p));
   }
 
   private static String auc(Section attacks, Role role) {

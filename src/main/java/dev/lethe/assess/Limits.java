@@ -1,5 +1,6 @@
 package dev.lethe.assess;
 
+import dev.lethe.Text;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -24,7 +25,7 @@ final class Limits {
     if (subjects.runs().size() > 1) {
       limits.add(
           "Losses, memorisation, answers and attacks are of the first adapter of each kind; distances are means over all"
-              + " %d.".formatted(subjects.runs().size()));
+              + Text.format(" %d.", subjects.runs().size()));
     }
     limits.add("The base model is not part of it: what that learnt from other data is not forgotten and not looked for.");
     limits.add("Attacks that nobody knows yet may find more.");

@@ -92,10 +92,14 @@ final class MemorySections {
       }
       scores.forEach((name, rows) -> lines.add(line(name, means(rows), 0, SAYS_MORE)));
       if (left > 0) {
-        remarks.add("%d %s rows have more than one answer and were left out.".formatted(left, group.name()));
+        remarks.add(Text.format(
+            "%d %s rows have more than one answer and were left out.",
+            left, group.name()));
       }
       if (group.samples().size() < group.of()) {
-        remarks.add("%d of %d %s rows, drawn.".formatted(group.samples().size(), group.of(), group.name()));
+        remarks.add(Text.format(
+            "%d of %d %s rows, drawn.",
+            group.samples().size(), group.of(), group.name()));
       }
     }
     return new Section(

@@ -1,6 +1,7 @@
 package dev.lethe.assess;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.StrictJson;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Session;
@@ -69,7 +70,7 @@ public final class Subjects implements AutoCloseable {
           option,
           "adapters cannot be paired",
           "one, or one for each of --unlearned",
-          "%d for %d unlearned ones".formatted(count, unlearned),
+          Text.format("%d for %d unlearned ones", count, unlearned),
           "Name them in the same order.");
     }
   }

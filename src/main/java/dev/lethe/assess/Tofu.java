@@ -1,5 +1,6 @@
 package dev.lethe.assess;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Bootstrap;
 import dev.lethe.assess.metric.ChoiceProbability;
 import dev.lethe.assess.metric.Estimate;
@@ -87,7 +88,9 @@ public final class Tofu implements Assessment.Measure {
             tests.get(0).pValue() > 0.05
                 ? "the original cannot be told from the retrained adapter by it: says nothing about forgetting"
                 : null));
-    remarks.add("%d questions about forgotten rows of %d forgotten rows.".formatted(n, request.forgotten().size()));
+    remarks.add(Text.format(
+        "%d questions about forgotten rows of %d forgotten rows.",
+        n, request.forgotten().size()));
     return section(lines, remarks);
   }
 
@@ -137,8 +140,9 @@ public final class Tofu implements Assessment.Measure {
         lines.add(new Line(set.getKey() + ", " + name, means, null));
       }
       remarks.add(
-          "%s: %d questions, %d of them answered."
-              .formatted(set.getKey(), set.getValue().size(), Math.min(options.answered(), set.getValue().size())));
+          Text.format(
+              "%s: %d questions, %d of them answered.",
+              set.getKey(), set.getValue().size(), Math.min(options.answered(), set.getValue().size())));
     }
     return new Section(
         "tofu_model_utility",

@@ -3,8 +3,6 @@ package dev.lethe.bench;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.StrictJson;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -57,7 +55,7 @@ public record BenchResult(
       if (json.has("median_s")) {
         results.add(of(json, where));
       } else if (!json.isObject()) {
-        throw wrong(where, "the line", "an object", json.toString());
+        throw wrong(where, "the line", "an object", StrictJson.describe(json));
       }
     }
     if (results.isEmpty()) {
@@ -76,21 +74,14 @@ public record BenchResult(
           "none",
           "Write them with: lethe bench > " + file.getFileName());
     }
-    try {
-      if (Files.size(file) > LARGEST_FILE) {
-        throw wrong(file.toString(), "the file", "a few lines", Files.size(file) + " bytes");
-      }
-      return Files.readAllLines(file);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return StrictJson.readText(file, LARGEST_FILE).lines().toList();
   }
 
   private static BenchResult of(JsonNode json, String where) {
     JsonNode peak = json.path("peak_bytes");
     double median = number(json, "median_s", where).asDouble();
     if (!(median > 0)) {
-      throw wrong(where, "median_s", "seconds above 0", json.get("median_s").toString());
+      throw wrong(where, "median_s", "seconds above 0", StrictJson.describe(json.get("median_s")));
     }
     return new BenchResult(
         text(json, "peer", where),
@@ -109,7 +100,7 @@ public record BenchResult(
   private static String text(JsonNode json, String field, String where) {
     JsonNode value = json.path(field);
     if (!value.isString()) {
-      throw wrong(where, field, "a text", value.isMissingNode() ? "nothing" : value.toString());
+      throw wrong(where, field, "a text", value.isMissingNode() ? "nothing" : StrictJson.describe(value));
     }
     return value.asString();
   }
@@ -117,7 +108,7 @@ public record BenchResult(
   private static JsonNode number(JsonNode json, String field, String where) {
     JsonNode value = json.path(field);
     if (!value.isNumber()) {
-      throw wrong(where, field, "a number", value.isMissingNode() ? "nothing" : value.toString());
+      throw wrong(where, field, "a number", value.isMissingNode() ? "nothing" : StrictJson.describe(value));
     }
     return value;
   }

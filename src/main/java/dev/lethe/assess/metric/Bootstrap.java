@@ -1,5 +1,6 @@
 package dev.lethe.assess.metric;
 
+import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.function.ToDoubleFunction;

@@ -1,5 +1,7 @@
 package dev.lethe.assess.metric;
 
+import dev.lethe.Text;
+
 /**
  * How much of a distance to retraining is closed: 1 − Σd(unlearned, retrained)/Σd(original, retrained) over rows. 1 is
  * retraining itself, 0 is doing nothing, below 0 is worse than doing nothing.
@@ -18,7 +20,7 @@ public final class Closure {
    */
   public static Estimate of(double[] now, double[] before, Bootstrap bootstrap) {
     if (now.length != before.length) {
-      throw new IllegalArgumentException("%d rows now, %d before".formatted(now.length, before.length));
+      throw new IllegalArgumentException(Text.format("%d rows now, %d before", now.length, before.length));
     }
     if (now.length == 0) {
       return Estimate.none("no rows");

@@ -1,9 +1,9 @@
 package dev.lethe.assess.record;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Estimate;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /** An assessment as plain text: its sentences and its tables. */
 public final class AssessmentText {
@@ -30,7 +30,7 @@ public final class AssessmentText {
     }
     String value = digits(estimate.value());
     return estimate.hasInterval()
-        ? "%s [%s, %s]".formatted(value, digits(estimate.low()), digits(estimate.high()))
+        ? Text.format("%s [%s, %s]", value, digits(estimate.low()), digits(estimate.high()))
         : value;
   }
 
@@ -38,10 +38,10 @@ public final class AssessmentText {
   public static String digits(double value) {
     double size = Math.abs(value);
     if (size != 0 && size < 1e-3) {
-      return String.format(Locale.ROOT, "%.1e", value);
+      return Text.format("%.1e", value);
     }
     int decimals = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : size >= 0.01 ? 3 : size == 0 ? 0 : 4;
-    return String.format(Locale.ROOT, "%." + decimals + "f", value);
+    return Text.format("%." + decimals + "f", value);
   }
 
   private static void table(StringBuilder text, Section section) {
@@ -66,7 +66,7 @@ public final class AssessmentText {
     for (int r = 0; r < rows.size(); r++) {
       StringBuilder line = new StringBuilder();
       for (int i = 0; i < widths.length; i++) {
-        line.append("  ").append(String.format("%-" + widths[i] + "s", rows.get(r).get(i)));
+        line.append("  ").append(Text.format("%-" + widths[i] + "s", rows.get(r).get(i)));
       }
       text.append(line.toString().stripTrailing()).append('\n');
       String note = r == 0 ? null : section.lines().get(r - 1).note();

@@ -1,6 +1,7 @@
 package dev.lethe.assess.record;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.Sha256;
 import dev.lethe.format.StrictJson;
 import java.nio.file.Path;
@@ -66,7 +67,7 @@ public final class Manifest {
       String expected = i < kept.size() ? text(link(kept.get(i))) : "nothing";
       String got = i < links.size() ? text(links.get(i)) : "nothing";
       if (!expected.equals(got)) {
-        throw refused(file, "link %d of the chain does not agree".formatted(i + 1), expected, got);
+        throw refused(file, Text.format("link %d of the chain does not agree", i + 1), expected, got);
       }
     }
     String signature = json.path("signature").stringValue(null);
@@ -82,7 +83,7 @@ public final class Manifest {
   }
 
   private static String text(Link link) {
-    return "%s %s, chain %s".formatted(link.name(), link.sha256(), link.chain());
+    return Text.format("%s %s, chain %s", link.name(), link.sha256(), link.chain());
   }
 
   /** Whether a folder's chain is signed, by whomever. */

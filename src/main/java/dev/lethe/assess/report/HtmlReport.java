@@ -64,7 +64,7 @@ public final class HtmlReport {
         .append("<meta name=\"viewport\" content=\"width=device-width\">\n<title>Unlearning, assessed</title>\n<style>\n")
         .append(STYLE)
         .append("</style>\n</head>\n<body>\n<h1>Has it forgotten?</h1>\n");
-    add("p class=\"faint\"", "An assessment by Lethe of %s".formatted(record.created()));
+    add("p class=\"faint\"", Text.format("An assessment by Lethe of %s", record.created()));
     page.append("<div class=\"short\">\n");
     record.headline().forEach(sentence -> add("p", sentence));
     page.append("</div>\n");
@@ -75,8 +75,10 @@ public final class HtmlReport {
     add("h2", "What was asked");
     String what =
         asked.replaced() == 0
-            ? "forget %s".formatted(rows(asked.removed()))
-            : "forget %s and put new versions in the place of %d".formatted(rows(asked.removed()), asked.replaced());
+            ? Text.format("forget %s", rows(asked.removed()))
+            : Text.format(
+                "forget %s and put new versions in the place of %d",
+                rows(asked.removed()), asked.replaced());
     add(
         "p",
         Text.format(
@@ -131,7 +133,7 @@ public final class HtmlReport {
     add("p class=\"note\"", "These texts are here because they were asked for (--texts). Forgotten ones are among them.");
     for (ShownText text : texts) {
       page.append("<table>\n");
-      row(List.of("%s row %s".formatted(text.group(), text.id()), text.query()), "th");
+      row(List.of(Text.format("%s row %s", text.group(), text.id()), text.query()), "th");
       row(List.of("right answer", text.truth()), "td");
       row(List.of("original says", text.original()), "td");
       row(List.of("unlearned says", text.unlearned()), "td");
@@ -190,7 +192,9 @@ public final class HtmlReport {
     add("h2", "Where it comes from");
     page.append("<table>\n");
     record.hashes().forEach((name, hash) -> hash(name, hash));
-    record.adapters().forEach(adapter -> hash("%s adapter %s".formatted(adapter.role(), adapter.name()), adapter.sha256()));
+    record.adapters().forEach(adapter -> hash(Text.format(
+        "%s adapter %s",
+        adapter.role(), adapter.name()), adapter.sha256()));
     record.environment().forEach((name, value) -> row(List.of(name, value), "td"));
     page.append("</table>\n");
     add("p class=\"faint\"", "Hashes are SHA-256. assessment.json in the same folder holds every number of this page.");

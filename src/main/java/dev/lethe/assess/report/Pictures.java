@@ -1,5 +1,6 @@
 package dev.lethe.assess.report;
 
+import dev.lethe.Text;
 import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.record.AssessmentRecord;
 import dev.lethe.assess.record.AssessmentText;
@@ -9,7 +10,6 @@ import dev.lethe.chart.Scale;
 import dev.lethe.chart.Svg;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /** The pictures of a report. */
 final class Pictures {
@@ -54,7 +54,7 @@ final class Pictures {
       svg.bar(LEFT, y - 15, reach - LEFT, 30, BAND);
       String words =
           far > scale.high()
-              ? "other retrainings lie at %s, beyond this picture".formatted(AssessmentText.digits(far))
+              ? Text.format("other retrainings lie at %s, beyond this picture", AssessmentText.digits(far))
               : "other retrainings lie at " + AssessmentText.digits(far);
       svg.text(WIDTH - RIGHT, y - 20, Svg.Anchor.END, "faint", words);
     }
@@ -110,7 +110,7 @@ final class Pictures {
           svg.line(end, top + 4, end, top + 12, "axis");
           svg.line(scale.at(cell.low()), top + 4, scale.at(cell.low()), top + 12, "axis");
         }
-        svg.text(end + 8, top + 12, Svg.Anchor.START, "faint", String.format(Locale.ROOT, "%.2f", cell.value()));
+        svg.text(end + 8, top + 12, Svg.Anchor.START, "faint", Text.format("%.2f", cell.value()));
       }
     }
     return svg.document();
@@ -149,7 +149,9 @@ final class Pictures {
       svg.path(points, Svg.colour(s), false);
       svg.text(
           LEFT + side + 30, top + 30 + 26.0 * s, Svg.Anchor.START, "",
-          "%s: AUC %s".formatted(curve.name(), AssessmentText.number(record.section("attacks").at("min-k", curve.name()))));
+          Text.format(
+              "%s: AUC %s",
+              curve.name(), AssessmentText.number(record.section("attacks").at("min-k", curve.name()))));
     }
     return svg.document();
   }

@@ -44,7 +44,7 @@ final class RowContract {
       for (int k = 0; k <= 3; k++) {
         long[] from = dims(k, size[0], size[1]);
         long[] to = dims(k, size[0], size[2]);
-        String sizes = " %s %s %s".formatted(Shape.of(from), Shape.of(to), Arrays.toString(size));
+        String sizes = Text.format(" %s %s %s", Shape.of(from), Shape.of(to), Arrays.toString(size));
         cases.add(bench.of("rows.copyColumns" + sizes, c -> copyColumns(c, from, to, size)));
       }
     }

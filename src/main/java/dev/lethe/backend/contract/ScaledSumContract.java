@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.Text;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.ScaledSumKernels;
 import dev.lethe.tensor.Shape;
@@ -27,8 +28,9 @@ final class ScaledSumContract {
           for (boolean hasF : new boolean[] {true, false}) {
             if (hasF || place != Place.ON_F) {
               String name =
-                  "scaledSum.apply %s c=%.1f%s, y %s"
-                      .formatted(Shape.of(dims), factor, hasF ? "" : " f=null", place);
+                  Text.format(
+                      "scaledSum.apply %s c=%.1f%s, y %s",
+                      Shape.of(dims), factor, hasF ? "" : " f=null", place);
               cases.add(bench.of(name, c -> apply(c, dims, factor, place, hasF)));
             }
           }

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.assess.record.Manifest;
 import dev.lethe.assess.record.Signing;
 import dev.lethe.cli.option.LetheCommand;
@@ -36,7 +37,7 @@ public final class VerifyCommand extends LetheCommand {
   public int run() {
     PublicKey signer = key == null ? null : Signing.publicKey(key);
     for (Manifest.Link link : Manifest.verify(folder, signer)) {
-      print("%s  %s".formatted(link.sha256(), link.name()));
+      print(Text.format("%s  %s", link.sha256(), link.name()));
     }
     if (signer != null) {
       print("The chain agrees, and its signature is by this key.");
