@@ -16,6 +16,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param bosTokenId −1 where none
  * @param eosTokenIds empty where none
  * @param dtype the weights' format as the file names it, null where it does not
+ * @param nf4 whether linear layers are packed in NF4 by bitsandbytes
  */
 public record HfConfig(
     ConfigDefaults defaults,
@@ -37,7 +38,8 @@ public record HfConfig(
     String hiddenAct,
     int bosTokenId,
     List<Integer> eosTokenIds,
-    String dtype) {
+    String dtype,
+    boolean nf4) {
   static final long MAX_DIM = 1 << 20;
   static final int MAX_VOCABULARY = 10_000_000;
   private static final int MAX_LAYERS = 10_000;
@@ -68,7 +70,7 @@ public record HfConfig(
     ConfigDefaults defaults = ConfigDefaults.of(f);
     ModelConfigFields.POLICY.check(f, defaults.modelType());
     refuseNulls(f);
-    refuseQuantized(f);
+    boolean nf4 = Quantization.isNf4(f);
     long hidden = f.integer("hidden_size", 1, MAX_DIM);
     int layers = (int) f.integer("num_hidden_layers", 1, MAX_LAYERS);
     int heads = (int) f.integer("num_attention_heads", 1, MAX_HEADS);
@@ -95,7 +97,8 @@ public record HfConfig(
         f.stringOr("hidden_act", "silu"),
         TokenIds.one(f, "bos_token_id", defaults.bos()),
         TokenIds.oneOrMore(f, "eos_token_id", defaults.eos()),
-        dtype(f));
+        dtype(f),
+        nf4);
   }
 
   /** The same with other tokens that end a text. */
@@ -103,7 +106,7 @@ public record HfConfig(
     return new HfConfig(
         defaults, architectures, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
         numKeyValueHeads, headDim, vocabSize, maxPositionEmbeddings, rmsNormEps, rope,
-        tieWordEmbeddings, attentionBias, mlpBias, windows, hiddenAct, bosTokenId, ids, dtype);
+        tieWordEmbeddings, attentionBias, mlpBias, windows, hiddenAct, bosTokenId, ids, dtype, nf4);
   }
 
   private static void refuseNulls(JsonFields f) {
@@ -111,17 +114,6 @@ public record HfConfig(
       if (f.node().path(field).isNull()) {
         throw f.wrongType(field, f.node().get(field), "a value, or the field absent");
       }
-    }
-  }
-
-  /** Refuses packed weights by the name of their method. */
-  private static void refuseQuantized(JsonFields f) {
-    JsonFields quantization = f.objectOrNull("quantization_config");
-    if (quantization != null) {
-      throw f.unsupported(
-          "quantization_config",
-          "weights quantized by '" + quantization.stringOr("quant_method", "an unnamed method") + "'",
-          "Use the model in F32, F16 or BF16");
     }
   }
 

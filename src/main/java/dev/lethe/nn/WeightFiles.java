@@ -2,7 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.LetheException;
 import dev.lethe.format.FiniteCheck;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.ModelFiles;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -17,10 +17,10 @@ final class WeightFiles {
 
   private static final int NAMES_IN_MESSAGES = 4;
 
-  private final HfModelFolder folder;
+  private final ModelFiles folder;
 
   /** Throws where a weight is missing, unknown or of another shape than the configuration says. */
-  WeightFiles(HfModelFolder folder, TransformerSpec spec) {
+  WeightFiles(ModelFiles folder, TransformerSpec spec) {
     this.folder = folder;
     Map<String, Shape> expected = spec.weights();
     String head = spec.family().names().head() + ".weight";

@@ -82,7 +82,7 @@ public final class GenerateCommand extends LetheCommand {
     require(maxNewTokens >= 0, "--max-new-tokens must not be negative");
     require(temperature >= 0 && Double.isFinite(temperature), "--temperature is 0 or more");
     require(topP > 0 && topP <= 1, "--top-p is above 0 and at most 1");
-    try (Session session = Session.open(model.model, common.openBackend(this))) {
+    try (Session session = model.open(common.openBackend(this))) {
       AdaptedModel adapted = session.adapted(adapter);
       Tokenizer tokenizer = promptIds == null ? requireTokenizer(session) : null;
       int[] start = promptIds == null ? encode(tokenizer, adapted.model().spec()) : promptIds;
