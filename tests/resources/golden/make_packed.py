@@ -22,6 +22,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 from transformers.convert_slow_tokenizer import generate_merges
 
 from make_blocks import NF4, random_blocks
+from true_float64 import true_float64
 
 TEXTS = ["Once upon a time", "  two  spaces", "naïve café\n\tTab", "日本語 😀 text", "", " ", "a<s>b</s>", "12345 + 6.7"]
 IDS = [1, 45, 300, 7, 7, 260, 33, 99, 410, 2]
@@ -58,7 +59,7 @@ def packed(rng, shape, kind, deviation):
 
 
 def logits(model, ids):
-    with torch.no_grad():
+    with torch.no_grad(), true_float64():
         return model.double()(torch.tensor([ids])).logits[0, -1].tolist()
 
 
