@@ -205,9 +205,10 @@ def nf4(out):
         "quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4",
         "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": "bfloat16", "bnb_4bit_quant_storage": "uint8"}
     (out / "config.json").write_text(json.dumps(fields, indent=1) + "\n")
-    model.load_state_dict({**model.state_dict(), **{n: t.bfloat16() for n, t in expanded.items()}})
+    whole = LlamaForCausalLM(config)
+    whole.load_state_dict({**{n: t.float() for n, t in model.state_dict().items()}, **expanded})
     ids = [3, 40, 11, 11, 47]
-    return {"ids": ids, "logits": logits(model.eval(), ids)}
+    return {"ids": ids, "logits": logits(whole.eval(), ids)}
 
 
 def main(out):

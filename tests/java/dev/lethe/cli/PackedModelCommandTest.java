@@ -55,7 +55,7 @@ class PackedModelCommandTest {
     Path adapter = train(GGUF, "adapter");
     Path merged = dir.resolve("merged");
     ObjectNode said =
-        json(run("merge", "--model", GGUF, "--adapter", adapter, "--out", merged, "--device", "reference", "--json"));
+        json(run("merge", "--model", GGUF, "--adapter", adapter, "--out", merged, "--weights", "F32", "--json"));
     assertEquals("F32", said.get("weights").asString());
     assertTrue(said.get("largest_difference").asDouble() < 1e-4 * said.get("largest_logit").asDouble(), said.toString());
     assertTrue(Files.exists(merged.resolve("tokenizer.json")));
