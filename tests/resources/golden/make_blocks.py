@@ -61,4 +61,5 @@ def main(out):
     save_file(tensors, out / "blocks" / "blocks.safetensors")
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -25,7 +25,9 @@ class OneOperationTest {
       List.of("src/main/java/dev/lethe/nn/", "src/main/java/dev/lethe/format/");
 
   private static final Pattern BULLET = Pattern.compile("(?m)^\\* `([^`]+)`");
-  private static final Pattern NAME = Pattern.compile("LayerNorm|layerNorm|layer_norm");
+  /** The operation, and not the key of RMS norms in GGUF files, {@code attention.layer_norm_rms_epsilon}. */
+  private static final Pattern NAME = Pattern.compile("LayerNorm|layerNorm|layer_norm(?!_rms_epsilon)");
+
   private static final Pattern PATH = Pattern.compile("`((?:src|kernels)/[^`]+)`");
   private static final Pattern FENCE = Pattern.compile("(?s)```(java|cuda)\n(.*?)```");
 

@@ -151,7 +151,7 @@ class LanguageModelTest {
     try (HfModelFolder folder = folder("huge", dims, Map.of("x", zeros(1)))) {
       TransformerSpec spec = ModelFamily.spec(folder.config(), "huge");
       EnvironmentException e =
-          assertThrows(EnvironmentException.class, () -> MemoryNeed.require(spec, backend, "huge"));
+          assertThrows(EnvironmentException.class, () -> MemoryNeed.require(MemoryNeed.ofWeights(spec, backend), backend, "huge"));
       assertSays(e, "huge", "MiB");
     }
   }

@@ -62,7 +62,7 @@ public interface Backend extends AutoCloseable {
   /**
    * Takes over a frozen weight matrix, in the layout that this backend multiplies fastest.
    *
-   * @param weight host tensor (out,in), any floating format
+   * @param weight host tensor (out,in), any floating format; one packed in blocks is expanded where it is multiplied
    * @param bias host tensor (out), or null
    * @param transposed whether {@code x·W} (the backward product) will be needed besides {@code x·Wᵀ}
    * @param owner the scope that owns the copy
@@ -119,6 +119,11 @@ public interface Backend extends AutoCloseable {
   /** Whether a row's numbers, to the bit, do not depend on what else is in a batch. */
   default boolean rowsIndependent() {
     return false;
+  }
+
+  /** Whether frozen matrices that come packed in blocks stay so in memory. */
+  default boolean keepsPacked() {
+    return true;
   }
 
   /** Whether {@link #record} is worth fixed buffers. */

@@ -132,6 +132,11 @@ public final class TimedBackend implements Backend {
   }
 
   @Override
+  public boolean keepsPacked() {
+    return backend.keepsPacked();
+  }
+
+  @Override
   public boolean records() {
     return backend.records();
   }

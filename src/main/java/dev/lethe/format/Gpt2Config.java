@@ -64,7 +64,8 @@ final class Gpt2Config {
         (double) hidden / heads,
         TokenIds.one(f, "bos_token_id", defaults.bos()),
         TokenIds.oneOrMore(f, "eos_token_id", defaults.eos()),
-        HfConfig.dtype(f));
+        HfConfig.dtype(f),
+        false);
   }
 
   /** A size by either of its names. */

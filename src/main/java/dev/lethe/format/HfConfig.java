@@ -18,6 +18,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param bosTokenId −1 where none
  * @param eosTokenIds empty where none
  * @param dtype the weights' format as the file names it, null where it does not
+ * @param nf4 whether linear layers are packed in NF4 by bitsandbytes
  */
 public record HfConfig(
     ConfigDefaults defaults,
@@ -41,7 +42,8 @@ public record HfConfig(
     double queryPreAttnScalar,
     int bosTokenId,
     List<Integer> eosTokenIds,
-    String dtype) {
+    String dtype,
+    boolean nf4) {
   static final long MAX_DIM = 1 << 20;
   static final int MAX_VOCABULARY = 10_000_000;
   static final int MAX_LAYERS = 10_000;
@@ -72,8 +74,11 @@ public record HfConfig(
     ConfigDefaults defaults = ConfigDefaults.of(f);
     ModelConfigFields.POLICY.check(f, defaults.modelType());
     refuseNulls(f);
-    refuseQuantized(f);
+    boolean nf4 = Quantization.isNf4(f);
     if (defaults.equals(ConfigDefaults.GPT2)) {
+      if (nf4) {
+        throw f.unsupported("quantization_config", "packed weights of GPT-2", "Use its float weights");
+      }
       return Gpt2Config.parse(f, defaults);
     }
     long hidden = f.integer("hidden_size", 1, MAX_DIM);
@@ -106,7 +111,8 @@ public record HfConfig(
         gemma ? f.numberOr("query_pre_attn_scalar", 256, 1e-6, MAX_DIM) : headDim,
         TokenIds.one(f, "bos_token_id", defaults.bos()),
         TokenIds.oneOrMore(f, "eos_token_id", defaults.eos()),
-        dtype(f));
+        dtype(f),
+        nf4);
   }
 
   /** The same with other tokens that end a text. */
@@ -115,7 +121,7 @@ public record HfConfig(
         defaults, architectures, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
         numKeyValueHeads, headDim, vocabSize, maxPositionEmbeddings, rmsNormEps, rope,
         localRope, tieWordEmbeddings, attentionBias, mlpBias, windows, hiddenAct,
-        queryPreAttnScalar, bosTokenId, ids, dtype);
+        queryPreAttnScalar, bosTokenId, ids, dtype, nf4);
   }
 
   private static void refuseNulls(JsonFields f) {
@@ -123,17 +129,6 @@ public record HfConfig(
       if (f.node().path(field).isNull()) {
         throw f.wrongType(field, f.node().get(field), "a value, or the field absent");
       }
-    }
-  }
-
-  /** Refuses packed weights by the name of their method. */
-  private static void refuseQuantized(JsonFields f) {
-    JsonFields quantization = f.objectOrNull("quantization_config");
-    if (quantization != null) {
-      throw f.unsupported(
-          "quantization_config",
-          "weights quantized by '" + quantization.stringOr("quant_method", "an unnamed method") + "'",
-          "Use the model in F32, F16 or BF16");
     }
   }
 

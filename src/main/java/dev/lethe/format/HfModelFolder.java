@@ -1,6 +1,7 @@
 package dev.lethe.format;
 
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,7 +21,7 @@ import tools.jackson.databind.node.ObjectNode;
  * mapped files and die with {@link #close}. Shards must be plain files of the folder and hold
  * exactly the tensors that the index says.
  */
-public final class HfModelFolder implements AutoCloseable {
+public final class HfModelFolder implements ModelFiles {
   static final long MAX_CONFIG_BYTES = 4 << 20;
   private static final long MAX_INDEX_BYTES = 64 << 20;
   private static final String CONFIG = "config.json";
@@ -34,6 +35,7 @@ public final class HfModelFolder implements AutoCloseable {
   private final HfConfig config;
   private final Map<String, SafeTensors> shards;
   private final Map<String, SafeTensors> homes;
+  private final Map<String, Nf4Weight> packed;
   private String sha256;
 
   private HfModelFolder(
@@ -46,6 +48,7 @@ public final class HfModelFolder implements AutoCloseable {
     this.configJson = configJson;
     this.config = config;
     this.shards = shards;
+    this.packed = Nf4Weight.of(config.nf4(), homes, path.toString());
     this.homes = homes;
   }
 
@@ -65,7 +68,7 @@ public final class HfModelFolder implements AutoCloseable {
         withGenerationEos(dir, HfConfig.parse(json, dir.resolve(CONFIG).toString()));
     Map<String, SafeTensors> shards = new LinkedHashMap<>();
     try {
-      Map<String, SafeTensors> homes = openShards(dir, shards);
+      Map<String, SafeTensors> homes = new LinkedHashMap<>(openShards(dir, shards));
       HfModelFolder folder = new HfModelFolder(dir, json, config, Map.copyOf(shards), homes);
       shards.clear();
       return folder;
@@ -74,20 +77,22 @@ public final class HfModelFolder implements AutoCloseable {
     }
   }
 
+  @Override
   public HfConfig config() {
     return config;
   }
 
-  /** The whole {@code config.json}, a copy. */
+  @Override
   public ObjectNode configJson() {
     return configJson.deepCopy();
   }
 
+  @Override
   public Path path() {
     return path;
   }
 
-  /** A view of one weight; it dies with this folder. */
+  @Override
   public Tensor tensor(String name) {
     SafeTensors home = homes.get(name);
     if (home == null) {
@@ -99,19 +104,25 @@ public final class HfModelFolder implements AutoCloseable {
           homes.size() + " others",
           "Check that " + CONFIG + " and the weights belong together");
     }
-    return home.get(name);
+    return packed.containsKey(name) ? packed.get(name).tensor() : home.get(name);
   }
 
+  @Override
+  public DType dtype(String name) {
+    return packed.containsKey(name) ? packed.get(name).dtype() : tensor(name).dtype();
+  }
+
+  @Override
   public boolean has(String name) {
     return homes.containsKey(name);
   }
 
-  /** The names of all weights, in the order of the files. */
+  @Override
   public Set<String> tensorNames() {
     return Collections.unmodifiableSet(homes.keySet());
   }
 
-  /** SHA-256 of configuration and weights, in hex; reads every byte on the first call. */
+  @Override
   public synchronized String sha256() {
     if (sha256 == null) {
       List<Path> files = new ArrayList<>(List.of(path.resolve(CONFIG)));
@@ -121,7 +132,6 @@ public final class HfModelFolder implements AutoCloseable {
     return sha256;
   }
 
-  /** Unmaps the weights. Closing twice is harmless. */
   @Override
   public void close() {
     shards.values().forEach(SafeTensors::close);

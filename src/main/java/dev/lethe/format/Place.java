@@ -14,7 +14,7 @@ public record Place(String where) {
   }
 
   /** A part of this place. */
-  Place in(String part) {
+  public Place in(String part) {
     return new Place(where + ": " + part);
   }
 

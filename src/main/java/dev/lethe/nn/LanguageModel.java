@@ -4,7 +4,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.RopeTable;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.ModelFiles;
 import dev.lethe.format.Rope;
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.ModelFamily.Trait;
@@ -28,7 +28,7 @@ import java.util.Map;
 public final class LanguageModel implements AutoCloseable {
   private final TransformerSpec spec;
   private final Backend backend;
-  private final HfModelFolder folder;
+  private final ModelFiles folder;
   private final LoraAdapter merged;
   private final Scope scope;
   private final FrozenEmbedding embedding;
@@ -40,7 +40,7 @@ public final class LanguageModel implements AutoCloseable {
   private String sha256;
 
   private LanguageModel(
-      HfModelFolder folder,
+      ModelFiles folder,
       TransformerSpec spec,
       Backend backend,
       LoraAdapter merged,
@@ -52,7 +52,8 @@ public final class LanguageModel implements AutoCloseable {
     this.scope = scope;
     WeightNames names = spec.family().names();
     WeightFiles files = new WeightFiles(folder, spec);
-    MemoryNeed.require(spec, backend, folder.path().toString());
+    MemoryNeed.require(
+        MemoryNeed.ofWeights(spec, folder, backend), backend, folder.path().toString());
     Tensor table = files.finite(names.embedding() + ".weight");
     embedding = backend.freezeEmbedding(table, scope);
     positions =
@@ -79,17 +80,17 @@ public final class LanguageModel implements AutoCloseable {
    * @throws dev.lethe.LetheException where the family is unknown, a weight is missing, unknown, of
    *     another shape or not finite, or memory does not suffice
    */
-  public static LanguageModel open(HfModelFolder folder, Backend backend) {
+  public static LanguageModel open(ModelFiles folder, Backend backend) {
     return load(folder, backend, null);
   }
 
   /** Loads a model with an adapter's s·BA added to its weights, for running without the adapter. */
   public static LanguageModel openMerged(
-      HfModelFolder folder, Backend backend, LoraAdapter adapter) {
+      ModelFiles folder, Backend backend, LoraAdapter adapter) {
     return load(folder, backend, adapter);
   }
 
-  private static LanguageModel load(HfModelFolder folder, Backend backend, LoraAdapter merged) {
+  private static LanguageModel load(ModelFiles folder, Backend backend, LoraAdapter merged) {
     TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
     if (merged != null) {
       merged.requireFits(spec);

@@ -4,12 +4,15 @@ import com.sun.management.OperatingSystemMXBean;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
+import dev.lethe.format.ModelFiles;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Shape;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -34,6 +37,28 @@ public final class MemoryNeed {
     return Math.multiplyExact(elements, backend.productType().bytes());
   }
 
+  /** The same of weights some of which stay packed in blocks, which is once for both directions. */
+  public static long ofWeights(TransformerSpec spec, ModelFiles files, Backend backend) {
+    if (!backend.keepsPacked()) {
+      return ofWeights(spec, backend);
+    }
+    WeightNames names = spec.family().names();
+    String table = names.embedding() + ".weight";
+    String head = spec.tiedEmbeddings() ? table : names.head() + ".weight";
+    long floats = backend.productType().bytes();
+    long bytes = 0;
+    for (Map.Entry<String, Shape> weight : spec.weights().entrySet()) {
+      Shape shape = weight.getValue();
+      if (weight.getKey().equals(table) && !head.equals(table)) {
+        continue;
+      }
+      DType stored = files.has(weight.getKey()) ? files.dtype(weight.getKey()) : DType.F32;
+      long copies = shape.rank() == 1 ? 1 : 2;
+      bytes += stored.isBlocks() ? stored.byteSize(shape.elements()) : copies * floats * shape.elements();
+    }
+    return bytes;
+  }
+
   /**
    * About how many bytes one pass over a batch keeps for a second one, counted from the shapes.
    *
@@ -49,12 +74,11 @@ public final class MemoryNeed {
         * (spec.layers() * layer + spec.vocabulary());
   }
 
-  /** Throws where the weights would not fit into the memory that the system has left. */
-  static void require(TransformerSpec spec, Backend backend, String where) {
+  /** Throws where so many bytes of weights would not fit into the memory that the system has left. */
+  static void require(long need, Backend backend, String where) {
     if (!(backend.allocator() instanceof HostAllocator)) {
       return;
     }
-    long need = ofWeights(spec, backend);
     long available = available();
     if (need > available) {
       throw new EnvironmentException(

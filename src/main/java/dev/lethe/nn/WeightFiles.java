@@ -2,7 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.LetheException;
 import dev.lethe.format.FiniteCheck;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.ModelFiles;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -21,11 +21,11 @@ final class WeightFiles {
 
   private static final int NAMES_IN_MESSAGES = 4;
 
-  private final HfModelFolder folder;
+  private final ModelFiles folder;
   private final String stripped;
 
   /** Throws where a weight is missing, unknown or of another shape than the configuration says. */
-  WeightFiles(HfModelFolder folder, TransformerSpec spec) {
+  WeightFiles(ModelFiles folder, TransformerSpec spec) {
     this.folder = folder;
     this.stripped = stripped(folder, spec.family().names());
     Map<String, Shape> expected = spec.weights();
@@ -38,7 +38,7 @@ final class WeightFiles {
   }
 
   /** What a base model that was saved without its head leaves out before its names; else nothing. */
-  private static String stripped(HfModelFolder folder, WeightNames names) {
+  private static String stripped(ModelFiles folder, WeightNames names) {
     String base = names.embedding().substring(0, names.embedding().indexOf('.') + 1);
     boolean bare = folder.has(names.embedding().substring(base.length()) + ".weight");
     return bare && !folder.has(names.embedding() + ".weight") ? base : "";

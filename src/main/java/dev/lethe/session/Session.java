@@ -11,8 +11,11 @@ import dev.lethe.data.LoadedRows;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.ModelFiles;
 import dev.lethe.format.PeftFolder;
+import dev.lethe.format.gguf.BaseModels;
+import dev.lethe.format.gguf.GgufModel;
+import dev.lethe.format.gguf.GgufTokenizer;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HiddenStates;
 import dev.lethe.nn.LanguageModel;
@@ -44,16 +47,17 @@ public final class Session implements AutoCloseable {
 
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private final Backend backend;
-  private final HfModelFolder folder;
+  private final ModelFiles folder;
   private LanguageModel model;
   private Tokenizer tokenizer;
+  private Path tokenizerFolder;
   private boolean keepsStates = true;
   private Path statesFolder;
   private HiddenStates states;
   private Consumer<String> notes = note -> {};
   private boolean skipBadRows;
 
-  private Session(HfModelFolder folder, Backend backend) {
+  private Session(ModelFiles folder, Backend backend) {
     this.folder = folder;
     this.backend = backend;
     open.push(backend);
@@ -61,14 +65,14 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Opens a model's folder; its weights are loaded when first needed.
+   * Opens a model's files; its weights are loaded when first needed.
    *
-   * @param modelDir a Hugging Face folder
+   * @param modelDir a Hugging Face folder or a GGUF file
    * @param backend closed with this session
    */
   public static Session open(Path modelDir, Backend backend) {
     try {
-      return new Session(HfModelFolder.open(modelDir), backend);
+      return new Session(BaseModels.open(modelDir), backend);
     } catch (RuntimeException | Error e) {
       backend.close();
       throw e;
@@ -137,7 +141,7 @@ public final class Session implements AutoCloseable {
     return backend;
   }
 
-  public HfModelFolder folder() {
+  public ModelFiles folder() {
     return folder;
   }
 
@@ -184,13 +188,35 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /** Takes the tokenizer of another folder; null: the model's own, the default. */
+  public Session withTokenizer(Path folder) {
+    tokenizerFolder = folder;
+    return this;
+  }
+
   /** The model's tokenizer; null where it has none. */
   public synchronized Tokenizer tokenizer() {
-    if (tokenizer == null && Files.exists(folder.path().resolve(TOKENIZER))) {
-      tokenizer = HfTokenizer.open(folder.path());
-      open.push(tokenizer);
+    if (tokenizer == null) {
+      tokenizer = openTokenizer();
+      if (tokenizer != null) {
+        open.push(tokenizer);
+      }
     }
     return tokenizer;
+  }
+
+  private Tokenizer openTokenizer() {
+    if (tokenizerFolder != null) {
+      return HfTokenizer.open(tokenizerFolder);
+    }
+    if (folder instanceof GgufModel gguf) {
+      if (!gguf.hasTokenizer()) {
+        return null;
+      }
+      GgufTokenizer own = gguf.tokenizer();
+      return HfTokenizer.of(gguf.path(), own.json(), own.bosId(), own.eosId(), own.vocabSize());
+    }
+    return Files.exists(folder.path().resolve(TOKENIZER)) ? HfTokenizer.open(folder.path()) : null;
   }
 
   /** An encoder for the given rows, which loads the tokenizer only if one of them is text. */

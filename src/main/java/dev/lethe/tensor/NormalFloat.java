@@ -7,9 +7,9 @@ import java.lang.foreign.MemorySegment;
  * and the block's largest magnitude in front: {@code f32 absmax; u4 q[64]}, x = code[q]·absmax, rounded to the format
  * that the weight had before. A byte holds two neighbouring numbers, the first in its upper half.
  */
-final class NormalFloat extends BlockFormat {
+public final class NormalFloat extends BlockFormat {
   /** The 16 numbers of the code, equally likely under a normal distribution. */
-  static final float[] CODE = {
+  private static final float[] CODE = {
     -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
     -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,
     0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
@@ -47,6 +47,11 @@ final class NormalFloat extends BlockFormat {
   NormalFloat(Rounding rounding) {
     super(64, HEAD + 32);
     this.rounding = rounding;
+  }
+
+  /** The 16 numbers of the code, in order. */
+  public static float[] code() {
+    return CODE.clone();
   }
 
   @Override

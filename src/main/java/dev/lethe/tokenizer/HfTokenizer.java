@@ -36,9 +36,25 @@ public final class HfTokenizer implements Tokenizer {
 
   /** Opens the tokenizer of a model folder. */
   public static HfTokenizer open(Path modelFolder) {
-    TokenizerFiles files = TokenizerFiles.read(modelFolder);
+    return open(TokenizerFiles.read(modelFolder), modelFolder.resolve(TokenizerFiles.MAIN));
+  }
+
+  /**
+   * A tokenizer that another file holds.
+   *
+   * @param where that file, for messages
+   * @param json as {@code tokenizer.json} has it
+   * @param bosId −1 where none is declared
+   * @param eosId −1 where none is declared
+   * @param vocabSize one more than the highest token id
+   */
+  public static HfTokenizer of(Path where, String json, int bosId, int eosId, int vocabSize) {
+    return open(new TokenizerFiles(json, bosId, eosId, vocabSize), where);
+  }
+
+  private static HfTokenizer open(TokenizerFiles files, Path where) {
     TokenizerLibrary.prepare();
-    HuggingFaceTokenizer library = load(files.json(), modelFolder.resolve(TokenizerFiles.MAIN));
+    HuggingFaceTokenizer library = load(files.json(), where);
     try {
       HfTokenizer tokenizer = new HfTokenizer(library, files);
       library = null;

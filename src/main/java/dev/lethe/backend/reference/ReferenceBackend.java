@@ -92,6 +92,11 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public boolean keepsPacked() {
+    return false;
+  }
+
+  @Override
   public boolean rowsIndependent() {
     return true;
   }

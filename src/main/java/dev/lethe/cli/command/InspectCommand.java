@@ -7,9 +7,10 @@ import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.ModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.ModelFiles;
 import dev.lethe.format.PeftFolder;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.gguf.BaseModels;
 import dev.lethe.nn.MemoryNeed;
 import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;
@@ -51,7 +52,7 @@ public final class InspectCommand extends LetheCommand {
   public int run() {
     common.check(this);
     require(batchTokens >= 1, "--batch-tokens is 1 or more", batchTokens);
-    try (HfModelFolder folder = HfModelFolder.open(model.model);
+    try (ModelFiles folder = BaseModels.open(model.model);
         PeftFolder peft = adapter == null ? null : PeftFolder.open(adapter);
         Backend backend = common.openBackend(this)) {
       TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
@@ -60,7 +61,7 @@ public final class InspectCommand extends LetheCommand {
       if (peft != null) {
         json.set("adapter", adapter(peft));
       }
-      json.set("memory", memory(spec, peft, backend));
+      json.set("memory", memory(spec, folder, peft, backend));
       if (output.json) {
         print(json);
       } else {
@@ -76,7 +77,7 @@ public final class InspectCommand extends LetheCommand {
     }
   }
 
-  private static ObjectNode model(HfModelFolder folder, TransformerSpec spec) {
+  private static ObjectNode model(ModelFiles folder, TransformerSpec spec) {
     String first = folder.tensorNames().iterator().next();
     return StrictJson.newObject()
         .put("folder", folder.path().toString())
@@ -121,8 +122,9 @@ public final class InspectCommand extends LetheCommand {
    * Bytes that work takes besides the weights: what a pass over one batch keeps, counted from the
    * shapes, and the vectors of a solve. Estimates, about a fifth off.
    */
-  private ObjectNode memory(TransformerSpec spec, PeftFolder peft, Backend backend) {
-    long weights = MemoryNeed.ofWeights(spec, backend);
+  private ObjectNode memory(
+      TransformerSpec spec, ModelFiles folder, PeftFolder peft, Backend backend) {
+    long weights = MemoryNeed.ofWeights(spec, folder, backend);
     long tokens = Math.min(batchTokens, 32 * spec.maxPositions());
     long kept = MemoryNeed.ofPass(spec, backend, tokens);
     long theta =

@@ -84,7 +84,7 @@ public final class TrainCommand extends LetheCommand {
     final TrainOptions options = training.options(this, common.seed);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, Session.open(model.model, common.openBackend(this))))) {
+        hiddenStates.in(dataOptions.in(this, model.open(common.openBackend(this))))) {
       LoadedRows loaded = session.load(data, dataOptions.reading());
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);

@@ -1,5 +1,7 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.backend.Backend;
+import dev.lethe.session.Session;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
@@ -8,7 +10,18 @@ public final class ModelOptions {
   @Option(
       names = "--model",
       required = true,
-      paramLabel = "DIR",
-      description = "base model: a Hugging Face folder")
+      paramLabel = "PATH",
+      description = "base model: a Hugging Face folder or a GGUF file")
   public Path model;
+
+  @Option(
+      names = "--tokenizer",
+      paramLabel = "DIR",
+      description = "folder of a tokenizer.json (default: the model's own tokenizer)")
+  private Path tokenizer;
+
+  /** A session on the model, which closes the backend. */
+  public Session open(Backend backend) {
+    return Session.open(model, backend).withTokenizer(tokenizer);
+  }
 }

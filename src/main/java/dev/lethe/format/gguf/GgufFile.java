@@ -1,0 +1,98 @@
+package dev.lethe.format.gguf;
+
+import dev.lethe.Text;
+import dev.lethe.format.ForeignFile;
+import dev.lethe.format.FormatException;
+import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.Place;
+import dev.lethe.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A GGUF file, mapped and not copied: the tensors are read-only views with bounds into the mapping and die with
+ * {@link #close}. {@link #open} validates everything before a tensor is seen.
+ */
+public final class GgufFile implements AutoCloseable {
+  private final Path path;
+  private final Arena arena;
+  private final MemorySegment file;
+  private final GgufHeader header;
+
+  private GgufFile(Path path, Arena arena, MemorySegment file, GgufHeader header) {
+    this.path = path;
+    this.arena = arena;
+    this.file = file;
+    this.header = header;
+  }
+
+  /** Maps a file. Throws {@link FormatException} where it is not a whole, honest GGUF file. */
+  public static GgufFile open(Path path) {
+    if (!Files.isRegularFile(path)) {
+      throw Place.of(path).refuse(
+          Kind.FILE_MISSING, "there is no such GGUF file", "a regular file",
+          Files.exists(path) ? "something else" : "nothing");
+    }
+    Arena arena = Arena.ofShared();
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+      int head = (int) Math.min(file.byteSize(), ForeignFile.HEAD);
+      ForeignFile.refuse(path, file.asSlice(0, head).asByteBuffer(), ForeignFile.GGUF, "a GGUF file");
+      GgufFile opened = new GgufFile(path, arena, file, GgufHeader.parse(file, Place.of(path)));
+      arena = null;
+      return opened;
+    } catch (IOException e) {
+      throw new FormatException(
+          Kind.UNREADABLE, path.toString(), "it cannot be read", "a GGUF file", e.getMessage(),
+          Kind.UNREADABLE.remedy(), e);
+    } finally {
+      if (arena != null) {
+        arena.close();
+      }
+    }
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /** Values by key: Long, Double, Boolean, String, or List of these. */
+  public Map<String, Object> metadata() {
+    return Collections.unmodifiableMap(header.metadata());
+  }
+
+  /** The tensors' names in the order of the file. */
+  public Set<String> names() {
+    return Collections.unmodifiableSet(header.tensors().keySet());
+  }
+
+  /** A view of one tensor, outermost axis first; it dies with this file. */
+  public Tensor get(String name) {
+    GgufHeader.Entry entry = header.tensors().get(name);
+    if (entry == null) {
+      throw Place.of(path).refuse(
+          Kind.UNKNOWN_TENSOR, "there is no such tensor", Text.quote(name), names().size() + " others");
+    }
+    if (!arena.scope().isAlive()) {
+      throw new IllegalStateException(
+          "tensor '" + name + "' was asked of " + path + " after it was closed");
+    }
+    return Tensor.view(file.asSlice(entry.begin(), entry.bytes()), entry.dtype(), entry.shape());
+  }
+
+  /** Unmaps the file. Closing twice is harmless; its tensors must no longer be used. */
+  @Override
+  public void close() {
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
+  }
+}
