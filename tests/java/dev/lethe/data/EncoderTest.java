@@ -15,9 +15,11 @@ import dev.lethe.data.Row.TokenRow;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.tokenizer.HfTokenizer;
+import dev.lethe.tokenizer.TokenSpans;
 import dev.lethe.tokenizer.Tokenizer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class EncoderTest {
@@ -29,6 +31,13 @@ class EncoderTest {
     @Override
     public int[] encode(String text, boolean addSpecialTokens) {
       return text.chars().map(c -> c + 3).toArray();
+    }
+
+    @Override
+    public TokenSpans spans(String text) {
+      int[] starts = IntStream.range(0, text.length()).toArray();
+      int[] ends = IntStream.rangeClosed(1, text.length()).toArray();
+      return new TokenSpans(encode(text, false), starts, ends);
     }
 
     @Override
