@@ -1,23 +1,9 @@
 // y (n) = x (n) in another format, rounded to the nearest, by way of float32; one thread an element, in a grid-stride
 // loop. Transfers between host and device are no faster than that.
 #include "elements.cuh"
-
-// IEEE 754 binary16, as its bits.
-struct HalfBits {
-  uint16_t bits;
-};
+#include "half.cuh"
 
 DEVICE float to_float(double x) { return static_cast<float>(x); }
-
-DEVICE float to_float(HalfBits x) {
-  uint32_t magnitude = static_cast<uint32_t>(x.bits & 0x7fff) << 13;
-  uint32_t sign = static_cast<uint32_t>(x.bits & 0x8000) << 16;
-  if (magnitude >= 0x7c00u << 13) {  // infinite or no number
-    return __uint_as_float(sign | magnitude | 0x7f800000u);
-  }
-  float scaled = __uint_as_float(magnitude) * __uint_as_float((127u + 112u) << 23);  // 2^112, exact
-  return __uint_as_float(__float_as_uint(scaled) | sign);
-}
 
 template <class From, class To>
 DEVICE void cast(const From* x, To* y, int64_t n) {

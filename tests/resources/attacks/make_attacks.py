@@ -39,8 +39,8 @@ raw("seven_bytes", "TRUNCATED", b"\0" * 7)
 raw("lfs_pointer", "LFS_POINTER",
     b"version https://git-lfs.github.com/spec/v1\n"
     b"oid sha256:0000000000000000000000000000000000000000000000000000000000000000\nsize 1044992\n")
-raw("pickle_zip", "HEADER_LENGTH", b"PK\x03\x04\x00\x00\x08\x08\x00\x00archive/data.pkl")
-raw("html_error_page", "HEADER_LENGTH", b"<!DOCTYPE html><html><body>404</body></html>")
+raw("pickle_zip", "FOREIGN_FILE", b"PK\x03\x04\x00\x00\x08\x08\x00\x00archive/data.pkl")
+raw("html_error_page", "FOREIGN_FILE", b"<!DOCTYPE html><html><body>404</body></html>")
 attack("truncated_data", "TRUNCATED", ONE, data=b"\0" * 15)
 attack("truncated_to_header", "TRUNCATED", ONE, data=b"")
 attack("trailing_bytes", "TRAILING_BYTES", ONE, data=b"\0" * 17)

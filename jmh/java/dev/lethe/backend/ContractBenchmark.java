@@ -19,7 +19,7 @@ public class ContractBenchmark extends KernelBenchmark {
     "attention.forward",
     "attention.backwardTangent",
     "rmsNorm.forward",
-    "swiGlu.forward",
+    "gatedUnit.forward",
     "loss.forward"
   })
   public String kernel;

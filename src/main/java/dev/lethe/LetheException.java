@@ -7,6 +7,9 @@ package dev.lethe;
 public class LetheException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
+  /** Characters; paths and lists of choices are the longest honest parts. */
+  private static final int LONGEST_PART = 1000;
+
   /**
    * @param where file and place in it, option, tensor name or sample id
    * @param problem what is wrong, one clause
@@ -27,13 +30,18 @@ public class LetheException extends RuntimeException {
 
   private static String message(
       String where, String problem, String expected, String got, String remedy) {
-    StringBuilder text = new StringBuilder(where).append(": ").append(problem);
+    StringBuilder text = new StringBuilder(shown(where)).append(": ").append(shown(problem));
     if (expected != null) {
-      text.append("; expected ").append(expected);
+      text.append("; expected ").append(shown(expected));
     }
     if (got != null) {
-      text.append(expected == null ? "; got " : ", got ").append(got);
+      text.append(expected == null ? "; got " : ", got ").append(shown(got));
     }
-    return text.append(". ").append(remedy).toString();
+    return text.append(". ").append(shown(remedy)).toString();
+  }
+
+  /** Whatever a part quotes of a file, nothing in it reaches a terminal as a command, and it ends. */
+  private static String shown(String part) {
+    return Text.shorten(part, LONGEST_PART);
   }
 }

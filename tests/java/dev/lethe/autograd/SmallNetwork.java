@@ -3,12 +3,12 @@ package dev.lethe.autograd;
 import dev.lethe.autograd.op.Attention;
 import dev.lethe.autograd.op.Dropout;
 import dev.lethe.autograd.op.Embedding;
+import dev.lethe.autograd.op.GatedUnit;
 import dev.lethe.autograd.op.LayerNorm;
 import dev.lethe.autograd.op.Linear;
 import dev.lethe.autograd.op.RmsNorm;
 import dev.lethe.autograd.op.Rope;
 import dev.lethe.autograd.op.SelectRows;
-import dev.lethe.autograd.op.SwiGlu;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.AttentionShape;
@@ -16,6 +16,7 @@ import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LoraSlot;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.tensor.DType;
@@ -41,6 +42,8 @@ final class SmallNetwork {
   private final double dropout;
   private final Tensor theta;
   private boolean layerNorms;
+  private Nonlinearity nonlinearity = Nonlinearity.SILU;
+  private boolean gated = true;
   private long nextOffset;
 
   SmallNetwork(Backend backend, Scope scope, long seed, double dropout) {
@@ -57,11 +60,18 @@ final class SmallNetwork {
     return this;
   }
 
+  /** The same with another function in the layers' units, and with a gate or without. */
+  SmallNetwork withUnits(Nonlinearity f, boolean withGate) {
+    nonlinearity = f;
+    gated = withGate;
+    return this;
+  }
+
   Tensor theta() {
     return theta;
   }
 
-  /** Layer 1 has adapters on v only, layer 2 on q, o and both of the gate and up projections. */
+  /** Layer 1 has adapters on v only, layer 2 on q, o and both of the unit's projections. */
   Tape tape() {
     return record(true);
   }
@@ -73,8 +83,8 @@ final class SmallNetwork {
   void recordWithASharedInput() {
     Tape tape = new Tape(PACKING);
     Value x = linear(tape, Embedding.on(tape, embedding(), ids(PACKING.rows())), FFN, true);
-    SwiGlu.on(tape, x, x);
-    SwiGlu.on(tape, x, x);
+    GatedUnit.on(tape, Nonlinearity.SILU, x, x);
+    GatedUnit.on(tape, Nonlinearity.SILU, x, x);
   }
 
   Tensor random(long... dims) {
@@ -97,8 +107,9 @@ final class SmallNetwork {
       Value o = linear(tape, Attention.on(tape, HEADS, q, k, v), HIDDEN, upper);
       normed = normed(tape, normed.sum, o);
       Value gate = linear(tape, normed.out, FFN, upper);
-      Value up = linear(tape, normed.out, FFN, upper);
-      Value down = linear(tape, SwiGlu.on(tape, gate, up), HIDDEN, false);
+      Value up = gated ? linear(tape, normed.out, FFN, upper) : null;
+      Value unit = GatedUnit.on(tape, nonlinearity, gate, up);
+      Value down = linear(tape, unit, HIDDEN, false);
       normed = normed(tape, normed.sum, down);
     }
     finish(tape, normed.out);

@@ -5,10 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.autograd.op.SwiGlu;
+import dev.lethe.autograd.op.GatedUnit;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -105,13 +106,13 @@ class TapeTest {
     SmallNetwork network = new SmallNetwork(backend, scope, SEED + 5, 0);
     IllegalArgumentException e =
         assertThrows(IllegalArgumentException.class, network::recordWithASharedInput);
-    assertTrue(e.getMessage().contains("SwiGlu"), e.getMessage());
+    assertTrue(e.getMessage().contains("GatedUnit"), e.getMessage());
   }
 
   @Test
   void aTapeEndsWithItsLoss() {
     Tape tape = new SmallNetwork(backend, scope, SEED + 6, 0).tape();
-    assertThrows(IllegalStateException.class, () -> SwiGlu.on(tape, tape.loss().x(), tape.loss().x()));
+    assertThrows(IllegalStateException.class, () -> GatedUnit.on(tape, Nonlinearity.SILU, tape.loss().x(), tape.loss().x()));
     assertThrows(IllegalStateException.class, () -> new Tape(tape.packing()).loss());
   }
 

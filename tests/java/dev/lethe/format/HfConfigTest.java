@@ -26,15 +26,14 @@ class HfConfigTest {
     assertEquals(8, c.numKeyValueHeads());
     assertEquals(8, c.headDim());
     assertEquals(1e-6, c.rmsNormEps());
-    assertEquals(10000, c.ropeTheta());
+    assertEquals(new Rope(10000, new RopeScaling.None()), c.rope());
     assertEquals(2048, c.maxPositionEmbeddings());
-    assertEquals(-1, c.bosTokenId());
-    assertEquals(List.of(), c.eosTokenIds());
+    assertEquals(1, c.bosTokenId());
+    assertEquals(List.of(2), c.eosTokenIds());
     assertEquals("silu", c.hiddenAct());
     assertFalse(c.tieWordEmbeddings() || c.attentionBias() || c.mlpBias());
-    assertFalse(c.useSlidingWindow());
-    assertNull(c.ropeScaling());
-    assertNull(c.slidingWindow());
+    assertEquals(List.of(0, 0, 0, 0, 0), c.windows());
+    assertNull(c.dtype());
   }
 
   @Test
@@ -46,35 +45,9 @@ class HfConfigTest {
         """;
     HfConfig old = parse("{\"rope_theta\": 500000.0, \"rope_scaling\": {" + rope + "}}");
     HfConfig five = parse("{\"rope_parameters\": {\"rope_theta\": 500000.0, " + rope + "}}");
-    assertEquals(new RopeScaling("llama3", 8, 1, 4, 8192), old.ropeScaling());
-    assertEquals(old.ropeScaling(), five.ropeScaling());
-    assertEquals(500000, old.ropeTheta());
-    assertEquals(500000, five.ropeTheta());
-  }
-
-  @Test
-  void theOldestSpellingOfLinearScalingIsRead() {
-    HfConfig c = parse("{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}");
-    assertEquals("linear", c.ropeScaling().type());
-    assertEquals(2, c.ropeScaling().factor());
-    assertNull(parse("{\"rope_parameters\": {\"rope_type\": \"default\"}}").ropeScaling());
-  }
-
-  @Test
-  void slidingWindowsFollowTheModelType() {
-    HfConfig mistral = parse("{\"model_type\": \"mistral\"}");
-    assertEquals(4096L, mistral.slidingWindow());
-    assertTrue(mistral.useSlidingWindow());
-    assertFalse(parse("{\"model_type\":\"mistral\",\"sliding_window\":null}").useSlidingWindow());
-    String qwen = "\"model_type\": \"qwen2\", \"num_key_value_heads\": 2";
-    assertFalse(parse("{" + qwen + ", \"sliding_window\": 100}").useSlidingWindow());
-    HfConfig windowed =
-        parse("{" + qwen + ", \"sliding_window\": 100, \"use_sliding_window\": true}");
-    assertTrue(windowed.useSlidingWindow());
-    assertEquals(28, windowed.maxWindowLayers());
-    assertTrue(
-        parse("{" + qwen + ", \"layer_types\": [\"full_attention\", \"sliding_attention\"]}")
-            .useSlidingWindow());
+    Rope rope3 = new Rope(500000, new RopeScaling.Llama3(8, 1, 4, 8192));
+    assertEquals(rope3, old.rope());
+    assertEquals(rope3, five.rope());
   }
 
   @Test
@@ -84,6 +57,40 @@ class HfConfigTest {
     assertEquals("bfloat16", c.dtype());
     assertEquals("float16", parse("{\"torch_dtype\": \"float16\"}").dtype());
     assertEquals(List.of(7), parse("{\"eos_token_id\": 7}").eosTokenIds());
+    assertEquals(List.of(), parse("{\"eos_token_id\": -1}").eosTokenIds());
+    assertEquals(List.of(3), parse("{\"eos_token_id\": [-1, 3, 3]}").eosTokenIds());
+    assertEquals(List.of(), parse("{\"eos_token_id\": null}").eosTokenIds());
+    assertEquals(-1, parse("{\"bos_token_id\": null}").bosTokenId());
+  }
+
+  @Test
+  void twoSpellingsThatDisagreeAreRefused() {
+    String both = "{\"dtype\": \"float32\", \"torch_dtype\": \"%s\"}";
+    assertEquals("float32", parse(both.formatted("float32")).dtype());
+    FormatException e =
+        Refusals.refusal(Kind.UNSUPPORTED, () -> parse(both.formatted("bfloat16")));
+    assertTrue(e.getMessage().contains("torch_dtype"), e.getMessage());
+  }
+
+  @Test
+  void aModelOfSeveralPartsIsNamed() {
+    String fields = "{\"model_type\": \"llava\", \"text_config\": {\"model_type\": \"llama\"}}";
+    FormatException e = Refusals.refusal(Kind.UNSUPPORTED, () -> parse(fields));
+    assertTrue(e.getMessage().contains("text_config"), e.getMessage());
+  }
+
+  /** Values without effect of fields that are refused otherwise, and fields of other families. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"partial_rotary_factor\": 1.0}",
+        "{\"final_logit_softcapping\": null}",
+        "{\"something_new\": null, \"another\": false, \"third\": {}, \"fourth\": []}",
+        "{\"model_type\": \"mistral\", \"num_key_value_heads\": 2, \"attention_bias\": false}",
+        "{\"hidden_act\": \"swish\", \"attention_dropout\": 0.1, \"temperature\": 0.7}"
+      })
+  void whatHasNoEffectIsRead(String fields) {
+    assertEquals(64, parse(fields).hiddenSize());
   }
 
   @ParameterizedTest
@@ -117,13 +124,23 @@ class HfConfigTest {
         "rope_scaling|{\"type\": \"linear\"}|MISSING_FIELD",
         "rope_parameters|{\"full_attention\": {\"rope_theta\": 1}}|UNSUPPORTED",
         "partial_rotary_factor|0.5|UNSUPPORTED",
-        "quantization_config|{\"bits\": 4}|UNSUPPORTED",
+        "quantization_config|{\"quant_method\": \"gptq\", \"bits\": 4}|UNSUPPORTED",
+        "text_config|{\"hidden_size\": 64}|UNSUPPORTED",
+        "final_logit_softcapping|30.0|UNSUPPORTED",
+        "residual_multiplier|0.22|UNSUPPORTED",
+        "is_encoder_decoder|true|UNSUPPORTED",
+        "dtype|\"int8\"|UNSUPPORTED",
+        "eos_token_id|-2|OUT_OF_RANGE",
+        "rms_norm_eps|null|WRONG_TYPE",
+        "sliding_window|64|UNSUPPORTED",
+        "rope_scaling|{\"rope_type\": \"mrope\", \"mrope_section\": [1, 2]}|UNSUPPORTED",
+        "model_type|\"gpt_neox\"|UNSUPPORTED",
         "model_type|null|MISSING_FIELD"
       })
   void badFieldsAreNamed(String field, String value, Kind kind) {
     FormatException e = Refusals.refusal(kind, () -> parse("{\"" + field + "\": " + value + "}"));
     assertTrue(e.getMessage().contains("somewhere/config.json"), e.getMessage());
-    String named = field.equals("num_hidden_layers") ? "num_hidden_layers" : field.split("_")[0];
+    String named = field.split("_")[0];
     assertTrue(e.getMessage().contains(named) || kind == Kind.MISSING_FIELD, e.getMessage());
   }
 

@@ -116,6 +116,39 @@ class HfModelFolderTest {
     assertTrue(twice.getMessage().contains("two.safetensors"), twice.getMessage());
   }
 
+  /** As transformers does; an earlier save may have left the index, and its shards. */
+  @Test
+  void aSingleFileWinsOverAnIndex() throws IOException {
+    weights("model.safetensors", "a", 1);
+    weights("old.safetensors", "a", 2);
+    for (String shard : List.of("old.safetensors", "gone.safetensors")) {
+      index("a", shard);
+      try (HfModelFolder model = HfModelFolder.open(dir)) {
+        assertArrayEquals(new double[] {1}, model.tensor("a").toDoubles());
+      }
+    }
+  }
+
+  @Test
+  void theTokensThatEndATextAreThoseOfGeneration() throws IOException {
+    weights("model.safetensors", "a", 1);
+    assertEquals(List.of(2), eos());
+    Path file = dir.resolve("generation_config.json");
+    Files.writeString(file, "{\"eos_token_id\": [5, 7], \"temperature\": 0.6}");
+    assertEquals(List.of(5, 7), eos());
+    Files.writeString(file, "{\"temperature\": 0.6}");
+    assertEquals(List.of(2), eos());
+    Files.writeString(file, "{\"eos_token_id\": \"x\"}");
+    FormatException e = Refusals.refusal(Kind.WRONG_TYPE, () -> HfModelFolder.open(dir));
+    assertTrue(e.getMessage().contains("generation_config.json"), e.getMessage());
+  }
+
+  private List<Integer> eos() {
+    try (HfModelFolder model = HfModelFolder.open(dir)) {
+      return model.config().eosTokenIds();
+    }
+  }
+
   @Test
   void aMissingShardIsNamed() throws IOException {
     index("a", "one.safetensors");

@@ -59,7 +59,8 @@ class PeftAdapterConfigTest {
         "modules_to_save|[\"lm_head\"]",
         "bias|\"all\"",
         "bias|\"lora_only\"",
-        "fan_in_fan_out|true",
+        "something_new|{\"x\": 1}",
+        "something_new|\"on\"",
         "layer_replication|[[0, 2]]",
         "trainable_token_indices|[1]",
         "trainable_token_indices|{\"embed_tokens\": [1]}",
@@ -92,7 +93,8 @@ class PeftAdapterConfigTest {
       value = {
         "use_dora|false", "modules_to_save|[]", "modules_to_save|null", "bias|\"none\"",
         "layer_replication|null", "target_parameters|[]", "loftq_config|{}", "qalora_group_size|16",
-        "init_lora_weights|false", "init_lora_weights|\"gaussian\"", "something_new|{\"x\": 1}"
+        "init_lora_weights|false", "init_lora_weights|\"gaussian\"", "fan_in_fan_out|true",
+        "something_new|null", "something_new|false"
       })
   void whatChangesNothingIsKept(String field, String value) {
     assertEquals(StrictJson.parse(value, "test"), parse(field, value).raw().get(field));

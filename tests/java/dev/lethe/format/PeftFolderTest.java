@@ -44,14 +44,14 @@ class PeftFolderTest {
   }
 
   @Test
-  void unknownFieldsSurviveByteForValue() {
+  void fieldsThatAreNotReadSurviveByteForValue() {
     ObjectNode json = PeftAdapterConfig.create(2, 4, 0, List.of("q_proj"), "tiny").raw();
-    String unknown =
+    String notRead =
         """
         {"a": 0.1000000000000000055511151231257827, "b": 123456789012345678901234567890, "c": 1E-7,
          "d": [null, true, {"x": "käse \\u0001"}], "e": 1.50}
         """;
-    json.set("from_the_future", StrictJson.parse(unknown, "test"));
+    json.set("auto_mapping", StrictJson.parse(notRead, "test"));
     PeftAdapterConfig config = PeftAdapterConfig.parse(json, "test");
     PeftFolder.write(temp.resolve("out"), config, pair(2));
     try (PeftFolder read = PeftFolder.open(temp.resolve("out"))) {

@@ -41,6 +41,53 @@ class PrivateFolderTest {
   }
 
   @Test
+  void newParentsAreTheOwnersAloneToo() throws IOException {
+    PrivateFolder.require(temp.resolve("a").resolve("b"));
+    assertEquals("rwx------", permissions(temp.resolve("a")));
+  }
+
+  @Test
+  void aFolderAboveThatOthersCouldWriteToIsRefused() throws IOException {
+    Path open = Files.createDirectory(temp.resolve("open"));
+    Files.createDirectories(open.resolve("a").resolve("b"));
+    Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
+    String message =
+        assertThrows(LetheException.class, () -> PrivateFolder.require(open.resolve("a").resolve("b"))).getMessage();
+    assertTrue(message.contains("others can write to " + open.toRealPath()), message);
+    Files.setAttribute(open, "unix:mode", 01777);
+    PrivateFolder.require(open.resolve("a").resolve("b"));
+  }
+
+  /** Prints where a library would be unpacked. */
+  static final class Where {
+    private Where() {}
+
+    public static void main(String[] args) {
+      System.out.println(PrivateFolder.cache("test"));
+    }
+  }
+
+  @Test
+  void withoutAHomeNothingIsUnpackedBelowTheWorkingFolder() throws IOException {
+    ProcessBuilder process =
+        new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Duser.home=?",
+            "-Djava.io.tmpdir=" + temp.toRealPath(),
+            "-cp",
+            System.getProperty("java.class.path"),
+            Where.class.getName());
+    process.environment().remove("XDG_CACHE_HOME");
+    Path working = Files.createDirectory(temp.resolve("working"));
+    process.directory(working.toFile()).redirectError(ProcessBuilder.Redirect.INHERIT);
+    String said = new String(process.start().getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertTrue(said.startsWith(temp.toRealPath() + "/lethe-test"), said);
+    try (Stream<Path> files = Files.list(working)) {
+      assertEquals(0, files.count());
+    }
+  }
+
+  @Test
   void aLinkOrAFileInItsPlaceIsRefused() throws IOException {
     Path real = Files.createDirectory(temp.resolve("real"));
     Path link = Files.createSymbolicLink(temp.resolve("link"), real);

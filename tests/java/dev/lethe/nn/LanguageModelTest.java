@@ -49,9 +49,26 @@ class LanguageModelTest {
 
   @Test
   void rotaryScalingsThatAreNotComputedAreRefused() {
-    for (String type : List.of("dynamic", "yarn", "longrope")) {
-      String field = "{\"rope_type\": \"%s\", \"factor\": 4.0}".formatted(type);
-      assertRefusesConfig(config("rope_scaling", field), type, "linear or llama3");
+    String field = "{\"rope_type\": \"proportional\", \"factor\": 4.0}";
+    assertRefusesConfig(config("rope_scaling", field), "proportional", "linear, llama3");
+  }
+
+  @Test
+  void longRopeEndsWhereItsFactorsWouldChange() {
+    String scaling =
+        """
+        {"rope_type": "longrope", "short_factor": [1.5], "long_factor": [4.0],
+         "original_max_position_embeddings": 9}
+        """;
+    Path path =
+        TinyModels.writeFolder(dir, config("rope_scaling", scaling), SEED);
+    try (HfModelFolder folder = HfModelFolder.open(path);
+        LanguageModel model = LanguageModel.open(folder, backend)) {
+      assertEquals(9, model.spec().maxPositions());
+      assertSays(
+          assertThrows(
+              LetheException.class, () -> new AdaptedModel(model, null).logits(new int[10])),
+          "at most 9 tokens");
     }
   }
 
@@ -166,9 +183,12 @@ class LanguageModelTest {
 
   private void assertRefusesConfig(Dims dims, String... says) {
     Path path = TinyModels.writeFolder(dir.resolve("c" + dims.hashCode()), dims, SEED);
+    assertSays(assertThrows(LetheException.class, () -> open(path)), says);
+  }
+
+  private void open(Path path) {
     try (HfModelFolder folder = HfModelFolder.open(path)) {
-      assertSays(
-          assertThrows(LetheException.class, () -> LanguageModel.open(folder, backend)), says);
+      LanguageModel.open(folder, backend).close();
     }
   }
 

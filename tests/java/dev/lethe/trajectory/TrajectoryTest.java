@@ -222,6 +222,32 @@ class TrajectoryTest {
     }
   }
 
+  @Test
+  void anInterruptOfTheThreadStopsAtTheNextStepAndLosesNothing() throws IOException {
+    TrainOptions options = OPTIONS.toBuilder().checkpointEverySteps(3).build();
+    TrainMonitor interrupts =
+        new TrainMonitor() {
+          @Override
+          public void onStep(StepLog log) {
+            if (log.step() == 4) {
+              Thread.currentThread().interrupt();
+            }
+          }
+        };
+    try (TrainedTiny place = new TrainedTiny(dir, "cpu")) {
+      Path whole = place.train(place.fresh(), "whole", options, RowEdits.NONE, DType.BF16);
+      Path stopped = place.train(place.fresh(), "parts", options, RowEdits.NONE, DType.BF16, interrupts, false);
+      assertTrue(Thread.interrupted(), "the caller learns of the interrupt");
+      assertNull(stopped);
+      Path parts =
+          place.train(place.fresh(), "parts", options, RowEdits.NONE, DType.BF16, TrainMonitor.NONE, true);
+      for (String name : FILES) {
+        Path one = TrajectoryFiles.folder(whole).resolve(name);
+        assertEquals(-1L, Files.mismatch(one, TrajectoryFiles.folder(parts).resolve(name)), name);
+      }
+    }
+  }
+
   /** What a power cut may leave behind a step that was made safe: half a row, half a line. */
   private static void tear(Path work) throws IOException {
     byte[] rest = {1, 2, 3};

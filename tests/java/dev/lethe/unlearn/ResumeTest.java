@@ -80,6 +80,31 @@ class ResumeTest {
   }
 
   @Test
+  void anInterruptOfTheThreadIsAWishToStop() {
+    byte[] whole;
+    try (UnlearnResult result = eraser("cg").build().run(EraserMonitor.NONE)) {
+      whole = Facts.bytes(HostTensors.download(result.adapter()));
+    }
+    Path partial = dir.resolve("out.partial");
+    EraserMonitor interrupts =
+        new EraserMonitor() {
+          @Override
+          public void onIteration(int step, int done, int most, double residual) {
+            if (step == 2 && done == 3) {
+              Thread.currentThread().interrupt();
+            }
+          }
+        };
+    UnlearnInterrupted stop =
+        assertThrows(UnlearnInterrupted.class, () -> eraser("cg").partial(partial).build().run(interrupts));
+    assertTrue(Thread.interrupted(), "the caller learns of the interrupt");
+    assertEquals(partial, stop.state());
+    try (UnlearnResult result = eraser("cg").partial(partial).resume(true).build().run(EraserMonitor.NONE)) {
+      assertArrayEquals(whole, Facts.bytes(HostTensors.download(result.adapter())));
+    }
+  }
+
+  @Test
   void anotherRunsStateIsRefusedByName() {
     Path partial = dir.resolve("out.partial");
     Eraser killed = eraser("cg").partial(partial).build();

@@ -5,8 +5,9 @@ import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.backend.cuda.driver.IdleDevice;
 import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.GatedUnitKernels;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.backend.kernel.RmsNormKernels;
-import dev.lethe.backend.kernel.SwiGluKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -46,6 +47,7 @@ public class LaunchBenchmark {
   private Scope scope;
   private Tensor a;
   private Tensor b;
+  private GatedUnitKernels.Primal unit;
   private Tensor h;
   private Tensor w;
   private Tensor s;
@@ -57,6 +59,7 @@ public class LaunchBenchmark {
     scope = backend.openScope("benchmark");
     a = scope.allocate(DType.F32, N, D);
     b = scope.allocate(DType.F32, N, D);
+    unit = new GatedUnitKernels.Primal(Nonlinearity.SILU, a, b);
     h = scope.allocate(DType.F32, N, D);
     w = scope.allocate(DType.F32, D);
     s = scope.allocate(DType.F32, N, D);
@@ -75,8 +78,8 @@ public class LaunchBenchmark {
   }
 
   @Benchmark
-  public void swiGluForward() {
-    backend.run(new SwiGluKernels.Forward(a, b, h));
+  public void gatedUnitForward() {
+    backend.run(new GatedUnitKernels.Forward(unit, h));
   }
 
   @Benchmark

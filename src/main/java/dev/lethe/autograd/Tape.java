@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
 
 /**
  * One forward pass of a batch, recorded as a list of operations on numbered values; nothing is computed while
- * recording. Operations record themselves, as in {@code SwiGlu.on(tape, gate, up)}. A tape ends with {@link #crossEntropy}, or
+ * recording. Operations record themselves, as in {@code GatedUnit.on(tape, f, gate, up)}. A tape ends with {@link #crossEntropy}, or
  * with {@link #end}.
  *
  * <p>An active value may be read by several operations only where their backward modes add up ({@link

@@ -11,10 +11,12 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.concurrent.locks.Lock;
 
 /**
  * A device and the block operations that it computes. Tensors passed to kernels must lie on this
- * backend (allocated in one of its scopes). One thread at a time may call a backend.
+ * backend (allocated in one of its scopes). Several threads may call a backend: they take turns, one kernel call or
+ * copy at a time, and get the numbers that they would get alone. A tensor or scope belongs to one thread at a time.
  */
 public interface Backend extends AutoCloseable {
   /** Its name on the command line: {@code reference}, {@code cpu}, {@code cuda}. */
@@ -44,6 +46,12 @@ public interface Backend extends AutoCloseable {
   default Scope openScope(String name) {
     return Scope.open(name, allocator());
   }
+
+  /**
+   * Held during every call. Who holds it longer keeps several calls together; a thread that holds it may call the
+   * backend.
+   */
+  Lock turn();
 
   /** Copies host numbers into a tensor of this backend, converting the format. */
   void upload(Tensor host, Tensor target);
@@ -84,7 +92,12 @@ public interface Backend extends AutoCloseable {
    */
   default void run(KernelCall call) {
     Arguments.check(call, activationType(), vectorType());
-    call.on(kernels());
+    turn().lock();
+    try {
+      call.on(kernels());
+    } finally {
+      turn().unlock();
+    }
   }
 
   /** Arithmetic on vectors of this backend. */

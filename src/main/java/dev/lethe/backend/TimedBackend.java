@@ -13,6 +13,7 @@ import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.concurrent.locks.Lock;
 
 /** A backend whose calls of kernels are timed and their costs counted. */
 public final class TimedBackend implements Backend {
@@ -37,12 +38,27 @@ public final class TimedBackend implements Backend {
   @Override
   public void run(KernelCall call) {
     Arguments.check(call, activationType(), vectorType());
-    clock.time(call.name(), call.cost(activationType()), () -> call.on(backend.kernels()));
+    turn().lock();
+    try {
+      clock.time(call.name(), call.cost(activationType()), () -> call.on(backend.kernels()));
+    } finally {
+      turn().unlock();
+    }
   }
 
   @Override
   public List<KernelTime> takeKernelTimes() {
-    return clock.take();
+    turn().lock();
+    try {
+      return clock.take();
+    } finally {
+      turn().unlock();
+    }
+  }
+
+  @Override
+  public Lock turn() {
+    return backend.turn();
   }
 
   @Override

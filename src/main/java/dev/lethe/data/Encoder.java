@@ -83,8 +83,17 @@ public final class Encoder {
     }
     for (Piece piece : format.pieces(row)) {
       int[] tokens = tokenizer.encode(piece.text(), false);
-      if (piece.supervised()) {
-        tokens = withEnd(tokens, where);
+      if (piece.supervised() && tokens.length == 0) {
+        throw new FormatException(
+            Kind.NO_SUPERVISION,
+            where,
+            "the response has no tokens",
+            "at least one",
+            "an empty response",
+            "Give the row a response or remove it");
+      }
+      if (piece.ends()) {
+        tokens = withEnd(tokens);
       }
       for (int token : tokens) {
         ids.add(token);
@@ -95,16 +104,7 @@ public final class Encoder {
         row.id(), ids.build().toArray(), labels.build().toArray(), DatasetReader.sha256(row));
   }
 
-  private int[] withEnd(int[] response, String where) {
-    if (response.length == 0) {
-      throw new FormatException(
-          Kind.NO_SUPERVISION,
-          where,
-          "the response has no tokens",
-          "at least one",
-          "an empty response",
-          "Give the row a response or remove it");
-    }
+  private int[] withEnd(int[] response) {
     if (tokenizer.eosId() < 0) {
       return response;
     }

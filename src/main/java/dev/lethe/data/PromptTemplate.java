@@ -14,7 +14,7 @@ import java.util.Locale;
 
 /**
  * The fixed formats in which a row of text becomes pieces that are tokenised one by one. A
- * supervised piece is what the model learns to say, and is followed by the token that ends a text.
+ * supervised piece is what the model learns to say.
  */
 public enum PromptTemplate {
   /**
@@ -77,8 +77,14 @@ public enum PromptTemplate {
    * A piece of text that is tokenised by itself.
    *
    * @param supervised whether the model learns to say it
+   * @param ends whether the token that ends a text follows, as after every turn of the model
    */
-  public record Piece(String text, boolean supervised) {}
+  public record Piece(String text, boolean supervised, boolean ends) {
+    /** A prompt, or a supervised response with its end. */
+    public Piece(String text, boolean supervised) {
+      this(text, supervised, supervised);
+    }
+  }
 
   private static final String ALPACA_WITH_INPUT =
       "Below is an instruction that describes a task, paired with an input that provides further"
@@ -161,10 +167,10 @@ public enum PromptTemplate {
     List<Piece> pieces = new ArrayList<>();
     StringBuilder prompt = new StringBuilder();
     for (Message message : messages) {
-      if (message.role().equals("assistant")) {
+      if (message.isAssistant()) {
         pieces.add(new Piece(prompt + "Assistant:", false));
         String content = message.content();
-        pieces.add(new Piece(content.isEmpty() ? "" : " " + content, true));
+        pieces.add(new Piece(content.isEmpty() ? "" : " " + content, message.supervised(), true));
         prompt.setLength(0);
       } else {
         prompt.append(message.role().equals("system") ? "System: " : "User: ");

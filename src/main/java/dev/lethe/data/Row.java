@@ -19,7 +19,7 @@ public sealed interface Row {
   /** TOFU: a question and its supervised answer. */
   record QuestionRow(String id, String question, String answer) implements Row {}
 
-  /** A conversation; what the assistant says is supervised. */
+  /** A conversation; what the assistant says is supervised, but for turns that are marked. */
   record MessagesRow(String id, List<Message> messages) implements Row {
     public MessagesRow {
       messages = List.copyOf(messages);
@@ -42,6 +42,24 @@ public sealed interface Row {
     }
   }
 
-  /** One turn of a conversation; the role is {@code system}, {@code user} or {@code assistant}. */
-  record Message(String role, String content) {}
+  /**
+   * One turn of a conversation.
+   *
+   * @param role {@code system}, {@code user} or {@code assistant}
+   * @param supervised whether the model learns to say it; only the assistant's turns can be
+   */
+  record Message(String role, String content, boolean supervised) {
+    /** The role of what the model says. */
+    public static final String ASSISTANT = "assistant";
+
+    /** A turn as it usually is: supervised where it is the assistant's. */
+    public Message(String role, String content) {
+      this(role, content, role.equals(ASSISTANT));
+    }
+
+    /** Whether the model says it. */
+    public boolean isAssistant() {
+      return role.equals(ASSISTANT);
+    }
+  }
 }

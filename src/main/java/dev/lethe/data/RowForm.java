@@ -1,58 +1,63 @@
 package dev.lethe.data;
 
+import dev.lethe.data.FieldPolicy.Level;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.Place;
 import dev.lethe.format.StrictJson;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /** The forms that a data-set row can have: which fields tell them apart and how each is read. */
 enum RowForm {
   TOKENS(List.of("input_ids", "labels"), List.of()) {
     @Override
-    Row read(Fields f, String id) {
-      int[] ids = f.integers("input_ids");
-      int[] labels = f.integers("labels");
-      if (ids.length != labels.length) {
-        throw f.wrong("labels", ids.length + " entries, as input_ids has", labels.length + "");
-      }
-      return new Row.TokenRow(id, ids, labels);
+    Row read(RowFields f, String id) {
+      return TokenColumns.read(f, id);
     }
   },
-  MESSAGES(List.of("messages"), List.of()) {
+  MESSAGES(List.of("messages"), List.of("system")) {
     @Override
-    Row read(Fields f, String id) {
-      return new Row.MessagesRow(id, f.messages("messages"));
+    Row read(RowFields f, String id) {
+      return new Row.MessagesRow(id, MessageColumn.read(f, "messages"));
     }
   },
-  INSTRUCTION(List.of("instruction", "output"), List.of("input")) {
+  CONVERSATIONS(List.of("conversations"), List.of("system")) {
     @Override
-    Row read(Fields f, String id) {
-      String input = f.has("input") ? f.text("input") : "";
-      return new Row.InstructionRow(id, f.text("instruction"), input, f.text("output"));
+    Row read(RowFields f, String id) {
+      return new Row.MessagesRow(id, MessageColumn.read(f, "conversations"));
     }
   },
-  PROMPT(List.of("prompt", "response"), List.of()) {
+  INSTRUCTION(List.of("instruction", "output"), List.of("input", "system", "history")) {
     @Override
-    Row read(Fields f, String id) {
-      return new Row.PromptRow(id, f.text("prompt"), f.text("response"));
+    Row read(RowFields f, String id) {
+      String instruction = f.text("instruction");
+      String input = f.textOrEmpty("input");
+      String output = f.text("output");
+      String prompt = input.isEmpty() ? instruction : instruction + "\n" + input;
+      return inContext(f, new Row.InstructionRow(id, instruction, input, output), prompt, output);
     }
   },
-  QUESTION(List.of("question", "answer"), List.of()) {
+  PROMPT(List.of("prompt", "response"), List.of("system", "history")) {
     @Override
-    Row read(Fields f, String id) {
-      return new Row.QuestionRow(id, f.text("question"), f.text("answer"));
+    Row read(RowFields f, String id) {
+      Row.PromptRow row = new Row.PromptRow(id, f.text("prompt"), f.text("response"));
+      return inContext(f, row, row.prompt(), row.response());
+    }
+  },
+  QUESTION(List.of("question", "answer"), List.of("system", "history")) {
+    @Override
+    Row read(RowFields f, String id) {
+      Row.QuestionRow row = new Row.QuestionRow(id, f.text("question"), f.text("answer"));
+      return inContext(f, row, row.question(), row.answer());
     }
   };
 
-  private static final Set<String> ROLES = Set.of("system", "user", "assistant");
   private static final String FORMS = Arrays.toString(values());
 
   private final List<String> required;
@@ -63,7 +68,7 @@ enum RowForm {
     this.optional = optional;
   }
 
-  abstract Row read(Fields fields, String id);
+  abstract Row read(RowFields fields, String id);
 
   /** Whether some form has a field of that name. */
   static boolean hasField(String field) {
@@ -73,7 +78,7 @@ enum RowForm {
   }
 
   /** The form of a row: the one whose required fields are all there. */
-  static RowForm of(Fields f) {
+  private static RowForm of(RowFields f) {
     List<RowForm> whole =
         Arrays.stream(values()).filter(form -> form.required.stream().allMatch(f::has)).toList();
     if (whole.size() == 1) {
@@ -107,93 +112,66 @@ enum RowForm {
   }
 
   /**
-   * A row's fields under their logical names.
+   * Reads a row of any form, and accounts for all its fields.
    *
-   * @param mapping logical name → the name in the file; a mapped field may hold a list, whose first
-   *     entry counts
+   * @param number the row's place among the rows, from 0
    */
-  record Fields(ObjectNode node, Map<String, String> mapping, String where) {
+  static Row read(RowFields f, long number) {
+    RowForm form = of(f);
+    Row row = form.read(f, f.id(number));
+    form.accountFor(f);
+    return row;
+  }
 
-    String actual(String field) {
-      return mapping.getOrDefault(field, field);
+  /** What stands before the prompt makes the row a conversation. */
+  private static Row inContext(RowFields f, Row plain, String prompt, String response) {
+    String system = f.says("system") ? f.text("system") : "";
+    List<Row.Message> messages = f.rounds("history");
+    if (system.isEmpty() && messages.isEmpty()) {
+      return plain;
     }
-
-    boolean has(String field) {
-      return node.hasNonNull(actual(field));
+    f.notes().read("'system' and 'history' make conversations");
+    if (!system.isEmpty()) {
+      messages.addFirst(new Row.Message("system", system));
     }
+    messages.add(new Row.Message("user", prompt));
+    messages.add(new Row.Message(Row.Message.ASSISTANT, response));
+    return new Row.MessagesRow(plain.id(), messages);
+  }
 
-    List<String> names() {
-      return List.copyOf(node.propertyNames());
+  /** Every field is used, harmless, named or refused. */
+  private void accountFor(RowFields f) {
+    Set<String> read = new HashSet<>(f.mapping().values());
+    read.addAll(f.mapping().keySet());
+    read.addAll(required);
+    read.addAll(optional);
+    read.add("id");
+    for (Map.Entry<String, JsonNode> field : f.node().properties()) {
+      String name = field.getKey();
+      if (!read.contains(name) && RowFields.says(field.getValue())) {
+        account(f, name, field.getValue());
+      }
     }
+  }
 
-    String text(String field) {
-      JsonNode value = node.get(actual(field));
-      if (mapping.containsKey(field) && value.isArray() && !value.isEmpty()) {
-        value = value.get(0);
-      }
-      if (!value.isString()) {
-        throw wrong(field, "a string", StrictJson.describe(value));
-      }
-      return value.stringValue();
+  private void account(RowFields f, String name, JsonNode value) {
+    Level own = this == TOKENS ? Level.TOKENS : Level.TEXT;
+    switch (FieldPolicy.of(name, Level.ROW, own)) {
+      case ROW_WEIGHT -> requireOne(f, name, value);
+      case TOOLS, MEDIA, PACKING ->
+          throw f.unsupported("field '" + name + "'", "it would change what the model reads", StrictJson.describe(value));
+      case ATTENTION_MASK, POSITION_IDS, SEGMENTS, LOSS_MASK, DERIVED -> {}
+      case null, default -> f.notes().unused(name);
     }
+  }
 
-    int[] integers(String field) {
-      JsonNode array = node.get(actual(field));
-      if (!array.isArray()) {
-        throw wrong(field, "a list of integers", StrictJson.describe(array));
-      }
-      int[] values = new int[array.size()];
-      for (int i = 0; i < values.length; i++) {
-        JsonNode value = array.get(i);
-        if (!value.isIntegralNumber() || !value.canConvertToInt()) {
-          throw wrong(field, "32-bit integers", StrictJson.describe(value));
-        }
-        values[i] = value.intValue();
-      }
-      return values;
-    }
-
-    List<Row.Message> messages(String field) {
-      JsonNode array = node.get(actual(field));
-      if (!array.isArray() || array.isEmpty()) {
-        throw wrong(field, "a list of messages", StrictJson.describe(array));
-      }
-      List<Row.Message> messages = new ArrayList<>();
-      for (JsonNode message : array) {
-        String role = message.path("role").stringValue(null);
-        String content = message.path("content").stringValue(null);
-        if (role == null || content == null || !ROLES.contains(role)) {
-          throw wrong(
-              field,
-              "objects of 'role' (system, user or assistant) and 'content', both strings",
-              "message " + messages.size());
-        }
-        messages.add(new Row.Message(role, content));
-      }
-      return messages;
-    }
-
-    /** The row's id; the row's number where it has none. */
-    String id(long number) {
-      if (!has("id")) {
-        return Long.toString(number);
-      }
-      JsonNode value = node.get(actual("id"));
-      boolean usable = value.isIntegralNumber() || value.isString() && !value.asString().isBlank();
-      if (!usable) {
-        throw wrong("id", "a string or an integer", StrictJson.describe(value));
-      }
-      return value.asString();
-    }
-
-    FormatException wrong(String field, String expected, String got) {
-      return new FormatException(
-          Kind.WRONG_TYPE,
-          where,
-          "field '" + actual(field) + "' cannot be used",
-          expected,
-          got,
-          "Correct the row");
+  private static void requireOne(RowFields f, String name, JsonNode value) {
+    boolean one =
+        value.isBoolean()
+            ? value.booleanValue()
+            : value.isNumber() && value.numberValue().doubleValue() == 1;
+    if (!one) {
+      throw f.unsupported("field '" + name + "'", "all rows count alike", StrictJson.describe(value));
     }
   }
 }

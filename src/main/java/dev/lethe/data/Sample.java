@@ -13,8 +13,9 @@ import java.util.stream.IntStream;
  * @param inputIds (T)
  * @param labels (T); {@link #IGNORED} where not supervised
  * @param hash the row's content hash
+ * @param likeness a hash that rows share which people would call the same; see {@link #withLikeness}
  */
-public record Sample(String id, int[] inputIds, int[] labels, String hash) {
+public record Sample(String id, int[] inputIds, int[] labels, String hash, String likeness) {
   /** The label of a position that is not supervised. */
   public static final int IGNORED = -100;
 
@@ -23,6 +24,21 @@ public record Sample(String id, int[] inputIds, int[] labels, String hash) {
       throw new IllegalArgumentException(
           "sample '%s' has %d tokens and %d labels".formatted(id, inputIds.length, labels.length));
     }
+  }
+
+  /** A sample that is like no other. */
+  public Sample(String id, int[] inputIds, int[] labels, String hash) {
+    this(id, inputIds, labels, hash, "");
+  }
+
+  /** The same with a hash of what the row says, without regard to case, white space and Unicode's compositions. */
+  public Sample withLikeness(String value) {
+    return new Sample(id, inputIds, labels, hash, value);
+  }
+
+  /** The same row under another id. */
+  public Sample named(String other) {
+    return new Sample(other, inputIds, labels, hash, likeness);
   }
 
   /** Tokens of the sample, T. */
@@ -35,6 +51,7 @@ public record Sample(String id, int[] inputIds, int[] labels, String hash) {
     return (int) IntStream.range(1, labels.length).filter(t -> labels[t] != IGNORED).count();
   }
 
+  /** Equal in name, contents and tokens; the likeness follows from the contents. */
   @Override
   public boolean equals(Object other) {
     return other instanceof Sample s

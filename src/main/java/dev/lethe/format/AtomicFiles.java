@@ -30,7 +30,7 @@ public final class AtomicFiles {
 
   private AtomicFiles() {}
 
-  /** Writes the bytes of a file that is being made. */
+  /** Writes the bytes of a file that is being made; called again where an interrupt cut it off. */
   @FunctionalInterface
   public interface Body {
     void writeTo(FileChannel channel) throws IOException;
@@ -44,11 +44,7 @@ public final class AtomicFiles {
     boolean written = false;
     try {
       made = createParents(target);
-      try (FileChannel channel =
-          FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-        body.writeTo(channel);
-        channel.force(true);
-      }
+      Uninterrupted.run(() -> writeThrough(temporary, body));
       Files.move(
           temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       force(target.getParent());
@@ -63,12 +59,26 @@ public final class AtomicFiles {
     }
   }
 
+  private static Path writeThrough(Path file, Body body) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(
+            file,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE)) {
+      body.writeTo(channel);
+      channel.force(true);
+    }
+    return file;
+  }
+
   /** Writes a text file in UTF-8, replacing what was there. */
   public static void writeText(Path file, String text) {
-    ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+    byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
     write(
         file,
         channel -> {
+          ByteBuffer bytes = ByteBuffer.wrap(utf8);
           while (bytes.hasRemaining()) {
             channel.write(bytes);
           }
@@ -112,10 +122,19 @@ public final class AtomicFiles {
   /** Forces a folder's entries to the disk where the system can do that. */
   static void force(Path folder) throws IOException {
     if (java.io.File.separatorChar == '/') {
-      try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-        channel.force(true);
-      }
+      forceOpened(folder, StandardOpenOption.READ);
     }
+  }
+
+  /** Forces a file or folder to the disk, opened as the system wants it. */
+  static void forceOpened(Path path, StandardOpenOption how) throws IOException {
+    Uninterrupted.run(
+        () -> {
+          try (FileChannel channel = FileChannel.open(path, how)) {
+            channel.force(true);
+          }
+          return path;
+        });
   }
 
   static FormatException failed(Path target, IOException e) {

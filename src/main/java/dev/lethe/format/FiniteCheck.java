@@ -1,6 +1,7 @@
 package dev.lethe.format;
 
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.tensor.BlockFormat;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -28,12 +29,25 @@ public final class FiniteCheck {
    * @param tensor a host tensor; formats without NaN pass
    */
   public static void require(String where, Tensor tensor) {
-    long at = firstNotFinite(tensor.segment(), tensor.dtype(), tensor.elements());
+    long at =
+        tensor.dtype().isBlocks()
+            ? firstOfBlocks(tensor.segment(), tensor.dtype().blocks(), tensor.elements())
+            : firstNotFinite(tensor.segment(), tensor.dtype(), tensor.elements());
     if (at >= 0) {
       throw new Place(where).refuse(
           Kind.NOT_FINITE, "a weight is not finite", "numbers",
           tensor.get(at) + " at element " + at + " of " + tensor);
     }
+  }
+
+  /** The first element of the first block whose scales are not finite; −1 where all are. */
+  private static long firstOfBlocks(MemorySegment bytes, BlockFormat format, long elements) {
+    for (long block = 0; block < elements / format.elements(); block++) {
+      if (!format.finite(bytes, block * format.bytes())) {
+        return block * format.elements();
+      }
+    }
+    return -1;
   }
 
   /** A number is not finite where all bits of its exponent are set. */

@@ -41,6 +41,8 @@ public final class FormatException extends LetheException {
     LFS_POINTER("Run 'git lfs pull' in the folder that it came from"),
     /** Weights in pickle form, which would run code. */
     PICKLE("Save it with save_pretrained(…, safe_serialization=True)"),
+    /** Of another kind than it must be, recognised by its first bytes. */
+    FOREIGN_FILE("Convert the file"),
     /** Shorter than its own header says. */
     TRUNCATED("Fetch the file again; the download was probably cut off"),
     /** The header's length is impossible or over the limit. */

@@ -2,26 +2,24 @@ package dev.lethe.format;
 
 import dev.lethe.format.FormatException.Kind;
 import java.util.List;
-import tools.jackson.databind.JsonNode;
+import java.util.Set;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a Hugging Face {@code config.json} says about a transformer of the Llama family. Absent
- * fields take the default of transformers' config class for the {@code model_type}. Every size is
- * positive and bounded, so that nobody allocates by an untrusted number.
+ * What a Hugging Face {@code config.json} says about a decoder. Absent fields take the default of
+ * transformers' config class for the {@code model_type}. Every field is used, known to be harmless
+ * or refused ({@code docs/formats.md}); every size is positive and bounded, so that nobody allocates
+ * by an untrusted number.
  *
- * @param ropeScaling null where positions are not stretched
- * @param slidingWindow the window in tokens as the file has it, null where it has none
- * @param useSlidingWindow whether some layer attends within the window only
- * @param maxWindowLayers Qwen2: layers below this attend to everything
- * @param layerTypes transformers 5: the kind of attention of each layer; empty where not given
+ * @param rope the rotary positions
+ * @param windows the sliding window of each layer in tokens; 0: none
  * @param bosTokenId −1 where none
  * @param eosTokenIds empty where none
  * @param dtype the weights' format as the file names it, null where it does not
  */
 public record HfConfig(
+    ConfigDefaults defaults,
     List<String> architectures,
-    String modelType,
     long hiddenSize,
     long intermediateSize,
     int numHiddenLayers,
@@ -31,90 +29,105 @@ public record HfConfig(
     long vocabSize,
     long maxPositionEmbeddings,
     double rmsNormEps,
-    double ropeTheta,
-    RopeScaling ropeScaling,
+    Rope rope,
     boolean tieWordEmbeddings,
     boolean attentionBias,
     boolean mlpBias,
-    Long slidingWindow,
-    boolean useSlidingWindow,
-    int maxWindowLayers,
-    List<String> layerTypes,
+    List<Integer> windows,
     String hiddenAct,
     int bosTokenId,
     List<Integer> eosTokenIds,
     String dtype) {
   static final long MAX_DIM = 1 << 20;
-  private static final long MAX_VOCABULARY = 10_000_000;
+  static final int MAX_VOCABULARY = 10_000_000;
   private static final int MAX_LAYERS = 10_000;
   private static final int MAX_HEADS = 1 << 16;
+  private static final Set<String> DTYPES =
+      Set.of("float64", "float32", "float16", "bfloat16");
+
+  /** Fields that may be absent but not null: transformers refuses that too. */
+  private static final List<String> NOT_NULL =
+      List.of(
+          "rms_norm_eps", "hidden_act", "max_position_embeddings", "tie_word_embeddings",
+          "attention_bias", "mlp_bias", "use_sliding_window", "max_window_layers");
+
+  public HfConfig {
+    architectures = List.copyOf(architectures);
+    windows = List.copyOf(windows);
+    eosTokenIds = List.copyOf(eosTokenIds);
+  }
+
+  /** {@code model_type}. */
+  public String modelType() {
+    return defaults.modelType();
+  }
 
   /** Reads and checks the fields of a {@code config.json}. */
   public static HfConfig parse(ObjectNode json, String where) {
     JsonFields f = new JsonFields(json, where);
-    refuseWhatIsNotRead(f);
-    String type = modelType(f);
+    ConfigDefaults defaults = ConfigDefaults.of(f);
+    ModelConfigFields.POLICY.check(f, defaults.modelType());
+    refuseNulls(f);
+    refuseQuantized(f);
     long hidden = f.integer("hidden_size", 1, MAX_DIM);
     int layers = (int) f.integer("num_hidden_layers", 1, MAX_LAYERS);
     int heads = (int) f.integer("num_attention_heads", 1, MAX_HEADS);
-    int keyHeads = keyValueHeads(f, type, heads);
-    JsonFields rope = rope(f);
-    List<String> layerTypes = f.strings("layer_types");
+    int headDim = headDim(f, defaults, hidden, heads);
+    long positions =
+        f.integerOr("max_position_embeddings", defaults.positions(), 1, MAX_DIM << 4);
     return new HfConfig(
+        defaults,
         f.strings("architectures"),
-        type,
         hidden,
         f.integer("intermediate_size", 1, MAX_DIM),
         layers,
         heads,
-        keyHeads,
-        headDim(f, hidden, heads),
+        keyValueHeads(f, defaults, heads),
+        headDim,
         f.integer("vocab_size", 1, MAX_VOCABULARY),
-        f.integerOr("max_position_embeddings", defaultPositions(type), 1, MAX_DIM << 4),
-        f.numberOr("rms_norm_eps", 1e-6, 0, 1),
-        ropeTheta(f, rope),
-        RopeScaling.parse(rope),
+        positions,
+        f.numberOr("rms_norm_eps", defaults.normEps(), 0, 1),
+        new RopeReader(f, positions, headDim).read(),
         f.flagOr("tie_word_embeddings", false),
         f.flagOr("attention_bias", false),
         f.flagOr("mlp_bias", false),
-        window(f, type),
-        usesWindow(f, type, layerTypes),
-        (int) f.integerOr("max_window_layers", 28, 0, MAX_LAYERS),
-        layerTypes,
+        LayerWindows.of(f, defaults, layers),
         f.stringOr("hidden_act", "silu"),
-        bosTokenId(f),
-        f.oneOrMoreIntegers("eos_token_id", 0, (int) MAX_VOCABULARY),
-        f.stringOr("dtype", f.stringOr("torch_dtype", null)));
+        TokenIds.one(f, "bos_token_id", defaults.bos()),
+        TokenIds.oneOrMore(f, "eos_token_id", defaults.eos()),
+        dtype(f));
   }
 
-  private static String modelType(JsonFields f) {
-    f.required("model_type");
-    return f.stringOr("model_type", "");
+  /** The same with other tokens that end a text. */
+  HfConfig withEosTokenIds(List<Integer> ids) {
+    return new HfConfig(
+        defaults, architectures, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
+        numKeyValueHeads, headDim, vocabSize, maxPositionEmbeddings, rmsNormEps, rope,
+        tieWordEmbeddings, attentionBias, mlpBias, windows, hiddenAct, bosTokenId, ids, dtype);
   }
 
-  private static void refuseWhatIsNotRead(JsonFields f) {
-    if (f.has("quantization_config")) {
-      throw f.unsupported(
-          "quantization_config", "quantized weights", "Use the model in F32, F16 or BF16");
-    }
-    JsonFields rope = rope(f);
-    for (JsonFields part : rope == null ? List.of(f) : List.of(f, rope)) {
-      if (part.numberOr("partial_rotary_factor", 1, 0, 1) != 1) {
-        throw part.unsupported(
-            "partial_rotary_factor",
-            "rotary positions on a part of each head",
-            "Use a model of the Llama family");
+  private static void refuseNulls(JsonFields f) {
+    for (String field : NOT_NULL) {
+      if (f.node().path(field).isNull()) {
+        throw f.wrongType(field, f.node().get(field), "a value, or the field absent");
       }
     }
   }
 
-  private static int keyValueHeads(JsonFields f, String type, int heads) {
-    int fallback =
-        switch (type) {
-          case "mistral" -> 8;
-          case "qwen2" -> 32;
-          default -> heads;
-        };
+  /** Refuses packed weights by the name of their method. */
+  private static void refuseQuantized(JsonFields f) {
+    JsonFields quantization = f.objectOrNull("quantization_config");
+    if (quantization != null) {
+      throw f.unsupported(
+          "quantization_config",
+          "weights quantized by '" + quantization.stringOr("quant_method", "an unnamed method") + "'",
+          "Use the model in F32, F16 or BF16");
+    }
+  }
+
+  private static int keyValueHeads(JsonFields f, ConfigDefaults defaults, int heads) {
+    boolean absent = !f.node().has("num_key_value_heads");
+    int fallback = absent && defaults.keyHeads() > 0 ? defaults.keyHeads() : heads;
     int keyHeads = (int) f.integerOr("num_key_value_heads", fallback, 1, MAX_HEADS);
     if (heads % keyHeads != 0) {
       throw new Place(f.where()).refuse(
@@ -124,64 +137,31 @@ public record HfConfig(
     return keyHeads;
   }
 
-  private static int headDim(JsonFields f, long hidden, int heads) {
-    if (!f.has("head_dim") && hidden % heads != 0) {
+  private static int headDim(JsonFields f, ConfigDefaults defaults, long hidden, int heads) {
+    if (!f.has("head_dim") && defaults.headDim() == 0 && hidden % heads != 0) {
       throw new Place(f.where()).refuse(
           Kind.OUT_OF_RANGE, "num_attention_heads does not divide hidden_size and head_dim is absent",
           "a divisor of " + hidden, String.valueOf(heads));
     }
-    long dim = f.integerOr("head_dim", Math.max(1, hidden / heads), 1, 1 << 14);
+    long fallback = defaults.headDim() > 0 ? defaults.headDim() : Math.max(1, hidden / heads);
+    long dim = f.integerOr("head_dim", fallback, 1, 1 << 14);
     if (dim % 2 != 0) {
       throw f.outOfRange("head_dim", f.node().path("head_dim"), "an even number, not " + dim);
     }
     return (int) dim;
   }
 
-  private static JsonFields rope(JsonFields f) {
-    JsonFields rope = f.objectOrNull("rope_parameters");
-    if (rope == null) {
-      return f.objectOrNull("rope_scaling");
+  private static String dtype(JsonFields f) {
+    String dtype = f.stringOr("dtype", f.stringOr("torch_dtype", null));
+    if (dtype != null && !dtype.equals(f.stringOr("torch_dtype", dtype))) {
+      throw f.unsupported("torch_dtype", "another format than dtype", "Delete one of the two");
     }
-    for (JsonNode value : rope.node()) {
-      if (value.isObject()) {
-        throw f.unsupported(
-            "rope_parameters",
-            "different rotary frequencies by layer",
-            "Use a model of the Llama family");
-      }
+    if (dtype != null && !DTYPES.contains(dtype)) {
+      throw f.unsupported(
+          f.has("dtype") ? "dtype" : "torch_dtype",
+          "a format that is none of " + String.join(", ", DTYPES.stream().sorted().toList()),
+          "Convert the model to F32, F16 or BF16");
     }
-    return rope;
-  }
-
-  private static double ropeTheta(JsonFields f, JsonFields rope) {
-    double outer = f.numberOr("rope_theta", 10000, 1, 1e12);
-    return rope == null ? outer : rope.numberOr("rope_theta", outer, 1, 1e12);
-  }
-
-  private static Long window(JsonFields f, String type) {
-    if (f.node().has("sliding_window")) {
-      return f.has("sliding_window") ? f.integer("sliding_window", 1, MAX_DIM << 4) : null;
-    }
-    return type.equals("mistral") || type.equals("qwen2") ? 4096L : null;
-  }
-
-  /** Mistral uses its window wherever it has one, Qwen2 where the flag says so. */
-  private static boolean usesWindow(JsonFields f, String type, List<String> layerTypes) {
-    if (!layerTypes.isEmpty()) {
-      return layerTypes.contains("sliding_attention");
-    }
-    return f.flagOr("use_sliding_window", type.equals("mistral")) && window(f, type) != null;
-  }
-
-  private static int bosTokenId(JsonFields f) {
-    return (int) f.integerOr("bos_token_id", -1, 0, MAX_VOCABULARY);
-  }
-
-  private static long defaultPositions(String type) {
-    return switch (type) {
-      case "mistral" -> 131072;
-      case "qwen2" -> 32768;
-      default -> 2048;
-    };
+    return dtype;
   }
 }

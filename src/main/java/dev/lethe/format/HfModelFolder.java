@@ -15,10 +15,10 @@ import java.util.Set;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A Hugging Face model folder: {@code config.json} and either {@code model.safetensors} or {@code
- * model.safetensors.index.json} with its shards. Weights are views into mapped files and die with
- * {@link #close}. Shards must be plain files of the folder and hold exactly the tensors that the
- * index says.
+ * A Hugging Face model folder: {@code config.json} and either {@code model.safetensors} or, where
+ * that is absent, {@code model.safetensors.index.json} with its shards. Weights are views into
+ * mapped files and die with {@link #close}. Shards must be plain files of the folder and hold
+ * exactly the tensors that the index says.
  */
 public final class HfModelFolder implements AutoCloseable {
   static final long MAX_CONFIG_BYTES = 4 << 20;
@@ -26,6 +26,8 @@ public final class HfModelFolder implements AutoCloseable {
   private static final String CONFIG = "config.json";
   private static final String SINGLE = "model.safetensors";
   private static final String INDEX = "model.safetensors.index.json";
+  private static final String GENERATION = "generation_config.json";
+  private static final System.Logger LOG = System.getLogger(HfModelFolder.class.getName());
 
   private final Path path;
   private final ObjectNode configJson;
@@ -59,7 +61,8 @@ public final class HfModelFolder implements AutoCloseable {
           "Check the path; Lethe downloads nothing");
     }
     ObjectNode json = StrictJson.readObject(dir.resolve(CONFIG), MAX_CONFIG_BYTES);
-    HfConfig config = HfConfig.parse(json, dir.resolve(CONFIG).toString());
+    HfConfig config =
+        withGenerationEos(dir, HfConfig.parse(json, dir.resolve(CONFIG).toString()));
     Map<String, SafeTensors> shards = new LinkedHashMap<>();
     try {
       Map<String, SafeTensors> homes = openShards(dir, shards);
@@ -125,18 +128,40 @@ public final class HfModelFolder implements AutoCloseable {
   }
 
   private static Map<String, SafeTensors> openShards(Path dir, Map<String, SafeTensors> shards) {
-    if (Files.exists(dir.resolve(INDEX))) {
+    boolean indexed = Files.exists(dir.resolve(INDEX));
+    if (!Files.exists(dir.resolve(SINGLE))) {
+      if (!indexed) {
+        throw noWeights(dir);
+      }
       return ShardIndex.open(
           dir, StrictJson.readObject(dir.resolve(INDEX), MAX_INDEX_BYTES), INDEX, shards);
     }
-    if (!Files.exists(dir.resolve(SINGLE))) {
-      throw noWeights(dir);
+    if (indexed) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "{0}: {1} is not read, because {2} is there, as in transformers",
+          dir,
+          INDEX,
+          SINGLE);
     }
     SafeTensors single = SafeTensors.open(dir.resolve(SINGLE));
     shards.put(SINGLE, single);
     Map<String, SafeTensors> homes = new LinkedHashMap<>();
     single.names().forEach(name -> homes.put(name, single));
     return homes;
+  }
+
+  /** The tokens that end a text are those of generation_config.json, where it names some. */
+  private static HfConfig withGenerationEos(Path dir, HfConfig config) {
+    Path file = dir.resolve(GENERATION);
+    if (!Files.exists(file)) {
+      return config;
+    }
+    JsonFields f =
+        new JsonFields(StrictJson.readObject(file, MAX_CONFIG_BYTES), file.toString());
+    return f.has("eos_token_id")
+        ? config.withEosTokenIds(TokenIds.oneOrMore(f, "eos_token_id", -1))
+        : config;
   }
 
   private static FormatException noWeights(Path dir) {

@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -55,7 +56,7 @@ final class ModulePattern {
     try {
       return attempt.on(matcher) ? matcher : null;
     } catch (StackOverflowError e) {
-      throw bad("matching '" + name + "' nests too deeply", e);
+      throw bad("matching " + Text.quote(name) + " nests too deeply", e);
     }
   }
 
@@ -65,9 +66,8 @@ final class ModulePattern {
   }
 
   private FormatException bad(String reason, Throwable cause) {
-    String shown = source.length() <= 80 ? source : source.substring(0, 80) + "…";
     return new Place(where).refuse(
-        Kind.BAD_PATTERN, "pattern '" + shown + "' cannot be used", "a regular expression", reason, cause);
+        Kind.BAD_PATTERN, "pattern " + Text.quote(source) + " cannot be used", "a regular expression", reason, cause);
   }
 
   /** A text that refuses to be read too often, which bounds backtracking. */
@@ -82,7 +82,7 @@ final class ModulePattern {
     @Override
     public char charAt(int index) {
       if (++steps > MAX_STEPS) {
-        throw bad("matching '" + text + "' takes more than " + MAX_STEPS + " steps", null);
+        throw bad("matching " + Text.quote(text) + " takes more than " + MAX_STEPS + " steps", null);
       }
       return text.charAt(index);
     }

@@ -2,7 +2,6 @@ package dev.lethe.format;
 
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -97,9 +96,7 @@ public final class OutputFolder implements AutoCloseable {
           public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
               throws IOException {
             if (attributes.isRegularFile()) {
-              try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-                channel.force(true);
-              }
+              AtomicFiles.forceOpened(file, StandardOpenOption.WRITE);
             }
             return FileVisitResult.CONTINUE;
           }

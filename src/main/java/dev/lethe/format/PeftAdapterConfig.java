@@ -11,8 +11,8 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * A LoRA adapter's {@code adapter_config.json}. Module questions are answered as PEFT 0.21 answers
  * them ({@code check_target_module_exists}, {@code get_pattern_key}); what would change the
- * mathematics and is not implemented is refused by name. Fields that Lethe does not know are kept
- * in {@link #raw} and written back as they were.
+ * mathematics and is not implemented, or not known, is refused by name. The file is kept
+ * in {@link #raw} and written back as it was.
  *
  * @param r the rank of modules that {@code rankPattern} does not name
  * @param loraAlpha the alpha of modules that {@code alphaPattern} does not name
@@ -58,7 +58,7 @@ public record PeftAdapterConfig(
   /** Reads and checks the fields of an {@code adapter_config.json}. */
   public static PeftAdapterConfig parse(ObjectNode json, String where) {
     JsonFields f = new JsonFields(json, where);
-    PeftRefusals.check(f);
+    AdapterConfigFields.check(f);
     f.required("r");
     ModuleSelector targets = ModuleSelector.parse(f, "target_modules");
     if (targets.isEmpty()) {

@@ -1,52 +1,54 @@
 package dev.lethe.format;
 
-import dev.lethe.format.FormatException.Kind;
+import java.util.List;
 
-/**
- * How rotary frequencies are stretched to a longer context, from {@code rope_scaling} or
- * transformers 5's {@code rope_parameters}.
- *
- * @param type the rule's name, as in {@code linear} or {@code llama3}
- * @param factor how much longer
- * @param lowFreqFactor llama3: wavelengths above original / this are stretched fully
- * @param highFreqFactor llama3: wavelengths below original / this are left alone
- * @param originalMaxPositionEmbeddings llama3: the context before stretching; 0 where not given
- */
-public record RopeScaling(
-    String type,
-    double factor,
-    double lowFreqFactor,
-    double highFreqFactor,
-    long originalMaxPositionEmbeddings) {
+/** How rotary frequencies are stretched to a longer context. */
+public sealed interface RopeScaling {
+  /** Not at all. {@code dynamic} is this too within {@code max_position_embeddings}. */
+  record None() implements RopeScaling {}
 
-  /** The scaling of a config's rope object; null where the type is "default" or there is none. */
-  static RopeScaling parse(JsonFields rope) {
-    if (rope == null) {
-      return null;
+  /** All frequencies are divided by the factor (Chen et al., arXiv 2306.15595). */
+  record Linear(double factor) implements RopeScaling {}
+
+  /**
+   * Llama 3.1's rule, which leaves fast frequencies alone.
+   *
+   * @param factor how much longer
+   * @param lowFreqFactor wavelengths above original / this are stretched fully
+   * @param highFreqFactor wavelengths below original / this are left alone
+   * @param original the context before stretching
+   */
+  record Llama3(double factor, double lowFreqFactor, double highFreqFactor, long original)
+      implements RopeScaling {}
+
+  /**
+   * YaRN (Peng et al., arXiv 2309.00071).
+   *
+   * @param betaFast turns over the original context above which a pair is left alone
+   * @param betaSlow turns below which it is stretched fully
+   * @param truncate whether the bounds are rounded to whole pairs
+   * @param attentionFactor by which cosines and sines are multiplied
+   */
+  record Yarn(
+      double factor,
+      long original,
+      double betaFast,
+      double betaSlow,
+      boolean truncate,
+      double attentionFactor)
+      implements RopeScaling {}
+
+  /**
+   * LongRoPE (Ding et al., arXiv 2402.13753) within the original context.
+   *
+   * @param shortFactors by which each pair's frequency is divided
+   * @param original the context in which these factors hold; beyond it, others would
+   * @param attentionFactor by which cosines and sines are multiplied
+   */
+  record LongRope(List<Double> shortFactors, long original, double attentionFactor)
+      implements RopeScaling {
+    public LongRope {
+      shortFactors = List.copyOf(shortFactors);
     }
-    String type = rope.stringOr("rope_type", rope.stringOr("type", "default"));
-    if (type.equals("default")) {
-      return null;
-    }
-    boolean llama3 = type.equals("llama3");
-    if (llama3) {
-      rope.required("low_freq_factor");
-      rope.required("high_freq_factor");
-      rope.required("original_max_position_embeddings");
-    }
-    rope.required("factor");
-    RopeScaling scaling =
-        new RopeScaling(
-            type,
-            rope.numberOr("factor", 1, 1, 1e6),
-            rope.numberOr("low_freq_factor", 1, 1e-6, 1e6),
-            rope.numberOr("high_freq_factor", 1, 1e-6, 1e6),
-            rope.integerOr("original_max_position_embeddings", 0, 1, HfConfig.MAX_DIM << 4));
-    if (llama3 && scaling.highFreqFactor <= scaling.lowFreqFactor) {
-      throw new Place(rope.where()).refuse(
-          Kind.OUT_OF_RANGE, "high_freq_factor must be above low_freq_factor",
-          "above " + scaling.lowFreqFactor, String.valueOf(scaling.highFreqFactor));
-    }
-    return scaling;
   }
 }

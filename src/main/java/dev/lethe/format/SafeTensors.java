@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -49,9 +50,9 @@ public final class SafeTensors implements AutoCloseable {
           Files.exists(path) ? "something else" : "nothing");
     }
     Arena arena = Arena.ofShared();
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-      SafeTensors opened = validate(path, arena, file);
+    try {
+      Arena owner = arena;
+      SafeTensors opened = validate(path, owner, Uninterrupted.run(() -> map(path, owner)));
       arena = null;
       return opened;
     } catch (IOException e) {
@@ -60,6 +61,12 @@ public final class SafeTensors implements AutoCloseable {
       if (arena != null) {
         arena.close();
       }
+    }
+  }
+
+  private static MemorySegment map(Path path, Arena arena) throws IOException {
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
     }
   }
 
@@ -115,8 +122,8 @@ public final class SafeTensors implements AutoCloseable {
   private static SafeTensors validate(Path path, Arena arena, MemorySegment file) {
     String where = path.toString();
     long size = file.byteSize();
-    int head = (int) Math.min(size, LfsPointer.LENGTH);
-    LfsPointer.refuse(path, file.asSlice(0, head).asByteBuffer());
+    ByteBuffer head = file.asSlice(0, Math.min(size, ForeignFile.HEAD)).asByteBuffer();
+    ForeignFile.refuse(path, head, ForeignFile.SAFETENSORS, "a safetensors file");
     if (size < LENGTH_BYTES) {
       throw new Place(where).refuse(
           Kind.TRUNCATED, "the file is too short for a header", "at least 8 bytes", size + " bytes");

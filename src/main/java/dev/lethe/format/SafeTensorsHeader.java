@@ -1,12 +1,13 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -69,14 +70,14 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     require(parser, parser.currentToken(), JsonToken.START_OBJECT, where, METADATA);
     while (parser.nextToken() != JsonToken.END_OBJECT) {
       String key = parser.currentName();
-      String what = METADATA + " entry '" + key + "'";
+      String what = METADATA + " entry " + Text.quote(key);
       require(parser, parser.nextToken(), JsonToken.VALUE_STRING, where, what);
       into.put(key, parser.getString());
     }
   }
 
   private static String tensor(String name) {
-    return "tensor '" + name + "'";
+    return "tensor " + Text.quote(name);
   }
 
   private static Entry readEntry(JsonParser parser, String name, Place where) {
@@ -182,7 +183,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     }
     throw place.refuse(
         integer ? Kind.OUT_OF_RANGE : Kind.WRONG_TYPE, field + " holds no size", "integers of 0 … 2^63-1",
-        shorten(parser.getString()));
+        Text.quote(parser.getString()));
   }
 
   private static DType dtype(String name, Place place) {
@@ -190,7 +191,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     if (dtype == null) {
       throw place.refuse(
           Kind.UNKNOWN_DTYPE, "this number format is not supported",
-          "one of " + Arrays.toString(DType.values()), "'" + shorten(name) + "'");
+          "one of " + DTYPES.keySet(), Text.quote(name));
     }
     return dtype;
   }
@@ -198,7 +199,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
   private static void require(
       JsonParser parser, JsonToken got, JsonToken wanted, Place place, String what) {
     if (got != wanted) {
-      String text = got == null ? "nothing" : shorten(String.valueOf(parser.getString()));
+      String text = got == null ? "nothing" : Text.quote(String.valueOf(parser.getString()));
       throw place.refuse(
           Kind.WRONG_TYPE, what + " is of the wrong JSON type",
           wanted.name().toLowerCase(Locale.ROOT).replace('_', ' '), text);
@@ -217,15 +218,13 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     }
   }
 
-  private static String shorten(String text) {
-    return text.length() <= 40 ? text : text.substring(0, 40) + "…";
-  }
-
   private static Map<String, DType> dtypes() {
-    Map<String, DType> names = new HashMap<>();
+    Map<String, DType> names = new LinkedHashMap<>();
     for (DType dtype : DType.values()) {
-      names.put(dtype.name(), dtype);
+      if (!dtype.isBlocks()) {
+        names.put(dtype.name(), dtype);
+      }
     }
-    return Map.copyOf(names);
+    return Collections.unmodifiableMap(names);
   }
 }

@@ -2,13 +2,13 @@ package dev.lethe.format;
 
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -87,13 +87,13 @@ public final class Sha256 {
   }
 
   private void updateFrom(Path file, boolean withLength) {
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+    try (InputStream in = Files.newInputStream(file)) {
       if (withLength) {
-        addLength(channel.size());
+        addLength(Files.size(file));
       }
-      ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK);
-      while (channel.read(chunk.clear()) >= 0) {
-        digest.update(chunk.flip());
+      byte[] chunk = new byte[CHUNK];
+      for (int count = in.read(chunk); count >= 0; count = in.read(chunk)) {
+        digest.update(chunk, 0, count);
       }
     } catch (IOException e) {
       throw StrictJson.unreadable(file, e);

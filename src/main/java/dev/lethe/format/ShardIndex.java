@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -52,8 +53,8 @@ final class ShardIndex {
           Kind.SHARD_MISMATCH, "the index and shard '" + name + "' disagree",
           "each tensor in exactly the shard that the index names",
           missing.isEmpty()
-              ? "'" + unlisted.iterator().next() + "' in the shard and not listed for it"
-              : "'" + missing.iterator().next() + "' listed and not in the shard");
+              ? Text.quote(unlisted.iterator().next()) + " in the shard and not listed for it"
+              : Text.quote(missing.iterator().next()) + " listed and not in the shard");
     }
   }
 
@@ -83,6 +84,6 @@ final class ShardIndex {
   private static FormatException escape(String where, String shard, String expected) {
     return new Place(where).refuse(
         Kind.SHARD_PATH, "a shard's name leads outside the model folder", expected,
-        "'" + (shard.length() > 80 ? shard.substring(0, 80) + "…" : shard) + "'");
+        Text.quote(shard));
   }
 }

@@ -1,7 +1,9 @@
 package dev.lethe.format;
 
+import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -28,6 +30,10 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class StrictJson {
   private static final int MAX_DEPTH = 64;
+
+  /** Characters of a value that a message shows. */
+  private static final int SHOWN = 60;
+
   private static final JsonMapper MAPPER = mapper();
   private static final ObjectReader ONE_OF_MANY =
       MAPPER.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
@@ -100,7 +106,8 @@ public final class StrictJson {
     return text.startsWith("\uFEFF") ? text.substring(1) : text;
   }
 
-  static String decode(ByteBuffer bytes, String where) {
+  /** Strict UTF-8. */
+  public static String decode(ByteBuffer bytes, String where) {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
     } catch (CharacterCodingException e) {
@@ -140,18 +147,22 @@ public final class StrictJson {
 
   public static String describe(JsonNode node) {
     if (node.isValueNode()) {
-      String text = node.toString();
-      return text.length() <= 60 ? text : text.substring(0, 60) + "…";
+      return Text.shorten(node.toString(), SHOWN);
     }
     return (node.isArray() ? "an array of " : "an object of ") + node.size() + " entries";
   }
 
-  private static byte[] readBytes(Path file, long maxBytes) {
+  /** All bytes of a file of at most {@code maxBytes}. */
+  public static byte[] readBytes(Path file, long maxBytes) {
     try {
       if (!Files.isRegularFile(file)) {
         throw Place.of(file).refuse(
             Kind.FILE_MISSING, "there is no such file", "a regular file",
             Files.exists(file) ? "something else" : "nothing");
+      }
+      try (InputStream head = Files.newInputStream(file)) {
+        ByteBuffer first = ByteBuffer.wrap(head.readNBytes(ForeignFile.HEAD));
+        ForeignFile.refuse(file, first, null, "JSON in UTF-8");
       }
       long size = Files.size(file);
       if (size > maxBytes) {
@@ -159,9 +170,7 @@ public final class StrictJson {
             Kind.TOO_LARGE, "the file is too large for what it is", "at most " + maxBytes + " bytes",
             size + " bytes");
       }
-      byte[] bytes = Files.readAllBytes(file);
-      LfsPointer.refuse(file, ByteBuffer.wrap(bytes, 0, Math.min(bytes.length, LfsPointer.LENGTH)));
-      return bytes;
+      return Files.readAllBytes(file);
     } catch (IOException e) {
       throw unreadable(file, e);
     }

@@ -37,10 +37,10 @@ public final class PrivateFolder {
 
   /** The folder for one purpose in this user's cache; empty where there can be none. */
   public static Optional<Path> lasting(String purpose) {
-    Path folder = userCache().resolve("lethe").resolve(purpose);
-    return Files.isDirectory(folder) || canCreate(folder)
-        ? Optional.of(require(folder))
-        : Optional.empty();
+    return userCache()
+        .map(cache -> cache.resolve("lethe").resolve(purpose))
+        .filter(folder -> Files.isDirectory(folder) || canCreate(folder))
+        .map(PrivateFolder::require);
   }
 
   private static Path fresh(String purpose) {
@@ -54,7 +54,7 @@ public final class PrivateFolder {
     }
   }
 
-  /** Creates a folder where it is absent and throws where others could write to it. */
+  /** Creates a folder where it is absent and throws where others could write to it, or to a folder above it. */
   public static Path require(Path folder) {
     try {
       create(folder);
@@ -71,6 +71,10 @@ public final class PrivateFolder {
         throw failed(folder, "it belongs to " + owner.getName(), null);
       }
       view.setPermissions(OWNER_ONLY);
+      String objection = TrustedPath.objection(folder);
+      if (objection != null) {
+        throw failed(folder, objection, null);
+      }
       return folder;
     } catch (IOException e) {
       throw failed(folder, e.toString(), e);
@@ -120,7 +124,10 @@ public final class PrivateFolder {
     if (Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
       return;
     }
-    Files.createDirectories(folder.toAbsolutePath().getParent());
+    Path parent = folder.toAbsolutePath().getParent();
+    if (!Files.isDirectory(parent)) {
+      create(parent);
+    }
     boolean posix = folder.getFileSystem().supportedFileAttributeViews().contains("posix");
     if (posix) {
       Files.createDirectory(folder, PosixFilePermissions.asFileAttribute(OWNER_ONLY));
@@ -139,12 +146,17 @@ public final class PrivateFolder {
     }
   }
 
-  private static Path userCache() {
+  /** Empty where the user has no home, which Java calls {@code ?}: a relative path is anybody's. */
+  private static Optional<Path> userCache() {
     String xdg = System.getenv("XDG_CACHE_HOME");
     if (xdg != null && Path.of(xdg).isAbsolute()) {
-      return Path.of(xdg);
+      return Optional.of(Path.of(xdg));
     }
     Path home = Path.of(System.getProperty("user.home"));
+    return home.isAbsolute() ? Optional.of(cacheIn(home)) : Optional.empty();
+  }
+
+  private static Path cacheIn(Path home) {
     String os = System.getProperty("os.name").toLowerCase(Locale.ROOT);
     if (os.startsWith("mac")) {
       return home.resolve("Library").resolve("Caches");

@@ -6,12 +6,12 @@ import dev.lethe.autograd.Tape;
 import dev.lethe.autograd.op.Attention;
 import dev.lethe.autograd.op.Dropout;
 import dev.lethe.autograd.op.Embedding;
+import dev.lethe.autograd.op.GatedUnit;
 import dev.lethe.autograd.op.Input;
 import dev.lethe.autograd.op.Linear;
 import dev.lethe.autograd.op.RmsNorm;
 import dev.lethe.autograd.op.Rope;
 import dev.lethe.autograd.op.SelectRows;
-import dev.lethe.autograd.op.SwiGlu;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
@@ -29,7 +29,8 @@ import java.util.Map;
 
 /**
  * A model with an adapter on it, or bare: what is trained, differentiated and run. It records
- * tapes; the parameters θ come in only when a tape is run.
+ * tapes; the parameters θ come in only when a tape is run. Several threads may use it, each with batches, tapes and
+ * results of its own; see {@link Backend}.
  */
 public final class AdaptedModel {
   private final LanguageModel model;
@@ -272,7 +273,7 @@ public final class AdaptedModel {
     private Value gatedUnit(int layer, Value x) {
       Value gate = linear(layer, Projection.GATE, x); // (N,F)
       Value up = linear(layer, Projection.UP, x);
-      return linear(layer, Projection.DOWN, SwiGlu.on(tape, gate, up));
+      return linear(layer, Projection.DOWN, GatedUnit.on(tape, spec.nonlinearity(), gate, up));
     }
 
     private Value linear(int layer, Projection projection, Value x) {

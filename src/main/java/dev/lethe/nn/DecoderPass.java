@@ -3,6 +3,7 @@ package dev.lethe.nn;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.AttentionKernels;
 import dev.lethe.backend.kernel.EmbeddingKernels;
+import dev.lethe.backend.kernel.GatedUnitKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LossKernels;
@@ -10,7 +11,6 @@ import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
-import dev.lethe.backend.kernel.SwiGluKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -170,7 +170,9 @@ final class DecoderPass {
       linear(layer, Projection.UP, x, up);
       scratch.release(x);
       Tensor h = activation(spec.intermediate());
-      backend.run(new SwiGluKernels.Forward(gate, up, h));
+      backend.run(
+          new GatedUnitKernels.Forward(
+              new GatedUnitKernels.Primal(spec.nonlinearity(), gate, up), h));
       scratch.release(gate);
       scratch.release(up);
       Tensor y = activation(spec.hidden());

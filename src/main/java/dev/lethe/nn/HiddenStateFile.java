@@ -1,18 +1,14 @@
 package dev.lethe.nn;
 
-import static java.nio.file.StandardOpenOption.CREATE;
-import static java.nio.file.StandardOpenOption.READ;
-import static java.nio.file.StandardOpenOption.WRITE;
-
 import dev.lethe.LetheException;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -32,7 +28,7 @@ final class HiddenStateFile implements HiddenStateStore {
   private static final long MAX_IDENTITY = 1 << 16;
 
   private final Path file;
-  private final FileChannel channel;
+  private final RandomAccessFile records;
   private final DType type;
   private final long budget;
   private final Map<String, Long> places = new HashMap<>();
@@ -42,11 +38,11 @@ final class HiddenStateFile implements HiddenStateStore {
     this.file = file;
     this.type = type;
     this.budget = budget;
-    this.channel = FileChannel.open(file, CREATE, READ, WRITE);
+    this.records = new RandomAccessFile(file.toFile(), "rw");
     ByteBuffer header = ByteBuffer.allocate(HEADER);
     while (readFully(header.clear(), end)) {
       long next = end + HEADER + header.getInt(KEY);
-      if (header.getInt(KEY) < 0 || next > channel.size()) {
+      if (header.getInt(KEY) < 0 || next > records.length()) {
         return;
       }
       places.put(HexFormat.of().formatHex(header.array(), 0, KEY), end);
@@ -141,22 +137,21 @@ final class HiddenStateFile implements HiddenStateStore {
   }
 
   private boolean readFully(ByteBuffer target, long place) throws IOException {
-    long at = place;
-    while (target.hasRemaining()) {
-      int count = channel.read(target, at);
-      if (count < 0) {
-        return false;
-      }
-      at += count;
+    byte[] bytes = new byte[target.remaining()];
+    if (place + bytes.length > records.length()) {
+      return false;
     }
+    records.seek(place);
+    records.readFully(bytes);
+    target.put(bytes);
     return true;
   }
 
   private void writeFully(ByteBuffer source, long place) throws IOException {
-    long at = place;
-    while (source.hasRemaining()) {
-      at += channel.write(source, at);
-    }
+    byte[] bytes = new byte[source.remaining()];
+    source.get(bytes);
+    records.seek(place);
+    records.write(bytes);
   }
 
   @Override
@@ -182,7 +177,7 @@ final class HiddenStateFile implements HiddenStateStore {
   @Override
   public void close() {
     try {
-      channel.close();
+      records.close();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -102,6 +102,15 @@ public final class HiddenStates implements AutoCloseable {
    */
   void fill(Batch batch, Tensor out) {
     Backend backend = model.backend();
+    backend.turn().lock();
+    try {
+      fill(batch, out, backend);
+    } finally {
+      backend.turn().unlock();
+    }
+  }
+
+  private void fill(Batch batch, Tensor out, Backend backend) {
     Tensor states = host(batch.packing().rows());
     Map<String, Integer> missing = new LinkedHashMap<>();
     String[] keys = new String[batch.size()];

@@ -1,37 +1,44 @@
 package dev.lethe.nn;
 
+import dev.lethe.format.Rope;
 import dev.lethe.format.RopeScaling;
 
 /**
  * The inverse frequencies of a rotary embedding, computed in float64. Pair j of a head of size d
- * turns by θ^(−2j/d) a position (Su et al., arXiv 2104.09864); {@code linear} divides all of them
- * by the factor (Chen et al., arXiv 2306.15595), {@code llama3} only the slow ones, as
- * transformers' {@code _compute_llama3_parameters} does.
+ * turns by θ^(−2j/d) a position (Su et al., arXiv 2104.09864), and the scalings change that as
+ * transformers' {@code modeling_rope_utils} does.
  */
 final class RopeFrequencies {
   private RopeFrequencies() {}
 
   /** The angle by which each pair of a head turns from one position to the next, (headSize/2). */
-  static double[] of(TransformerSpec spec) {
-    double[] frequencies = new double[spec.headSize() / 2];
+  static double[] of(Rope rope, int headSize) {
+    double[] frequencies = new double[headSize / 2];
     for (int j = 0; j < frequencies.length; j++) {
-      double plain = Math.pow(spec.ropeTheta(), -2.0 * j / spec.headSize());
-      frequencies[j] = stretched(plain, spec.ropeScaling());
+      double plain = Math.pow(rope.theta(), -2.0 * j / headSize);
+      frequencies[j] =
+          switch (rope.scaling()) {
+            case RopeScaling.None _ -> plain;
+            case RopeScaling.Linear linear -> plain / linear.factor();
+            case RopeScaling.Llama3 llama3 -> llama3(plain, llama3);
+            case RopeScaling.Yarn yarn -> yarn(plain, j, yarn, rope.theta(), headSize);
+            case RopeScaling.LongRope longRope -> plain / longRope.shortFactors().get(j);
+          };
     }
     return frequencies;
   }
 
-  private static double stretched(double frequency, RopeScaling scaling) {
-    return switch (scaling == null ? "default" : scaling.type()) {
-      case "default" -> frequency;
-      case "linear" -> frequency / scaling.factor();
-      case "llama3" -> llama3(frequency, scaling);
-      default -> throw new IllegalArgumentException("rotary scaling " + scaling);
+  /** By which cosines and sines are multiplied. */
+  static double factor(Rope rope) {
+    return switch (rope.scaling()) {
+      case RopeScaling.Yarn yarn -> yarn.attentionFactor();
+      case RopeScaling.LongRope longRope -> longRope.attentionFactor();
+      default -> 1;
     };
   }
 
-  private static double llama3(double frequency, RopeScaling s) {
-    double turns = s.originalMaxPositionEmbeddings() * frequency / (2 * Math.PI);
+  private static double llama3(double frequency, RopeScaling.Llama3 s) {
+    double turns = s.original() * frequency / (2 * Math.PI);
     if (turns < s.lowFreqFactor()) {
       return frequency / s.factor();
     }
@@ -40,5 +47,21 @@ final class RopeFrequencies {
     }
     double smooth = (turns - s.lowFreqFactor()) / (s.highFreqFactor() - s.lowFreqFactor());
     return (1 - smooth) * frequency / s.factor() + smooth * frequency;
+  }
+
+  /** Between pair {@code low} and pair {@code high}, from left alone to fully stretched. */
+  private static double yarn(double frequency, int j, RopeScaling.Yarn s, double theta, int size) {
+    double low = pairThatTurns(s.betaFast(), s, theta, size);
+    double high = pairThatTurns(s.betaSlow(), s, theta, size);
+    low = Math.max(s.truncate() ? Math.floor(low) : low, 0);
+    high = Math.min(s.truncate() ? Math.ceil(high) : high, size - 1.0);
+    double width = low == high ? 0.001 : high - low;
+    double stretched = Math.clamp((j - low) / width, 0, 1);
+    return frequency / s.factor() * stretched + frequency * (1 - stretched);
+  }
+
+  /** The pair, as a real number, that turns so often within the original context. */
+  private static double pairThatTurns(double turns, RopeScaling.Yarn s, double theta, int size) {
+    return size * Math.log(s.original() / (turns * 2 * Math.PI)) / (2 * Math.log(theta));
   }
 }

@@ -15,6 +15,7 @@ final class RopeTables {
   private static final long FIRST_POSITIONS = 256;
 
   private final double[] frequencies;
+  private final double factor;
   private final long maxPositions;
   private final Backend backend;
   private final Scope owner;
@@ -24,7 +25,8 @@ final class RopeTables {
    * @param owner where the tables live
    */
   RopeTables(TransformerSpec spec, Backend backend, Scope owner) {
-    this.frequencies = RopeFrequencies.of(spec);
+    this.frequencies = RopeFrequencies.of(spec.rope(), spec.headSize());
+    this.factor = RopeFrequencies.factor(spec.rope());
     this.maxPositions = spec.maxPositions();
     this.backend = backend;
     this.owner = owner;
@@ -36,14 +38,19 @@ final class RopeTables {
       throw new IllegalArgumentException(
           "rotary table of %d positions in a context of %d".formatted(positions, maxPositions));
     }
-    if (table == null || table.positions() < positions) {
-      long size = FIRST_POSITIONS;
-      while (size < positions) {
-        size *= 2;
+    backend.turn().lock();
+    try {
+      if (table == null || table.positions() < positions) {
+        long size = FIRST_POSITIONS;
+        while (size < positions) {
+          size *= 2;
+        }
+        table = make(Math.min(size, maxPositions));
       }
-      table = make(Math.min(size, maxPositions));
+      return table;
+    } finally {
+      backend.turn().unlock();
     }
-    return table;
   }
 
   private RopeTable make(long positions) {
@@ -52,8 +59,8 @@ final class RopeTables {
     double[] sin = new double[cos.length];
     for (int i = 0; i < cos.length; i++) {
       double angle = i / half * frequencies[i % half];
-      cos[i] = Math.cos(angle);
-      sin[i] = Math.sin(angle);
+      cos[i] = factor * Math.cos(angle);
+      sin[i] = factor * Math.sin(angle);
     }
     return new RopeTable(upload(cos, positions, half), upload(sin, positions, half));
   }

@@ -1,7 +1,8 @@
 package dev.lethe.nn;
 
 import dev.lethe.backend.kernel.AttentionShape;
-import dev.lethe.format.RopeScaling;
+import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.format.Rope;
 import dev.lethe.tensor.Shape;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,14 +15,14 @@ import java.util.Set;
  * @param layers decoder layers
  * @param hidden width of the residual stream, D
  * @param intermediate width of the gated unit, F
+ * @param nonlinearity its function
  * @param heads query heads
  * @param keyHeads key and value heads
  * @param headSize width of a head
  * @param vocabulary rows of the embedding, V
  * @param maxPositions the context in tokens
  * @param normEpsilon ε of the norms
- * @param ropeTheta base of the rotary frequencies
- * @param ropeScaling how they are stretched; null: not
+ * @param rope the rotary positions
  * @param windows the sliding window of each layer; 0: none
  * @param tiedEmbeddings whether the head is the embedding
  * @param biased the linear layers that have a bias
@@ -33,14 +34,14 @@ public record TransformerSpec(
     int layers,
     long hidden,
     long intermediate,
+    Nonlinearity nonlinearity,
     int heads,
     int keyHeads,
     int headSize,
     long vocabulary,
     long maxPositions,
     double normEpsilon,
-    double ropeTheta,
-    RopeScaling ropeScaling,
+    Rope rope,
     List<Integer> windows,
     boolean tiedEmbeddings,
     Set<Projection> biased,

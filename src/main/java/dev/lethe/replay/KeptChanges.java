@@ -15,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * The changed rows' gradients of one request, made in the first of several replays and read in the others. They lie
@@ -66,11 +67,16 @@ final class KeptChanges implements RowGradients, AutoCloseable {
 
   /** Host memory for one more vector like this. */
   Tensor map(Tensor like) {
+    long at = bytes;
+    bytes += like.byteSize();
+    // On another thread: an interrupt of this one would close the file.
+    MemorySegment segment = CompletableFuture.supplyAsync(() -> map(at, like.byteSize())).join();
+    return Tensor.view(segment, like.dtype(), like.shape());
+  }
+
+  private MemorySegment map(long at, long size) {
     try {
-      MemorySegment segment =
-          channel.map(FileChannel.MapMode.READ_WRITE, bytes, like.byteSize(), arena);
-      bytes += like.byteSize();
-      return Tensor.view(segment, like.dtype(), like.shape());
+      return channel.map(FileChannel.MapMode.READ_WRITE, at, size, arena);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

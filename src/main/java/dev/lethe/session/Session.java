@@ -4,8 +4,10 @@ import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.data.Dataset;
 import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
+import dev.lethe.data.LoadedRows;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
@@ -30,8 +32,13 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
-/** What work on one base model needs: backend, weights, adapters, tokenizer. Closes all of them. */
+/**
+ * What work on one base model needs: backend, weights, adapters, tokenizer. Closes all of them. Several threads may
+ * share a session and its models: their calls take turns on the backend. An adapter that one thread changes, by training
+ * or unlearning in place, gives the others a mixture while that lasts.
+ */
 public final class Session implements AutoCloseable {
   private static final String TOKENIZER = "tokenizer.json";
 
@@ -43,6 +50,8 @@ public final class Session implements AutoCloseable {
   private boolean keepsStates = true;
   private Path statesFolder;
   private HiddenStates states;
+  private Consumer<String> notes = note -> {};
+  private boolean skipBadRows;
 
   private Session(HfModelFolder folder, Backend backend) {
     this.folder = folder;
@@ -94,6 +103,18 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /** Who is told what the data files say that is not used, and how rows are read where that is not plain; nobody by default. */
+  public Session tell(Consumer<String> reader) {
+    notes = reader;
+    return this;
+  }
+
+  /** Whether rows that cannot be used are left out of data sets; otherwise a data set with one is refused. */
+  public Session skipBadRows(boolean value) {
+    skipBadRows = value;
+    return this;
+  }
+
   /** Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. */
   public Session withHiddenStates(Path folder) {
     keepsStates = true;
@@ -121,7 +142,7 @@ public final class Session implements AutoCloseable {
   }
 
   /** The model, loaded when first asked for. */
-  public LanguageModel model() {
+  public synchronized LanguageModel model() {
     if (model == null) {
       model = LanguageModel.open(folder, backend);
       open.push(model);
@@ -140,7 +161,7 @@ public final class Session implements AutoCloseable {
   }
 
   /** The model with an adapter, which this session takes over. */
-  public AdaptedModel adapted(LoraAdapter adapter) {
+  public synchronized AdaptedModel adapted(LoraAdapter adapter) {
     open.push(adapter);
     AdaptedModel adapted = new AdaptedModel(model(), adapter);
     if (keepsStates && states == null) {
@@ -164,7 +185,7 @@ public final class Session implements AutoCloseable {
   }
 
   /** The model's tokenizer; null where it has none. */
-  public Tokenizer tokenizer() {
+  public synchronized Tokenizer tokenizer() {
     if (tokenizer == null && Files.exists(folder.path().resolve(TOKENIZER))) {
       tokenizer = HfTokenizer.open(folder.path());
       open.push(tokenizer);
@@ -189,14 +210,34 @@ public final class Session implements AutoCloseable {
 
   /** A data set as samples. */
   public List<Sample> samples(Path file, Reading reading) {
-    List<Row> rows = DatasetReader.read(file, reading.fields);
-    return encoder(rows, reading).encode(rows, file.toString());
+    return load(file, reading).samples();
+  }
+
+  /** A data set as samples, with what is known of its rows. */
+  public LoadedRows load(Path file, Reading reading) {
+    return encoded(dataset(file, reading, false), reading);
   }
 
   /** A data set whose rows must have ids, each that of the row that it replaces. */
   public List<Sample> replacements(Path file, Reading reading) {
-    List<Row> rows = DatasetReader.readNamed(file, reading.fields);
-    return encoder(rows, reading).encode(rows, file.toString());
+    return encoded(dataset(file, reading, true), reading).samples();
+  }
+
+  /** A data set's rows, for those who encode them themselves. */
+  public List<Row> rows(Path file, Reading reading) {
+    Dataset data = dataset(file, reading, false);
+    data.notes().forEach(notes);
+    return data.rows();
+  }
+
+  private Dataset dataset(Path file, Reading reading, boolean idsRequired) {
+    return DatasetReader.open(file, reading.fields, idsRequired, skipBadRows);
+  }
+
+  private LoadedRows encoded(Dataset data, Reading reading) {
+    LoadedRows loaded = data.encode(encoder(data.rows(), reading), skipBadRows);
+    loaded.notes().forEach(notes);
+    return loaded;
   }
 
   /**
@@ -213,7 +254,7 @@ public final class Session implements AutoCloseable {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
     while (!open.isEmpty()) {
       try {
         open.pop().close();

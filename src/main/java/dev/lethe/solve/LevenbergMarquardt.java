@@ -205,9 +205,9 @@ public final class LevenbergMarquardt {
     default void onStep(
         int step, double objective, double gradientNorm, double damping, boolean accepted) {}
 
-    /** True stops at the present θ. */
+    /** True stops at the present θ. Unless told otherwise, an interrupt of the thread does that. */
     default boolean interrupted() {
-      return false;
+      return Thread.currentThread().isInterrupted();
     }
   }
 

@@ -26,9 +26,12 @@ public interface SolverMonitor {
    */
   default void onSolved(int systems) {}
 
-  /** Asked after every iteration; true ends the solve with {@link StopReason#INTERRUPTED}. */
+  /**
+   * Asked after every iteration; true ends the solve with {@link StopReason#INTERRUPTED}. Unless told otherwise, an
+   * interrupt of the solving thread does that.
+   */
   default boolean interrupted() {
-    return false;
+    return Thread.currentThread().isInterrupted();
   }
 
   /** Asked after every iteration: whether to call {@link #save} now. */

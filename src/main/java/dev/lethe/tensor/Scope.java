@@ -45,7 +45,7 @@ public final class Scope implements AutoCloseable {
   /** A tensor of undefined contents that lives until this scope closes or {@link #release}. */
   public Tensor allocate(DType dtype, Shape shape) {
     requireOpen("allocate a tensor");
-    Storage storage = allocator.allocate(Math.multiplyExact(shape.elements(), dtype.bytes()));
+    Storage storage = allocator.allocate(dtype.byteSize(shape.elements()));
     owned.add(storage);
     return new Tensor(shape, dtype, storage, 0, new Lifetime(this, storage));
   }

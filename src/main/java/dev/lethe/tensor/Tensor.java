@@ -7,7 +7,8 @@ import java.nio.ByteOrder;
 /**
  * A dense row-major tensor: a shape and a number format over a piece of some {@link Storage}. It owns
  * nothing; its {@link Scope} (or, for a view of foreign memory, the owner of that memory) does. Views
- * by {@link #slice}, {@link #reshape} share the memory. Bytes are little-endian.
+ * by {@link #slice}, {@link #reshape} share the memory. Bytes are little-endian. In block formats the last axis
+ * has whole blocks.
  */
 public final class Tensor {
   /** Elements whose format is converted at a time. */
@@ -31,6 +32,9 @@ public final class Tensor {
   private final Scope.Lifetime lifetime;
 
   Tensor(Shape shape, DType dtype, Storage storage, long byteOffset, Scope.Lifetime lifetime) {
+    if (dtype.isBlocks() && shape.rank() > 0) {
+      dtype.byteSize(shape.dim(-1));
+    }
     this.shape = shape;
     this.dtype = dtype;
     this.storage = storage;
@@ -40,7 +44,7 @@ public final class Tensor {
 
   /** A view of host memory that somebody else keeps alive, for example a mapped file. */
   public static Tensor view(MemorySegment segment, DType dtype, Shape shape) {
-    long bytes = Math.multiplyExact(shape.elements(), dtype.bytes());
+    long bytes = dtype.byteSize(shape.elements());
     if (segment.byteSize() != bytes) {
       throw new IllegalArgumentException(
           "%s%s needs %d bytes, the segment has %d"
@@ -81,7 +85,7 @@ public final class Tensor {
   }
 
   public long byteSize() {
-    return shape.elements() * dtype.bytes();
+    return dtype.byteSize(shape.elements());
   }
 
   /** The storage, checked to be alive. */
@@ -129,7 +133,7 @@ public final class Tensor {
       throw new IndexOutOfBoundsException(
           "section %s at element %d of tensor %s".formatted(part, first, this));
     }
-    return new Tensor(part, dtype, storage, byteOffset + first * dtype.bytes(), lifetime);
+    return new Tensor(part, dtype, storage, byteOffset + dtype.byteSize(first), lifetime);
   }
 
   /** The same elements under another shape. */
@@ -207,9 +211,26 @@ public final class Tensor {
         }
       }
       default -> {
+        if (dtype.isBlocks()) {
+          readBlocks(s, dtype.blocks(), first, values, n);
+          return;
+        }
         for (int i = 0; i < n; i++) {
           values[i] = read(s, dtype, first + i);
         }
+      }
+    }
+  }
+
+  private static void readBlocks(
+      MemorySegment s, BlockFormat format, long first, double[] values, int n) {
+    float[] run = new float[BlockFormat.RUN];
+    MemorySegment floats = MemorySegment.ofArray(run);
+    for (int i = 0; i < n; ) {
+      int within = (int) ((first + i) % BlockFormat.RUN);
+      format.expand(s, first + i - within, BlockFormat.RUN, floats, 0);
+      for (int j = within; j < run.length && i < n; j++) {
+        values[i++] = run[j];
       }
     }
   }
@@ -253,6 +274,11 @@ public final class Tensor {
       case U16 -> Short.toUnsignedInt(s.get(I16, i * 2));
       case I8 -> s.get(ValueLayout.JAVA_BYTE, i);
       case U8, BOOL -> Byte.toUnsignedInt(s.get(ValueLayout.JAVA_BYTE, i));
+      case Q8_0, Q4_0, Q4_K, Q6_K, NF4, NF4_F16, NF4_BF16 -> {
+        double[] value = new double[1];
+        readBlocks(s, dtype.blocks(), i, value, 1);
+        yield value[0];
+      }
     };
   }
 
@@ -266,6 +292,8 @@ public final class Tensor {
       case I32, U32 -> s.set(I32, i * 4, (int) (long) value);
       case I16, U16 -> s.set(I16, i * 2, (short) (long) value);
       case I8, U8, BOOL -> s.set(ValueLayout.JAVA_BYTE, i, (byte) (long) value);
+      case Q8_0, Q4_0, Q4_K, Q6_K, NF4, NF4_F16, NF4_BF16 ->
+          throw new IllegalArgumentException("cannot store single numbers in blocks of " + dtype);
     }
   }
 

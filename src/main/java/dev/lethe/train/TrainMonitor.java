@@ -12,9 +12,10 @@ public interface TrainMonitor {
   default void beforeCheckpoint() {}
 
   /**
-   * Asked before every step; true writes a checkpoint, where there is a place for it, and stops.
+   * Asked before every step; true writes a checkpoint, where there is a place for it, and stops. Unless
+   * told otherwise, an interrupt of the training thread does that.
    */
   default boolean interrupted() {
-    return false;
+    return Thread.currentThread().isInterrupted();
   }
 }

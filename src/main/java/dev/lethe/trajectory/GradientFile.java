@@ -3,6 +3,7 @@ package dev.lethe.trajectory;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.format.FormatException;
+import dev.lethe.format.Uninterrupted;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -16,10 +17,9 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 
 /**
  * Appends vectors (P) to a file, rounded to the file's number format, through one direct buffer. A thread
@@ -52,7 +52,7 @@ final class GradientFile implements AutoCloseable {
   private final MemorySegment window = MemorySegment.ofBuffer(buffer);
   private final ExecutorService writer =
       Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name("trajectory").factory());
-  private Future<Void> unwritten = CompletableFuture.completedFuture(null);
+  private CompletableFuture<Void> unwritten = CompletableFuture.completedFuture(null);
   private MemorySegment staging;
   private long unforced;
 
@@ -62,9 +62,13 @@ final class GradientFile implements AutoCloseable {
     this.backend = backend;
     this.dtype = dtype;
     this.wide = backend.vectorType() == DType.F64 ? new double[CHUNK] : null;
-    this.channel =
+    this.channel = Uninterrupted.run(() -> open(file, length));
+  }
+
+  private static FileChannel open(Path file, long length) throws IOException {
+    FileChannel channel =
         FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    channel.truncate(length).position(length);
+    return channel.truncate(length).position(length);
   }
 
   /** Appends a finite vector of the backend, whose numbers may change as soon as this returns. */
@@ -75,12 +79,17 @@ final class GradientFile implements AutoCloseable {
     }
     Tensor copy = Tensor.view(staging, vector.dtype(), Shape.of(vector.elements()));
     backend.download(vector, copy);
-    unwritten = writer.submit(() -> write(copy.elements()), null);
+    unwritten = CompletableFuture.runAsync(() -> write(copy.elements()), writer);
   }
 
   /** Waits until everything is written and safe on the disk. */
   void force() {
     await();
+    unwritten = CompletableFuture.runAsync(this::forceChannel, writer);
+    await();
+  }
+
+  private void forceChannel() {
     try {
       channel.force(true);
     } catch (IOException e) {
@@ -97,15 +106,13 @@ final class GradientFile implements AutoCloseable {
     }
   }
 
+  /** Waits for the writing thread; an interrupt waits for the next safe point. */
   private void await() {
     try {
-      unwritten.get();
-    } catch (ExecutionException e) {
+      unwritten.join();
+    } catch (CompletionException e) {
       unwritten = CompletableFuture.completedFuture(null);
       throw e.getCause() instanceof LetheException known ? known : new IllegalStateException(e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted while writing " + file, e);
     }
   }
 

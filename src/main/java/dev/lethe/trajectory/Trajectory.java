@@ -3,6 +3,7 @@ package dev.lethe.trajectory;
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.SafeTensors;
+import dev.lethe.format.Uninterrupted;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.ParameterLayout;
 import dev.lethe.nn.ParameterLayout.Parameter;
@@ -246,9 +247,11 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
     Path file = folder.resolve(TrajectoryFiles.GRADIENTS);
     long rowBytes = header.parameters() * header.dtype().bytes();
     TrajectoryChecks.requireSize(file, header.steps(), rowBytes);
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      return channel.map(
-          FileChannel.MapMode.READ_ONLY, 0, header.steps() * rowBytes, arena);
-    }
+    return Uninterrupted.run(
+        () -> {
+          try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            return channel.map(FileChannel.MapMode.READ_ONLY, 0, header.steps() * rowBytes, arena);
+          }
+        });
   }
 }

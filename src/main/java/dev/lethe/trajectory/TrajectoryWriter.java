@@ -9,13 +9,11 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -34,7 +32,7 @@ public final class TrajectoryWriter implements AutoCloseable {
   private final int batchSize;
   private final long rowBytes;
   private GradientFile gradients;
-  private FileChannel steps;
+  private RandomAccessFile steps;
   private int written;
 
   /**
@@ -102,10 +100,7 @@ public final class TrajectoryWriter implements AutoCloseable {
     String line = StepLines.write(new StepLines.Line(step, partEnds), batchSize) + "\n";
     gradients.append(gradient);
     try {
-      ByteBuffer bytes = ByteBuffer.wrap(line.getBytes(StandardCharsets.UTF_8));
-      while (bytes.hasRemaining()) {
-        steps.write(bytes);
-      }
+      steps.write(line.getBytes(StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw GradientFile.failed(work.resolve(TrajectoryFiles.STEPS), e);
     }
@@ -121,7 +116,7 @@ public final class TrajectoryWriter implements AutoCloseable {
   public void force() {
     gradients.force();
     try {
-      steps.force(true);
+      steps.getFD().sync();
     } catch (IOException e) {
       throw GradientFile.failed(work.resolve(TrajectoryFiles.STEPS), e);
     }
@@ -202,8 +197,9 @@ public final class TrajectoryWriter implements AutoCloseable {
       }
       length = at;
     }
-    steps = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    steps.truncate(length).position(length);
+    steps = new RandomAccessFile(file.toFile(), "rw");
+    steps.setLength(length);
+    steps.seek(length);
   }
 
   private static void requireLength(Path file, long length) throws IOException {

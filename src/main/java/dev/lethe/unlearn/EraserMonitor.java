@@ -31,8 +31,11 @@ public interface EraserMonitor {
    */
   default void onIteration(int outerStep, int iteration, int maxIterations, double residual) {}
 
-  /** Asked often; true ends the run with {@link UnlearnInterrupted}. */
+  /**
+   * Asked often; true ends the run with {@link UnlearnInterrupted}. Unless told otherwise, an interrupt of the working
+   * thread does that.
+   */
   default boolean interrupted() {
-    return false;
+    return Thread.currentThread().isInterrupted();
   }
 }

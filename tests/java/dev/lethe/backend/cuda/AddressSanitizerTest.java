@@ -93,10 +93,10 @@ final class AddressSanitizerTest {
   @Test
   void readingBehindATensorIsReported() throws Exception {
     assertReported(
-        "swiglu.cu",
+        "gated_unit.cu",
         "load<W>(a + i)",
         "load<W>(a + i + 1)",
-        new Suite("swiGlu", F32, 13, "forward"));
+        new Suite("gatedUnit", F32, 13, "forward"));
   }
 
   @Test

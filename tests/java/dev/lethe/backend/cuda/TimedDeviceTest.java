@@ -10,7 +10,8 @@ import dev.lethe.backend.cuda.driver.TimedDevice;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LossKernels;
-import dev.lethe.backend.kernel.SwiGluKernels;
+import dev.lethe.backend.kernel.GatedUnitKernels;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -34,13 +35,15 @@ class TimedDeviceTest {
       Tensor h = scope.allocate(DType.F32, 3, 8);
       backend.upload(Tensor.of(a.shape(), new double[24]), a);
       backend.upload(Tensor.of(a.shape(), new double[24]), b);
+      GatedUnitKernels.Primal primal =
+          new GatedUnitKernels.Primal(Nonlinearity.SILU, a, b);
       backend.takeKernelTimes();
       for (int i = 0; i < LAUNCHES; i++) {
-        backend.run(new SwiGluKernels.Forward(a, b, h));
+        backend.run(new GatedUnitKernels.Forward(primal, h));
       }
       List<KernelTime> times = backend.takeKernelTimes();
       assertEquals(
-          List.of("swiGlu.forward", "swiglu_forward_f32"),
+          List.of("gatedUnit.forward", "gated_forward_silu_f32"),
           times.stream().map(KernelTime::kernel).toList());
       for (KernelTime time : times) {
         assertEquals(LAUNCHES, time.calls());

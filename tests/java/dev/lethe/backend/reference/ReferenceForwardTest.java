@@ -11,14 +11,15 @@ import dev.lethe.backend.Backends;
 import dev.lethe.backend.kernel.AttentionKernels;
 import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.EmbeddingKernels;
+import dev.lethe.backend.kernel.GatedUnitKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
-import dev.lethe.backend.kernel.SwiGluKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Random;
@@ -166,8 +167,36 @@ final class ReferenceForwardTest {
     Tensor h = Flat.zeros(1, 3);
     Tensor a = Tensor.of(Shape.of(1, 3), 0.0, Math.log(3), -1000.0);
     Tensor b = Tensor.of(Shape.of(1, 3), 7.0, 2.0, 1.0);
-    BACKEND.run(new SwiGluKernels.Forward(a, b, h));
+    BACKEND.run(
+        new GatedUnitKernels.Forward(
+            new GatedUnitKernels.Primal(Nonlinearity.SILU, a, b), h));
     assertArrayEquals(new double[] {0, 1.5 * Math.log(3), 0}, h.toDoubles(), 1e-15);
+  }
+
+  /** As torch.nn.functional.gelu has them, in float64. */
+  @Test
+  void geluOfKnownNumbers() {
+    assertArrayEquals(
+        new double[] {
+          -8.958667141456544e-12, -0.15865525393145702, 0.34573123063700656, 0.841344746068543,
+          5.999999994080474
+        },
+        gelu(Nonlinearity.GELU),
+        1e-15);
+    assertArrayEquals(
+        new double[] {
+          -2.3314683517128287e-15, -0.15880800939172324, 0.34571400982514394, 0.8411919906082768,
+          5.9999999999156035
+        },
+        gelu(Nonlinearity.GELU_TANH),
+        1e-15);
+  }
+
+  private static double[] gelu(Nonlinearity f) {
+    Tensor h = Flat.zeros(1, 5);
+    Tensor a = Tensor.of(Shape.of(1, 5), -7.0, -1.0, 0.5, 1.0, 6.0);
+    BACKEND.run(new GatedUnitKernels.Forward(new GatedUnitKernels.Primal(f, a, null), h));
+    return h.toDoubles();
   }
 
   @Test

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.DropoutKernels;
+import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
@@ -39,8 +40,11 @@ final class ReferenceRulesTest {
 
   @ParameterizedTest
   @CsvSource({"1,1", "3,5", "2,17"})
-  void swiGlu(int n, int f) {
-    RulesCheck.check(new SwiGluRules(n, f), SEED);
+  void gatedUnit(int n, int f) {
+    for (Nonlinearity nonlinearity : Nonlinearity.values()) {
+      RulesCheck.check(new GatedUnitRules(nonlinearity, true, n, f), SEED);
+      RulesCheck.check(new GatedUnitRules(nonlinearity, false, n, f), SEED);
+    }
   }
 
   @ParameterizedTest

@@ -20,10 +20,11 @@ public final class Contract {
     groups.put("layerNorm", LayerNormContract::cases);
     groups.put("lora", LoraContract::cases);
     groups.put("loraGradients", LoraGradientContract::cases);
+    groups.put("packedWeights", PackedWeightContract::cases);
     groups.put("rope", RopeContract::cases);
     groups.put("attention", AttentionContract::cases);
     groups.put("attentionDerivatives", AttentionDerivativeContract::cases);
-    groups.put("swiGlu", SwiGluContract::cases);
+    groups.put("gatedUnit", GatedUnitContract::cases);
     groups.put("rows", RowContract::cases);
     groups.put("dropout", DropoutContract::cases);
     groups.put("loss", LossContract::cases);

@@ -6,7 +6,9 @@ import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.EmbeddingKernels;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.RandomBlocks;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;
 
@@ -28,19 +30,33 @@ final class EmbeddingContract {
     return cases.build();
   }
 
+  /** A table that stays packed in a block format. */
+  static Stream<ContractCase> packed(KernelBench bench, DType format, int vocabulary, int width) {
+    String name = "embedding.forward %s(%d,%d)".formatted(format, vocabulary, width);
+    return Stream.of(bench.of(name, c -> forward(c, format, vocabulary, width, 7)));
+  }
+
   private static void forward(KernelCase c, DType dtype, int vocabulary, int width, int count) {
     Slot ids = c.randomIndices("ids", count, vocabulary);
     Slot y = c.output("y", count, width);
     try (Scope host = c.bench().reference().openScope("table");
         Scope tested = c.bench().tested().openScope("table")) {
-      Tensor table = host.allocate(dtype, vocabulary, width);
-      for (long i = 0; i < table.elements(); i++) {
-        table.set(i, c.random().nextGaussian());
-      }
+      Tensor table = table(c, dtype, host, vocabulary, width);
       FrozenEmbedding onTested = c.bench().tested().freezeEmbedding(table, tested);
       FrozenEmbedding onReference = c.bench().reference().freezeEmbedding(table, host);
       c.run(on -> forward(on, on.testedSide() ? onTested : onReference, ids, y));
     }
+  }
+
+  private static Tensor table(KernelCase c, DType dtype, Scope host, int vocabulary, int width) {
+    if (dtype.isBlocks()) {
+      return RandomBlocks.of(dtype, Shape.of(vocabulary, width), 1, c.random());
+    }
+    Tensor table = host.allocate(dtype, vocabulary, width);
+    for (long i = 0; i < table.elements(); i++) {
+      table.set(i, c.random().nextGaussian());
+    }
+    return table;
   }
 
   private static void forward(Side on, FrozenEmbedding table, Slot ids, Slot y) {

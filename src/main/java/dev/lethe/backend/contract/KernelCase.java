@@ -3,6 +3,7 @@ package dev.lethe.backend.contract;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.RandomBlocks;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -25,6 +26,7 @@ final class KernelCase implements AutoCloseable {
   private final List<Slot> slots = new ArrayList<>();
   private double floor = 0.1;
   private boolean frozenWeights;
+  private DType packed;
   private Consumer<Side> last = on -> {};
 
   KernelCase(KernelBench bench, String name, long seed, Findings findings) {
@@ -49,6 +51,11 @@ final class KernelCase implements AutoCloseable {
    */
   void floor(double size) {
     floor = size;
+  }
+
+  /** Makes the frozen weights that follow stay packed in a block format on the tested side. */
+  void packWeights(DType format) {
+    packed = format;
   }
 
   /** An input of normal deviates in activation format. */
@@ -138,11 +145,16 @@ final class KernelCase implements AutoCloseable {
   Frozen frozen(long out, long in, boolean bias, boolean transposed) {
     frozenWeights = true;
     double deviation = 1 / Math.sqrt(in);
-    Tensor weight = Tensor.of(Shape.of(out, in), rounded(normals(deviation, out, in)));
+    Shape shape = Shape.of(out, in);
+    Tensor given =
+        packed == null
+            ? Tensor.of(shape, rounded(normals(deviation, out, in)))
+            : RandomBlocks.of(packed, shape, deviation, random);
+    Tensor numbers = packed == null ? given : Tensor.of(shape, rounded(given.toDoubles()));
     Tensor offsets = bias ? Tensor.of(Shape.of(out), rounded(normals(1, out))) : null;
     return new Frozen(
-        bench.tested().freezeLinear(weight, offsets, transposed, testedScope),
-        bench.reference().freezeLinear(weight, offsets, transposed, referenceScope));
+        bench.tested().freezeLinear(given, offsets, transposed, testedScope),
+        bench.reference().freezeLinear(numbers, offsets, transposed, referenceScope));
   }
 
   /**

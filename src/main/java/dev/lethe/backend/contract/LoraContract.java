@@ -6,6 +6,7 @@ import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LoraSlot;
+import dev.lethe.tensor.DType;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 
@@ -41,6 +42,32 @@ final class LoraContract {
       cases.add(bench.of(name, LoraContract.ownInputAlone(z)));
     }
     return cases.build();
+  }
+
+  /** The modes over a weight that stays packed in a block format, with an adapter and without. */
+  static Stream<ContractCase> packed(KernelBench bench, DType format, LoraSizes z) {
+    Stream.Builder<ContractCase> cases = Stream.builder();
+    for (Adapter adapter : new Adapter[] {Adapter.NONE, Adapter.SHARED_INPUT}) {
+      String suffix = " %s %s %s".formatted(format, z, adapter);
+      cases.add(bench.of("lora.forward" + suffix, packed(format, c -> forward(c, z, adapter, true))));
+      cases.add(bench.of("lora.tangent" + suffix, packed(format, c -> tangent(c, z, adapter, true))));
+      cases.add(
+          bench.of(
+              "lora.backward" + suffix,
+              packed(format, c -> backward(c, z, adapter, Gx.ACCUMULATE))));
+      cases.add(
+          bench.of(
+              "lora.backwardTangent" + suffix,
+              packed(format, c -> backwardTangent(c, z, adapter, Gx.OVERWRITE, true))));
+    }
+    return cases.build();
+  }
+
+  private static Consumer<KernelCase> packed(DType format, Consumer<KernelCase> body) {
+    return c -> {
+      c.packWeights(format);
+      body.accept(c);
+    };
   }
 
   private static void forward(KernelCase c, LoraSizes z, Adapter adapter, boolean bias) {

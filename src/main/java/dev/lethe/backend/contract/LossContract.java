@@ -3,9 +3,13 @@ package dev.lethe.backend.contract;
 import dev.lethe.backend.contract.KernelCase.Frozen;
 import dev.lethe.backend.contract.KernelCase.Slot;
 import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /** {@link LossKernels} in their modes: the vocabulary head and its cross-entropy. */
@@ -50,6 +54,26 @@ final class LossContract {
       }
     }
     return cases.build();
+  }
+
+  /** The modes over a head that stays packed in a block format. */
+  static Stream<ContractCase> packed(KernelBench bench, DType format, int m, int d, int v) {
+    Sizes size = new Sizes(m, d, v, 1);
+    Map<String, Consumer<KernelCase>> modes = new LinkedHashMap<>();
+    modes.put("logits", c -> logits(c, size, true));
+    modes.put("forward", c -> forward(c, size, true, true));
+    modes.put("tangent", c -> tangent(c, size, 2));
+    modes.put("backwardTangent", c -> backwardTangent(c, size, 2));
+    modes.put("drawn", c -> drawn(c, size, 2));
+    return modes.entrySet().stream()
+        .map(
+            mode ->
+                bench.of(
+                    "loss.%s %s %s".formatted(mode.getKey(), format, size),
+                    c -> {
+                      c.packWeights(format);
+                      mode.getValue().accept(c);
+                    }));
   }
 
   private static void logits(KernelCase c, Sizes size, boolean bias) {

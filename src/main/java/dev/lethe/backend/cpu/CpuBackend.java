@@ -17,7 +17,7 @@ import dev.lethe.backend.cpu.rows.CpuRmsNorm;
 import dev.lethe.backend.cpu.rows.CpuRope;
 import dev.lethe.backend.cpu.rows.CpuRows;
 import dev.lethe.backend.cpu.rows.CpuSketch;
-import dev.lethe.backend.cpu.rows.CpuSwiGlu;
+import dev.lethe.backend.cpu.rows.CpuGatedUnit;
 import dev.lethe.backend.cpu.rows.CpuVectors;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
@@ -26,6 +26,8 @@ import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Every kernel in float32 on the processor's own cores; on request, products with frozen weights have
@@ -34,6 +36,7 @@ import dev.lethe.tensor.Tensor;
 final class CpuBackend implements Backend {
   static final String NAME = "cpu";
 
+  private final Lock turn = new ReentrantLock();
   private final Cpu cpu;
   private final Kernels kernels;
 
@@ -60,7 +63,7 @@ final class CpuBackend implements Backend {
             new CpuLora(cpu),
             new CpuRope(cpu),
             new CpuAttention(cpu),
-            new CpuSwiGlu(cpu),
+            new CpuGatedUnit(cpu),
             new CpuRows(cpu),
             new CpuDropout(cpu),
             new CpuLoss(cpu),
@@ -110,6 +113,11 @@ final class CpuBackend implements Backend {
   }
 
   @Override
+  public Lock turn() {
+    return turn;
+  }
+
+  @Override
   public void upload(Tensor host, Tensor target) {
     target.copyFrom(host);
   }
@@ -121,7 +129,12 @@ final class CpuBackend implements Backend {
 
   @Override
   public FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
-    return PackedLinear.pack(cpu, weight, bias, transposed, owner);
+    turn.lock();
+    try {
+      return PackedLinear.pack(cpu, weight, bias, transposed, owner);
+    } finally {
+      turn.unlock();
+    }
   }
 
   @Override
@@ -151,6 +164,11 @@ final class CpuBackend implements Backend {
 
   @Override
   public void close() {
-    cpu.close();
+    turn.lock();
+    try {
+      cpu.close();
+    } finally {
+      turn.unlock();
+    }
   }
 }

@@ -12,6 +12,7 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.OptionalLong;
+import java.util.concurrent.locks.Lock;
 
 /** Every kernel on a CUDA device, with activations in float32 or bfloat16. */
 final class CudaBackend implements Backend {
@@ -33,7 +34,7 @@ final class CudaBackend implements Backend {
             new CudaLora(cuda),
             new CudaRope(cuda),
             new CudaAttention(cuda),
-            new CudaSwiGlu(cuda),
+            new CudaGatedUnit(cuda),
             new CudaRows(cuda),
             new CudaDropout(cuda),
             new CudaLoss(cuda),
@@ -72,13 +73,18 @@ final class CudaBackend implements Backend {
   }
 
   @Override
+  public Lock turn() {
+    return cuda.turn();
+  }
+
+  @Override
   public void upload(Tensor host, Tensor target) {
-    cuda.transfers().upload(host, target);
+    inTurn(() -> cuda.transfers().upload(host, target));
   }
 
   @Override
   public void download(Tensor source, Tensor host) {
-    cuda.transfers().download(source, host);
+    inTurn(() -> cuda.transfers().download(source, host));
   }
 
   @Override
@@ -92,13 +98,23 @@ final class CudaBackend implements Backend {
           bias);
     }
     return new CudaLinear(
-        freezeVector(weight, owner), bias == null ? null : freezeVector(bias, owner), transposed);
+        freezeMatrix(weight, owner), bias == null ? null : freezeVector(bias, owner), transposed);
   }
 
   @Override
   public FrozenEmbedding freezeEmbedding(Tensor table, Scope owner) {
     Require.rank("freezeEmbedding: table", table, 2);
-    return new CudaTable(freezeVector(table, owner));
+    return new CudaTable(freezeMatrix(table, owner));
+  }
+
+  /** In activation format, but packed in blocks where it came so. */
+  private Tensor freezeMatrix(Tensor host, Scope owner) {
+    if (!host.dtype().isBlocks()) {
+      return freezeVector(host, owner);
+    }
+    Tensor copy = owner.allocate(host.dtype(), host.shape());
+    upload(host, copy);
+    return copy;
   }
 
   @Override
@@ -108,7 +124,7 @@ final class CudaBackend implements Backend {
 
   @Override
   public KernelRecording record(String recording, Runnable work) {
-    return new CudaRecording(cuda.device(), cuda.allocator(), recording, work);
+    return new CudaRecording(cuda, recording, work);
   }
 
   @Override
@@ -128,6 +144,15 @@ final class CudaBackend implements Backend {
 
   @Override
   public void close() {
-    cuda.close();
+    inTurn(cuda::close);
+  }
+
+  private void inTurn(Runnable work) {
+    turn().lock();
+    try {
+      work.run();
+    } finally {
+      turn().unlock();
+    }
   }
 }

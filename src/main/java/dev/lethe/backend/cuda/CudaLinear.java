@@ -6,7 +6,7 @@ import dev.lethe.tensor.Tensor;
 /**
  * A frozen weight in device memory, one copy for both directions.
  *
- * @param weight (out,in) in activation format
+ * @param weight (out,in) in activation format, or packed in blocks as it came
  * @param bias (out) in activation format, or null
  * @param transposed whether the caller asked for the backward product
  */

@@ -25,7 +25,12 @@ final class CudaLora implements LoraKernels {
 
   @Override
   public void forward(Forward call) {
-    CudaLinear w = CudaLinear.of(call.layer().weight());
+    try (OpenLinear w = new OpenLinear(cuda, call.layer().weight())) {
+      forward(call, w);
+    }
+  }
+
+  private void forward(Forward call, OpenLinear w) {
     LoraSlot slot = call.layer().slot();
     Product product = forwardProduct(w, call.x(), call.y());
     if (slot != null) {
@@ -45,7 +50,12 @@ final class CudaLora implements LoraKernels {
 
   @Override
   public void tangent(Tangent call) {
-    CudaLinear w = CudaLinear.of(call.layer().weight());
+    try (OpenLinear w = new OpenLinear(cuda, call.layer().weight())) {
+      tangent(call, w);
+    }
+  }
+
+  private void tangent(Tangent call, OpenLinear w) {
     LoraSlot slot = call.layer().slot();
     Tensor dx = call.in().dx();
     Tensor dxa = call.in().ofAdapter();
@@ -82,7 +92,12 @@ final class CudaLora implements LoraKernels {
 
   @Override
   public void backward(Backward call) {
-    CudaLinear w = CudaLinear.of(call.layer().weight());
+    try (OpenLinear w = new OpenLinear(cuda, call.layer().weight())) {
+      backward(call, w);
+    }
+  }
+
+  private void backward(Backward call, OpenLinear w) {
     LoraSlot slot = call.layer().slot();
     Tensor gy = call.gy();
     Tensor h = call.h();
@@ -105,7 +120,12 @@ final class CudaLora implements LoraKernels {
 
   @Override
   public void backwardTangent(BackwardTangent call) {
-    CudaLinear w = CudaLinear.of(call.layer().weight());
+    try (OpenLinear w = new OpenLinear(cuda, call.layer().weight())) {
+      backwardTangent(call, w);
+    }
+  }
+
+  private void backwardTangent(BackwardTangent call, OpenLinear w) {
     LoraSlot slot = call.layer().slot();
     InputAdjoint in = call.in();
     Tensor dgy = call.dgy();
@@ -167,14 +187,14 @@ final class CudaLora implements LoraKernels {
   }
 
   /** y = x·Wᵀ for x (N,in) or (k,N,in). */
-  private static Product forwardProduct(CudaLinear w, Tensor x, Tensor y) {
+  private static Product forwardProduct(OpenLinear w, Tensor x, Tensor y) {
     return Product.of(
             rows(x), w.out(), w.in(), 1, matrix(x), matrix(w.weight()).transpose(), matrix(y))
         .batch(directions(x));
   }
 
   /** x̄ = ȳ·W for ȳ (k,N,out); null where either is. */
-  private static Product backwardProduct(CudaLinear w, Tensor gy, InputAdjoint to) {
+  private static Product backwardProduct(OpenLinear w, Tensor gy, InputAdjoint to) {
     if (gy == null || to.gx() == null) {
       return null;
     }
@@ -208,7 +228,7 @@ final class CudaLora implements LoraKernels {
     }
   }
 
-  private void addBias(CudaLinear w, Tensor y) {
+  private void addBias(OpenLinear w, Tensor y) {
     if (w.bias() != null) {
       cuda.kernel("lora_bias")
           .with(w.bias())

@@ -46,7 +46,12 @@ final class CudaLoss implements LossKernels {
 
   @Override
   public void logits(Logits call) {
-    CudaLinear w = CudaLinear.of(call.head());
+    try (OpenLinear w = new OpenLinear(cuda, call.head())) {
+      logits(call, w);
+    }
+  }
+
+  private void logits(Logits call, OpenLinear w) {
     long m = call.x().dim(0);
     if (m == 0) {
       return;
@@ -73,7 +78,12 @@ final class CudaLoss implements LossKernels {
 
   @Override
   public void forward(Forward call) {
-    CudaLinear w = CudaLinear.of(call.head());
+    try (OpenLinear w = new OpenLinear(cuda, call.head())) {
+      forward(call, w);
+    }
+  }
+
+  private void forward(Forward call, OpenLinear w) {
     long m = call.x().dim(0);
     try (Scope scratch = cuda.scratch("loss")) {
       long most = chunkRows(m, w.out());
@@ -99,7 +109,12 @@ final class CudaLoss implements LossKernels {
 
   @Override
   public void tangent(Tangent call) {
-    CudaLinear w = CudaLinear.of(call.head());
+    try (OpenLinear w = new OpenLinear(cuda, call.head())) {
+      tangent(call, w);
+    }
+  }
+
+  private void tangent(Tangent call, OpenLinear w) {
     long m = call.dx().dim(1);
     logitTangents(
         w,
@@ -113,7 +128,12 @@ final class CudaLoss implements LossKernels {
 
   @Override
   public void backwardTangent(BackwardTangent call) {
-    CudaLinear w = CudaLinear.of(call.head());
+    try (OpenLinear w = new OpenLinear(cuda, call.head())) {
+      backwardTangent(call, w);
+    }
+  }
+
+  private void backwardTangent(BackwardTangent call, OpenLinear w) {
     long m = call.dx().dim(1);
     Tensor out = rows(call.dgx());
     logitTangents(
@@ -130,7 +150,12 @@ final class CudaLoss implements LossKernels {
 
   @Override
   public void drawn(Drawn call) {
-    CudaLinear w = CudaLinear.of(call.head());
+    try (OpenLinear w = new OpenLinear(cuda, call.head())) {
+      drawn(call, w);
+    }
+  }
+
+  private void drawn(Drawn call, OpenLinear w) {
     long q = call.out().dim(0);
     long m = call.out().dim(1);
     if (call.out().elements() > 0) {
@@ -143,7 +168,7 @@ final class CudaLoss implements LossKernels {
   }
 
   /** ż = ẋWᵀ for all rows of all directions, chunk by chunk. */
-  private void logitTangents(CudaLinear w, Tensor dx, TangentTask task) {
+  private void logitTangents(OpenLinear w, Tensor dx, TangentTask task) {
     Tensor in = rows(dx);
     long total = in.dim(0);
     try (Scope scratch = cuda.scratch("loss tangent")) {
@@ -158,13 +183,13 @@ final class CudaLoss implements LossKernels {
   }
 
   /** z = xWᵀ, for as many rows as x has. */
-  private static Product logits(CudaLinear w, Tensor x, Tensor z) {
+  private static Product logits(OpenLinear w, Tensor x, Tensor z) {
     Operand weight = Cuda.matrix(w.weight()).transpose(); // (D,V)
     return Product.of(x.dim(0), w.out(), w.in(), 1, Cuda.matrix(x), weight, Cuda.matrix(z));
   }
 
   /** x̄ = z̄W, for as many rows as x̄ has. */
-  private static Product adjoint(CudaLinear w, Tensor gz, Tensor gx) {
+  private static Product adjoint(OpenLinear w, Tensor gz, Tensor gx) {
     Operand weight = Cuda.matrix(w.weight()); // (V,D)
     return Product.of(gx.dim(0), w.in(), w.out(), 1, Cuda.matrix(gz), weight, Cuda.matrix(gx));
   }

@@ -2,7 +2,9 @@ package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.KernelRecording;
 import dev.lethe.backend.cuda.driver.Device;
+import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.cuda.launch.CudaAllocator;
+import java.util.concurrent.locks.Lock;
 
 /**
  * Repeated work as a CUDA graph. The first replay runs the work, which reserves all memory that it needs and
@@ -14,6 +16,7 @@ final class CudaRecording implements KernelRecording {
 
   private final Device device;
   private final CudaAllocator allocator;
+  private final Lock turn;
   private final String name;
   private final Runnable work;
   private State state;
@@ -27,17 +30,22 @@ final class CudaRecording implements KernelRecording {
     CLOSED
   }
 
-  CudaRecording(Device device, CudaAllocator allocator, String name, Runnable work) {
-    this.device = device;
-    this.allocator = allocator;
+  CudaRecording(Cuda cuda, String name, Runnable work) {
+    this.device = cuda.device();
+    this.allocator = cuda.allocator();
+    this.turn = cuda.turn();
     this.name = name;
     this.work = work;
     this.state = device.canRecord() ? State.NEW : State.NOT_RECORDABLE;
-    allocator.openRecording();
+    inTurn(allocator::openRecording);
   }
 
   @Override
   public void replay() {
+    inTurn(this::next);
+  }
+
+  private void next() {
     switch (state) {
       case NEW -> {
         allocator.allocateForRecordings(work);
@@ -45,7 +53,7 @@ final class CudaRecording implements KernelRecording {
       }
       case WARM -> {
         record();
-        replay();
+        next();
       }
       case RECORDED -> graph.launch();
       case NOT_RECORDABLE -> work.run();
@@ -74,6 +82,10 @@ final class CudaRecording implements KernelRecording {
 
   @Override
   public void close() {
+    inTurn(this::giveBack);
+  }
+
+  private void giveBack() {
     if (state == State.CLOSED) {
       return;
     }
@@ -82,5 +94,14 @@ final class CudaRecording implements KernelRecording {
       graph.close();
     }
     allocator.closeRecording();
+  }
+
+  private void inTurn(Runnable action) {
+    turn.lock();
+    try {
+      action.run();
+    } finally {
+      turn.unlock();
+    }
   }
 }

@@ -6,7 +6,7 @@ import dev.lethe.tensor.Tensor;
 /**
  * A frozen embedding table in device memory.
  *
- * @param table (V,D) in activation format
+ * @param table (V,D) in activation format, or packed in blocks as it came
  */
 record CudaTable(Tensor table) implements FrozenEmbedding {
   @Override

@@ -7,8 +7,8 @@ import dev.lethe.tensor.DType;
  * One call of a kernel: its arguments under their names. Calls are made by {@link Backend#run}, which checks the
  * arguments before any backend sees them, so that kernels need no checks of shapes and formats of their own.
  *
- * <p>A call is a record beside the kernel that computes it, as {@link SwiGluKernels.Forward} is beside {@link
- * SwiGluKernels#forward}.
+ * <p>A call is a record beside the kernel that computes it, as {@link GatedUnitKernels.Forward} is beside {@link
+ * GatedUnitKernels#forward}.
  */
 public interface KernelCall {
   /** Group and mode, as in {@code lora.forward}; messages and times bear it. */

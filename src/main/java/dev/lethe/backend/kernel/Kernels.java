@@ -8,7 +8,7 @@ public record Kernels(
     LoraKernels lora,
     RopeKernels rope,
     AttentionKernels attention,
-    SwiGluKernels swiGlu,
+    GatedUnitKernels gatedUnit,
     RowKernels rows,
     DropoutKernels dropout,
     LossKernels loss,

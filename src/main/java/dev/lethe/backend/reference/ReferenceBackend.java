@@ -9,12 +9,15 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 
 /** Every kernel in float64 and plain Java. All tensors are F64 in host memory; indices are I32. */
 public final class ReferenceBackend implements Backend {
   static final String NAME = "reference";
   static final String DESCRIPTION = "float64, scalar Java, one thread";
 
+  private final Lock turn = new ReentrantLock();
   private final HostAllocator allocator = new HostAllocator();
   private final Kernels kernels =
       new Kernels(
@@ -24,7 +27,7 @@ public final class ReferenceBackend implements Backend {
           new ReferenceLora(),
           new ReferenceRope(),
           new ReferenceAttention(),
-          new ReferenceSwiGlu(),
+          new ReferenceGatedUnit(),
           new ReferenceRows(),
           new ReferenceDropout(),
           new ReferenceLoss(),
@@ -55,6 +58,11 @@ public final class ReferenceBackend implements Backend {
   @Override
   public Allocator allocator() {
     return allocator;
+  }
+
+  @Override
+  public Lock turn() {
+    return turn;
   }
 
   @Override
@@ -94,6 +102,11 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public void close() {
-    allocator.close();
+    turn.lock();
+    try {
+      allocator.close();
+    } finally {
+      turn.unlock();
+    }
   }
 }

@@ -9,7 +9,6 @@ import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.curvature.DatasetLoss;
-import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
@@ -68,7 +67,7 @@ public final class EvaluateCommand extends LetheCommand {
   public int run() {
     take(out);
     requireTwoAnswers();
-    try (Session session = Session.open(model.model, common.openBackend(this));
+    try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);
@@ -108,7 +107,7 @@ public final class EvaluateCommand extends LetheCommand {
   }
 
   private List<Candidates.Scored> scores(Session session, AdaptedModel adapted, Tensor theta) {
-    List<Row> rows = DatasetReader.read(data, dataOptions.fields);
+    List<Row> rows = session.rows(data, dataOptions.reading());
     Encoder encoder = session.encoder(rows, dataOptions.reading());
     Candidates candidates =
         Candidates.of(rows, answers[0], answers[1], encoder, data.toString());

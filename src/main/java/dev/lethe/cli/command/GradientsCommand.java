@@ -63,7 +63,7 @@ public final class GradientsCommand extends LetheCommand {
   @Override
   public int run() {
     take(out);
-    try (Session session = Session.open(model.model, common.openBackend(this))) {
+    try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       DatasetLoss loss = new DatasetLoss(adapted, samples, dataOptions.limits());

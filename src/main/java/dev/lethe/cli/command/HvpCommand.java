@@ -72,7 +72,7 @@ public final class HvpCommand extends LetheCommand {
     if (!(damping >= 0)) {
       throw usage("--damping must not be negative, got " + damping);
     }
-    try (Session session = Session.open(model.model, common.openBackend(this));
+    try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)));
         Scope scope = session.backend().openScope("hvp")) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);

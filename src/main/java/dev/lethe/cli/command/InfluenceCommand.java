@@ -79,7 +79,7 @@ public final class InfluenceCommand extends LetheCommand {
   public int run() {
     take(out);
     solve.check(this, adapter.adapter);
-    try (Session session = Session.open(model.model, common.openBackend(this))) {
+    try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);

@@ -66,7 +66,7 @@ public final class PrepareCommand extends LetheCommand {
   public int run() {
     Path dir = operators == null ? PreparedOperators.folder(adapter.adapter) : operators;
     held(OutputName.hold(dir));
-    try (Session session = Session.open(model.model, common.openBackend(this))) {
+    try (Session session = dataOptions.in(this, Session.open(model.model, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       try (Trajectory log = Trajectory.open(adapter.adapter, adapted)) {

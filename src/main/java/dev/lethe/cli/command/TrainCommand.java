@@ -78,7 +78,7 @@ public final class TrainCommand extends LetheCommand {
     trajectory.check(this, minimum.asked());
     TrainOptions options = training.options(common.seed);
     try (Session session =
-        hiddenStates.in(Session.open(model.model, common.openBackend(this)))) {
+        hiddenStates.in(dataOptions.in(this, Session.open(model.model, common.openBackend(this))))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);

@@ -133,7 +133,7 @@ public final class UnlearnCommand extends LetheCommand {
     final MethodOptions.Method method = methods.choose(this, adapter.adapter);
     int measured = certificateRows(method);
     try (Session session =
-        hiddenStates.in(Session.open(model.model, common.openBackend(this)))) {
+        hiddenStates.in(dataOptions.in(this, Session.open(model.model, common.openBackend(this))))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       if (method != MethodOptions.Method.INFLUENCE) {

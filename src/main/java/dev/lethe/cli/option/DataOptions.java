@@ -35,6 +35,19 @@ public final class DataOptions {
       description = "tokens worked on at a time, which decides memory (default: ${DEFAULT-VALUE})")
   long batchTokens;
 
+  @Option(
+      names = "--skip-bad-rows",
+      description =
+          "go on without rows that cannot be used, which are named; the training record and the certificate tell")
+  boolean skipBadRows;
+
+  /** A session that reads data sets so, and tells what of them is not used. */
+  public Session in(LetheCommand command, Session session) {
+    return session
+        .skipBadRows(skipBadRows)
+        .tell(note -> command.console.err().println("lethe: " + note));
+  }
+
   /** How rows become samples. */
   public Session.Reading reading() {
     PromptTemplate format = template == null ? null : PromptTemplate.byName(template);

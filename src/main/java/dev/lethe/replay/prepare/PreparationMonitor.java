@@ -13,8 +13,11 @@ public interface PreparationMonitor {
    */
   default void onProgress(long samples, long total) {}
 
-  /** Asked after every batch; true ends the preparation. What was finished is kept. */
+  /**
+   * Asked after every batch; true ends the preparation, and what was finished is kept. Unless told otherwise, an
+   * interrupt of the preparing thread does that.
+   */
   default boolean interrupted() {
-    return false;
+    return Thread.currentThread().isInterrupted();
   }
 }

@@ -2,6 +2,7 @@ package dev.lethe.replay.prepare;
 
 import dev.lethe.format.FormatException;
 import dev.lethe.format.SafeTensors;
+import dev.lethe.format.Uninterrupted;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -32,6 +33,16 @@ final class SketchBuffer implements AutoCloseable {
     this.temporary = target.resolveSibling(target.getFileName() + ".partial");
     this.places = new int[rows];
     Shape shape = Shape.of(rows, parameters);
+    long bytes = Math.multiplyExact(shape.elements(), DType.BF16.bytes());
+    try {
+      this.rows = Tensor.view(Uninterrupted.run(() -> map(bytes)), DType.BF16, shape);
+    } catch (IOException e) {
+      arena.close();
+      throw unwritable(e);
+    }
+  }
+
+  private MemorySegment map(long bytes) throws IOException {
     try (FileChannel channel =
         FileChannel.open(
             temporary,
@@ -39,12 +50,7 @@ final class SketchBuffer implements AutoCloseable {
             StandardOpenOption.TRUNCATE_EXISTING,
             StandardOpenOption.READ,
             StandardOpenOption.WRITE)) {
-      long bytes = Math.multiplyExact(shape.elements(), DType.BF16.bytes());
-      MemorySegment mapped = channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
-      this.rows = Tensor.view(mapped, DType.BF16, shape);
-    } catch (IOException e) {
-      arena.close();
-      throw unwritable(e);
+      return channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
     }
   }
 

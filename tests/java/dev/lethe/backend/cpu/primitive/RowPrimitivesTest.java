@@ -40,11 +40,6 @@ final class RowPrimitivesTest {
         m[0], 0, m[1], 4, .5f, m[2], 0, .25f, m[3], 0, -.3f, m[4], 0, .2f, m[0], 4, m[5], 0, n);
     r.weighted(1.5f, m[0], 0, m[1], 0, .2f, m[6], 0, n);
     r.attentionSecond(m[0], m[4], m[1], m[6], 0, n, .3f, .1f, .2f, .4f);
-    r.swiGlu(m[0], 0, m[1], 0, m[7], 0, n);
-    r.swiGluTangent(m[0], 0, m[1], 0, m[7], 0, m[6], 0, m[3], 0, n);
-    r.swiGluBackward(m[0], 0, m[1], 0, m[3], 0, m[4], 0, m[5], 0, n);
-    r.swiGluBackwardTangent(
-        m[0], m[1], m[3], 0, m[4], 0, m[5], 0, m[6], 0, m[7], m[2], 4, n);
     r.rotate(m[7], 0, m[7], 0, m[0], m[1], 4, n, -1);
     r.copy(m[7], 0, m[6], 4, n);
     r.adamW(STEP, m[6], m[0], m[4], m[8], 0, n);

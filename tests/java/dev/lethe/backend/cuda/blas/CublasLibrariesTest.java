@@ -4,9 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.natives.SystemLibraries;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -34,6 +36,10 @@ final class CublasLibrariesTest {
 
   private UsualPlaces places(Map<String, String> environment, boolean windows) {
     return new UsualPlaces(environment::get, root, root.resolve("home/me"), windows);
+  }
+
+  private SystemLibraries system() {
+    return new SystemLibraries(Map.<String, String>of()::get, root);
   }
 
   private void folder(String path) throws IOException {
@@ -102,7 +108,7 @@ final class CublasLibrariesTest {
     Path broken = Files.writeString(root.resolve("usr/local/cuda/lib64").resolve(LT), "no library");
     Path good = root.resolve("usr/local/cuda-13.0/lib64").resolve(LT);
     Files.createSymbolicLink(good, FakeCublas.FOLDER.resolve(LT));
-    CublasLibraries libraries = new CublasLibraries(null, places(Map.of(), false));
+    CublasLibraries libraries = new CublasLibraries(null, places(Map.of(), false), system());
     assertEquals(good.toString(), libraries.find("cublasLt", 13).place());
     assertEquals(
         List.of(broken + ": cannot be loaded: file too short"),
@@ -110,8 +116,25 @@ final class CublasLibrariesTest {
   }
 
   @Test
+  void aLibraryThatOthersCouldHavePutThereIsNotLoaded() throws IOException {
+    FakeCublas.lt("");
+    folder("usr/local/cuda/lib64");
+    folder("usr/lib64");
+    Path open = root.resolve("usr/local/cuda");
+    Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
+    Path planted = Files.writeString(open.resolve("lib64").resolve(LT), "planted");
+    Path good = root.resolve("usr/lib64").resolve(LT);
+    Files.createSymbolicLink(good, FakeCublas.FOLDER.resolve(LT));
+    CublasLibraries libraries = new CublasLibraries(null, places(Map.of(), false), system());
+    assertEquals(good.toString(), libraries.find("cublasLt", 13).place());
+    assertEquals(
+        List.of(LT + ": " + planted + " is not trusted: others can write to " + open),
+        libraries.refusals().stream().map(Refusal::toString).toList());
+  }
+
+  @Test
   void whatIsNowhereIsSaidOnce() {
-    CublasLibraries libraries = new CublasLibraries(null, places(Map.of(), false));
+    CublasLibraries libraries = new CublasLibraries(null, places(Map.of(), false), system());
     assertNull(libraries.find("cublasLt", 11));
     assertNull(libraries.find("cublasLt", 11));
     assertEquals(
@@ -129,12 +152,12 @@ final class CublasLibrariesTest {
         root.resolve("usr/local/cuda/lib64").resolve(LT), FakeCublas.FOLDER.resolve(LT));
     folder("mine");
     CublasLibraries empty =
-        new CublasLibraries(root.resolve("mine").toString(), places(Map.of(), false));
+        new CublasLibraries(root.resolve("mine").toString(), places(Map.of(), false), system());
     assertNull(empty.find("cublasLt", 13));
     String reason = empty.refusals().iterator().next().reason();
     assertEquals("not in " + root.resolve("mine") + ", where lethe.cublas says", reason);
     for (Path place : List.of(FakeCublas.FOLDER, FakeCublas.FOLDER.resolve("libcublas.so.13"))) {
-      CublasLibraries there = new CublasLibraries(place.toString(), places(Map.of(), false));
+      CublasLibraries there = new CublasLibraries(place.toString(), places(Map.of(), false), system());
       assertEquals(FakeCublas.FOLDER.resolve(LT).toString(), there.find("cublasLt", 13).place());
       assertTrue(there.refusals().isEmpty());
     }

@@ -20,13 +20,13 @@ public final class HostFloats {
   public HostFloats(String what, Tensor host) {
     if (!host.dtype().isFloating()) {
       throw new IllegalArgumentException(
-          what + ": expected a floating format (F64, F32, F16, BF16), got " + host);
+          what + ": expected a floating format (F64, F32, F16, BF16 or blocks), got " + host);
     }
     this.segment = host.segment();
     this.dtype = host.dtype();
   }
 
-  /** Writes elements {@code first … first+n-1} as floats. */
+  /** Writes elements {@code first … first+n-1} as floats; of block formats whole runs. */
   public void read(long first, int n, MemorySegment to, long toOffset) {
     switch (dtype) {
       case F32 -> MemorySegment.copy(segment, 4 * first, to, toOffset, 4L * n);
@@ -41,6 +41,8 @@ public final class HostFloats {
           to.set(F32, toOffset + 4L * i, Float.float16ToFloat(bits));
         }
       }
+      case Q8_0, Q4_0, Q4_K, Q6_K, NF4, NF4_F16, NF4_BF16 ->
+          dtype.blocks().expand(segment, first, n, to, toOffset);
       default -> {
         for (int i = 0; i < n; i++) {
           short bits = segment.get(I16, 2 * (first + i));

@@ -3,6 +3,7 @@ package dev.lethe.backend.cpu.gemm;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.Require;
+import dev.lethe.tensor.BlockFormat;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -10,7 +11,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * A frozen weight W (out,in) as panels of floats, or of bfloat16 where those are multiplied, once for
- * each direction that will be needed.
+ * each direction that will be needed; or packed in blocks as it came, once for both.
  *
  * @param bias (out) filled up to a multiple of 32, or null
  * @param forward panels of Wᵀ, for x·Wᵀ
@@ -18,8 +19,15 @@ import java.lang.foreign.MemorySegment;
  */
 public record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backward)
     implements FrozenLinear {
+  /** Panels that lie in memory or are expanded from it. */
+  @FunctionalInterface
+  public interface Stored {
+    Panels panels();
+  }
+
   /** Panels and the tensor that keeps their memory. */
-  public record Stored(Tensor memory, int depth, int columns) {
+  private record Whole(Tensor memory, int depth, int columns) implements Stored {
+    @Override
     public Panels panels() {
       return new Panels(memory.segment(), depth, columns, memory.dtype());
     }
@@ -47,10 +55,13 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     Require.rank("freezeLinear: weight", weight, 2);
     int out = Math.toIntExact(weight.dim(0));
     int in = Math.toIntExact(weight.dim(1));
+    if (weight.dtype().isBlocks()) {
+      return inBlocks(cpu, weight, bias, transposed, owner);
+    }
     HostFloats source = new HostFloats("freezeLinear: weight", weight);
     DType type = cpu.productType();
-    Stored forward = allocate(owner, type, in, out);
-    Stored backward = transposed ? allocate(owner, type, out, in) : null;
+    Whole forward = allocate(owner, type, in, out);
+    Whole backward = transposed ? allocate(owner, type, out, in) : null;
     Panels forwards = forward.panels();
     cpu.pool()
         .run(
@@ -71,6 +82,27 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     return new PackedLinear(in, out, padded(bias, out, owner), forward, backward);
   }
 
+  /** A copy of the blocks, from which products expand what they read. */
+  private static PackedLinear inBlocks(
+      Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    int out = Math.toIntExact(weight.dim(0));
+    int in = Math.toIntExact(weight.dim(1));
+    Tensor copy = owner.allocate(weight.dtype(), weight.shape());
+    copy.copyFrom(weight);
+    BlockFormat format = weight.dtype().blocks();
+    Stored forward =
+        () -> {
+          BlockWeight blocks = new BlockWeight(copy.segment(), format, in, cpu.tiles(), false);
+          return new Panels(null, in, out, cpu.productType(), blocks, 0);
+        };
+    Stored backward =
+        () -> {
+          BlockWeight blocks = new BlockWeight(copy.segment(), format, in, cpu.tiles(), true);
+          return new Panels(null, out, in, cpu.productType(), blocks, 0);
+        };
+    return new PackedLinear(in, out, padded(bias, out, owner), forward, transposed ? backward : null);
+  }
+
   /** Rows {@code first … first+count-1} of W into all panels of W. */
   private static void packBackward(Panels panels, MemorySegment rows, int first, int count) {
     for (int p = 0; p < panels.count(); p++) {
@@ -82,8 +114,8 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     }
   }
 
-  private static Stored allocate(Scope owner, DType type, int depth, int columns) {
-    return new Stored(owner.allocate(type, Panels.size(depth, columns, type)), depth, columns);
+  private static Whole allocate(Scope owner, DType type, int depth, int columns) {
+    return new Whole(owner.allocate(type, Panels.size(depth, columns, type)), depth, columns);
   }
 
   private static Tensor padded(Tensor bias, int out, Scope owner) {

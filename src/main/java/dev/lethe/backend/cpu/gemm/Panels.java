@@ -12,15 +12,26 @@ import java.lang.foreign.ValueLayout;
  * wide, filled up with zeros. In bfloat16 rows go in pairs: the two numbers of column 0, of column 1
  * and so on, which take the place of one float each; an odd last row is paired with zeros.
  *
+ * <p>Panels of a weight that stays packed in blocks lie nowhere; a product asks for a {@link #window} of them.
+ *
+ * @param segment null for panels of a packed weight
  * @param type F32 or BF16
+ * @param blocks the packed weight, or null
+ * @param origin which byte of all panels the segment begins with
  */
-public record Panels(MemorySegment segment, int depth, int columns, DType type) {
+public record Panels(
+    MemorySegment segment, int depth, int columns, DType type, BlockWeight blocks, long origin) {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
 
   /** Panels of floats. */
   public Panels(MemorySegment segment, int depth, int columns) {
     this(segment, depth, columns, DType.F32);
+  }
+
+  /** Panels of a type. */
+  public Panels(MemorySegment segment, int depth, int columns, DType type) {
+    this(segment, depth, columns, type, null, 0);
   }
 
   /** Floats that a matrix takes as panels. */
@@ -31,6 +42,33 @@ public record Panels(MemorySegment segment, int depth, int columns, DType type) 
   /** Numbers that a matrix takes as panels of a type. */
   public static long size(long depth, long columns, DType type) {
     return size(type == DType.BF16 ? depth + depth % 2 : depth, columns);
+  }
+
+  /** Whether a product must ask for windows. */
+  boolean packed() {
+    return blocks != null;
+  }
+
+  /**
+   * Depths {@code k … kEnd} of one panel, expanded into memory that the next window takes over; places are those of
+   * all panels.
+   *
+   * @param k even, and a multiple of 32 where the weight is cut along its rows
+   */
+  Panels window(Scratch scratch, int panel, int k, int kEnd) {
+    long first = (long) panel * TilePrimitives.WIDE;
+    int width = width(panel);
+    MemorySegment floats = blocks.panel(scratch, first, used(panel), width, k, kEnd);
+    if (!bf16()) {
+      return new Panels(floats, depth, columns, type, null, at(panel, k));
+    }
+    MemorySegment pairs =
+        scratch.floats(Scratch.Slot.EXPANDED_PAIRS, Math.ceilDiv(kEnd - k, 2) * (long) width);
+    Panels window = new Panels(pairs, depth, columns, type, null, at(panel, k));
+    for (int row = k; row < kEnd; row++) {
+      window.put(panel, row, used(panel), floats, 4L * (row - k) * width);
+    }
+    return window;
   }
 
   boolean bf16() {
@@ -56,9 +94,9 @@ public record Panels(MemorySegment segment, int depth, int columns, DType type) 
     long columnsBefore = (long) panel * TilePrimitives.WIDE;
     if (bf16()) {
       long pairs = Math.ceilDiv(depth, 2);
-      return 4L * (columnsBefore * pairs + (long) (k / 2) * width(panel)) + 2 * (k % 2);
+      return 4L * (columnsBefore * pairs + (long) (k / 2) * width(panel)) + 2 * (k % 2) - origin;
     }
-    return 4L * (columnsBefore * depth + (long) k * width(panel));
+    return 4L * (columnsBefore * depth + (long) k * width(panel)) - origin;
   }
 
   /** Writes columns of row k of a panel, and zeros where a panel has more. */
@@ -80,8 +118,17 @@ public record Panels(MemorySegment segment, int depth, int columns, DType type) 
     }
   }
 
-  /** Adds factor times row k of the matrix to floats. */
-  public void addRow(RowPrimitives rows, float factor, int k, MemorySegment to, long offset) {
+  /**
+   * Adds factor times row k of the matrix to floats.
+   *
+   * @param scratch for rows of packed weights
+   */
+  public void addRow(
+      Scratch scratch, RowPrimitives rows, float factor, int k, MemorySegment to, long offset) {
+    if (packed()) {
+      addPackedRow(rows, factor, blocks.row(scratch, k), to, offset);
+      return;
+    }
     for (int panel = 0; panel < count(); panel++) {
       long from = at(panel, k);
       long first = offset + 4L * panel * TilePrimitives.WIDE;
@@ -93,6 +140,18 @@ public record Panels(MemorySegment segment, int depth, int columns, DType type) 
         float value = DType.bf16ToFloat(segment.get(SHORT, from + 4L * j));
         to.set(FLOAT, first + 4L * j, to.get(FLOAT, first + 4L * j) + factor * value);
       }
+    }
+  }
+
+  private void addPackedRow(
+      RowPrimitives rows, float factor, MemorySegment row, MemorySegment to, long offset) {
+    if (!bf16()) {
+      rows.axpby(factor, row, 0, 1, to, offset, columns);
+      return;
+    }
+    for (int j = 0; j < columns; j++) {
+      float value = DType.bf16ToFloat(DType.floatToBf16(row.get(FLOAT, 4L * j)));
+      to.set(FLOAT, offset + 4L * j, to.get(FLOAT, offset + 4L * j) + factor * value);
     }
   }
 

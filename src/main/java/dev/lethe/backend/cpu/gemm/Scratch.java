@@ -14,9 +14,10 @@ public final class Scratch {
 
   /** The uses. Those of one line are in use at the same time. */
   public enum Slot {
-    TILE, PACKED_A, ROUNDED_A,
+    TILE, PACKED_A, ROUNDED_A, EXPANDED, EXPANDED_ROWS, EXPANDED_PAIRS,
     LOW_A, LOW_B, LOW_C, LOW_D, SCALED_A, SCALED_B, PRODUCT,
     COLUMN_TAIL,
+    GATE,
     LOGITS, HEAD_IN, HEAD_OUT,
     Q, K, V, K_PANELS, V_PANELS, G, DQ, DK, DV, DK_PANELS, DV_PANELS, DG, OUT_Q, OUT_K, OUT_V,
     STATISTICS, DELTA, SCORES, PROBABILITIES, GP, GS, DS, DP,

@@ -2,6 +2,7 @@ package dev.lethe.backend.cpu.loss;
 
 import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.gemm.Panels;
+import dev.lethe.backend.cpu.gemm.Scratch;
 import dev.lethe.backend.kernel.LossKernels;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -48,14 +49,14 @@ record DrawnAdjoints(
                   int label = drawn.label(LossKernels.uniform(seed, j, row));
                   long at = (long) j * m + row;
                   labels.set(INT, 4 * at, label);
-                  adjoint(row, label, 4 * at * back.columns());
+                  adjoint(scratch, row, label, 4 * at * back.columns());
                 }
               }
             });
   }
 
   /** √w·(x̄/w + W[target] − W[label]). */
-  private void adjoint(int row, int label, long to) {
+  private void adjoint(Scratch scratch, int row, int label, long to) {
     int width = back.columns();
     float weight = primal.weights().get(FLOAT, 4L * row);
     if (weight == 0) {
@@ -64,7 +65,7 @@ record DrawnAdjoints(
     }
     double root = Math.sqrt(weight);
     cpu.rows().scale((float) (1 / root), primal.gx(), 4L * row * width, out, to, width);
-    back.addRow(cpu.rows(), (float) root, primal.targets().get(INT, 4L * row), out, to);
-    back.addRow(cpu.rows(), (float) -root, label, out, to);
+    back.addRow(scratch, cpu.rows(), (float) root, primal.targets().get(INT, 4L * row), out, to);
+    back.addRow(scratch, cpu.rows(), (float) -root, label, out, to);
   }
 }

@@ -159,7 +159,7 @@ record LossForward(
       float a = weights.get(FLOAT, 4L * (row + i));
       cpu.rows().scale(a / sum[i], gx, at, gx, at, back.columns());
       float ofLabel = a * (ScalarMath.exp(labelled[i] - max[i]) / sum[i] - 1);
-      back.addRow(cpu.rows(), ofLabel, label(i), gx, at);
+      back.addRow(scratch, cpu.rows(), ofLabel, label(i), gx, at);
     }
 
     private int label(int i) {

@@ -154,63 +154,6 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
   }
 
   @Override
-  public void swiGlu(
-      MemorySegment a, long ao, MemorySegment b, long bo, MemorySegment h, long ho, int n) {
-    java.swiGlu(a, ao, b, bo, h, ho, n);
-  }
-
-  @Override
-  public void swiGluTangent(
-      MemorySegment a,
-      long ao,
-      MemorySegment b,
-      long bo,
-      MemorySegment da,
-      long dao,
-      MemorySegment db,
-      long dbo,
-      MemorySegment dh,
-      long dho,
-      int n) {
-    java.swiGluTangent(a, ao, b, bo, da, dao, db, dbo, dh, dho, n);
-  }
-
-  @Override
-  public void swiGluBackward(
-      MemorySegment a,
-      long ao,
-      MemorySegment b,
-      long bo,
-      MemorySegment gh,
-      long gho,
-      MemorySegment ga,
-      long gao,
-      MemorySegment gb,
-      long gbo,
-      int n) {
-    java.swiGluBackward(a, ao, b, bo, gh, gho, ga, gao, gb, gbo, n);
-  }
-
-  @Override
-  public void swiGluBackwardTangent(
-      MemorySegment a,
-      MemorySegment b,
-      MemorySegment gh,
-      long primal,
-      MemorySegment da,
-      long dao,
-      MemorySegment db,
-      long dbo,
-      MemorySegment dgh,
-      long dgho,
-      MemorySegment dga,
-      MemorySegment dgb,
-      long out,
-      int n) {
-    java.swiGluBackwardTangent(a, b, gh, primal, da, dao, db, dbo, dgh, dgho, dga, dgb, out, n);
-  }
-
-  @Override
   public void rotate(
       MemorySegment x,
       long xo,

@@ -11,6 +11,7 @@ package dev.lethe.backend.cpu.primitive;
 public record Primitives(
     TilePrimitives tiles,
     RowPrimitives rows,
+    GatePrimitives gates,
     RecordPrimitives records,
     String detail,
     String remedy) {
@@ -23,11 +24,16 @@ public record Primitives(
       String detail =
           "native code, %d-bit registers; %s".formatted(NativeCode.BITS, java.detail);
       return new Primitives(
-          new NativeTiles(), new NativeRows(java.rows), java.records, detail, java.remedy);
+          new NativeTiles(),
+          new NativeRows(java.rows),
+          java.gates,
+          java.records,
+          detail,
+          java.remedy);
     }
     String remedy = java.remedy == null ? CpuLibrary.found().remedy() : java.remedy;
     return new Primitives(
-        java.tiles, java.rows, java.records, java.detail + "; no native code", remedy);
+        java.tiles, java.rows, java.gates, java.records, java.detail + "; no native code", remedy);
   }
 
   /** The fastest that works here without the native library. */
@@ -45,6 +51,6 @@ public record Primitives(
   /** Plain Java, whatever the machine offers. */
   public static Primitives scalar(String detail, String remedy) {
     return new Primitives(
-        new ScalarTiles(), new ScalarRows(), new ScalarRecords(), detail, remedy);
+        new ScalarTiles(), new ScalarRows(), new ScalarGates(), new ScalarRecords(), detail, remedy);
   }
 }

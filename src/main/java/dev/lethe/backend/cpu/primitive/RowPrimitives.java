@@ -95,55 +95,6 @@ public interface RowPrimitives {
       float delta,
       float dDelta);
 
-  /** h = silu(a)∘b. */
-  void swiGlu(
-      MemorySegment a, long ao, MemorySegment b, long bo, MemorySegment h, long ho, int n);
-
-  /** ḣ = f′ȧb + fḃ. */
-  void swiGluTangent(
-      MemorySegment a,
-      long ao,
-      MemorySegment b,
-      long bo,
-      MemorySegment da,
-      long dao,
-      MemorySegment db,
-      long dbo,
-      MemorySegment dh,
-      long dho,
-      int n);
-
-  /** ā = h̄bf′, b̄ = h̄f. */
-  void swiGluBackward(
-      MemorySegment a,
-      long ao,
-      MemorySegment b,
-      long bo,
-      MemorySegment gh,
-      long gho,
-      MemorySegment ga,
-      long gao,
-      MemorySegment gb,
-      long gbo,
-      int n);
-
-  /** ā̇ = h̄̇bf′ + h̄ḃf′ + h̄bf″ȧ, b̄̇ = h̄̇f + h̄f′ȧ; dga and dgb at offset {@code out}. */
-  void swiGluBackwardTangent(
-      MemorySegment a,
-      MemorySegment b,
-      MemorySegment gh,
-      long primal,
-      MemorySegment da,
-      long dao,
-      MemorySegment db,
-      long dbo,
-      MemorySegment dgh,
-      long dgho,
-      MemorySegment dga,
-      MemorySegment dgb,
-      long out,
-      int n);
-
   /**
    * One head turned by angles of the given cosines and sines: y₁ = x₁c − σx₂s, y₂ = x₂c + σx₁s,
    * where the second half of the head begins {@code 4·half} bytes after the first; y may be x.

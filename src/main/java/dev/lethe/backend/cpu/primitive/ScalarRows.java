@@ -2,7 +2,6 @@ package dev.lethe.backend.cpu.primitive;
 
 import static dev.lethe.backend.cpu.primitive.ScalarMath.exp;
 import static dev.lethe.backend.cpu.primitive.ScalarMath.fma;
-import static dev.lethe.backend.cpu.primitive.ScalarMath.sigmoid;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -187,93 +186,6 @@ final class ScalarRows implements RowPrimitives {
       float second = prob * (get(dp, offset, i) - dDelta);
       set(ds, offset, i, dProb);
       set(dp, offset, i, fma(dProb, get(gp, offset, i) - delta, second));
-    }
-  }
-
-  @Override
-  public void swiGlu(
-      MemorySegment a, long ao, MemorySegment b, long bo, MemorySegment h, long ho, int n) {
-    for (int i = 0; i < n; i++) {
-      float x = get(a, ao, i);
-      set(h, ho, i, x * sigmoid(x) * get(b, bo, i));
-    }
-  }
-
-  @Override
-  public void swiGluTangent(
-      MemorySegment a,
-      long ao,
-      MemorySegment b,
-      long bo,
-      MemorySegment da,
-      long dao,
-      MemorySegment db,
-      long dbo,
-      MemorySegment dh,
-      long dho,
-      int n) {
-    for (int i = 0; i < n; i++) {
-      float x = get(a, ao, i);
-      float s = sigmoid(x);
-      float first = s * fma(x, 1f - s, 1f);
-      float through = first * get(b, bo, i);
-      set(dh, dho, i, fma(through, get(da, dao, i), x * s * get(db, dbo, i)));
-    }
-  }
-
-  @Override
-  public void swiGluBackward(
-      MemorySegment a,
-      long ao,
-      MemorySegment b,
-      long bo,
-      MemorySegment gh,
-      long gho,
-      MemorySegment ga,
-      long gao,
-      MemorySegment gb,
-      long gbo,
-      int n) {
-    for (int i = 0; i < n; i++) {
-      float x = get(a, ao, i);
-      float s = sigmoid(x);
-      float first = s * fma(x, 1f - s, 1f);
-      float g = get(gh, gho, i);
-      float y = get(b, bo, i);
-      set(ga, gao, i, g * y * first);
-      set(gb, gbo, i, g * (x * s));
-    }
-  }
-
-  @Override
-  public void swiGluBackwardTangent(
-      MemorySegment a,
-      MemorySegment b,
-      MemorySegment gh,
-      long primal,
-      MemorySegment da,
-      long dao,
-      MemorySegment db,
-      long dbo,
-      MemorySegment dgh,
-      long dgho,
-      MemorySegment dga,
-      MemorySegment dgb,
-      long out,
-      int n) {
-    for (int i = 0; i < n; i++) {
-      float x = get(a, primal, i);
-      float y = get(b, primal, i);
-      float g = get(gh, primal, i);
-      float dx = get(da, dao, i);
-      float dg = get(dgh, dgho, i);
-      float s = sigmoid(x);
-      float t = 1f - s;
-      float first = s * fma(x, t, 1f);
-      float second = s * t * fma(x, t - s, 2f);
-      float linear = fma(dg, y, g * get(db, dbo, i));
-      set(dga, out, i, fma(linear, first, g * y * (second * dx)));
-      set(dgb, out, i, fma(dg, x * s, g * (first * dx)));
     }
   }
 

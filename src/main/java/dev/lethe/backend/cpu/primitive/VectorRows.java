@@ -4,9 +4,7 @@ import static dev.lethe.backend.cpu.primitive.VectorMath.L;
 import static dev.lethe.backend.cpu.primitive.VectorMath.SPECIES;
 import static dev.lethe.backend.cpu.primitive.VectorMath.all;
 import static dev.lethe.backend.cpu.primitive.VectorMath.load;
-import static dev.lethe.backend.cpu.primitive.VectorMath.sigmoid;
 import static dev.lethe.backend.cpu.primitive.VectorMath.store;
-import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -186,115 +184,6 @@ final class VectorRows implements RowPrimitives {
   }
 
   @Override
-  public void swiGlu(
-      MemorySegment a, long ao, MemorySegment b, long bo, MemorySegment h, long ho, int n) {
-    int whole = SPECIES.loopBound(n);
-    for (int i = 0; i < whole; i += L) {
-      FloatVector x = load(a, ao, i);
-      store(x.mul(sigmoid(x)).mul(load(b, bo, i)), h, ho, i);
-    }
-    long at = 4L * whole;
-    rest.swiGlu(a, ao + at, b, bo + at, h, ho + at, n - whole);
-  }
-
-  @Override
-  public void swiGluTangent(
-      MemorySegment a,
-      long ao,
-      MemorySegment b,
-      long bo,
-      MemorySegment da,
-      long dao,
-      MemorySegment db,
-      long dbo,
-      MemorySegment dh,
-      long dho,
-      int n) {
-    int whole = SPECIES.loopBound(n);
-    for (int i = 0; i < whole; i += L) {
-      FloatVector x = load(a, ao, i);
-      FloatVector s = sigmoid(x);
-      FloatVector through = first(x, s).mul(load(b, bo, i));
-      through
-          .fma(load(da, dao, i), x.mul(s).mul(load(db, dbo, i)))
-          .intoMemorySegment(dh, dho + 4L * i, LITTLE_ENDIAN);
-    }
-    long at = 4L * whole;
-    rest.swiGluTangent(
-        a, ao + at, b, bo + at, da, dao + at, db, dbo + at, dh, dho + at, n - whole);
-  }
-
-  @Override
-  public void swiGluBackward(
-      MemorySegment a,
-      long ao,
-      MemorySegment b,
-      long bo,
-      MemorySegment gh,
-      long gho,
-      MemorySegment ga,
-      long gao,
-      MemorySegment gb,
-      long gbo,
-      int n) {
-    int whole = SPECIES.loopBound(n);
-    for (int i = 0; i < whole; i += L) {
-      FloatVector x = load(a, ao, i);
-      FloatVector s = sigmoid(x);
-      FloatVector g = load(gh, gho, i);
-      FloatVector y = load(b, bo, i);
-      g.mul(y).mul(first(x, s)).intoMemorySegment(ga, gao + 4L * i, LITTLE_ENDIAN);
-      g.mul(x.mul(s)).intoMemorySegment(gb, gbo + 4L * i, LITTLE_ENDIAN);
-    }
-    long at = 4L * whole;
-    rest.swiGluBackward(
-        a, ao + at, b, bo + at, gh, gho + at, ga, gao + at, gb, gbo + at, n - whole);
-  }
-
-  @Override
-  public void swiGluBackwardTangent(
-      MemorySegment a,
-      MemorySegment b,
-      MemorySegment gh,
-      long primal,
-      MemorySegment da,
-      long dao,
-      MemorySegment db,
-      long dbo,
-      MemorySegment dgh,
-      long dgho,
-      MemorySegment dga,
-      MemorySegment dgb,
-      long out,
-      int n) {
-    int whole = SPECIES.loopBound(n);
-    for (int i = 0; i < whole; i += L) {
-      FloatVector x = load(a, primal, i);
-      FloatVector y = load(b, primal, i);
-      FloatVector g = load(gh, primal, i);
-      FloatVector dx = load(da, dao, i);
-      FloatVector dy = load(db, dbo, i);
-      FloatVector dg = load(dgh, dgho, i);
-      FloatVector one = all(1f);
-      FloatVector two = all(2f);
-      FloatVector s = sigmoid(x);
-      FloatVector t = one.sub(s);
-      FloatVector first = s.mul(x.fma(t, one));
-      FloatVector second = s.mul(t).mul(x.fma(t.sub(s), two));
-      FloatVector linear = dg.fma(y, g.mul(dy));
-      linear
-          .fma(first, g.mul(y).mul(second.mul(dx)))
-          .intoMemorySegment(dga, out + 4L * i, LITTLE_ENDIAN);
-      dg.fma(x.mul(s), g.mul(first.mul(dx)))
-          .intoMemorySegment(dgb, out + 4L * i, LITTLE_ENDIAN);
-    }
-    long at = 4L * whole;
-    rest.swiGluBackwardTangent(
-        a, b, gh, primal + at, da, dao + at, db, dbo + at, dgh, dgho + at, dga, dgb, out + at,
-        n - whole);
-  }
-
-  @Override
   public void rotate(
       MemorySegment x,
       long xo,
@@ -340,10 +229,5 @@ final class VectorRows implements RowPrimitives {
       store(all(-step.size()).fma(mi.div(root), decayed), theta, offset, i);
     }
     rest.adamW(step, theta, g, m, v, offset + 4L * whole, n - whole);
-  }
-
-  /** silu′(x) where s is the sigmoid of x. */
-  private static FloatVector first(FloatVector x, FloatVector s) {
-    return s.mul(x.fma(all(1f).sub(s), all(1f)));
   }
 }

@@ -14,6 +14,7 @@ final class VectorSupport {
     return new Primitives(
         new VectorTiles(),
         new VectorRows(),
+        new VectorGates(),
         new VectorRecords(),
         "Vector API, " + bits + "-bit registers",
         null);

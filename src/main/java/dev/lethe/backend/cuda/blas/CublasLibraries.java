@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import dev.lethe.natives.SystemLibraries;
 import java.io.File;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -13,12 +14,13 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
  * Finds cuBLAS and cuBLASLt: in the folder, or beside the file, that the system property
  * {@value #PROPERTY} names, and nowhere else if it is set; otherwise in {@link UsualPlaces} and where the
- * system's loader looks.
+ * system's loader looks, where only root and this user can write.
  */
 final class CublasLibraries {
   static final String PROPERTY = "lethe.cublas";
@@ -34,14 +36,16 @@ final class CublasLibraries {
               MemoryLayout.sequenceLayout(Long.MAX_VALUE, ValueLayout.JAVA_BYTE)));
 
   private final String wanted;
+  private final SystemLibraries system;
   private final List<Path> folders;
   private final Set<Refusal> refusals = new LinkedHashSet<>();
 
   /**
    * @param wanted value of the property, or null
    */
-  CublasLibraries(String wanted, UsualPlaces places) {
+  CublasLibraries(String wanted, UsualPlaces places, SystemLibraries system) {
     this.wanted = wanted;
+    this.system = system;
     this.folders = wanted == null ? places.folders() : List.of(folder(wanted));
   }
 
@@ -53,7 +57,8 @@ final class CublasLibraries {
             System::getenv,
             Path.of(File.separator),
             Path.of(System.getProperty("user.home")),
-            WINDOWS));
+            WINDOWS),
+        SystemLibraries.ofProcess());
   }
 
   /** Adds what was found and turned out not to work. */
@@ -79,17 +84,18 @@ final class CublasLibraries {
       Path candidate = folder.resolve(file);
       if (Files.exists(candidate)) {
         there = true;
-        VendorLibrary library = load(candidate, major);
+        VendorLibrary library = trusted(candidate) ? load(candidate, major) : null;
         if (library != null) {
           return library;
         }
       }
     }
     if (wanted == null) {
-      try {
-        return new VendorLibrary(file, major, SymbolLookup.libraryLookup(file, Arena.global()));
-      } catch (IllegalArgumentException absent) {
-        // Reported below.
+      SystemLibraries.Found found = system.find(file);
+      found.objections().forEach(why -> refusals.add(new Refusal(file, why)));
+      there |= !found.objections().isEmpty() || found.file() != null;
+      if (found.file() != null) {
+        return load(found.file(), major);
       }
     }
     if (!there) {
@@ -102,6 +108,13 @@ final class CublasLibraries {
     return wanted == null
         ? "not in CUDA_PATH, a toolkit, a Python package or on the system's library path"
         : "not in " + folders.getFirst() + ", where " + PROPERTY + " says";
+  }
+
+  /** What the user names is trusted; other places are where nobody else can write to them. */
+  private boolean trusted(Path candidate) {
+    Optional<String> objection = wanted == null ? SystemLibraries.objection(candidate) : Optional.empty();
+    objection.ifPresent(why -> refusals.add(new Refusal(candidate.getFileName().toString(), why)));
+    return objection.isEmpty();
   }
 
   private VendorLibrary load(Path file, int major) {

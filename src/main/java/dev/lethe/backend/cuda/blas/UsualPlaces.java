@@ -49,7 +49,9 @@ record UsualPlaces(UnaryOperator<String> environment, Path root, Path home, bool
     List<Path> prefixes = new ArrayList<>();
     addVariable(prefixes, "VIRTUAL_ENV");
     addVariable(prefixes, "CONDA_PREFIX");
-    prefixes.add(home.resolve(".local"));
+    if (home.isAbsolute()) {
+      prefixes.add(home.resolve(".local"));
+    }
     prefixes.add(root.resolve("usr/local"));
     prefixes.add(root.resolve("usr"));
     prefixes.addAll(matching(root.resolve("opt"), "*"));

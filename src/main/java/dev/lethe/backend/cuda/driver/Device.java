@@ -43,7 +43,7 @@ public interface Device extends AutoCloseable {
   void fill(long address, byte value, long bytes);
 
   /**
-   * The handle of an exported kernel by its whole name, as in {@code swiglu_forward_f32}.
+   * The handle of an exported kernel by its whole name, as in {@code gated_forward_silu_f32}.
    *
    * @throws IllegalArgumentException where there is none of this name
    */

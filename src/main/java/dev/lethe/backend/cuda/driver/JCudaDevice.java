@@ -44,15 +44,17 @@ public final class JCudaDevice implements Device {
     this.launcher = Driver.start().launcher();
     this.modules = new KernelModules(this, images);
     check(JCudaDriver.cuDevicePrimaryCtxRetain(context, cuDevice), "opening the GPU");
+    boolean streamMade = false; // JCuda leaves any number in a handle that could not be made.
     try {
       enter();
       check(
           JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING),
           "making a stream");
+      streamMade = true;
       modules.requireUsable();
     } catch (RuntimeException | Error e) {
       modules.close();
-      if (stream.number() != 0) {
+      if (streamMade) {
         JCudaDriver.cuStreamDestroy(stream);
       }
       JCudaDriver.cuDevicePrimaryCtxRelease(cuDevice);

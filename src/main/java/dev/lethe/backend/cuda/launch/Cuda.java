@@ -11,6 +11,8 @@ import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 
 /** What all kernels of one backend share. */
 public final class Cuda implements AutoCloseable {
@@ -25,6 +27,7 @@ public final class Cuda implements AutoCloseable {
 
   private final Device device;
   private final DType type;
+  private final Lock turn = new ReentrantLock();
   private final CudaAllocator allocator;
   private final Arena arena = Arena.ofShared();
   private final Map<String, Kernel> kernels = new HashMap<>();
@@ -40,8 +43,8 @@ public final class Cuda implements AutoCloseable {
   public Cuda(Device device, DType type, ProductsFactory products) {
     this.device = device;
     this.type = type;
-    this.allocator = new CudaAllocator(device);
-    this.tables = new CudaAllocator(device);
+    this.allocator = new CudaAllocator(device, turn);
+    this.tables = new CudaAllocator(device, turn);
     this.transfers = new Transfers(this);
     this.packings = new PackingTables(this);
     this.products = products.make(this);
@@ -51,6 +54,11 @@ public final class Cuda implements AutoCloseable {
   @FunctionalInterface
   public interface ProductsFactory {
     Products make(Cuda cuda);
+  }
+
+  /** Held by the thread that may use the device. */
+  public Lock turn() {
+    return turn;
   }
 
   public Device device() {

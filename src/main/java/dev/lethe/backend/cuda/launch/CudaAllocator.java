@@ -9,6 +9,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.concurrent.locks.Lock;
 
 /**
  * A caching allocator of device memory: freed blocks are kept by size class and handed out again, in the
@@ -17,11 +18,14 @@ import java.util.OptionalLong;
  * <p>Recordings write to fixed addresses whenever they are replayed, so their blocks come from a pool that
  * nobody else draws from. All recordings share it: they run one after another, and what one leaves there
  * the next overwrites before it reads.
+ *
+ * <p>Safe for use by several threads, which take turns with the device's other users.
  */
 public final class CudaAllocator implements Allocator, AutoCloseable {
   private static final long ALIGNMENT = 256;
 
   private final Device device;
+  private final Lock turn;
   private final Pool common = new Pool();
   private final Pool recorded = new Pool();
   private Pool current = common;
@@ -30,8 +34,9 @@ public final class CudaAllocator implements Allocator, AutoCloseable {
   private long peakLiveBytes;
   private long reservedBytes;
 
-  CudaAllocator(Device device) {
+  CudaAllocator(Device device, Lock turn) {
     this.device = device;
+    this.turn = turn;
   }
 
   /** Blocks that are idle, by size class. */
@@ -58,21 +63,31 @@ public final class CudaAllocator implements Allocator, AutoCloseable {
   @Override
   public Storage allocate(long bytes) {
     long size = sizeClass(bytes);
-    CudaStorage block = current.poll(size);
-    if (block == null) {
-      block = new CudaStorage(reserve(size), size, device.place(), current);
-      reservedBytes += size;
+    turn.lock();
+    try {
+      CudaStorage block = current.poll(size);
+      if (block == null) {
+        block = new CudaStorage(reserve(size), size, device.place(), current);
+        reservedBytes += size;
+      }
+      liveBytes += size;
+      peakLiveBytes = Math.max(peakLiveBytes, liveBytes);
+      return block;
+    } finally {
+      turn.unlock();
     }
-    liveBytes += size;
-    peakLiveBytes = Math.max(peakLiveBytes, liveBytes);
-    return block;
   }
 
   @Override
   public void free(Storage storage) {
     CudaStorage block = (CudaStorage) storage;
-    liveBytes -= block.byteSize();
-    block.pool().add(block);
+    turn.lock();
+    try {
+      liveBytes -= block.byteSize();
+      block.pool().add(block);
+    } finally {
+      turn.unlock();
+    }
   }
 
   /** Opens a recording, for which {@link #allocateForRecordings} will be called. */

@@ -29,7 +29,7 @@ public final class Transfers {
     requireSameSize(host, target);
     if (host.dtype() == target.dtype()) {
       send(host, target);
-    } else if (host.dtype().isFloating() && target.dtype().isFloating()) {
+    } else if (host.dtype().isFloating() && !host.dtype().isBlocks() && target.dtype().isFloating()) {
       onDevice(
           host.dtype(),
           target.elements(),

@@ -1,0 +1,158 @@
+package dev.lethe.backend.cpu;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.cpu.gemm.Bf16Products;
+import dev.lethe.backend.cpu.primitive.Primitives;
+import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.LoraKernels;
+import dev.lethe.backend.kernel.LoraLinear;
+import dev.lethe.backend.kernel.LoraSlot;
+import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.RandomBlocks;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** A weight that stays packed in blocks gives the bytes of its expanded floats, in both directions. */
+final class PackedWeightsTest {
+  private static final int ROWS = 130;
+
+  @ParameterizedTest
+  @EnumSource(names = {"Q8_0", "Q4_0", "Q4_K", "Q6_K", "NF4", "NF4_F16", "NF4_BF16"})
+  void giveTheBytesOfTheExpandedWeights(DType format) {
+    for (int threads = 1; threads <= 3; threads += 2) {
+      same(format, Primitives.best(), new BackendOptions(threads));
+    }
+  }
+
+  @Test
+  void giveThemInPlainJava() {
+    same(DType.Q4_0, Primitives.scalar("scalar", null), new BackendOptions(2));
+  }
+
+  @Test
+  void giveThemInBfloat16Too() {
+    Assumptions.assumeTrue(Bf16Products.found().products() != null, "no bfloat16 products here");
+    same(DType.Q4_K, Primitives.best(), new BackendOptions(2, DType.BF16, -1));
+    same(DType.NF4, Primitives.best(), new BackendOptions(2, DType.BF16, -1));
+  }
+
+  /** What a frozen weight keeps is its blocks, whether it is multiplied in one direction or both. */
+  @Test
+  void takeNoMoreThanTheirBlocks() {
+    Tensor blocks = RandomBlocks.of(DType.Q4_0, Shape.of(512, 1024), .1, new Random(1));
+    try (Backend backend = new CpuBackend(Primitives.best(), new BackendOptions(2));
+        Scope scope = backend.openScope("weights")) {
+      FrozenLinear weight = backend.freezeLinear(blocks, null, true, scope);
+      long kept = backend.memoryUse().liveBytes();
+      assertTrue(kept <= blocks.byteSize() * 9 / 8, kept + " bytes for " + blocks.byteSize());
+      Tensor x = scope.allocate(DType.F32, 64, 1024);
+      Tensor z = scope.allocate(DType.F32, 64, 512);
+      backend.run(new LossKernels.Logits(weight, x, z));
+      long scratch = ((CpuBackend) backend).scratchBytes();
+      assertTrue(scratch < 2 << 20, scratch + " bytes of scratch memory");
+    }
+  }
+
+  private static void same(DType format, Primitives primitives, BackendOptions options) {
+    for (int[] size : new int[][] {{45, 256}, {70, 1792}, {1700, 256}}) {
+      List<double[]> expected = results(format, false, size, primitives, options);
+      List<double[]> got = results(format, true, size, primitives, options);
+      for (int i = 0; i < expected.size(); i++) {
+        assertArrayEquals(
+            expected.get(i), got.get(i), 0, "%d x %d, result %d".formatted(size[0], size[1], i));
+      }
+    }
+  }
+
+  private static List<double[]> results(
+      DType format, boolean packed, int[] size, Primitives primitives, BackendOptions options) {
+    try (Backend backend = new CpuBackend(primitives, options);
+        Scope scope = backend.openScope("packed weights")) {
+      Random random = new Random(13);
+      Tensor weight = RandomBlocks.of(format, Shape.of(size[0], size[1]), .05, random);
+      if (!packed) {
+        Tensor floats = scope.allocate(DType.F32, weight.shape());
+        floats.copyFrom(weight);
+        weight = floats;
+      }
+      Work work = new Work(backend, scope, random, size[0], size[1]);
+      FrozenLinear frozen = backend.freezeLinear(weight, work.input(size[0]), true, scope);
+      List<Tensor> results = new ArrayList<>(work.layer(frozen));
+      results.addAll(work.head(frozen));
+      return results.stream().map(Tensor::toDoubles).toList();
+    }
+  }
+
+  /** Calls with a weight (out,in). */
+  private record Work(Backend backend, Scope scope, Random random, int out, int in) {
+    List<Tensor> layer(FrozenLinear weight) {
+      LoraSlot slot = new LoraSlot(in, out, 5, .5, 0, 5L * in);
+      LoraLinear layer = new LoraLinear(weight, slot);
+      Tensor theta = input(slot.parameters());
+      Tensor v = input(2, slot.parameters());
+      Tensor x = input(ROWS, in);
+      Tensor u = output(ROWS, 5);
+      Tensor y = output(ROWS, out);
+      backend.run(new LoraKernels.Forward(layer, theta, x, x, u, y));
+      Tensor dx = input(2, ROWS, in);
+      Tensor du = output(2, ROWS, 5);
+      Tensor dy = output(2, ROWS, out);
+      backend.run(
+          new LoraKernels.Tangent(
+              layer, theta, v, x, u, new LoraKernels.InputTangent(dx, null), du, dy));
+      Tensor gy = input(1, ROWS, out);
+      Tensor h = output(1, ROWS, 5);
+      Tensor gx = input(1, ROWS, in);
+      backend.run(
+          new LoraKernels.Backward(
+              layer, theta, gy, h, new LoraKernels.InputAdjoint(gx, null, true)));
+      return List.of(u, y, du, dy, h, gx);
+    }
+
+    List<Tensor> head(FrozenLinear weight) {
+      Tensor x = input(ROWS, in);
+      Tensor targets = scope.allocate(DType.I32, ROWS);
+      targets.copyFrom(Tensor.of(Shape.of(ROWS), random.ints(ROWS, 0, out).toArray()));
+      Tensor weights = scope.allocate(DType.F32, ROWS);
+      weights.copyFrom(Tensor.of(Shape.of(ROWS), random.doubles(ROWS).toArray()));
+      Tensor losses = output(ROWS);
+      Tensor p = output(ROWS, out);
+      Tensor gx = output(ROWS, in);
+      backend.run(new LossKernels.Forward(weight, x, targets, weights, losses, p, gx));
+      Tensor dx = input(2, ROWS, in);
+      Tensor dLoss = output(2, ROWS);
+      Tensor dgx = output(2, ROWS, in);
+      backend.run(new LossKernels.Tangent(weight, p, targets, dx, dLoss));
+      backend.run(new LossKernels.BackwardTangent(weight, p, weights, dx, dgx));
+      Tensor labels = scope.allocate(DType.I32, 2, ROWS);
+      Tensor drawn = output(2, ROWS, in);
+      backend.run(new LossKernels.Drawn(weight, p, targets, weights, gx, 3, labels, drawn));
+      return List.of(losses, p, gx, dLoss, dgx, drawn);
+    }
+
+    Tensor input(long... dims) {
+      Tensor tensor = scope.allocate(DType.F32, dims);
+      for (long i = 0; i < tensor.elements(); i++) {
+        tensor.set(i, random.nextGaussian());
+      }
+      return tensor;
+    }
+
+    Tensor output(long... dims) {
+      return scope.allocate(DType.F32, dims);
+    }
+  }
+}
