@@ -60,6 +60,7 @@ public final class Unlearning {
    */
   public Certificate write(Path out) {
     try (RunFolder folder = RunFolder.open(out, false)) {
+      session.requireFormOf(adapterDir, request.data(), reading);
       AdaptedModel model = session.adapted(adapterDir);
       return isRecorded(adapterDir)
           ? replay(model, folder)
@@ -72,7 +73,7 @@ public final class Unlearning {
     try (TrainingFollower training = new TrainingFollower(adapterDir, model, folder, true)) {
       training.requireNotRemoved(request.forgetIds());
       return written(
-          watch -> training.recorded(task, reading.promptForm(), null, ReplayOptions.USUAL, watch),
+          watch -> training.recorded(task, session.promptForm(reading), null, ReplayOptions.USUAL, watch),
           folder.target());
     } finally {
       folder.finish();

@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -109,6 +110,14 @@ final class DeclaredTokens {
   /** The highest id of an added token; −1 where there is none. */
   int maxId() {
     return result.keySet().stream().mapToInt(Integer::intValue).max().orElse(-1);
+  }
+
+  /** The ids of special tokens. */
+  Set<Integer> specialIds() {
+    return result.entrySet().stream()
+        .filter(e -> e.getValue().special())
+        .map(Map.Entry::getKey)
+        .collect(Collectors.toUnmodifiableSet());
   }
 
   /** What a user should know of the places' differences. */

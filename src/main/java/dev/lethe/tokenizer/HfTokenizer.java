@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.IntStream;
 import tools.jackson.databind.JsonNode;
 
@@ -36,6 +37,7 @@ public final class HfTokenizer implements Tokenizer {
   private final int eosId;
   private final int vocabSize;
   private final Map<String, String> named;
+  private final Set<Integer> special;
   private final List<String> notes = new ArrayList<>();
 
   private HfTokenizer(HuggingFaceTokenizer library, TokenizerFiles files, Path file) {
@@ -43,6 +45,7 @@ public final class HfTokenizer implements Tokenizer {
     this.vocabSize = files.vocabSize();
     this.eosId = files.eosId();
     this.named = Map.copyOf(files.named());
+    this.special = files.special();
     int[] bare = encode(PROBE, false);
     int[] whole = encode(PROBE, true);
     int from = indexOf(bare, whole);
@@ -122,6 +125,11 @@ public final class HfTokenizer implements Tokenizer {
   @Override
   public Map<String, String> named() {
     return named;
+  }
+
+  @Override
+  public boolean isSpecial(int id) {
+    return special.contains(id);
   }
 
   @Override

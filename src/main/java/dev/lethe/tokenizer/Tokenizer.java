@@ -35,6 +35,11 @@ public interface Tokenizer extends AutoCloseable {
   /** The token that ends a text; −1 where there is none. */
   int eosId();
 
+  /** Whether a token is special: not a part of what a text says. */
+  default boolean isSpecial(int id) {
+    return id == bosId() || id == eosId();
+  }
+
   /** One more than the highest token id. */
   int vocabSize();
 

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -21,6 +22,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param eosId −1 where none is declared
  * @param vocabSize one more than the highest token id
  * @param named the named special tokens, such as {@code eos_token}, and their texts
+ * @param special the ids of special tokens
  * @param config {@code tokenizer_config.json}; empty where there is none
  * @param notes what a user should know of how the files were read
  */
@@ -30,6 +32,7 @@ record TokenizerFiles(
     int eosId,
     int vocabSize,
     Map<String, String> named,
+    Set<Integer> special,
     ObjectNode config,
     List<String> notes) {
   private static final long MAX_SMALL_BYTES = 16 << 20;
@@ -62,6 +65,7 @@ record TokenizerFiles(
         eos < 0 && !config.has("eos_token") ? idOf(model, "eos_token_id") : eos,
         Math.max(main.maxId(), tokens.maxId()) + 1,
         tokens.named(),
+        tokens.specialIds(),
         config,
         List.copyOf(notes));
   }

@@ -256,7 +256,8 @@ public final class Trainer {
         model.model().sha256(),
         TrainingRecord.dataSha256(target),
         model.adapter().sha256(),
-        TrainingRecord.Edits.of(plan, edits));
+        TrainingRecord.Edits.of(plan, edits),
+        null);
   }
 
   /** Mean of √v̂ with v̂ = v/(1 − β₂ᵗ); NaN without AdamW or before the first step. */

@@ -30,6 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param dataSha256 of the samples trained on in data order, {@link #dataSha256(List)}
  * @param adapterSha256 of the adapter at the end
  * @param edits how the rows differ from those that order and batches belong to
+ * @param promptForm how rows became tokens, in words; null where that was not recorded
  */
 public record TrainingRecord(
     TrainOptions options,
@@ -41,7 +42,8 @@ public record TrainingRecord(
     String modelSha256,
     String dataSha256,
     String adapterSha256,
-    Edits edits) {
+    Edits edits,
+    String promptForm) {
   /** The record's file name. */
   public static final String FILE = "lethe_training.json";
 
@@ -71,14 +73,33 @@ public record TrainingRecord(
             f.required("model_sha256").asString(),
             f.required("data_sha256").asString(),
             f.required("adapter_sha256").asString(),
-            Edits.fromJson(f.objectOrNull("edits"))));
+            Edits.fromJson(f.objectOrNull("edits")),
+            f.stringOr("prompt_form", null)));
   }
 
   /** The record of the same training for an adapter that was changed since. */
   public TrainingRecord withAdapter(String sha256) {
     return new TrainingRecord(
         options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256, sha256, edits);
+        dataSha256, sha256, edits, promptForm);
+  }
+
+  /** The same with how its rows became tokens, in words. */
+  public TrainingRecord withPromptForm(String words) {
+    return new TrainingRecord(
+        options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
+        dataSha256, adapterSha256, edits, words);
+  }
+
+  /** Refuses samples that are not those of the training where their rows became tokens in another way. */
+  public void requireForm(List<Sample> samples, String words, String where) {
+    boolean sameForm = promptForm == null || promptForm.equals(words);
+    if (!sameForm && !dataSha256.equals(dataSha256(samples))) {
+      throw new LetheException(
+          where, "the rows are other samples than in the training, which had another prompt form",
+          "prompt form " + promptForm, words,
+          "Read the data as the training did (--template, --supervise, --field, --max-length, --day).");
+    }
   }
 
   /**
@@ -108,6 +129,9 @@ public record TrainingRecord(
         .put("adapter_sha256", adapterSha256);
     if (!edits.equals(Edits.NONE)) {
       json.set("edits", edits.toJson());
+    }
+    if (promptForm != null) {
+      json.put("prompt_form", promptForm);
     }
     return json;
   }

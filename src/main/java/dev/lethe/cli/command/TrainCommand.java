@@ -100,9 +100,9 @@ public final class TrainCommand extends LetheCommand {
                 new DatasetLoss(adapted, edits.target(samples), dataOptions.limits()),
                 adapted.adapter().theta(),
                 folder.hasState());
-        String promptForm = dataOptions.reading().promptForm();
+        String promptForm = session.promptForm(dataOptions.reading());
         write(
-            folder, adapted, result, watch, reached,
+            folder, adapted, result, watch, reached, promptForm,
             (dir, record) -> trace.finish(dir, adapted, plan, edits, record, promptForm));
         report(result, watch, reached);
         hiddenStates.report(this, session);
@@ -139,9 +139,11 @@ public final class TrainCommand extends LetheCommand {
       TrainingResult result,
       TrainingProgress watch,
       Optional<MinimumOptions.Reached> reached,
+      String promptForm,
       BiConsumer<Path, TrainingRecord> trace) {
     LoraAdapter adapter = adapted.adapter();
-    TrainingRecord record = result.record().withAdapter(adapter.sha256());
+    TrainingRecord record =
+        result.record().withAdapter(adapter.sha256()).withPromptForm(promptForm);
     try (OutputFolder output = folder.output()) {
       Path dir = output.path();
       PeftFolder.writeInto(

@@ -140,6 +140,7 @@ public final class UnlearnCommand extends LetheCommand {
         follow(method, session, rows, adapted, measured, folder);
         return ExitCode.DONE;
       }
+      session.requireFormOf(adapter.adapter, rows, dataOptions.reading());
       Eraser.Builder eraser =
           Eraser.builder(adapted, request(session, rows))
               .curvature(solve.kind())
@@ -185,7 +186,7 @@ public final class UnlearnCommand extends LetheCommand {
               methods.divisor(),
               heldOut(session),
               new Measuring(measured, common.seed, 0, dataOptions.limits()));
-      String form = dataOptions.reading().promptForm();
+      String form = session.promptForm(dataOptions.reading());
       unlearn(
           watch ->
               switch (method) {
