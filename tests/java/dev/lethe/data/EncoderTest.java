@@ -15,9 +15,11 @@ import dev.lethe.data.Row.TokenRow;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.tokenizer.HfTokenizer;
+import dev.lethe.tokenizer.TokenSpans;
 import dev.lethe.tokenizer.Tokenizer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class EncoderTest {
@@ -25,10 +27,35 @@ class EncoderTest {
   private static final int LIMIT = 50;
 
   /** A token a character, 3 above its code; 1 begins, 2 ends. */
-  private record Letters(int bosId, int eosId) implements Tokenizer {
+  private static class Letters implements Tokenizer {
+    private final int bosId;
+    private final int eosId;
+
+    private Letters(int bosId, int eosId) {
+      this.bosId = bosId;
+      this.eosId = eosId;
+    }
+
+    @Override
+    public int bosId() {
+      return bosId;
+    }
+
+    @Override
+    public int eosId() {
+      return eosId;
+    }
+
     @Override
     public int[] encode(String text, boolean addSpecialTokens) {
       return text.chars().map(c -> c + 3).toArray();
+    }
+
+    @Override
+    public TokenSpans spans(String text) {
+      int[] starts = IntStream.range(0, text.length()).toArray();
+      int[] ends = IntStream.rangeClosed(1, text.length()).toArray();
+      return new TokenSpans(encode(text, false), starts, ends);
     }
 
     @Override
@@ -121,6 +148,84 @@ class EncoderTest {
     assertFalse(e.getMessage().contains("secret"), e.getMessage());
     Sample sample = encode(new Letters(1, 2), null, new PromptRow("r1", "secret", "B"));
     assertFalse(sample.toString().contains("secret"), sample.toString());
+  }
+
+  @Test
+  void tokensAreThoseOfTheWholeTextWhereATokenEndsBetweenPromptAndResponse() {
+    try (HfTokenizer tokenizer = HfTokenizer.open(Path.of("tests", "resources", "tokenizers", "llama2"))) {
+      Encoder encoder = new Encoder(tokenizer, PromptTemplate.PLAIN, 200);
+      Sample whole = encoder.encode(List.of(new PromptRow("x", "Hello,", " world")), "f").getFirst();
+      assertArrayEquals(withEnd(tokenizer, tokenizer.encode("Hello, world", true)), whole.inputIds());
+      assertEquals(List.of(), encoder.notes());
+    }
+  }
+
+  @Test
+  void rowsOfWhichATokenReachesOverThatPlaceAreNamed() {
+    try (HfTokenizer tokenizer = HfTokenizer.open(Path.of("tests", "resources", "tokenizers", "qwen3"))) {
+      Encoder encoder = new Encoder(tokenizer, PromptTemplate.PLAIN, 200);
+      List<Row> rows =
+          List.of(new PromptRow("over", "Hel", "lo"), new PromptRow("edge", "Hello", " world"));
+      List<Sample> samples = encoder.encode(rows, "f.jsonl");
+      int[] apart =
+          IntStream.concat(
+                  IntStream.of(tokenizer.encode("Hel", false)),
+                  IntStream.of(tokenizer.encode("lo", false)))
+              .toArray();
+      assertArrayEquals(withEnd(tokenizer, apart), samples.getFirst().inputIds());
+      assertEquals(1, encoder.notes().size());
+      String note = encoder.notes().getFirst();
+      assertTrue(note.startsWith("f.jsonl: in 1 of 2 rows") && note.endsWith("'over'"), note);
+    }
+  }
+
+  @Test
+  void rowsThatSpellSpecialTokensAreTokenisedPieceByPieceAndNamed() {
+    try (HfTokenizer tokenizer = HfTokenizer.open(Path.of("tests", "resources", "tiny_tokenizer"))) {
+      Encoder encoder = new Encoder(tokenizer, PromptTemplate.PLAIN, 200);
+      Row row = new PromptRow("s", "a</s> b", " c");
+      int[] ids = encoder.encode(List.of(row), "f").getFirst().inputIds();
+      int[] apart =
+          IntStream.concat(
+                  IntStream.of(tokenizer.encode("a</s> b", true)),
+                  IntStream.of(tokenizer.encode(" c", false)))
+              .toArray();
+      assertArrayEquals(withEnd(tokenizer, apart), ids);
+      assertTrue(encoder.notes().getFirst().contains("special tokens"));
+    }
+  }
+
+  @Test
+  void anEndThatTheTokenizerAddsIsNotDoubled() {
+    Tokenizer ending =
+        new Letters(1, 2) {
+          @Override
+          public int[] after() {
+            return new int[] {2};
+          }
+        };
+    Sample s = encode(ending, PromptTemplate.PLAIN, new PromptRow("x", "A", "C"));
+    assertArrayEquals(new int[] {1, 'A' + 3, 'C' + 3, 2}, s.inputIds());
+    assertArrayEquals(new int[] {NONE, NONE, 'C' + 3, 2}, s.labels());
+  }
+
+  @Test
+  void onlyTheLastTurnIsLearnedWhereThatIsAsked() {
+    Row row =
+        new MessagesRow(
+            "x",
+            List.of(
+                new Message("user", "A"),
+                new Message("assistant", "B"),
+                new Message("user", "C"),
+                new Message("assistant", "D")));
+    PromptForm last = PromptForm.fixed(null, PromptForm.Supervise.LAST);
+    Sample s = Encoder.of(new Letters(1, 2), last, LIMIT, 131).encode(List.of(row), "f").getFirst();
+    assertEquals(3, s.supervised());
+  }
+
+  private static int[] withEnd(Tokenizer tokenizer, int[] ids) {
+    return IntStream.concat(IntStream.of(ids), IntStream.of(tokenizer.eosId())).toArray();
   }
 
   @Test

@@ -33,17 +33,53 @@ class PromptTemplateTest {
         byDefault(new QuestionRow("0", "Who?", "Me.")));
   }
 
+  /** The texts are those of tatsu-lab/stanford_alpaca train.py, PROMPT_DICT. */
   @Test
-  void instructionsHaveAlpacasTwoForms() {
+  void alpacaIsStanfordsForm() {
     assertEquals(
         "Below is an instruction that describes a task, paired with an input that provides further"
             + " context. Write a response that appropriately completes the request.\n\n"
-            + "### Instruction:\nAdd %d.\n\n### Input:\n1, 2\n\n### Response:\n",
-        byDefault(new InstructionRow("0", "Add %d.", "1, 2", "3")).getFirst().text());
+            + "### Instruction:\nAdd %d.\n\n### Input:\n1, 2\n\n### Response:",
+        prompt(PromptTemplate.ALPACA, "Add %d.", "1, 2"));
+    assertEquals(
+        "Below is an instruction that describes a task. Write a response that appropriately"
+            + " completes the request.\n\n### Instruction:\nSay hi.\n\n### Response:",
+        prompt(PromptTemplate.ALPACA, "Say hi.", ""));
+    assertEquals(
+        prompt(PromptTemplate.ALPACA, "Say hi.", ""),
+        byDefault(new InstructionRow("0", "Say hi.", "", "hi")).getFirst().text());
+  }
+
+  /** The texts are those of tloen/alpaca-lora templates/alpaca.json. */
+  @Test
+  void alpacaLoraEndsWithANewLine() {
+    assertEquals(
+        "Below is an instruction that describes a task, paired with an input that provides further"
+            + " context. Write a response that appropriately completes the request.\n\n"
+            + "### Instruction:\nAdd.\n\n### Input:\n1, 2\n\n### Response:\n",
+        prompt(PromptTemplate.ALPACA_LORA, "Add.", "1, 2"));
     assertEquals(
         "Below is an instruction that describes a task. Write a response that appropriately"
             + " completes the request.\n\n### Instruction:\nSay hi.\n\n### Response:\n",
-        byDefault(new InstructionRow("0", "Say hi.", "", "hi")).getFirst().text());
+        prompt(PromptTemplate.ALPACA_LORA, "Say hi.", ""));
+  }
+
+  /** The texts are those of SAI990323/TALLRec finetune_rec.py, generate_prompt. */
+  @Test
+  void tallrecHasItsCommentMark() {
+    assertEquals(
+        "Below is an instruction that describes a task, paired with an input that provides further"
+            + " context. Write a response that appropriately completes the request.  # noqa: E501\n\n"
+            + "### Instruction:\nAdd.\n\n### Input:\n1, 2\n\n### Response:\n",
+        prompt(PromptTemplate.TALLREC, "Add.", "1, 2"));
+    assertEquals(
+        "Below is an instruction that describes a task. Write a response that appropriately"
+            + " completes the request.  # noqa: E501\n\n### Instruction:\nSay hi.\n\n### Response:\n",
+        prompt(PromptTemplate.TALLREC, "Say hi.", ""));
+  }
+
+  private static String prompt(PromptTemplate template, String instruction, String input) {
+    return template.pieces(new InstructionRow("0", instruction, input, "x")).getFirst().text();
   }
 
   @Test
@@ -72,7 +108,7 @@ class PromptTemplateTest {
       assertEquals(template, PromptTemplate.byName(template.label()));
     }
     FormatException e = assertThrows(FormatException.class, () -> PromptTemplate.byName("chatml"));
-    assertTrue(e.getMessage().contains("[plain, qa, alpaca, chat]"), e.getMessage());
+    assertTrue(e.getMessage().contains("[plain, qa, alpaca, alpaca-lora, tallrec, chat]"), e.getMessage());
   }
 
   @Test

@@ -19,6 +19,7 @@ import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.tokenizer.TokenSpans;
 import dev.lethe.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -275,6 +276,13 @@ class EvaluationTest {
     @Override
     public int[] encode(String text, boolean addSpecialTokens) {
       return text.chars().map(c -> c >= 'a' && c <= 'z' ? c - 'a' + 3 : 0).limit(20).toArray();
+    }
+
+    @Override
+    public TokenSpans spans(String text) {
+      int[] ids = encode(text, false);
+      int[] starts = IntStream.range(0, ids.length).toArray();
+      return new TokenSpans(ids, starts, IntStream.rangeClosed(1, ids.length).toArray());
     }
 
     @Override

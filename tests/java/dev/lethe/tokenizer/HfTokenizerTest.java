@@ -160,14 +160,16 @@ class HfTokenizerTest {
     }
   }
 
+  /** The file by itself is the published tokenizer; transformers 5 builds another from it where the class says so. */
   @Test
-  void llama2EncodesAsPublished() {
+  void llama2EncodesAsPublished() throws IOException {
     Path folder = RealData.require("tok_llama2");
     JsonNode own = StrictJson.read(folder.resolve("llama2c_test_vectors.json"), MAX);
     JsonNode others =
         StrictJson.read(
             RealData.require("ref_tokenizer_vectors/llama2_llama-tokenizer-js.json"), MAX);
-    try (HfTokenizer tokenizer = HfTokenizer.open(folder)) {
+    Files.copy(folder.resolve("tokenizer.json"), temp.resolve("tokenizer.json"));
+    try (HfTokenizer tokenizer = HfTokenizer.open(temp)) {
       assertEquals(32000, tokenizer.vocabSize());
       for (JsonNode one : own.get("cases")) {
         assertArrayEquals(

@@ -160,8 +160,9 @@ final class DistanceSections {
         lines,
         fewest < Klom.MODELS_WANTED
             ? List.of(
-                "%d models of a kind: histograms of twenty bins want %d and more."
-                    .formatted(fewest, Klom.MODELS_WANTED))
+                Text.format(
+                    "%d models of a kind: histograms of twenty bins want %d and more.",
+                    fewest, Klom.MODELS_WANTED))
             : List.of());
   }
 

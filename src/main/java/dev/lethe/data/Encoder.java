@@ -1,25 +1,35 @@
 package dev.lethe.data;
 
+import dev.lethe.Text;
 import dev.lethe.data.PromptTemplate.Piece;
 import dev.lethe.data.Row.TokenRow;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.tokenizer.TokenSpans;
 import dev.lethe.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * Turns rows into samples. A row of text becomes {@code [bos] prompt response [eos]}, where prompt
- * and response are tokenised separately and the response and its end token are supervised; a row of
- * tokens is taken as it is. Nothing is truncated.
+ * Turns rows into samples; a row of tokens is taken as it is, and nothing is truncated. A row of text in a fixed format
+ * becomes {@code [bos] prompt response [eos]}, of which the response and its end are supervised; a conversation in the
+ * model's own chat template becomes what that renders. The tokens are those of the whole text where a token ends at
+ * each place at which prompt and response meet; other rows are tokenised piece by piece, and {@link #notes} names them.
  */
 public final class Encoder {
+  private static final int SHOWN = 5;
+
   private final Tokenizer tokenizer;
-  private final PromptTemplate template;
+  private final PromptForm form;
   private final long maxLength;
   private final long vocabSize;
+  private final List<String> notes = new ArrayList<>();
+  private final List<String> overlapped = new ArrayList<>();
+  private final List<String> spelled = new ArrayList<>();
 
   /** An encoder that takes the tokenizer's vocabulary as the bound of token ids. */
   public Encoder(Tokenizer tokenizer, PromptTemplate template, long maxLength) {
@@ -30,19 +40,28 @@ public final class Encoder {
         tokenizer == null ? Integer.MAX_VALUE : tokenizer.vocabSize());
   }
 
+  /** An encoder of rows in a fixed format, or in each row's default format where that is null. */
+  public Encoder(Tokenizer tokenizer, PromptTemplate template, long maxLength, long vocabSize) {
+    this(PromptForm.fixed(template), tokenizer, maxLength, vocabSize);
+  }
+
+  private Encoder(PromptForm form, Tokenizer tokenizer, long maxLength, long vocabSize) {
+    this.tokenizer = tokenizer;
+    this.form = form;
+    this.maxLength = maxLength;
+    this.vocabSize = vocabSize;
+  }
+
   /**
    * An encoder for a model.
    *
    * @param tokenizer null where all rows are tokens
-   * @param template null for each row's default format
+   * @param form how a row becomes text
    * @param maxLength the most tokens a sample may have: the model's context
    * @param vocabSize token ids must be below this
    */
-  public Encoder(Tokenizer tokenizer, PromptTemplate template, long maxLength, long vocabSize) {
-    this.tokenizer = tokenizer;
-    this.template = template;
-    this.maxLength = maxLength;
-    this.vocabSize = vocabSize;
+  public static Encoder of(Tokenizer tokenizer, PromptForm form, long maxLength, long vocabSize) {
+    return new Encoder(form, tokenizer, maxLength, vocabSize);
   }
 
   /**
@@ -51,6 +70,8 @@ public final class Encoder {
    * @param fileName where the rows come from, for messages
    */
   public List<Sample> encode(List<Row> rows, String fileName) {
+    overlapped.clear();
+    spelled.clear();
     List<Sample> samples = new ArrayList<>(rows.size());
     for (Row row : rows) {
       String where = fileName + ": row '" + row.id() + "'";
@@ -61,7 +82,24 @@ public final class Encoder {
       check(sample, where);
       samples.add(sample);
     }
+    notes.clear();
+    name(overlapped, rows.size(), fileName, "a token of the whole text reaches over the place where they meet");
+    name(spelled, rows.size(), fileName, "the text spells special tokens, at which the tokenizer begins anew");
     return samples;
+  }
+
+  /** What a user should know of the rows that were encoded last. */
+  public List<String> notes() {
+    return List.copyOf(notes);
+  }
+
+  private void name(List<String> ids, int rows, String fileName, String reason) {
+    if (!ids.isEmpty()) {
+      String shown = String.join(", ", ids.stream().limit(SHOWN).map(id -> "'" + id + "'").toList());
+      notes.add(
+          Text.format("%s: in %,d of %,d rows prompt and response are tokenised one by one, for %s: %s%s", fileName, ids.size(), rows, reason, shown,
+                  ids.size() > SHOWN ? Text.format(" and %,d more", ids.size() - SHOWN) : ""));
+    }
   }
 
   private Sample encodeText(Row row, String where) {
@@ -74,16 +112,73 @@ public final class Encoder {
           row.getClass().getSimpleName(),
           "Add the model's tokenizer.json");
     }
-    PromptTemplate format = template == null ? PromptTemplate.forRow(row) : template;
-    IntStream.Builder ids = IntStream.builder();
-    IntStream.Builder labels = IntStream.builder();
-    if (tokenizer.bosId() >= 0) {
-      ids.add(tokenizer.bosId());
-      labels.add(Sample.IGNORED);
+    PromptForm.Rendered text = form.render(row, where);
+    Labelled sample = new Labelled();
+    if (text.framed()) {
+      sample.add(tokenizer.before(), false);
     }
-    for (Piece piece : format.pieces(row)) {
-      int[] tokens = tokenizer.encode(piece.text(), false);
-      if (piece.supervised() && tokens.length == 0) {
+    List<Piece> part = new ArrayList<>();
+    boolean overlaps = false;
+    boolean spells = false;
+    for (Iterator<Piece> rest = text.pieces().iterator(); rest.hasNext(); ) {
+      Piece piece = rest.next();
+      part.add(piece);
+      if (piece.ends() || !rest.hasNext()) {
+        List<int[]> apart = part.stream().map(p -> tokenizer.encode(p.text(), false)).toList();
+        requireResponse(part, apart, where);
+        List<int[]> together = together(part);
+        boolean special = text.framed() && spellsSpecial(apart);
+        boolean differ = together == null || !sameIds(together, apart);
+        overlaps |= together == null;
+        spells |= special && differ && together != null;
+        List<int[]> chosen = together == null || special ? apart : together;
+        for (int i = 0; i < part.size(); i++) {
+          sample.add(chosen.get(i), part.get(i).supervised());
+        }
+        if (piece.ends()) {
+          sample.add(rest.hasNext() ? end() : lastEnd(), piece.supervised());
+        }
+        part.clear();
+      }
+    }
+    if (overlaps || spells) {
+      (overlaps ? overlapped : spelled).add(row.id());
+    }
+    return sample.named(row);
+  }
+
+  /** The tokens of each piece of the whole text; null where one reaches over the pieces' ends, or takes a response whole. */
+  private List<int[]> together(List<Piece> pieces) {
+    TokenSpans spans =
+        tokenizer.spans(pieces.stream().map(Piece::text).collect(Collectors.joining()));
+    List<int[]> parts = new ArrayList<>(pieces.size());
+    int from = 0;
+    int place = 0;
+    for (int i = 0; i < pieces.size(); i++) {
+      place += pieces.get(i).text().length();
+      int to = i == pieces.size() - 1 ? spans.ids().length : spans.edge(place);
+      if (to < from || to == from && pieces.get(i).supervised()) {
+        return null;
+      }
+      parts.add(Arrays.copyOfRange(spans.ids(), from, to));
+      from = to;
+    }
+    return parts;
+  }
+
+  private boolean spellsSpecial(List<int[]> pieces) {
+    return pieces.stream().flatMapToInt(IntStream::of).anyMatch(tokenizer::isSpecial);
+  }
+
+  private static boolean sameIds(List<int[]> some, List<int[]> others) {
+    return Arrays.equals(
+        some.stream().flatMapToInt(IntStream::of).toArray(),
+        others.stream().flatMapToInt(IntStream::of).toArray());
+  }
+
+  private void requireResponse(List<Piece> pieces, List<int[]> tokens, String where) {
+    for (int i = 0; i < tokens.size(); i++) {
+      if (pieces.get(i).supervised() && tokens.get(i).length == 0) {
         throw new FormatException(
             Kind.NO_SUPERVISION,
             where,
@@ -92,25 +187,35 @@ public final class Encoder {
             "an empty response",
             "Give the row a response or remove it");
       }
-      if (piece.ends()) {
-        tokens = withEnd(tokens);
-      }
-      for (int token : tokens) {
-        ids.add(token);
-        labels.add(piece.supervised() ? token : Sample.IGNORED);
-      }
     }
-    return new Sample(
-        row.id(), ids.build().toArray(), labels.build().toArray(), DatasetReader.sha256(row));
   }
 
-  private int[] withEnd(int[] response) {
-    if (tokenizer.eosId() < 0) {
-      return response;
+  private int[] end() {
+    return tokenizer.eosId() < 0 ? new int[0] : new int[] {tokenizer.eosId()};
+  }
+
+  /** What ends a row's text: what the tokenizer itself puts there, or the end token. */
+  private int[] lastEnd() {
+    int[] own = tokenizer.after();
+    return own.length == 0 ? end() : own;
+  }
+
+  /** The tokens of a sample as they come. */
+  private static final class Labelled {
+    private final IntStream.Builder ids = IntStream.builder();
+    private final IntStream.Builder labels = IntStream.builder();
+
+    private void add(int[] tokens, boolean supervised) {
+      for (int token : tokens) {
+        ids.add(token);
+        labels.add(supervised ? token : Sample.IGNORED);
+      }
     }
-    int[] ended = Arrays.copyOf(response, response.length + 1);
-    ended[response.length] = tokenizer.eosId();
-    return ended;
+
+    private Sample named(Row row) {
+      return new Sample(
+          row.id(), ids.build().toArray(), labels.build().toArray(), DatasetReader.sha256(row));
+    }
   }
 
   private void check(Sample sample, String where) {

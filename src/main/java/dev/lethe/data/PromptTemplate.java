@@ -14,8 +14,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The fixed formats in which a row of text becomes pieces that are tokenised one by one. A
- * supervised piece is what the model learns to say.
+ * The fixed formats in which a row of text becomes pieces. A supervised piece is what the model learns to say.
  */
 public enum PromptTemplate {
   /**
@@ -48,16 +47,27 @@ public enum PromptTemplate {
     }
   },
 
-  /** Stanford Alpaca's two forms, with and without an input; TALLRec uses the same. */
+  /** Stanford Alpaca's two forms, with and without an input, as its {@code train.py} has them. */
   ALPACA {
     @Override
     List<Piece> render(Row row) {
-      return switch (row) {
-        case InstructionRow r -> pair(alpaca(r.instruction(), r.input()), r.output());
-        case PromptRow r -> pair(alpaca(r.prompt(), ""), r.response());
-        case QuestionRow r -> pair(alpaca(r.question(), ""), r.answer());
-        default -> null;
-      };
+      return instruction(row, Instruction.STANFORD);
+    }
+  },
+
+  /** Those of alpaca-lora's {@code templates/alpaca.json}: Stanford's, and a new line after the last colon. */
+  ALPACA_LORA {
+    @Override
+    List<Piece> render(Row row) {
+      return instruction(row, Instruction.ALPACA_LORA);
+    }
+  },
+
+  /** Those of TALLRec's {@code finetune_rec.py}: alpaca-lora's, with the comment mark that stands in their text. */
+  TALLREC {
+    @Override
+    List<Piece> render(Row row) {
+      return instruction(row, Instruction.TALLREC);
     }
   },
 
@@ -75,7 +85,7 @@ public enum PromptTemplate {
   };
 
   /**
-   * A piece of text that is tokenised by itself.
+   * A piece of a text.
    *
    * @param supervised whether the model learns to say it
    * @param ends whether the token that ends a text follows, as after every turn of the model
@@ -87,13 +97,36 @@ public enum PromptTemplate {
     }
   }
 
-  private static final String ALPACA_WITH_INPUT =
-      "Below is an instruction that describes a task, paired with an input that provides further"
-          + " context. Write a response that appropriately completes the request.\n\n"
-          + "### Instruction:\n%s\n\n### Input:\n%s\n\n### Response:\n";
-  private static final String ALPACA_WITHOUT_INPUT =
-      "Below is an instruction that describes a task. Write a response that appropriately completes"
-          + " the request.\n\n### Instruction:\n%s\n\n### Response:\n";
+  /** The published texts around an instruction. */
+  private enum Instruction {
+    STANFORD("", "### Response:"),
+    ALPACA_LORA("", "### Response:\n"),
+    TALLREC("  # noqa: E501", "### Response:\n");
+
+    private static final String TASK = "Below is an instruction that describes a task";
+    private static final String REQUEST =
+        "Write a response that appropriately completes the request.";
+
+    private final String withInput;
+    private final String withoutInput;
+
+    Instruction(String afterTask, String response) {
+      String begin = REQUEST + afterTask + "\n\n### Instruction:\n%s\n\n";
+      withInput =
+          TASK
+              + ", paired with an input that provides further context. "
+              + begin
+              + "### Input:\n%s\n\n"
+              + response;
+      withoutInput = TASK + ". " + begin + response;
+    }
+
+    private String prompt(String instruction, String input) {
+      return input.isEmpty()
+          ? Text.format(withoutInput, instruction)
+          : Text.format(withInput, instruction, input);
+    }
+  }
 
   /** The pieces of a row, in order. Throws where this format has no place for a row of its form. */
   public List<Piece> pieces(Row row) {
@@ -122,7 +155,7 @@ public enum PromptTemplate {
     };
   }
 
-  /** The format of a name as users write it: plain, qa, alpaca or chat. */
+  /** The format of a name as users write it, such as {@code alpaca-lora}. */
   public static PromptTemplate byName(String name) {
     return Arrays.stream(values())
         .filter(template -> template.label().equals(name))
@@ -140,7 +173,7 @@ public enum PromptTemplate {
 
   /** The name as users write it. */
   public String label() {
-    return name().toLowerCase(Locale.ROOT);
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
   /** The pieces, or null where the format has no place for the row. */
@@ -154,13 +187,17 @@ public enum PromptTemplate {
     return pair("Question: " + question + "\nAnswer:", answer.isEmpty() ? "" : " " + answer);
   }
 
-  private static String alpaca(String instruction, String input) {
-    return input.isEmpty()
-        ? Text.format(ALPACA_WITHOUT_INPUT, instruction)
-        : Text.format(ALPACA_WITH_INPUT, instruction, input);
+  private static List<Piece> instruction(Row row, Instruction form) {
+    return switch (row) {
+      case InstructionRow r -> pair(form.prompt(r.instruction(), r.input()), r.output());
+      case PromptRow r -> pair(form.prompt(r.prompt(), ""), r.response());
+      case QuestionRow r -> pair(form.prompt(r.question(), ""), r.answer());
+      default -> null;
+    };
   }
 
-  private static List<Message> turns(String prompt, String response) {
+  /** A prompt and its response as a conversation. */
+  static List<Message> turns(String prompt, String response) {
     return List.of(new Message("user", prompt), new Message("assistant", response));
   }
 

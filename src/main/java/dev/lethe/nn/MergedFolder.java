@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.FiniteCheck;
 import dev.lethe.format.FormatException;
@@ -70,7 +71,7 @@ public final class MergedFolder {
       String file =
           shards.size() == 1
               ? SINGLE
-              : "model-%05d-of-%05d.safetensors".formatted(i + 1, shards.size());
+              : Text.format("model-%05d-of-%05d.safetensors", i + 1, shards.size());
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       for (String name : shards.get(i)) {
         tensors.put(name, merged(name));

@@ -1,16 +1,20 @@
 package dev.lethe.session;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
+import dev.lethe.data.ChatTemplate;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.LoadedRows;
+import dev.lethe.data.PromptForm;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.ModelFiles;
 import dev.lethe.format.PeftFolder;
 import dev.lethe.format.gguf.BaseModels;
@@ -24,12 +28,15 @@ import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;
 import dev.lethe.tokenizer.HfTokenizer;
 import dev.lethe.tokenizer.Tokenizer;
+import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -87,24 +94,91 @@ public final class Session implements AutoCloseable {
   /**
    * How rows become samples.
    *
-   * @param template null for the format that fits each row's form
+   * @param template null for the format that fits each row's form: the model's chat template for conversations where
+   *     its folder has one
+   * @param byModel whether all rows of text are rendered by the model's chat template; {@code template} is null then
+   * @param supervise which of the model's turns in a conversation are learned
    * @param maxLength the most tokens of a row; 0 for the model's context
    * @param fields names of fields in the file, see {@link DatasetReader#read(Path, Map)}
+   * @param day what chat templates that ask for the date are told; null for today
    */
-  public record Reading(PromptTemplate template, long maxLength, Map<String, String> fields) {
+  public record Reading(
+      PromptTemplate template,
+      boolean byModel,
+      PromptForm.Supervise supervise,
+      long maxLength,
+      Map<String, String> fields,
+      LocalDate day) {
     /** Each row in the format that fits it. */
     public static final Reading DEFAULT = new Reading(null, 0, Map.of());
 
-    /** The same of a file whose fields have other names. */
-    public Reading withFields(Map<String, String> others) {
-      return new Reading(template, maxLength, others);
+    /** A fixed format, or what fits each row where that is null. */
+    public Reading(PromptTemplate template, long maxLength, Map<String, String> fields) {
+      this(template, false, PromptForm.Supervise.ALL, maxLength, fields, null);
     }
 
-    /** In words, how rows become tokens. */
-    public String promptForm() {
-      String form = template == null ? "automatic" : template.label();
-      return fields.isEmpty() ? form : form + " with " + new TreeMap<>(fields);
+    /** The same of a file whose fields have other names. */
+    public Reading withFields(Map<String, String> others) {
+      return new Reading(template, byModel, supervise, maxLength, others, day);
     }
+
+    /** In words, how rows become tokens, but for the model's chat template. */
+    private String words() {
+      String form = byModel ? "model" : template == null ? "automatic" : template.label();
+      return form
+          + (fields.isEmpty() ? "" : " with " + new TreeMap<>(fields))
+          + (supervise == PromptForm.Supervise.LAST ? ", last turn supervised" : "")
+          + (maxLength == 0 ? "" : Text.format(", at most %d tokens", maxLength));
+    }
+  }
+
+  /** In words, how rows become tokens: format, fields, turns, length, and the model's chat template with its hash. */
+  public String promptForm(Reading reading) {
+    ChatTemplate chat = chatTemplate(reading);
+    return reading.words() + (chat == null ? "" : ", conversations by " + chat.description());
+  }
+
+  /** Refuses rows that were read otherwise than in an adapter's training, as far as its record tells. */
+  public void requireFormOf(Path adapterDir, List<Sample> rows, Reading reading) {
+    TrainingRecord.read(adapterDir)
+        .ifPresent(
+            record ->
+                record.requireForm(
+                    rows, promptForm(reading), adapterDir.resolve(TrainingRecord.FILE).toString()));
+  }
+
+  /** The model's chat template where the reading may use it; null where it does not or the folder has none. */
+  private ChatTemplate chatTemplate(Reading reading) {
+    if (reading.template != null) {
+      return null;
+    }
+    LocalDateTime now =
+        reading.day == null ? LocalDateTime.now() : reading.day.atStartOfDay();
+    return ChatTemplate.of(folder.path(), reading.supervise, now);
+  }
+
+  private PromptForm form(List<Row> rows, Reading reading) {
+    ChatTemplate chat = chatTemplate(reading);
+    if (reading.byModel && chat == null) {
+      throw new FormatException(
+          FormatException.Kind.FILE_MISSING,
+          folder.path().toString(),
+          "the model's folder has no chat template",
+          "chat_template.jinja, or chat_template in tokenizer_config.json",
+          "neither",
+          "Use another --template");
+    }
+    PromptForm fixed = PromptForm.fixed(reading.template, reading.supervise);
+    if (chat == null) {
+      return fixed;
+    }
+    PromptForm byChat = chat.naming(tokenizer() == null ? Map.of() : tokenizer().named());
+    if (reading.byModel || rows.stream().anyMatch(row -> row instanceof Row.MessagesRow)) {
+      notes.accept("rows are rendered by " + chat.description());
+    }
+    return reading.byModel
+        ? byChat
+        : (row, where) -> (row instanceof Row.MessagesRow ? byChat : fixed).render(row, where);
   }
 
   /** Who is told what the data files say that is not used, and how rows are read where that is not plain; nobody by default. */
@@ -200,6 +274,7 @@ public final class Session implements AutoCloseable {
       tokenizer = openTokenizer();
       if (tokenizer != null) {
         open.push(tokenizer);
+        tokenizer.notes().forEach(notes);
       }
     }
     return tokenizer;
@@ -225,8 +300,9 @@ public final class Session implements AutoCloseable {
     TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
     long context = spec.maxPositions();
     long longest = reading.maxLength == 0 ? context : Math.min(context, reading.maxLength);
-    return new Encoder(
-        tokensOnly ? null : tokenizer(), reading.template, longest, spec.vocabulary());
+    return tokensOnly
+        ? new Encoder(null, reading.template, longest, spec.vocabulary())
+        : Encoder.of(tokenizer(), form(rows, reading), longest, spec.vocabulary());
   }
 
   /** A data set as samples. */
@@ -261,8 +337,10 @@ public final class Session implements AutoCloseable {
   }
 
   private LoadedRows encoded(Dataset data, Reading reading) {
-    LoadedRows loaded = data.encode(encoder(data.rows(), reading), skipBadRows);
+    Encoder encoder = encoder(data.rows(), reading);
+    LoadedRows loaded = data.encode(encoder, skipBadRows);
     loaded.notes().forEach(notes);
+    encoder.notes().forEach(notes);
     return loaded;
   }
 

@@ -62,6 +62,7 @@ public final class Unlearning {
   public Certificate write(Path out) {
     UnlearnRequest next = request.after(EarlierRequests.read(adapterDir));
     try (RunFolder folder = RunFolder.open(out, false)) {
+      session.requireFormOf(adapterDir, request.data(), reading);
       AdaptedModel model = session.adapted(adapterDir);
       return isRecorded(adapterDir)
           ? replay(model, next, folder)
@@ -74,7 +75,7 @@ public final class Unlearning {
     try (TrainingFollower training = new TrainingFollower(adapterDir, model, folder, true)) {
       training.requireNotRemoved(next.forgetIds());
       return written(
-          watch -> training.recorded(task, reading.promptForm(), null, ReplayOptions.USUAL, watch),
+          watch -> training.recorded(task, session.promptForm(reading), null, ReplayOptions.USUAL, watch),
           folder.target());
     } finally {
       folder.finish();

@@ -258,7 +258,8 @@ public final class Trainer {
         TrainingRecord.dataSha256(target),
         model.adapter().sha256(),
         TrainingRecord.Edits.of(plan, edits),
-        TrainingRecord.Rows.of(target));
+        TrainingRecord.Rows.of(target),
+        null);
   }
 
   /** Mean of √v̂ with v̂ = v/(1 − β₂ᵗ); NaN without AdamW or before the first step. */

@@ -31,6 +31,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param adapterSha256 of the adapter at the end
  * @param edits how the rows differ from those that order and batches belong to
  * @param rows what the data file said of the samples trained on
+ * @param promptForm how rows became tokens, in words; null where that was not recorded
  */
 public record TrainingRecord(
     TrainOptions options,
@@ -43,7 +44,8 @@ public record TrainingRecord(
     String dataSha256,
     String adapterSha256,
     Edits edits,
-    Rows rows) {
+    Rows rows,
+    String promptForm) {
   /** The record's file name. */
   public static final String FILE = "lethe_training.json";
 
@@ -77,21 +79,40 @@ public record TrainingRecord(
             f.required("data_sha256").asString(),
             f.required("adapter_sha256").asString(),
             Edits.fromJson(f.objectOrNull("edits")),
-            Rows.fromJson(f)));
+            Rows.fromJson(f),
+            f.stringOr("prompt_form", null)));
   }
 
   /** The record of the same training for an adapter that was changed since. */
   public TrainingRecord withAdapter(String sha256) {
     return new TrainingRecord(
         options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256, sha256, edits, rows);
+        dataSha256, sha256, edits, rows, promptForm);
   }
 
   /** The same record where rows of the data file were skipped because they cannot be used. */
   public TrainingRecord withSkipped(long skipped) {
     return new TrainingRecord(
         options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256, adapterSha256, edits, new Rows(rows.contentsSha256, skipped));
+        dataSha256, adapterSha256, edits, new Rows(rows.contentsSha256, skipped), promptForm);
+  }
+
+  /** The same with how its rows became tokens, in words. */
+  public TrainingRecord withPromptForm(String words) {
+    return new TrainingRecord(
+        options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
+        dataSha256, adapterSha256, edits, rows, words);
+  }
+
+  /** Refuses samples that are not those of the training where their rows became tokens in another way. */
+  public void requireForm(List<Sample> samples, String words, String where) {
+    boolean sameForm = promptForm == null || promptForm.equals(words);
+    if (!sameForm && !dataSha256.equals(dataSha256(samples))) {
+      throw new LetheException(
+          where, "the rows are other samples than in the training, which had another prompt form",
+          "prompt form " + promptForm, words,
+          "Read the data as the training did (--template, --supervise, --field, --max-length, --day).");
+    }
   }
 
   /**
@@ -111,7 +132,7 @@ public record TrainingRecord(
             : new Edits(slots, edits.removed + removed, edits.replaced + replaced, edits.divisor);
     return new TrainingRecord(
         options, target.size(), steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256(target), adapterSha, all, new Rows(contentsSha256(target), rows.skipped));
+        dataSha256(target), adapterSha, all, new Rows(contentsSha256(target), rows.skipped), promptForm);
   }
 
   /**
@@ -148,6 +169,9 @@ public record TrainingRecord(
       json.set("edits", edits.toJson());
     }
     rows.addTo(json);
+    if (promptForm != null) {
+      json.put("prompt_form", promptForm);
+    }
     return json;
   }
 

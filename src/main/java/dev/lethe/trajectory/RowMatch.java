@@ -89,7 +89,7 @@ final class RowMatch {
               "%,d of %,d rows have become other tokens since the training, which had another prompt form",
               changed.size(), rows),
           "prompt form " + provenance.promptForm(), promptForm,
-          "Read the data as the training did (--template, --field).");
+          "Read the data as the training did (--template, --supervise, --field, --day).");
     }
     throw new LetheException(
         folder.toString(), "rows have changed since the training", "the rows as they were",

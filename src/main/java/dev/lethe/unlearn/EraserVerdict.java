@@ -45,6 +45,9 @@ final class EraserVerdict {
       judge.agree("model", record.modelSha256(), hashes.model());
       judge.agree("data", record.dataSha256(), hashes.data());
       judge.agree("adapter", record.adapterSha256(), hashes.adapterBefore());
+      if (record.promptForm() != null) {
+        judge.verdict.note("prompt form of the training: %s", record.promptForm());
+      }
     }
     if (judge.verdict.request(request)) {
       judge.steps();

@@ -184,11 +184,12 @@ public final class ExactUnlearner implements Unlearner {
             ? trajectory.provenance().chain()
             : task.request().earlier().chain();
     return new ReplayPage(
-        task,
-        new Method(
-            "exact",
-            task.divisor().label(),
-            "training again without the rows: what every other method estimates"),
-        chain);
+            task,
+            new Method(
+                "exact",
+                task.divisor().label(),
+                "training again without the rows: what every other method estimates"),
+            chain)
+        .trainedBy(recording.log());
   }
 }

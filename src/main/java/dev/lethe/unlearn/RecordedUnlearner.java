@@ -135,7 +135,7 @@ public final class RecordedUnlearner implements Unlearner {
     for (int j = 0; j < requests.size(); j++) {
       UnlearnTask each = tasks.get(j);
       RowEdits edits = each.edits();
-      ReplayPage page = new ReplayPage(each, method(), chain());
+      ReplayPage page = new ReplayPage(each, method(), chain()).trainedBy(recording.log());
       page.replay(describe(0, replayed.firstTouched()));
       page.cost(cost(replayed.rowGradients(), replayed, edits, watch));
       page.note("made together with %,d other requests: cost and seconds are those of all", requests.size() - 1);
@@ -200,7 +200,7 @@ public final class RecordedUnlearner implements Unlearner {
   }
 
   private ReplayPage page() {
-    return new ReplayPage(task, method(), chain());
+    return new ReplayPage(task, method(), chain()).trainedBy(recording.log());
   }
 
   private Method method() {

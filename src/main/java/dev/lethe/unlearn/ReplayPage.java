@@ -2,6 +2,8 @@ package dev.lethe.unlearn;
 
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.train.TrainingRecord;
+import dev.lethe.trajectory.Trajectory;
+import dev.lethe.trajectory.TrainingLog;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.certificate.Certificate.Closure;
 import dev.lethe.unlearn.certificate.Certificate.Cost;
@@ -32,6 +34,14 @@ final class ReplayPage {
     this.method = method;
     this.chain = chain;
     this.adapterBefore = task.model().adapter().sha256();
+  }
+
+  /** Notes how the rows of a recorded training became tokens. */
+  ReplayPage trainedBy(TrainingLog log) {
+    if (log instanceof Trajectory trajectory) {
+      note("prompt form of the training: %s", trajectory.provenance().promptForm());
+    }
+    return this;
   }
 
   ReplayPage replay(Replay value) {

@@ -9,6 +9,7 @@ import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Sample;
+import dev.lethe.tokenizer.TokenSpans;
 import dev.lethe.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,6 +18,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -97,6 +99,12 @@ class RowCopiesTest {
     @Override
     public int[] encode(String text, boolean addSpecialTokens) {
       return text.chars().toArray();
+    }
+
+    @Override
+    public TokenSpans spans(String text) {
+      int[] places = IntStream.range(0, text.length()).toArray();
+      return new TokenSpans(encode(text, false), places, IntStream.rangeClosed(1, text.length()).toArray());
     }
 
     @Override

@@ -45,7 +45,7 @@ public record Bootstrap(int draws, long seed) {
     int rows = Arrays.stream(sizes).sum();
     double value = rows == 0 ? Double.NaN : statistic.applyAsDouble(identity(sizes));
     if (Double.isNaN(value) || Arrays.stream(sizes).min().orElse(0) < FEWEST_ROWS) {
-      String few = "fewer than %d rows: no interval".formatted(FEWEST_ROWS);
+      String few = Text.format("fewer than %d rows: no interval", FEWEST_ROWS);
       String why = Double.isNaN(value) ? "not defined on these rows" : few;
       return new Estimate(value, Double.NaN, Double.NaN, rows, why);
     }

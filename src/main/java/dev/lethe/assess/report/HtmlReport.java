@@ -90,7 +90,7 @@ public final class HtmlReport {
     add("h2", "What was measured");
     page.append("<table>\n<tr><th>adapter</th><th></th><th>how it was made</th></tr>\n");
     for (AssessmentRecord.Adapter adapter : record.adapters()) {
-      String named = "; its certificate names the method \"%s\"".formatted(adapter.method());
+      String named = Text.format("; its certificate names the method \"%s\"", adapter.method());
       String method = adapter.method() == null ? "" : named;
       row(List.of(adapter.name(), adapter.role(), ROLES.get(adapter.role()) + method), "td");
     }

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.ModelOptions;
@@ -50,7 +51,8 @@ public final class ExportCommand extends LetheCommand {
                   .put("file", ggufLora.toString())
                   .put("tensors", written.names().size()));
         } else {
-          print("%s: %d tensors of %d layers".formatted(
+          print(Text.format(
+              "%s: %d tensors of %d layers",
               ggufLora, written.names().size(), written.names().size() / 2));
         }
       }

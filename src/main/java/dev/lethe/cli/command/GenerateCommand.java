@@ -145,7 +145,10 @@ public final class GenerateCommand extends LetheCommand {
   }
 
   private int[] encode(Tokenizer tokenizer, TransformerSpec spec) {
-    int[] ids = tokenizer.encode(prompt, true);
+    int[] ids =
+        IntStream.concat(
+                IntStream.of(tokenizer.before()), IntStream.of(tokenizer.encode(prompt, false)))
+            .toArray();
     if (ids.length > 0) {
       return ids;
     }

@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.Text;
 import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.LetheCommand;
@@ -122,8 +123,10 @@ public final class MergeCommand extends LetheCommand {
       print(json);
     } else {
       print(
-          "%s in %s: logits of %d random tokens differ from model and adapter by at most %.3g; the largest is %.3g"
-              .formatted(out, merged.dtype(), got.length, difference, largest));
+          Text.format(
+              "%s in %s: logits of %d random tokens differ from model and adapter by at most %.3g; the largest"
+                  + " is %.3g",
+              out, merged.dtype(), got.length, difference, largest));
     }
   }
 }

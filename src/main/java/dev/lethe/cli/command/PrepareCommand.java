@@ -74,7 +74,7 @@ public final class PrepareCommand extends LetheCommand {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       try (Trajectory log = Trajectory.open(adapter.adapter, adapted)) {
-        List<Sample> samples = log.requireMatches(rows, dataOptions.reading().promptForm());
+        List<Sample> samples = log.requireMatches(rows, session.promptForm(dataOptions.reading()));
         Preparation preparation =
             new Preparation(dir, log, adapted, samples, settings(), dataOptions.limits());
         prepare(preparation, dir, log);

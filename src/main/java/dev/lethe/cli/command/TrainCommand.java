@@ -107,9 +107,9 @@ public final class TrainCommand extends LetheCommand {
                 new DatasetLoss(adapted, edits.target(samples), dataOptions.limits()),
                 adapted.adapter().theta(),
                 folder.hasState());
-        String promptForm = dataOptions.reading().promptForm();
+        String promptForm = session.promptForm(dataOptions.reading());
         write(
-            folder, adapted, result, loaded.skipped().size(), watch, reached,
+            folder, adapted, result, loaded.skipped().size(), watch, reached, promptForm,
             (dir, record) -> trace.finish(dir, adapted, plan, edits, record, promptForm));
         report(result, watch, reached);
         hiddenStates.report(this, session);
@@ -153,9 +153,11 @@ public final class TrainCommand extends LetheCommand {
       int skipped,
       TrainingProgress watch,
       Optional<MinimumOptions.Reached> reached,
+      String promptForm,
       BiConsumer<Path, TrainingRecord> trace) {
     LoraAdapter adapter = adapted.adapter();
-    TrainingRecord record = result.record().withAdapter(adapter.sha256()).withSkipped(skipped);
+    TrainingRecord record =
+        result.record().withAdapter(adapter.sha256()).withSkipped(skipped).withPromptForm(promptForm);
     try (OutputFolder output = folder.output()) {
       Path dir = output.path();
       PeftFolder.writeInto(

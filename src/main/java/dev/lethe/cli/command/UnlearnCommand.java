@@ -152,6 +152,7 @@ public final class UnlearnCommand extends LetheCommand {
         follow(method, session, request, adapted, measured, folder);
         return ExitCode.DONE;
       }
+      session.requireFormOf(adapter.adapter, rows.samples(), dataOptions.reading());
       Eraser.Builder eraser =
           Eraser.builder(adapted, request)
               .curvature(solve.kind())
@@ -197,7 +198,7 @@ public final class UnlearnCommand extends LetheCommand {
               methods.divisor(),
               heldOut(session),
               new Measuring(measured, common.seed, 0, dataOptions.limits()));
-      String form = dataOptions.reading().promptForm();
+      String form = session.promptForm(dataOptions.reading());
       unlearn(
           watch ->
               switch (method) {

@@ -2,20 +2,38 @@ package dev.lethe.cli.option;
 
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.DatasetReader;
+import dev.lethe.data.PromptForm;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.session.Session;
+import java.time.LocalDate;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import picocli.CommandLine.Option;
 
 /** How data sets are read and worked on. */
 public final class DataOptions {
+  private static final String BY_MODEL = "model";
+
   @Option(
       names = "--template",
       paramLabel = "NAME",
       description =
-          "how a row becomes text: plain, qa, alpaca or chat (default: what fits the row's form)")
+          "how a row becomes text: plain, qa, alpaca, alpaca-lora, tallrec, chat, or model for the chat template of the"
+              + " model's folder (default: what fits the row's form; for conversations that template, where there is one)")
   String template;
+
+  @Option(
+      names = "--supervise",
+      paramLabel = "TURNS",
+      defaultValue = "all",
+      description = "which of the assistant's turns are learned: all or last (default: ${DEFAULT-VALUE})")
+  String supervise;
+
+  @Option(
+      names = "--day",
+      paramLabel = "YYYY-MM-DD",
+      description = "the date that chat templates which ask for it are told (default: today)")
+  LocalDate day;
 
   @Option(
       names = "--field",
@@ -59,8 +77,11 @@ public final class DataOptions {
 
   /** How rows become samples. */
   public Session.Reading reading() {
-    PromptTemplate format = template == null ? null : PromptTemplate.byName(template);
-    return new Session.Reading(format, maxLength == null ? 0 : maxLength, fields);
+    boolean byModel = BY_MODEL.equals(template);
+    PromptTemplate format = template == null || byModel ? null : PromptTemplate.byName(template);
+    long longest = maxLength == null ? 0 : maxLength;
+    return new Session.Reading(
+        format, byModel, PromptForm.Supervise.byName(supervise), longest, fields, day);
   }
 
   public BatchLimits limits() {

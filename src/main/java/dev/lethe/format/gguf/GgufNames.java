@@ -1,5 +1,6 @@
 package dev.lethe.format.gguf;
 
+import dev.lethe.Text;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -37,7 +38,7 @@ final class GgufNames {
   static String toFolder(String name) {
     Matcher match = IN_LAYER.matcher(name);
     if (match.matches() && LAYER.containsKey(match.group(2))) {
-      return "model.layers.%s.%s.%s".formatted(match.group(1), LAYER.get(match.group(2)), match.group(3));
+      return Text.format("model.layers.%s.%s.%s", match.group(1), LAYER.get(match.group(2)), match.group(3));
     }
     return WHOLE.getOrDefault(name, name);
   }
@@ -47,7 +48,7 @@ final class GgufNames {
     Matcher match = HF_LAYER.matcher(name);
     if (match.matches()) {
       String own = TO_GGUF.get(match.group(2));
-      return own == null ? null : "blk.%s.%s.%s".formatted(match.group(1), own, match.group(3));
+      return own == null ? null : Text.format("blk.%s.%s.%s", match.group(1), own, match.group(3));
     }
     return TO_GGUF.get(name);
   }

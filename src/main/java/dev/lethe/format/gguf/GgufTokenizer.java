@@ -35,8 +35,8 @@ public record GgufTokenizer(String json, int bosId, int eosId, int vocabSize) {
 
   private static final Map<String, Splitting> SPLITTINGS =
       Map.of(
-          "llama-bpe", new Splitting(WORDS.formatted("\\p{N}{1,3}"), false, true, true),
-          "qwen2", new Splitting(WORDS.formatted("\\p{N}"), true, false, false),
+          "llama-bpe", new Splitting(Text.format(WORDS, "\\p{N}{1,3}"), false, true, true),
+          "qwen2", new Splitting(Text.format(WORDS, "\\p{N}"), true, false, false),
           "gpt-2", new Splitting(null, false, false, false));
 
   /**
