@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 class OutputTakenTest {
   /** The commands that write what {@code --out} names. */
   private static final List<String> WRITING =
-      List.of("evaluate", "gradients", "hvp", "influence", "train", "unlearn");
+      List.of("assess", "evaluate", "gradients", "hvp", "influence", "merge", "train", "unlearn");
 
   @TempDir private static Path dir;
   private static Workplace place;
@@ -92,11 +92,16 @@ class OutputTakenTest {
   private static Object[] arguments(String command, Path out) {
     Path none = place.at("none");
     List<Object> words =
-        new ArrayList<>(List.of(command, "--model", none, "--data", none, "--out", out));
-    if (!command.equals("train")) {
+        new ArrayList<>(List.of(command, "--model", none, "--out", out));
+    if (!command.equals("merge")) {
+      words.addAll(List.of("--data", none));
+    }
+    if (!command.equals("train") && !command.equals("assess")) {
       words.addAll(List.of("--adapter", none));
     }
     switch (command) {
+      case "assess" ->
+          words.addAll(List.of("--original", none, "--unlearned", none, "--retrained", none, "--forget", "1"));
       case "hvp" -> words.addAll(List.of("--vector", none));
       case "influence" -> words.addAll(List.of("--query", none));
       case "unlearn" -> words.addAll(List.of("--forget", "1"));

@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.IntFunction;
+import java.util.stream.Collectors;
 
 /**
  * Mutated files: nothing but a {@link LetheException} with a short, printable message may leave a reader, which may
@@ -83,7 +84,7 @@ final class Fuzz {
     } catch (LetheException expected) {
       String message = expected.getMessage();
       assertTrue(message.length() < 4000, round + ": endless message");
-      assertEquals(Text.printable(message), message, round);
+      assertEquals(message.lines().map(Text::printable).collect(Collectors.joining("\n")), message, round);
       return true;
     } catch (RuntimeException | Error e) {
       return fail(round + " let " + e + " escape", e);

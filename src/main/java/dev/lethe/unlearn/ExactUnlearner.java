@@ -85,7 +85,12 @@ public final class ExactUnlearner implements Unlearner {
         parts.add(successor);
       }
       parts.add(
-          dir -> result.record().withAdapter(adapter.sha256()).write(dir, result.optimizerState()));
+          dir ->
+              result
+                  .record()
+                  .withAdapter(adapter.sha256())
+                  .withPromptForm(promptForm())
+                  .write(dir, result.optimizerState()));
       Tensor before = HostTensors.download(task.model().adapter());
       ExactStep step = ExactStep.to(before, HostTensors.download(adapter));
       UnlearnResult unlearned =
@@ -176,6 +181,11 @@ public final class ExactUnlearner implements Unlearner {
             recording.log().gradient(0).dtype().name().toLowerCase(Locale.ROOT),
             "none: every step was trained",
             1));
+  }
+
+  /** How the training's rows became tokens; null where nobody recorded that. */
+  private String promptForm() {
+    return recording.log() instanceof Trajectory trajectory ? trajectory.provenance().promptForm() : null;
   }
 
   private ReplayPage page() {
