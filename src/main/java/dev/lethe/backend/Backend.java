@@ -11,7 +11,6 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.OptionalLong;
-import java.util.concurrent.locks.Lock;
 
 /**
  * A device and the block operations that it computes. Tensors passed to kernels must lie on this
@@ -51,7 +50,7 @@ public interface Backend extends AutoCloseable {
    * Held during every call. Who holds it longer keeps several calls together; a thread that holds it may call the
    * backend.
    */
-  Lock turn();
+  Turn turn();
 
   /** Copies host numbers into a tensor of this backend, converting the format. */
   void upload(Tensor host, Tensor target);
@@ -92,11 +91,8 @@ public interface Backend extends AutoCloseable {
    */
   default void run(KernelCall call) {
     Arguments.check(call, activationType(), vectorType());
-    turn().lock();
-    try {
+    try (Turn.Taken mine = turn().take()) {
       call.on(kernels());
-    } finally {
-      turn().unlock();
     }
   }
 

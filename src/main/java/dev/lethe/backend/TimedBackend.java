@@ -13,7 +13,6 @@ import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
-import java.util.concurrent.locks.Lock;
 
 /** A backend whose calls of kernels are timed and their costs counted. */
 public final class TimedBackend implements Backend {
@@ -38,26 +37,20 @@ public final class TimedBackend implements Backend {
   @Override
   public void run(KernelCall call) {
     Arguments.check(call, activationType(), vectorType());
-    turn().lock();
-    try {
+    try (Turn.Taken mine = turn().take()) {
       clock.time(call.name(), call.cost(activationType()), () -> call.on(backend.kernels()));
-    } finally {
-      turn().unlock();
     }
   }
 
   @Override
   public List<KernelTime> takeKernelTimes() {
-    turn().lock();
-    try {
+    try (Turn.Taken mine = turn().take()) {
       return clock.take();
-    } finally {
-      turn().unlock();
     }
   }
 
   @Override
-  public Lock turn() {
+  public Turn turn() {
     return backend.turn();
   }
 

@@ -113,11 +113,6 @@ public final class HfModelFolder implements ModelFiles {
   }
 
   @Override
-  public boolean has(String name) {
-    return homes.containsKey(name);
-  }
-
-  @Override
   public Set<String> tensorNames() {
     return Collections.unmodifiableSet(homes.keySet());
   }

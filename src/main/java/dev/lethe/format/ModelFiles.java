@@ -23,7 +23,9 @@ public interface ModelFiles extends AutoCloseable {
   /** One weight; throws where there is none of this name. */
   Tensor tensor(String name);
 
-  boolean has(String name);
+  default boolean has(String name) {
+    return tensorNames().contains(name);
+  }
 
   /** The format of a weight, without reading it. */
   DType dtype(String name);

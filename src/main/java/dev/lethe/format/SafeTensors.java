@@ -8,10 +8,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Set;
@@ -52,7 +50,7 @@ public final class SafeTensors implements AutoCloseable {
     Arena arena = Arena.ofShared();
     try {
       Arena owner = arena;
-      SafeTensors opened = validate(path, owner, Uninterrupted.run(() -> map(path, owner)));
+      SafeTensors opened = validate(path, owner, MappedFile.open(path, owner));
       arena = null;
       return opened;
     } catch (IOException e) {
@@ -61,12 +59,6 @@ public final class SafeTensors implements AutoCloseable {
       if (arena != null) {
         arena.close();
       }
-    }
-  }
-
-  private static MemorySegment map(Path path, Arena arena) throws IOException {
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
     }
   }
 

@@ -2,6 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.Turn;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.tensor.Shape;
@@ -108,11 +109,8 @@ public final class HiddenStates implements AutoCloseable {
    */
   void fill(Batch batch, Tensor out) {
     Backend backend = model.backend();
-    backend.turn().lock();
-    try {
+    try (Turn.Taken mine = backend.turn().take()) {
       fill(batch, out, backend);
-    } finally {
-      backend.turn().unlock();
     }
   }
 

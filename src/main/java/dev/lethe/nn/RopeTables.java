@@ -2,6 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.Turn;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.format.Rope;
 import dev.lethe.tensor.Scope;
@@ -40,8 +41,7 @@ final class RopeTables {
       throw new IllegalArgumentException(
           Text.format("rotary table of %d positions in a context of %d", positions, maxPositions));
     }
-    backend.turn().lock();
-    try {
+    try (Turn.Taken mine = backend.turn().take()) {
       if (table == null || table.positions() < positions) {
         long size = FIRST_POSITIONS;
         while (size < positions) {
@@ -50,8 +50,6 @@ final class RopeTables {
         table = make(Math.min(size, maxPositions));
       }
       return table;
-    } finally {
-      backend.turn().unlock();
     }
   }
 

@@ -2,8 +2,8 @@ package dev.lethe.trajectory;
 
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
+import dev.lethe.format.MappedFile;
 import dev.lethe.format.SafeTensors;
-import dev.lethe.format.Uninterrupted;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.ParameterLayout;
 import dev.lethe.nn.ParameterLayout.Parameter;
@@ -16,10 +16,8 @@ import dev.lethe.train.TrainingPlan;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -247,11 +245,6 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
     Path file = folder.resolve(TrajectoryFiles.GRADIENTS);
     long rowBytes = header.parameters() * header.dtype().bytes();
     TrajectoryChecks.requireSize(file, header.steps(), rowBytes);
-    return Uninterrupted.run(
-        () -> {
-          try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return channel.map(FileChannel.MapMode.READ_ONLY, 0, header.steps() * rowBytes, arena);
-          }
-        });
+    return MappedFile.open(file, arena).asSlice(0, header.steps() * rowBytes);
   }
 }

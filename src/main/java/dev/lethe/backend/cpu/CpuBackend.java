@@ -3,6 +3,7 @@ package dev.lethe.backend.cpu;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
+import dev.lethe.backend.Turn;
 import dev.lethe.backend.cpu.attention.CpuAttention;
 import dev.lethe.backend.cpu.gemm.Bf16Products;
 import dev.lethe.backend.cpu.gemm.Cpu;
@@ -28,8 +29,6 @@ import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import java.util.concurrent.locks.Lock;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Every kernel in float32 on the processor's own cores; on request, products with frozen weights have
@@ -38,7 +37,7 @@ import java.util.concurrent.locks.ReentrantLock;
 final class CpuBackend implements Backend {
   static final String NAME = "cpu";
 
-  private final Lock turn = new ReentrantLock();
+  private final Turn turn = new Turn();
   private final Cpu cpu;
   private final Kernels kernels;
 
@@ -114,7 +113,7 @@ final class CpuBackend implements Backend {
   }
 
   @Override
-  public Lock turn() {
+  public Turn turn() {
     return turn;
   }
 
@@ -130,11 +129,8 @@ final class CpuBackend implements Backend {
 
   @Override
   public FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
-    turn.lock();
-    try {
+    try (Turn.Taken mine = turn.take()) {
       return PackedLinear.pack(cpu, weight, bias, transposed, owner);
-    } finally {
-      turn.unlock();
     }
   }
 
@@ -165,11 +161,8 @@ final class CpuBackend implements Backend {
 
   @Override
   public void close() {
-    turn.lock();
-    try {
+    try (Turn.Taken mine = turn.take()) {
       cpu.close();
-    } finally {
-      turn.unlock();
     }
   }
 }

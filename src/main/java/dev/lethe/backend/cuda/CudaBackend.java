@@ -3,6 +3,7 @@ package dev.lethe.backend.cuda;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.KernelRecording;
+import dev.lethe.backend.Turn;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
@@ -13,7 +14,6 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.OptionalLong;
-import java.util.concurrent.locks.Lock;
 
 /** Every kernel on a CUDA device, with activations in float32 or bfloat16. */
 final class CudaBackend implements Backend {
@@ -75,7 +75,7 @@ final class CudaBackend implements Backend {
   }
 
   @Override
-  public Lock turn() {
+  public Turn turn() {
     return cuda.turn();
   }
 
@@ -150,11 +150,8 @@ final class CudaBackend implements Backend {
   }
 
   private void inTurn(Runnable work) {
-    turn().lock();
-    try {
+    try (Turn.Taken mine = turn().take()) {
       work.run();
-    } finally {
-      turn().unlock();
     }
   }
 }

@@ -1,10 +1,10 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.KernelRecording;
+import dev.lethe.backend.Turn;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.cuda.launch.CudaAllocator;
-import java.util.concurrent.locks.Lock;
 
 /**
  * Repeated work as a CUDA graph. The first replay runs the work, which reserves all memory that it needs and
@@ -16,7 +16,7 @@ final class CudaRecording implements KernelRecording {
 
   private final Device device;
   private final CudaAllocator allocator;
-  private final Lock turn;
+  private final Turn turn;
   private final String name;
   private final Runnable work;
   private State state;
@@ -97,11 +97,8 @@ final class CudaRecording implements KernelRecording {
   }
 
   private void inTurn(Runnable action) {
-    turn.lock();
-    try {
+    try (Turn.Taken mine = turn.take()) {
       action.run();
-    } finally {
-      turn.unlock();
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.lethe.backend.reference;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.Turn;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.Kernels;
@@ -9,15 +10,13 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import java.util.concurrent.locks.Lock;
-import java.util.concurrent.locks.ReentrantLock;
 
 /** Every kernel in float64 and plain Java. All tensors are F64 in host memory; indices are I32. */
 public final class ReferenceBackend implements Backend {
   static final String NAME = "reference";
   static final String DESCRIPTION = "float64, scalar Java, one thread";
 
-  private final Lock turn = new ReentrantLock();
+  private final Turn turn = new Turn();
   private final HostAllocator allocator = new HostAllocator();
   private final Kernels kernels =
       new Kernels(
@@ -62,7 +61,7 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
-  public Lock turn() {
+  public Turn turn() {
     return turn;
   }
 
@@ -108,11 +107,8 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public void close() {
-    turn.lock();
-    try {
+    try (Turn.Taken mine = turn.take()) {
       allocator.close();
-    } finally {
-      turn.unlock();
     }
   }
 }

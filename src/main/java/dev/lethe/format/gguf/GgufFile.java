@@ -4,15 +4,14 @@ import dev.lethe.Text;
 import dev.lethe.format.ForeignFile;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.MappedFile;
 import dev.lethe.format.Place;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Set;
@@ -42,8 +41,8 @@ public final class GgufFile implements AutoCloseable {
           Files.exists(path) ? "something else" : "nothing");
     }
     Arena arena = Arena.ofShared();
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+    try {
+      MemorySegment file = MappedFile.open(path, arena);
       int head = (int) Math.min(file.byteSize(), ForeignFile.HEAD);
       ForeignFile.refuse(path, file.asSlice(0, head).asByteBuffer(), ForeignFile.GGUF, "a GGUF file");
       GgufFile opened = new GgufFile(path, arena, file, GgufHeader.parse(file, Place.of(path)));

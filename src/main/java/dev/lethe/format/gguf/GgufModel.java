@@ -121,11 +121,6 @@ public final class GgufModel implements ModelFiles {
   }
 
   @Override
-  public boolean has(String name) {
-    return homes.containsKey(name);
-  }
-
-  @Override
   public Set<String> tensorNames() {
     return Collections.unmodifiableSet(homes.keySet());
   }

@@ -94,7 +94,7 @@ public final class CpuGatedUnit implements GatedUnitKernels {
         : new Part(Cpu.memory(tensor), true);
   }
 
-  /** Covers k directions in runs that do not cross from one to the next, with derivatives up to the order. */
+  /** Covers k directions run by run, each with the derivatives up to the order of its run of the primal. */
   private void runs(Primal p, long k, int order, Run run) {
     MemorySegment a = Cpu.memory(p.a());
     MemorySegment gate = p.b() == null ? null : Cpu.memory(p.b());
@@ -102,17 +102,19 @@ public final class CpuGatedUnit implements GatedUnitKernels {
     int perDirection = Math.toIntExact(Math.ceilDiv(elements, RUN));
     cpu.pool()
         .runRanges(
-            Math.toIntExact(k * perDirection),
-            Math.max(1, Cpu.WORTH_SHARING / RUN / 4),
+            perDirection,
+            (int) Math.max(1, Cpu.WORTH_SHARING / RUN / 4 / Math.max(1, k)),
             (from, to, scratch) -> {
               MemorySegment f = scratch.floats(Scratch.Slot.GATE, 5L * RUN);
               cpu.rows().fill(f, ONES, RUN, 1);
               Part b = gate == null ? new Part(f.asSlice(ONES), false) : new Part(gate, true);
               for (int i = from; i < to; i++) {
-                long first = (long) (i % perDirection) * RUN;
+                long first = (long) i * RUN;
                 int n = (int) Math.min(RUN, elements - first);
                 gates.derivatives(p.f(), order, a, 4 * first, f, 0, n);
-                run.apply(f, b, 4 * first, 4 * (i / perDirection * elements + first), n);
+                for (long j = 0; j < k; j++) {
+                  run.apply(f, b, 4 * first, 4 * (j * elements + first), n);
+                }
               }
             });
   }

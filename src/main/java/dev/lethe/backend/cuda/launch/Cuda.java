@@ -1,6 +1,7 @@
 package dev.lethe.backend.cuda.launch;
 
 import dev.lethe.Text;
+import dev.lethe.backend.Turn;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.driver.Device;
@@ -12,8 +13,6 @@ import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.locks.Lock;
-import java.util.concurrent.locks.ReentrantLock;
 
 /** What all kernels of one backend share. */
 public final class Cuda implements AutoCloseable {
@@ -28,7 +27,7 @@ public final class Cuda implements AutoCloseable {
 
   private final Device device;
   private final DType type;
-  private final Lock turn = new ReentrantLock();
+  private final Turn turn = new Turn();
   private final CudaAllocator allocator;
   private final Arena arena = Arena.ofShared();
   private final Map<String, Kernel> kernels = new HashMap<>();
@@ -58,7 +57,7 @@ public final class Cuda implements AutoCloseable {
   }
 
   /** Held by the thread that may use the device. */
-  public Lock turn() {
+  public Turn turn() {
     return turn;
   }
 

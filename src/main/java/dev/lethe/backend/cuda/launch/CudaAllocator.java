@@ -1,6 +1,7 @@
 package dev.lethe.backend.cuda.launch;
 
 import dev.lethe.Text;
+import dev.lethe.backend.Turn;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.Storage;
@@ -10,7 +11,6 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalLong;
-import java.util.concurrent.locks.Lock;
 
 /**
  * A caching allocator of device memory: freed blocks are kept by size class and handed out again, in the
@@ -26,7 +26,7 @@ public final class CudaAllocator implements Allocator, AutoCloseable {
   private static final long ALIGNMENT = 256;
 
   private final Device device;
-  private final Lock turn;
+  private final Turn turn;
   private final Pool common = new Pool();
   private final Pool recorded = new Pool();
   private Pool current = common;
@@ -35,7 +35,7 @@ public final class CudaAllocator implements Allocator, AutoCloseable {
   private long peakLiveBytes;
   private long reservedBytes;
 
-  CudaAllocator(Device device, Lock turn) {
+  CudaAllocator(Device device, Turn turn) {
     this.device = device;
     this.turn = turn;
   }
@@ -64,8 +64,7 @@ public final class CudaAllocator implements Allocator, AutoCloseable {
   @Override
   public Storage allocate(long bytes) {
     long size = sizeClass(bytes);
-    turn.lock();
-    try {
+    try (Turn.Taken mine = turn.take()) {
       CudaStorage block = current.poll(size);
       if (block == null) {
         block = new CudaStorage(reserve(size), size, device.place(), current);
@@ -74,20 +73,15 @@ public final class CudaAllocator implements Allocator, AutoCloseable {
       liveBytes += size;
       peakLiveBytes = Math.max(peakLiveBytes, liveBytes);
       return block;
-    } finally {
-      turn.unlock();
     }
   }
 
   @Override
   public void free(Storage storage) {
     CudaStorage block = (CudaStorage) storage;
-    turn.lock();
-    try {
+    try (Turn.Taken mine = turn.take()) {
       liveBytes -= block.byteSize();
       block.pool().add(block);
-    } finally {
-      turn.unlock();
     }
   }
 
