@@ -20,7 +20,6 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.OutputFolder;
 import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.format.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.session.InterruptedRun;
@@ -84,7 +83,7 @@ public final class TrainCommand extends LetheCommand {
     final TrainOptions options = training.options(this, common.seed);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, model.open(common.openBackend(this))))) {
+        hiddenStates.in(dataOptions.in(model.open(this, common.openBackend(this))))) {
       LoadedRows loaded = session.load(data, dataOptions.reading());
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
@@ -160,10 +159,7 @@ public final class TrainCommand extends LetheCommand {
         result.record().withAdapter(adapter.sha256()).withSkipped(skipped).withPromptForm(promptForm);
     try (OutputFolder output = folder.output()) {
       Path dir = output.path();
-      PeftFolder.writeInto(
-          dir,
-          adapter.config(),
-          adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
+      adapter.writeInto(dir);
       record.write(dir, result.optimizerState());
       reached.ifPresent(minimum -> minimum.record().write(dir));
       watch.writeLog(dir);
