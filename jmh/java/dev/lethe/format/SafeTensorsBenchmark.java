@@ -1,5 +1,6 @@
 package dev.lethe.format;
 
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.jmh.BenchmarkFolder;
 import dev.lethe.jmh.Counters;
 import dev.lethe.tensor.DType;
