@@ -1,6 +1,5 @@
-package dev.lethe.format;
+package dev.lethe.format.safetensors;
 
-import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.jmh.BenchmarkFolder;
 import dev.lethe.jmh.Counters;
 import dev.lethe.tensor.DType;
