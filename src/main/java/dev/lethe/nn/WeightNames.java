@@ -1,6 +1,6 @@
 package dev.lethe.nn;
 
-import dev.lethe.format.ModelFiles;
+import dev.lethe.format.huggingface.ModelFiles;
 import java.util.Map;
 
 /**

@@ -1,7 +1,7 @@
 package dev.lethe.session;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.format.ModelFiles;
+import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.frozen.FrozenModel;
 import java.nio.file.Path;

@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.format.FormatException;
-import dev.lethe.format.HfConfig;
-import dev.lethe.format.HfModelFolder;
-import dev.lethe.format.PeftFolder;
+import dev.lethe.format.huggingface.HfConfig;
+import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Arrays;

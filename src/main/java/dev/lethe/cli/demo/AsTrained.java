@@ -5,7 +5,7 @@ import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.evaluate.Outputs;
-import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;

@@ -2,10 +2,10 @@ package dev.lethe.nn.frozen;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.kernel.LoraSlot;
-import dev.lethe.format.HfConfig;
-import dev.lethe.format.ModelFiles;
-import dev.lethe.format.PeftFolder;
 import dev.lethe.format.Sha256;
+import dev.lethe.format.huggingface.HfConfig;
+import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.DeltaWeights;
 import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;

@@ -2,7 +2,7 @@ package dev.lethe.nn.frozen;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
-import dev.lethe.format.PeftFolder;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.TransformerSpec;
 import dev.lethe.nn.WeightNames;
 import dev.lethe.tensor.Shape;

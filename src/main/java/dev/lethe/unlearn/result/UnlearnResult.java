@@ -1,7 +1,7 @@
 package dev.lethe.unlearn.result;
 
 import dev.lethe.LetheException;
-import dev.lethe.format.OutputFolder;
+import dev.lethe.format.file.OutputFolder;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.unlearn.Unlearner;
 import dev.lethe.unlearn.certificate.Certificate;
