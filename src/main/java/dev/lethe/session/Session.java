@@ -15,6 +15,7 @@ import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
+import dev.lethe.format.file.MappedFile;
 import dev.lethe.format.gguf.BaseModels;
 import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.gguf.GgufTokenizer;
@@ -361,8 +362,21 @@ public final class Session implements AutoCloseable {
     return new Unlearning(this, adapterDir, request).write(out);
   }
 
+  /**
+   * Closes everything.
+   *
+   * @throws FormatException where a file was changed while it was in use, so that what was computed may be wrong
+   */
   @Override
   public synchronized void close() {
+    try {
+      MappedFile.requireUnchanged();
+    } finally {
+      closeAll();
+    }
+  }
+
+  private void closeAll() {
     while (!open.isEmpty()) {
       try {
         open.pop().close();

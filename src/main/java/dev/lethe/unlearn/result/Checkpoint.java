@@ -2,6 +2,7 @@ package dev.lethe.unlearn.result;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
+import dev.lethe.format.file.MappedFile;
 import dev.lethe.format.file.OutputFolder;
 import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.HostTensors;
@@ -70,6 +71,7 @@ public final class Checkpoint {
   }
 
   public void save(State state) {
+    MappedFile.requireUnchanged();
     Map<String, Tensor> tensors = new HashMap<>();
     tensors.put(THETA, state.theta);
     state.solver.forEach((name, tensor) -> tensors.put(SOLVER + name, tensor));
