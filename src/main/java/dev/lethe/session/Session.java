@@ -357,6 +357,17 @@ public final class Session implements AutoCloseable {
     return new Unlearning(this, adapterDir, request).write(out);
   }
 
+  /**
+   * Closes one adapter before the session ends; closing it twice is harmless. Hidden states that were kept stay until
+   * the session's end.
+   *
+   * @param adapted a model with an adapter that this session gave
+   */
+  public synchronized void close(AdaptedModel adapted) {
+    open.remove(adapted.adapter());
+    adapted.adapter().close();
+  }
+
   @Override
   public synchronized void close() {
     while (!open.isEmpty()) {
