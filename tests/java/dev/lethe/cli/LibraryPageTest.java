@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
 import dev.lethe.data.Sample;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.influence.InfluenceScores;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.ParameterLayout.Parameter;

@@ -2,10 +2,10 @@ package dev.lethe.session;
 
 import dev.lethe.Text;
 import dev.lethe.data.Sample;
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.OutputFolder;
-import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.format.PeftFolder;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.file.OutputFolder;
+import dev.lethe.format.peft.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.train.RowEdits;

@@ -1,7 +1,7 @@
 package dev.lethe.session;
 
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.train.StepLog;
 import dev.lethe.train.TrainMonitor;
 import java.io.IOException;

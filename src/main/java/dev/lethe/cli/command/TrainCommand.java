@@ -16,7 +16,7 @@ import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.Sample;
-import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.session.RunFolder;
