@@ -156,6 +156,23 @@ public final class AdaptedModel {
     Gradients.value(backend(), lower.tape, null, lower.statesOf(layer), host);
   }
 
+  /**
+   * The forward pass of a batch up to what leaves its first layers, without dropout, for losses of hidden states.
+   *
+   * @param layers how many; more than {@link #lowestAdaptedLayer}
+   */
+  public HiddenTape hiddenTape(Batch batch, int layers) {
+    requireFits(batch);
+    return new Recorder(batch, 0, 0).recordHidden(layers);
+  }
+
+  /**
+   * A tape without a loss.
+   *
+   * @param states (N,D): its last value
+   */
+  public record HiddenTape(Tape tape, Value states) {}
+
   /** A linear layer and the adapter on it. */
   LoraLinear linear(int layer, Projection projection) {
     return linears.get(layer).get(projection);
@@ -221,12 +238,7 @@ public final class AdaptedModel {
     }
 
     Tape record() {
-      if (states == null) {
-        embed();
-      } else {
-        sum = Input.on(tape, batch.states(states));
-      }
-      layers(states == null ? 0 : states.layer(), spec.layers());
+      layersFromBelow(spec.layers());
       Value last = before(model.finalNorm());
       Value supervised = SelectRows.on(tape, batch.rows(), last); // (M,D)
       tape.crossEntropy(
@@ -241,6 +253,22 @@ public final class AdaptedModel {
       before(model.layer(layer).norm(Norm.BEFORE_ATTENTION));
       tape.end();
       return sum;
+    }
+
+    HiddenTape recordHidden(int count) {
+      layersFromBelow(count);
+      Value last = ScaledSum.on(tape, 1, sum, added);
+      tape.end();
+      return new HiddenTape(tape, last);
+    }
+
+    private void layersFromBelow(int end) {
+      if (states == null) {
+        embed();
+      } else {
+        sum = Input.on(tape, batch.states(states));
+      }
+      layers(states == null ? 0 : states.layer(), end);
     }
 
     private void embed() {
