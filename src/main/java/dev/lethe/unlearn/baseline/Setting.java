@@ -44,7 +44,9 @@ public record Setting(String name, double usual, double least, double most, bool
 
   /** A value as it is written. */
   String label(double value) {
-    return whole && value == Math.rint(value) ? Text.format("%.0f", value) : Text.format("%s", value);
+    return value == Math.rint(value) && Math.abs(value) < MOST_COUNT
+        ? Text.format("%.0f", value)
+        : Double.toString(value).replace(".0E", "e").replace('E', 'e');
   }
 
   private String range() {
