@@ -1,8 +1,8 @@
 package dev.lethe.unlearn.certificate;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
