@@ -332,6 +332,11 @@ public final class Session implements AutoCloseable {
     return data.rows();
   }
 
+  /** The rows of a data set that was read before, so that nobody is told again. */
+  List<Row> rowsAgain(Path file, Reading reading) {
+    return dataset(file, reading, false).rows();
+  }
+
   private Dataset dataset(Path file, Reading reading, boolean idsRequired) {
     return DatasetReader.open(file, reading.fields, idsRequired, skipBadRows);
   }
