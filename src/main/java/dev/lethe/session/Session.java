@@ -55,7 +55,7 @@ public final class Session implements AutoCloseable {
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private final Backend backend;
   private final ModelFiles folder;
-  private LanguageModel model;
+  private final OpenModel model;
   private Tokenizer tokenizer;
   private Path tokenizerFolder;
   private boolean keepsStates = true;
@@ -67,8 +67,9 @@ public final class Session implements AutoCloseable {
   private Session(ModelFiles folder, Backend backend) {
     this.folder = folder;
     this.backend = backend;
+    this.model = new OpenModel(folder, backend);
     open.push(backend);
-    open.push(folder);
+    open.push(model);
   }
 
   /**
@@ -215,17 +216,14 @@ public final class Session implements AutoCloseable {
     return backend;
   }
 
+  /** The model's files, with the frozen weights of the adapter that was opened first, if it has such. */
   public ModelFiles folder() {
-    return folder;
+    return model.files();
   }
 
   /** The model, loaded when first asked for. */
-  public synchronized LanguageModel model() {
-    if (model == null) {
-      model = LanguageModel.open(folder, backend);
-      open.push(model);
-    }
-    return model;
+  public LanguageModel model() {
+    return model.get();
   }
 
   /** The model with the adapter of a PEFT folder, or bare where that is null. */
@@ -233,6 +231,7 @@ public final class Session implements AutoCloseable {
     if (adapterDir == null) {
       return new AdaptedModel(model(), null);
     }
+    model.freezePartsOf(adapterDir).ifPresent(notes);
     try (PeftFolder peft = PeftFolder.open(adapterDir)) {
       return adapted(LoraAdapter.open(peft, model()));
     }
@@ -278,6 +277,11 @@ public final class Session implements AutoCloseable {
       }
     }
     return tokenizer;
+  }
+
+  /** The text of {@code tokenizer.json} where a GGUF file holds it; null otherwise. */
+  public String ownTokenizer() {
+    return folder instanceof GgufModel gguf && gguf.hasTokenizer() ? gguf.tokenizer().json() : null;
   }
 
   private Tokenizer openTokenizer() {
