@@ -15,11 +15,11 @@ import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
-import dev.lethe.format.ModelFiles;
-import dev.lethe.format.PeftFolder;
 import dev.lethe.format.gguf.BaseModels;
 import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.gguf.GgufTokenizer;
+import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HiddenStates;
 import dev.lethe.nn.LanguageModel;
@@ -332,6 +332,11 @@ public final class Session implements AutoCloseable {
     return data.rows();
   }
 
+  /** The rows of a data set that was read before, so that nobody is told again. */
+  List<Row> rowsAgain(Path file, Reading reading) {
+    return dataset(file, reading, false).rows();
+  }
+
   private Dataset dataset(Path file, Reading reading, boolean idsRequired) {
     return DatasetReader.open(file, reading.fields, idsRequired, skipBadRows);
   }
@@ -355,6 +360,17 @@ public final class Session implements AutoCloseable {
    */
   public Certificate unlearn(Path adapterDir, UnlearnRequest request, Path out) {
     return new Unlearning(this, adapterDir, request).write(out);
+  }
+
+  /**
+   * Closes one adapter before the session ends; closing it twice is harmless. Hidden states that were kept stay until
+   * the session's end.
+   *
+   * @param adapted a model with an adapter that this session gave
+   */
+  public synchronized void close(AdaptedModel adapted) {
+    open.remove(adapted.adapter());
+    adapted.adapter().close();
   }
 
   @Override

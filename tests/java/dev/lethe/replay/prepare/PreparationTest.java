@@ -12,7 +12,7 @@ import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
@@ -82,7 +82,7 @@ class PreparationTest {
     List<LoggedRow> rows = samples.stream().map(s -> new LoggedRow(s.id(), s.hash())).toList();
     log = new MemoryLog(options, rows, host(adapter.theta()));
     new Trainer(
-            model, TrainingPlan.of(samples, options), options, RowEdits.NONE, new TrainMonitor() {})
+            model, TrainingPlan.of(samples, options), options, RowEdits.NONE, TrainMonitor.NONE)
         .keep(
             new TrainingSink() {
               @Override

@@ -10,20 +10,16 @@ import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
-import dev.lethe.curvature.CurvatureOperator;
-import dev.lethe.curvature.DatasetLoss;
-import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.InfluenceScores;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.session.Influence;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverMonitor;
 import dev.lethe.solve.Solvers;
-import dev.lethe.tensor.Tensor;
-import dev.lethe.unlearn.DampingRule;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -95,7 +91,7 @@ public final class InfluenceCommand extends LetheCommand {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
-      InfluenceScores.Result result = scores(session, adapted, rows, queries);
+      InfluenceScores.Result result = scores(adapted, rows, queries);
       if (!result.complete()) {
         throw new InterruptedRun(
             Text.format(
@@ -113,29 +109,17 @@ public final class InfluenceCommand extends LetheCommand {
   }
 
   private InfluenceScores.Result scores(
-      Session session, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
-    Tensor theta = adapted.adapter().theta();
-    DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
-    progress().say(Text.format("damping %.3g (%s)", chosen.damping(), chosen.from()));
-    DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
-    double damping = chosen.damping() + chosen.weightDecay();
-    try (Progress.Task task = progress().start("influence", queries.size(), "queries");
-        CurvatureOperator curvature =
-            solve
-                .kind()
-                .over(
-                    loss,
-                    theta,
-                    rows.size(),
-                    MemoryBudget.automatic(session.backend()),
-                    common.seed)) {
-      InfluenceScores scores =
-          new InfluenceScores(loss, theta, curvature, damping, rows.size());
-      return scores.of(
-          loss.of(queries),
-          Solvers.byName(solve.solver),
-          solve.limits(common.seed),
-          new Watch(task));
+      AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
+    Influence influence =
+        new Influence(adapted, adapter.adapter, rows)
+            .damping(solve.choose(this, adapter.adapter))
+            .curvature(solve.kind())
+            .solver(Solvers.byName(solve.solver), solve.limits(common.seed))
+            .limits(dataOptions.limits());
+    progress()
+        .say(Text.format("damping %.3g (%s)", influence.damping().damping(), influence.damping().from()));
+    try (Progress.Task task = progress().start("influence", queries.size(), "queries")) {
+      return influence.monitor(new Watch(task)).of(queries);
     }
   }
 

@@ -3,8 +3,8 @@ package dev.lethe.cli.option;
 import dev.lethe.LetheException;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.Progress;
-import dev.lethe.format.OutputName;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.OutputName;
 import dev.lethe.session.InterruptedRun;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -80,6 +80,13 @@ public abstract class LetheCommand implements Callable<Integer> {
   /** Prints a line of results. */
   public final void print(String line) {
     console.out().println(line);
+  }
+
+  /** Says a sentence on standard error, unless nothing is to be said. */
+  public final void say(String words) {
+    if (!output.quiet) {
+      console.err().println("lethe: " + words);
+    }
   }
 
   /** Prints a JSON value on one line; numbers that are none are null. */
