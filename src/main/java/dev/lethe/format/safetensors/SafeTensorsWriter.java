@@ -1,5 +1,6 @@
 package dev.lethe.format.safetensors;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.tensor.Tensor;
@@ -73,7 +74,7 @@ final class SafeTensorsWriter {
   private static void requireWritable(String name, Tensor tensor) {
     if (name.equals(SafeTensorsHeader.METADATA)
         || tensor.shape().rank() > SafeTensorsHeader.MAX_RANK) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           "safetensors cannot hold tensor '" + name + "' of shape " + tensor.shape());
     }
   }
