@@ -179,6 +179,12 @@ public final class LanguageModel implements AutoCloseable {
     return backend;
   }
 
+  /** What every adapter of this model must hold beside its pairs, by PEFT's key; frozen weights here. */
+  public Map<String, Tensor> carried() {
+    lifetime.requireOpen();
+    return folder.carried();
+  }
+
   /** SHA-256 of configuration and weights, and of a merged adapter, in hex. */
   public synchronized String sha256() {
     lifetime.requireOpen();

@@ -50,7 +50,7 @@ record RowReader(
     return data.rows();
   }
 
-  private Dataset dataset(Path file, boolean idsRequired) {
+  Dataset dataset(Path file, boolean idsRequired) {
     return DatasetReader.open(file, reading.fields(), idsRequired, skipBadRows);
   }
 

@@ -20,7 +20,6 @@ import dev.lethe.format.gguf.GgufTokenizer;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.nn.HiddenStates;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tokenizer.HfTokenizer;
@@ -28,8 +27,6 @@ import dev.lethe.tokenizer.Tokenizer;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
@@ -52,12 +49,10 @@ public final class Session implements AutoCloseable {
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private final Backend backend;
   private final ModelFiles folder;
-  private LanguageModel model;
+  private final OpenModel model;
+  private final KeptStates states = new KeptStates();
   private Tokenizer tokenizer;
   private Path tokenizerFolder;
-  private boolean keepsStates = true;
-  private Path statesFolder;
-  private HiddenStates states;
   private Consumer<String> notes = note -> {};
   private boolean skipBadRows;
 
@@ -65,8 +60,10 @@ public final class Session implements AutoCloseable {
     this.lifetime = new Lifetime("session on " + folder.path());
     this.folder = folder;
     this.backend = backend;
+    this.model = new OpenModel(folder, backend);
     open.push(backend);
-    open.push(folder);
+    open.push(model);
+    open.push(states);
   }
 
   /**
@@ -164,22 +161,21 @@ public final class Session implements AutoCloseable {
   /** Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. */
   public Session withHiddenStates(Path folder) {
     lifetime.requireOpen();
-    keepsStates = true;
-    statesFolder = folder;
+    states.in(folder);
     return this;
   }
 
   /** Keeps no hidden states of the adapters that are opened from now on. */
   public Session withoutHiddenStates() {
     lifetime.requireOpen();
-    keepsStates = false;
+    states.none();
     return this;
   }
 
   /** One line for people about the hidden states that are kept; null where none are. */
   public String hiddenStates() {
     lifetime.requireOpen();
-    return states == null ? null : states.report();
+    return states.report();
   }
 
   public Backend backend() {
@@ -187,19 +183,16 @@ public final class Session implements AutoCloseable {
     return backend;
   }
 
+  /** The model's files, with the frozen weights of the adapter that was opened first, if it has such. */
   public ModelFiles folder() {
     lifetime.requireOpen();
-    return folder;
+    return model.files();
   }
 
   /** The model, loaded when first asked for. */
-  public synchronized LanguageModel model() {
+  public LanguageModel model() {
     lifetime.requireOpen();
-    if (model == null) {
-      model = LanguageModel.open(folder, backend);
-      open.push(model);
-    }
-    return model;
+    return model.get();
   }
 
   /** The model with the adapter of a PEFT folder, or bare where that is null. */
@@ -208,6 +201,7 @@ public final class Session implements AutoCloseable {
     if (adapterDir == null) {
       return new AdaptedModel(model(), null);
     }
+    model.freezePartsOf(adapterDir).ifPresent(notes);
     try (PeftFolder peft = PeftFolder.open(adapterDir)) {
       return adapted(LoraAdapter.open(peft, model()));
     }
@@ -218,24 +212,8 @@ public final class Session implements AutoCloseable {
     lifetime.requireOpen();
     open.push(adapter);
     AdaptedModel adapted = new AdaptedModel(model(), adapter);
-    if (keepsStates && states == null) {
-      states = HiddenStates.keep(adapted, statesFolder, statesBudget());
-      if (states != null) {
-        open.push(states);
-      }
-    }
+    states.of(adapted);
     return adapted;
-  }
-
-  private long statesBudget() {
-    if (statesFolder == null) {
-      return Machine.current().availableMemory() / 8;
-    }
-    try {
-      return Files.createDirectories(statesFolder).toFile().getUsableSpace() / 4;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 
   /** Takes the tokenizer of another folder; null: the model's own, the default. */
@@ -256,6 +234,12 @@ public final class Session implements AutoCloseable {
       }
     }
     return tokenizer;
+  }
+
+  /** The text of {@code tokenizer.json} where a GGUF file holds it; null otherwise. */
+  public String ownTokenizer() {
+    lifetime.requireOpen();
+    return folder instanceof GgufModel gguf && gguf.hasTokenizer() ? gguf.tokenizer().json() : null;
   }
 
   private Tokenizer openTokenizer() {
@@ -308,6 +292,11 @@ public final class Session implements AutoCloseable {
     return reader(reading).rows(file);
   }
 
+  /** The rows of a data set that was read before, so that nobody is told again. */
+  List<Row> rowsAgain(Path file, Reading reading) {
+    return reader(reading).dataset(file, false).rows();
+  }
+
   private RowReader reader(Reading reading) {
     return new RowReader(folder, reading, this::tokenizer, notes, skipBadRows);
   }
@@ -333,8 +322,10 @@ public final class Session implements AutoCloseable {
    * @param adapted a model with an adapter that this session gave
    */
   public synchronized void close(AdaptedModel adapted) {
-    open.remove(adapted.adapter());
-    adapted.adapter().close();
+    if (adapted.adapter() != null) {
+      open.remove(adapted.adapter());
+      adapted.adapter().close();
+    }
   }
 
   @Override

@@ -5,7 +5,6 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.format.file.OutputFolder;
 import dev.lethe.format.peft.PeftAdapterConfig;
-import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.train.RowEdits;
@@ -195,8 +194,7 @@ public final class Training {
           result.record().withAdapter(adapter.sha256()).withSkipped(skipped).withPromptForm(promptForm);
       try (OutputFolder output = folder.output()) {
         Path dir = output.path();
-        PeftFolder.writeInto(
-            dir, adapter.config(), adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
+        adapter.writeInto(dir);
         record.write(dir, result.optimizerState());
         log.write(dir);
         kept.finish(dir, adapted, plan, edits, record, promptForm);

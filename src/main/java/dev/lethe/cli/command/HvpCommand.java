@@ -73,7 +73,7 @@ public final class HvpCommand extends LetheCommand {
     final Curvature kind = option("--curvature", () -> Curvature.of(curvature));
     require(damping >= 0 && Double.isFinite(damping), "--damping is a finite number of 0 or more", damping);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)));
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
         Scope scope = session.backend().openScope("hvp")) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);

@@ -87,7 +87,7 @@ public final class InfluenceCommand extends LetheCommand {
         "--solver is one of " + String.join(", ", Solvers.names()), Text.quote(solve.solver));
     require(top >= 0, "--top is 0 or more", top);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
