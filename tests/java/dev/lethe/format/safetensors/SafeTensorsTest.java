@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
+import dev.lethe.ClosedException;
 import dev.lethe.RealData;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.FormatException;
@@ -145,8 +147,8 @@ class SafeTensorsTest {
     assertThrows(RuntimeException.class, () -> view.set(0, 5));
     read.close();
     read.close();
-    assertThrows(IllegalStateException.class, () -> view.get(0));
-    IllegalStateException e = assertThrows(IllegalStateException.class, () -> read.get("w"));
+    assertThrows(ClosedException.class, () -> view.get(0));
+    ClosedException e = assertThrows(ClosedException.class, () -> read.get("w"));
     assertTrue(e.getMessage().contains("closed"), e.getMessage());
   }
 
@@ -199,7 +201,7 @@ class SafeTensorsTest {
   void aTensorThatTheFormatCannotHoldIsRefusedBeforeAnythingIsWritten() throws IOException {
     Tensor rank9 = Tensor.of(Shape.of(1, 1, 1, 1, 1, 1, 1, 1, 1), 1f);
     assertThrows(
-        IllegalArgumentException.class,
+        ArgumentException.class,
         () -> SafeTensors.write(dir.resolve("r"), Map.of("w", rank9), Map.of()));
     try (Stream<Path> left = Files.list(dir)) {
       assertEquals(0, left.count());

@@ -1,5 +1,6 @@
 package dev.lethe.format.safetensors;
 
+import dev.lethe.Lifetime;
 import dev.lethe.format.ForeignFile;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.FormatException;
@@ -34,12 +35,14 @@ public final class SafeTensors implements AutoCloseable {
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final Path path;
+  private final Lifetime lifetime;
   private final Arena arena;
   private final MemorySegment data;
   private final SafeTensorsHeader header;
 
   private SafeTensors(Path path, Arena arena, MemorySegment data, SafeTensorsHeader header) {
     this.path = path;
+    this.lifetime = new Lifetime("file " + path);
     this.arena = arena;
     this.data = data;
     this.header = header;
@@ -86,23 +89,22 @@ public final class SafeTensors implements AutoCloseable {
 
   /** The tensors' names in the order of the file. */
   public Set<String> names() {
+    lifetime.requireOpen();
     return Collections.unmodifiableSet(header.entries().keySet());
   }
 
   public boolean contains(String name) {
+    lifetime.requireOpen();
     return header.entries().containsKey(name);
   }
 
   /** A view of one tensor; it dies with this file. */
   public Tensor get(String name) {
+    lifetime.requireOpen();
     SafeTensorsHeader.Entry entry = header.entries().get(name);
     if (entry == null) {
       throw Place.of(path).refuse(
           Kind.UNKNOWN_TENSOR, "there is no such tensor", "'" + name + "'", names().size() + " others");
-    }
-    if (!arena.scope().isAlive()) {
-      throw new IllegalStateException(
-          "tensor '" + name + "' was asked of " + path + " after it was closed");
     }
     MemorySegment bytes = data.asSlice(entry.begin(), entry.end() - entry.begin());
     return Tensor.view(bytes, entry.dtype(), entry.shape());
@@ -110,6 +112,7 @@ public final class SafeTensors implements AutoCloseable {
 
   /** The free-form strings of the header. */
   public Map<String, String> metadata() {
+    lifetime.requireOpen();
     return Collections.unmodifiableMap(header.metadata());
   }
 
@@ -120,7 +123,7 @@ public final class SafeTensors implements AutoCloseable {
   /** Unmaps the file. Closing twice is harmless; its tensors must no longer be used. */
   @Override
   public void close() {
-    if (arena.scope().isAlive()) {
+    if (lifetime.end()) {
       arena.close();
     }
   }

@@ -1,5 +1,6 @@
 package dev.lethe.format.safetensors;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.tensor.Shape;
@@ -84,7 +85,7 @@ final class SafeTensorsWriter {
     }
     for (Tensor part : parts) {
       if (part.dtype() != first.dtype() || !part.shape().withoutFirst().equals(first.shape().withoutFirst())) {
-        throw new IllegalArgumentException("a part of " + part + " follows one of " + first);
+        throw new ArgumentException("a part of " + part + " follows one of " + first);
       }
     }
     long[] dims = first.shape().toArray();
@@ -94,7 +95,7 @@ final class SafeTensorsWriter {
 
   private static void requireWritable(String name, Shape shape) {
     if (name.equals(SafeTensorsHeader.METADATA) || shape.rank() > SafeTensorsHeader.MAX_RANK) {
-      throw new IllegalArgumentException("safetensors cannot hold tensor '" + name + "' of shape " + shape);
+      throw new ArgumentException("safetensors cannot hold tensor '" + name + "' of shape " + shape);
     }
   }
 

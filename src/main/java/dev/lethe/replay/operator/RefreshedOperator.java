@@ -1,5 +1,6 @@
 package dev.lethe.replay.operator;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
@@ -37,7 +38,7 @@ public final class RefreshedOperator implements ReplayOperator {
   public RefreshedOperator(
       ReplayOperator operator, ReplayOperator always, int every, Backend backend) {
     if (every < 0) {
-      throw new IllegalArgumentException("a product every " + every + " steps");
+      throw new ArgumentException("a product every " + every + " steps");
     }
     this.operator = operator;
     this.always = always;
