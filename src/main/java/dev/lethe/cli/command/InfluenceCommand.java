@@ -6,6 +6,7 @@ import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -13,12 +14,17 @@ import dev.lethe.cli.terminal.Progress;
 import dev.lethe.curvature.CurvatureOperator;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.curvature.MemoryBudget;
+import dev.lethe.curvature.sum.BlockRange;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.InfluenceScores;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
+import dev.lethe.shard.ScoreLines;
+import dev.lethe.shard.ScoreShare;
+import dev.lethe.shard.ShardHeader;
+import dev.lethe.shard.ShardOrigin;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverMonitor;
 import dev.lethe.solve.Solvers;
@@ -28,6 +34,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.function.BiConsumer;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -52,6 +60,7 @@ public final class InfluenceCommand extends LetheCommand {
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private SolveOptions solve;
+  @Mixin private ShardOption shard;
   @Mixin private CommonOptions common;
 
   @Option(
@@ -90,35 +99,65 @@ public final class InfluenceCommand extends LetheCommand {
         Solvers.names().contains(solve.solver),
         "--solver is one of " + String.join(", ", Solvers.names()), Text.quote(solve.solver));
     require(top >= 0, "--top is 0 or more", top);
+    shard.check(this);
+    require(!shard.given() || out != null, "--shard needs a file for its scores, --out", "none");
     take(out);
     try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
-      InfluenceScores.Result result = scores(session, adapted, rows, queries);
-      if (!result.complete()) {
-        throw new InterruptedRun(
-            Text.format(
-                "interrupted after %d of %d queries; nothing was written. Run the same command again.",
-                result.scores().length, queries.size()));
-      }
-      if (out != null) {
-        JsonLines.write(out, allScores(queries, rows, result));
-      }
-      for (int q = 0; q < queries.size(); q++) {
-        printTop(queries.get(q), rows, result.scores()[q], result.solutions().get(q));
+      DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
+      DatasetLoss asked = loss.of(queries);
+      ScoreShare share =
+          ScoreShare.of(shard.get(), InfluenceScores.units(asked), loss.blocks());
+      DatasetLoss scored = loss.part(share.blocks());
+      DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
+      progress().say(Text.format("damping %.3g (%s)", chosen.damping(), chosen.from()));
+      InfluenceScores.Result result = scores(loss, asked, share.units(), scored, chosen);
+      requireComplete(result, queries.size());
+      if (shard.given()) {
+        List<String> lines = new ArrayList<>();
+        lines.add(ScoreLines.header(header(loss, queries, chosen)));
+        int first = loss.firstSample(share.blocks().first());
+        eachQuery(
+            result,
+            (i, q) -> lines.add(ScoreLines.part(line(queries.get(q), scored.samples(), result, i), q, first)));
+        JsonLines.write(out, lines);
+        report(result, scored.size());
+      } else {
+        if (out != null) {
+          List<String> lines = new ArrayList<>();
+          eachQuery(result, (i, q) -> lines.add(StrictJson.line(line(queries.get(q), rows, result, i))));
+          JsonLines.write(out, lines);
+        }
+        eachQuery(
+            result,
+            (i, q) -> printTop(queries.get(q), rows, result.scores()[i], result.solutions().get(i)));
       }
       return ExitCode.DONE;
     }
   }
 
+  private static void requireComplete(InfluenceScores.Result result, int queries) {
+    if (!result.complete()) {
+      throw new InterruptedRun(
+          Text.format(
+              "interrupted after %d of %d queries; nothing was written. Run the same command again.",
+              result.scores().length, queries));
+    }
+  }
+
   private InfluenceScores.Result scores(
-      Session session, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
-    Tensor theta = adapted.adapter().theta();
-    DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
-    progress().say(Text.format("damping %.3g (%s)", chosen.damping(), chosen.from()));
-    DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
+      DatasetLoss loss,
+      DatasetLoss queries,
+      BlockRange units,
+      DatasetLoss scored,
+      DampingRule.Chosen chosen) {
+    Tensor theta = loss.model().adapter().theta();
     double damping = chosen.damping() + chosen.weightDecay();
+    if (units.size() == 0) {
+      return InfluenceScores.nothing();
+    }
     try (Progress.Task task = progress().start("influence", queries.size(), "queries");
         CurvatureOperator curvature =
             solve
@@ -126,35 +165,60 @@ public final class InfluenceCommand extends LetheCommand {
                 .over(
                     loss,
                     theta,
-                    rows.size(),
-                    MemoryBudget.automatic(session.backend()),
+                    loss.size(),
+                    MemoryBudget.automatic(loss.backend()),
                     common.seed)) {
       InfluenceScores scores =
-          new InfluenceScores(loss, theta, curvature, damping, rows.size());
+          new InfluenceScores(scored, theta, curvature, damping, loss.size());
       return scores.of(
-          loss.of(queries),
-          Solvers.byName(solve.solver),
-          solve.limits(common.seed),
-          new Watch(task));
+          queries,
+          units,
+          new InfluenceScores.Solve(
+              Solvers.byName(solve.solver), solve.limits(common.seed), new Watch(task)));
     }
   }
 
-  private static List<String> allScores(
-      List<Sample> queries, List<Sample> rows, InfluenceScores.Result result) {
-    List<String> lines = new ArrayList<>();
-    for (int q = 0; q < queries.size(); q++) {
-      ObjectNode json = StrictJson.newObject();
-      json.put("query", queries.get(q).id());
-      json.put("residual", result.solutions().get(q).relativeResidual());
-      ArrayNode ids = json.putArray("ids");
-      rows.forEach(row -> ids.add(row.id()));
-      ArrayNode scores = json.putArray("scores");
-      for (double score : result.scores()[q]) {
-        scores.add(score);
-      }
-      lines.add(StrictJson.line(json));
+  private ShardHeader header(DatasetLoss loss, List<Sample> queries, DampingRule.Chosen chosen) {
+    ShardOrigin origin =
+        ShardOrigin.of("influence", loss.model(), loss.samples(), dataOptions.limits())
+            .with("queries", queries.size())
+            .with("query data", ShardOrigin.hash(queries))
+            .with("curvature", solve.kind().label())
+            .with("solver", solve.solver)
+            .with("damping", chosen.damping() + chosen.weightDecay())
+            .with("tolerance", solve.tolerance)
+            .with("most iterations", solve.maxIterations)
+            .with("seed", common.seed);
+    return new ShardHeader(shard.get(), ShardHeader.Content.SCORES, origin, Map.of());
+  }
+
+  /** Tells the place of each query that has scores, among these and among all. */
+  private static void eachQuery(InfluenceScores.Result result, BiConsumer<Integer, Integer> each) {
+    for (int i = 0; i < result.queries().size(); i++) {
+      each.accept(i, result.queries().get(i));
     }
-    return lines;
+  }
+
+  private static ObjectNode line(
+      Sample query, List<Sample> rows, InfluenceScores.Result result, int i) {
+    double residual = result.solutions().get(i).relativeResidual();
+    return ScoreLines.of(query, residual, rows, result.scores()[i]);
+  }
+
+  private void report(InfluenceScores.Result result, int rows) {
+    int queries = result.queries().size();
+    if (output.json) {
+      print(
+          StrictJson.newObject()
+              .put("out", out.toString())
+              .put("shard", shard.get().toString())
+              .put("queries", queries)
+              .put("rows", rows));
+    } else {
+      print(
+          Text.format(
+              "%s: shard %s of the scores, %,d queries on %,d rows each", out, shard.get(), queries, rows));
+    }
   }
 
   private void printTop(Sample query, List<Sample> rows, double[] scores, Solution solution) {
