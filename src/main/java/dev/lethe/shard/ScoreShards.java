@@ -18,6 +18,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -49,8 +50,8 @@ final class ScoreShards implements AutoCloseable {
 
   /** Writes the lines of all queries with the scores of all rows. */
   static void merge(List<Path> files, ShardHeader header, Path out) {
-    int queries = Integer.parseInt(header.origin().of("queries"));
-    int rows = Integer.parseInt(header.origin().of("rows"));
+    int queries = header.number("queries", out);
+    int rows = header.number("rows", out);
     try (ScoreShards shards = new ScoreShards(files)) {
       AtomicFiles.write(
           out,
@@ -62,8 +63,8 @@ final class ScoreShards implements AutoCloseable {
                 channel.write(line);
               }
             }
+            shards.requireEnd(queries);
           });
-      shards.requireEnd(queries);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -174,9 +175,11 @@ final class ScoreShards implements AutoCloseable {
     private Line parse(JsonFields f) {
       if (!(f.required(ScoreLines.IDS) instanceof ArrayNode ids)
           || !(f.required(ScoreLines.SCORES) instanceof ArrayNode scores)
-          || ids.size() != scores.size()) {
-        throw ShardHeader.noShard(file, "other ids than scores in line " + number);
+          || ids.size() != scores.size()
+          || !scores.valueStream().allMatch(JsonNode::isNumber)) {
+        throw ShardHeader.noShard(file, "no id for each score in line " + number);
       }
+      f.numberOr(ScoreLines.RESIDUAL, Double.NaN, 0, Double.MAX_VALUE);
       f.required(ScoreLines.QUERY);
       f.required(ScoreLines.RESIDUAL);
       return new Line(

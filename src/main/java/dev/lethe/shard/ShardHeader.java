@@ -85,6 +85,17 @@ public record ShardHeader(Shard shard, Content content, ShardOrigin origin, Map<
     }
   }
 
+  /** A number that all shards name; {@code out} is what they are merged into, for messages. */
+  int number(String name, Path out) {
+    try {
+      return Integer.parseUnsignedInt(origin.of(name));
+    } catch (NumberFormatException e) {
+      throw new FormatException(
+          Kind.MISSING_FIELD, out.toString(), "its shards name no number of " + name, "a number",
+          origin.of(name), "Make the shards again");
+    }
+  }
+
   /** The refusal of a file that is no shard. */
   static FormatException noShard(Path file, String got) {
     return new FormatException(

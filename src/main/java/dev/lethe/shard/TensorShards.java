@@ -81,7 +81,7 @@ public final class TensorShards {
         }
       }
     }
-    int blocks = Integer.parseInt(header.origin().of(BLOCKS));
+    int blocks = header.number(BLOCKS, out);
     Map<String, Tensor> sums = new LinkedHashMap<>();
     parts.forEach((name, nodes) -> sums.put(name, total(name, nodes, blocks, last.get(name), out)));
     SafeTensors.write(out, sums, header.result());
@@ -112,7 +112,7 @@ public final class TensorShards {
         parts.computeIfAbsent(name, each -> new ArrayList<>()).add(shard.get(name));
       }
     }
-    long rows = Long.parseLong(header.origin().of("rows"));
+    long rows = header.number("rows", out);
     try (HostAllocator memory = new HostAllocator();
         Scope host = Scope.open("rows of shards", memory)) {
       Map<String, Tensor> all = new LinkedHashMap<>();
