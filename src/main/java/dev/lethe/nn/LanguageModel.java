@@ -171,6 +171,11 @@ public final class LanguageModel implements AutoCloseable {
     return backend;
   }
 
+  /** What every adapter of this model must hold beside its pairs, by PEFT's key; frozen weights here. */
+  public Map<String, Tensor> carried() {
+    return folder.carried();
+  }
+
   /** SHA-256 of configuration and weights, and of a merged adapter, in hex. */
   public synchronized String sha256() {
     if (sha256 == null) {

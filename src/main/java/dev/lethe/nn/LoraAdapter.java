@@ -10,6 +10,8 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * A LoRA adapter on a model: PEFT's configuration and the flat vector θ of all its matrices on the
@@ -32,6 +34,7 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** A new adapter with PEFT's start values: it changes nothing yet, because B is zero. */
   public static LoraAdapter create(PeftAdapterConfig config, LanguageModel model, long seed) {
+    ParameterLayout.requireLinearTargets(config, model.spec());
     ParameterLayout layout = ParameterLayout.of(config, model.spec());
     LoraInit init = new LoraInit(config, seed);
     LoraAdapter adapter = new LoraAdapter(config, model, layout);
@@ -48,18 +51,45 @@ public final class LoraAdapter implements AutoCloseable {
   /**
    * The adapter of a folder.
    *
-   * @throws LetheException where it was made for another base model
+   * @throws LetheException where it was made for another base model, or has frozen parts that the model was not opened
+   *     with
    */
   public static LoraAdapter open(PeftFolder folder, LanguageModel model) {
+    Map<String, Tensor> pairs = pairs(folder, model);
+    if (model.carried().isEmpty()) {
+      ParameterLayout.requireLinearTargets(folder.config(), model.spec());
+    }
     ParameterLayout layout = ParameterLayout.of(folder.config(), model.spec());
     LoraAdapter adapter = new LoraAdapter(folder.config(), model, layout);
     try {
-      layout.fromHost(model.backend(), folder.tensors(), adapter.theta, folder.path().toString());
+      layout.fromHost(model.backend(), pairs, adapter.theta, folder.path().toString());
       return adapter;
     } catch (RuntimeException | Error e) {
       adapter.close();
       throw e;
     }
+  }
+
+  /** The tensors of a folder but for what the model has as its frozen weights, which must be the same. */
+  private static Map<String, Tensor> pairs(PeftFolder folder, LanguageModel model) {
+    Map<String, Tensor> pairs = new LinkedHashMap<>(folder.tensors());
+    model.carried().forEach((key, frozen) -> {
+      Tensor own = pairs.remove(key);
+      if (own == null || !own.sameBytes(frozen)) {
+        throw new LetheException(
+            folder.path().toString(), "the model has frozen weights of another adapter", "the same tensor '" + key + "'",
+            own == null ? "none" : "other numbers", "Give each adapter with weights of its own a session of its own.");
+      }
+    });
+    for (String key : pairs.keySet()) {
+      if (PeftFolder.pairModule(key) == null) {
+        throw new LetheException(
+            folder.path().toString(), "the adapter has a whole copy of a weight, and the model was opened without it",
+            "pairs alone, or a session that opens this adapter first", "'" + key + "'",
+            "Open the adapter through Session.adapted before the session's model is used otherwise.");
+      }
+    }
+    return pairs;
   }
 
   public PeftAdapterConfig config() {
@@ -93,7 +123,19 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** Writes a new PEFT folder with the given parameters, whole or not at all. */
   public void save(Path dir, Tensor parameters) {
-    PeftFolder.write(dir, config, layout.toHost(model.backend(), parameters));
+    PeftFolder.write(dir, config, tensors(parameters));
+  }
+
+  /** Writes the adapter's two files into a folder that is being made. */
+  public void writeInto(Path dir) {
+    PeftFolder.writeInto(dir, config, tensors(theta));
+  }
+
+  /** The pairs, and what every adapter of the model carries beside them. */
+  private Map<String, Tensor> tensors(Tensor parameters) {
+    Map<String, Tensor> tensors = layout.toHost(model.backend(), parameters);
+    tensors.putAll(model.carried());
+    return tensors;
   }
 
   /** Writes a new PEFT folder, whole or not at all. */

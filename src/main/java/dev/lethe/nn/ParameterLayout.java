@@ -42,11 +42,9 @@ public final class ParameterLayout {
   /**
    * The layout of an adapter on a model.
    *
-   * @throws LetheException where the adapter targets none of the model's linear layers, or others
-   *     too
+   * @throws LetheException where the adapter targets none of the model's linear layers
    */
   static ParameterLayout of(PeftAdapterConfig config, TransformerSpec spec) {
-    requireLinearTargets(config, spec);
     ParameterLayout layout = new ParameterLayout();
     for (int layer = 0; layer < spec.layers(); layer++) {
       Map<Projection, LoraSlot> row = new EnumMap<>(Projection.class);
@@ -177,7 +175,8 @@ public final class ParameterLayout {
     }
   }
 
-  private static void requireLinearTargets(PeftAdapterConfig config, TransformerSpec spec) {
+  /** Throws where a new adapter would have pairs on an embedding or the head. */
+  static void requireLinearTargets(PeftAdapterConfig config, TransformerSpec spec) {
     WeightNames names = spec.family().names();
     boolean allLinear = "all-linear".equalsIgnoreCase(config.targetModules().regex());
     for (String module : Arrays.asList(names.embedding(), names.positions(), names.head())) {

@@ -55,7 +55,7 @@ public final class Session implements AutoCloseable {
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private final Backend backend;
   private final ModelFiles folder;
-  private LanguageModel model;
+  private final OpenModel model;
   private Tokenizer tokenizer;
   private Path tokenizerFolder;
   private boolean keepsStates = true;
@@ -67,8 +67,9 @@ public final class Session implements AutoCloseable {
   private Session(ModelFiles folder, Backend backend) {
     this.folder = folder;
     this.backend = backend;
+    this.model = new OpenModel(folder, backend);
     open.push(backend);
-    open.push(folder);
+    open.push(model);
   }
 
   /**
@@ -215,17 +216,14 @@ public final class Session implements AutoCloseable {
     return backend;
   }
 
+  /** The model's files, with the frozen weights of the adapter that was opened first, if it has such. */
   public ModelFiles folder() {
-    return folder;
+    return model.files();
   }
 
   /** The model, loaded when first asked for. */
-  public synchronized LanguageModel model() {
-    if (model == null) {
-      model = LanguageModel.open(folder, backend);
-      open.push(model);
-    }
-    return model;
+  public LanguageModel model() {
+    return model.get();
   }
 
   /** The model with the adapter of a PEFT folder, or bare where that is null. */
@@ -233,6 +231,7 @@ public final class Session implements AutoCloseable {
     if (adapterDir == null) {
       return new AdaptedModel(model(), null);
     }
+    model.freezePartsOf(adapterDir).ifPresent(notes);
     try (PeftFolder peft = PeftFolder.open(adapterDir)) {
       return adapted(LoraAdapter.open(peft, model()));
     }
@@ -278,6 +277,11 @@ public final class Session implements AutoCloseable {
       }
     }
     return tokenizer;
+  }
+
+  /** The text of {@code tokenizer.json} where a GGUF file holds it; null otherwise. */
+  public String ownTokenizer() {
+    return folder instanceof GgufModel gguf && gguf.hasTokenizer() ? gguf.tokenizer().json() : null;
   }
 
   private Tokenizer openTokenizer() {
@@ -332,6 +336,11 @@ public final class Session implements AutoCloseable {
     return data.rows();
   }
 
+  /** The rows of a data set that was read before, so that nobody is told again. */
+  List<Row> rowsAgain(Path file, Reading reading) {
+    return dataset(file, reading, false).rows();
+  }
+
   private Dataset dataset(Path file, Reading reading, boolean idsRequired) {
     return DatasetReader.open(file, reading.fields, idsRequired, skipBadRows);
   }
@@ -355,6 +364,17 @@ public final class Session implements AutoCloseable {
    */
   public Certificate unlearn(Path adapterDir, UnlearnRequest request, Path out) {
     return new Unlearning(this, adapterDir, request).write(out);
+  }
+
+  /**
+   * Closes one adapter before the session ends; closing it twice is harmless. Hidden states that were kept stay until
+   * the session's end.
+   *
+   * @param adapted a model with an adapter that this session gave
+   */
+  public synchronized void close(AdaptedModel adapted) {
+    open.remove(adapted.adapter());
+    adapted.adapter().close();
   }
 
   @Override

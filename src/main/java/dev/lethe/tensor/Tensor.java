@@ -297,6 +297,11 @@ public final class Tensor {
     }
   }
 
+  /** Whether another host tensor has the same format, shape and bytes. */
+  public boolean sameBytes(Tensor other) {
+    return dtype == other.dtype && shape.equals(other.shape) && segment().mismatch(other.segment()) < 0;
+  }
+
   /** As in {@code F32(8,256)}. */
   @Override
   public String toString() {

@@ -146,7 +146,7 @@ public final class Trainer {
       state.step++;
       state.lastLoss = Double.NaN;
       listener.onStep(
-          new StepLog(state.step, plan.steps(), step.epoch(), 0, Double.NaN, 0, 0));
+          new StepLog(state.step, plan.steps(), step.epoch(), 0, Double.NaN, 0, 0, 0));
       return;
     }
     final long start = System.nanoTime();
@@ -167,7 +167,7 @@ public final class Trainer {
     listener.onStep(
         new StepLog(
             state.step, plan.steps(), step.epoch(), step.rate(), pass.loss, norm,
-            pass.tokens / seconds));
+            pass.tokens, seconds));
   }
 
   /** Scales a gradient of a norm down to a limit as {@code torch.nn.utils.clip_grad_norm_} does; 0: none. */

@@ -74,7 +74,7 @@ public final class GradientsCommand extends LetheCommand {
     dataOptions.check(this);
     shard.check(this);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       DatasetLoss all = new DatasetLoss(adapted, samples, dataOptions.limits());

@@ -11,14 +11,12 @@ import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
-import dev.lethe.curvature.CurvatureOperator;
 import dev.lethe.curvature.DatasetLoss;
-import dev.lethe.curvature.MemoryBudget;
-import dev.lethe.curvature.sum.BlockRange;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.InfluenceScores;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.session.Influence;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
 import dev.lethe.shard.ScoreLines;
@@ -28,7 +26,6 @@ import dev.lethe.shard.ShardOrigin;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverMonitor;
 import dev.lethe.solve.Solvers;
-import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.DampingRule;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -102,26 +99,24 @@ public final class InfluenceCommand extends LetheCommand {
     shard.check(this);
     require(!shard.given() || out != null, "--shard needs a file for its scores, --out", "none");
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
-      DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
-      DatasetLoss asked = loss.of(queries);
+      Influence influence = influence(adapted, rows);
+      DatasetLoss loss = influence.loss();
       ScoreShare share =
-          ScoreShare.of(shard.get(), InfluenceScores.units(asked), loss.blocks());
-      DatasetLoss scored = loss.part(share.blocks());
-      DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
-      progress().say(Text.format("damping %.3g (%s)", chosen.damping(), chosen.from()));
-      InfluenceScores.Result result = scores(loss, asked, share.units(), scored, chosen);
+          ScoreShare.of(shard.get(), InfluenceScores.units(loss.of(queries)), loss.blocks());
+      InfluenceScores.Result result = scores(influence, queries, share);
       requireComplete(result, queries.size());
       if (shard.given()) {
         List<String> lines = new ArrayList<>();
-        lines.add(ScoreLines.header(header(loss, queries, chosen)));
+        lines.add(ScoreLines.header(header(loss, queries, influence.damping())));
+        List<Sample> scored = loss.part(share.blocks()).samples();
         int first = loss.firstSample(share.blocks().first());
         eachQuery(
             result,
-            (i, q) -> lines.add(ScoreLines.part(line(queries.get(q), scored.samples(), result, i), q, first)));
+            (i, q) -> lines.add(ScoreLines.part(line(queries.get(q), scored, result, i), q, first)));
         JsonLines.write(out, lines);
         report(result, scored.size());
       } else {
@@ -147,34 +142,21 @@ public final class InfluenceCommand extends LetheCommand {
     }
   }
 
-  private InfluenceScores.Result scores(
-      DatasetLoss loss,
-      DatasetLoss queries,
-      BlockRange units,
-      DatasetLoss scored,
-      DampingRule.Chosen chosen) {
-    Tensor theta = loss.model().adapter().theta();
-    double damping = chosen.damping() + chosen.weightDecay();
-    if (units.size() == 0) {
-      return InfluenceScores.nothing();
-    }
-    try (Progress.Task task = progress().start("influence", queries.size(), "queries");
-        CurvatureOperator curvature =
-            solve
-                .kind()
-                .over(
-                    loss,
-                    theta,
-                    loss.size(),
-                    MemoryBudget.automatic(loss.backend()),
-                    common.seed)) {
-      InfluenceScores scores =
-          new InfluenceScores(scored, theta, curvature, damping, loss.size());
-      return scores.of(
-          queries,
-          units,
-          new InfluenceScores.Solve(
-              Solvers.byName(solve.solver), solve.limits(common.seed), new Watch(task)));
+  private Influence influence(AdaptedModel adapted, List<Sample> rows) {
+    Influence influence =
+        new Influence(adapted, adapter.adapter, rows)
+            .damping(solve.choose(this, adapter.adapter))
+            .curvature(solve.kind())
+            .solver(Solvers.byName(solve.solver), solve.limits(common.seed))
+            .limits(dataOptions.limits());
+    progress()
+        .say(Text.format("damping %.3g (%s)", influence.damping().damping(), influence.damping().from()));
+    return influence;
+  }
+
+  private InfluenceScores.Result scores(Influence influence, List<Sample> queries, ScoreShare share) {
+    try (Progress.Task task = progress().start("influence", queries.size(), "queries")) {
+      return influence.monitor(new Watch(task)).of(queries, share.units(), share.blocks());
     }
   }
 
