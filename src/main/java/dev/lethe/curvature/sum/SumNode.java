@@ -35,7 +35,7 @@ public record SumNode(int level, int index) {
     }
     try {
       return new SumNode(Integer.parseInt(m.group(1)), Integer.parseInt(m.group(2)));
-    } catch (ArgumentException noNode) {
+    } catch (ArgumentException | NumberFormatException noNode) {
       return null;
     }
   }
