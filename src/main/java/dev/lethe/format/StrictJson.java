@@ -149,8 +149,9 @@ public final class StrictJson {
   }
 
   public static FormatException syntax(JacksonException e, String where, long line) {
-    String reason = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
-    String place = where + ":" + line;
+    String reason = reason(e);
+    boolean placed = e.getLocation() != null && e.getLocation().getColumnNr() > 0;
+    String place = where + ":" + line + (placed ? ":" + e.getLocation().getColumnNr() : "");
     if (e instanceof StreamReadException && reason.startsWith("Duplicate")) {
       return new Place(place).refuse(
           Kind.DUPLICATE_KEY, "a key stands twice in one object", "every key once", reason, e);
@@ -158,6 +159,16 @@ public final class StrictJson {
     Kind kind = e instanceof StreamConstraintsException ? Kind.TOO_LARGE : Kind.JSON_SYNTAX;
     return new FormatException(
         kind, place, "this is not JSON that Lethe reads", null, reason, "Correct the file", e);
+  }
+
+  /** The library's reason without what it quotes of the text and without places that it cannot tell. */
+  private static String reason(JacksonException e) {
+    String reason = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
+    if (reason.startsWith("Unrecognized token")) {
+      return "a word without quotation marks";
+    }
+    int place = reason.indexOf(" (start marker");
+    return place < 0 ? reason : reason.substring(0, place);
   }
 
   private static FormatException numberTooLarge(String where, NumberFormatException e) {
