@@ -51,6 +51,19 @@ class BadInputTest {
     };
   }
 
+  @Test
+  void rowsThatCannotBeUsedHaveALineEachWithTheirPlace() {
+    Ended ended =
+        Cli.run(
+            evaluateRows(
+                "bad.jsonl", "{\"input_ids\":[1,\"x\"],\"labels\":[1,2]}", "{\"input_ids\":[1,2],\"labels\":[1,2]}",
+                "{\"input_ids\":[1,2] \"labels\":[1,2]}"));
+    List<String> lines = ended.err().lines().toList();
+    assertEquals(4, lines.size(), ended.toString());
+    assertTrue(lines.get(1).contains("bad.jsonl:1: field 'input_ids[1]'"), ended.toString());
+    assertTrue(lines.get(2).contains("bad.jsonl:3:20: "), ended.toString());
+  }
+
   private Object[] evaluateRows(String name, String... rows) {
     return evaluate(place.model, place.write(name, List.of(rows)));
   }

@@ -154,7 +154,7 @@ class DatasetReaderTest {
     List<String> lines = e.getMessage().lines().toList();
     assertEquals(file + ": 3 of 6 rows cannot be used:", lines.getFirst());
     assertTrue(lines.get(1).startsWith("  " + file + ":2: field 'prompt'"), e.getMessage());
-    assertTrue(lines.get(2).startsWith("  " + file + ":3: "), e.getMessage());
+    assertTrue(lines.get(2).startsWith("  " + file + ":3:1: "), e.getMessage());
     assertTrue(lines.get(3).startsWith("  " + file + ":6: the text is not UTF-8"), e.getMessage());
     assertTrue(lines.get(4).contains("--skip-bad-rows"), e.getMessage());
     Dataset rest = DatasetReader.open(file, Map.of(), false, true);

@@ -71,6 +71,14 @@ class RequestFilesTest {
     assertTrue(message.contains("ids.txt:2") && message.contains("quotation marks"), message);
   }
 
+  @ParameterizedTest
+  @CsvSource(delimiter = '|', value = {"9-3|backwards", "\"x|does not end", "\"x\" y|follows"})
+  void aLineThatCannotBeMeantIsNamed(String line, String words) {
+    String message =
+        assertThrows(LetheException.class, () -> file("a\n\n" + line + "\nb\n", Set.of("1", "2"))).getMessage();
+    assertTrue(message.contains("ids.txt:3") && message.contains(words), message);
+  }
+
   private List<String> file(String text, Set<String> known) throws IOException {
     return RequestFiles.ids("@" + Files.writeString(dir.resolve("ids.txt"), text), known);
   }
