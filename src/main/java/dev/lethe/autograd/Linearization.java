@@ -30,6 +30,8 @@ import java.util.TreeSet;
  * <p>The objective is Σᵢ ℓᵢ over the samples of the tape, ℓᵢ the mean cross-entropy over the supervised
  * rows of sample i; a mean is a matter of the {@code scale} that the add methods take. All directions and
  * products are (k,P): k vectors share every pass.
+ *
+ * <p>Long because it lists what a linearized tape gives, each a few lines over the same kept state.
  */
 public final class Linearization implements AutoCloseable {
   private final Backend backend;

@@ -1,6 +1,7 @@
 package dev.lethe.backend;
 
 import dev.lethe.ArgumentException;
+import dev.lethe.Text;
 import dev.lethe.backend.kernel.Arguments;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
@@ -24,6 +25,14 @@ public interface Backend extends AutoCloseable {
 
   /** One line for people: device, instruction set, threads. */
   String description();
+
+  /**
+   * What decides how numbers are rounded here: two backends that say the same give the same bytes for the same
+   * calls. By default the name, the format and the processor's architecture.
+   */
+  default String arithmetic() {
+    return Text.format("%s, %s, %s", name(), activationType(), System.getProperty("os.arch"));
+  }
 
   /** The format of activations. */
   DType activationType();

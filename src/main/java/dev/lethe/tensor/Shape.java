@@ -73,7 +73,7 @@ public final class Shape {
   }
 
   /** The same without its outermost axis. */
-  Shape withoutFirst() {
+  public Shape withoutFirst() {
     return new Shape(Arrays.copyOfRange(dims, 1, dims.length));
   }
 

@@ -81,6 +81,22 @@ class SafeTensorsTest {
   }
 
   @Test
+  void partsFollowOneAnother() {
+    Tensor first = Tensor.of(Shape.of(1, 2), 1f, 2f);
+    Tensor second = Tensor.of(Shape.of(2, 2), 3f, 4f, 5f, 6f);
+    SafeTensors.writeParts(dir.resolve("parts"), Map.of("w", List.of(first, second)), Map.of());
+    try (SafeTensors file = SafeTensors.open(dir.resolve("parts"))) {
+      assertEquals(Shape.of(3, 2), file.get("w").shape());
+      assertArrayEquals(new double[] {1, 2, 3, 4, 5, 6}, file.get("w").toDoubles());
+    }
+    Tensor wide = Tensor.of(Shape.of(1, 3), 1f, 2f, 3f);
+    assertThrows(
+        ArgumentException.class,
+        () -> SafeTensors.writeParts(dir.resolve("bad"), Map.of("w", List.of(first, wide)), Map.of()));
+    assertFalse(Files.exists(dir.resolve("bad")));
+  }
+
+  @Test
   void tensorsOfAScopeAndViewsAreWritten() {
     try (HostAllocator memory = new HostAllocator();
         Scope scope = Scope.open("test", memory)) {

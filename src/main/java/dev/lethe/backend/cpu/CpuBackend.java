@@ -93,6 +93,14 @@ final class CpuBackend implements Backend {
   }
 
   @Override
+  public String arithmetic() {
+    String all = Backend.super.arithmetic();
+    return productType() == DType.BF16
+        ? Text.format("%s, products with frozen weights by %s", all, cpu.products().instructions())
+        : all;
+  }
+
+  @Override
   public DType activationType() {
     return DType.F32;
   }

@@ -60,6 +60,11 @@ final class CudaBackend implements Backend {
   }
 
   @Override
+  public String arithmetic() {
+    return NAME + ", " + description().replace(cuda.device().place() + ", ", "");
+  }
+
+  @Override
   public DType activationType() {
     return cuda.type();
   }

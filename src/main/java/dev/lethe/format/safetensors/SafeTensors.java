@@ -17,6 +17,8 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -75,6 +77,13 @@ public final class SafeTensors implements AutoCloseable {
    * falling element size and then by name, so that each is aligned, and metadata is sorted.
    */
   public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
+    Map<String, List<Tensor>> parts = new HashMap<>();
+    tensors.forEach((name, tensor) -> parts.put(name, List.of(tensor)));
+    SafeTensorsWriter.write(path, parts, metadata);
+  }
+
+  /** The same for tensors whose parts, at least one, lie in several places and follow one another along the first axis. */
+  public static void writeParts(Path path, Map<String, List<Tensor>> tensors, Map<String, String> metadata) {
     SafeTensorsWriter.write(path, tensors, metadata);
   }
 

@@ -10,7 +10,7 @@ import java.util.Arrays;
 /**
  * A sum of two operators: a costly one whose product is kept while the direction only grows or shrinks, and one that is
  * applied in every step. The kept product is scaled by the part of the direction that lies along the one that it was
- * made for; it is made anew when the direction has turned. With always the same number of directions.
+ * made for; it is made anew when one of the directions has turned, and when a replay begins.
  */
 public final class RefreshedOperator implements ReplayOperator {
   /** Made anew as the turn demands. */
@@ -67,7 +67,7 @@ public final class RefreshedOperator implements ReplayOperator {
       operator.addProduct(step, d, scale, out);
       return;
     }
-    double[] along = step < made || product == null ? null : along(step, d);
+    double[] along = step < made || product == null || product.dim(0) != d.dim(0) ? null : along(step, d);
     if (along == null) {
       make(step, d);
       along = new double[Math.toIntExact(d.dim(0))];
@@ -79,6 +79,11 @@ public final class RefreshedOperator implements ReplayOperator {
   }
 
   private void make(int step, Tensor d) {
+    if (product != null && product.dim(0) != d.dim(0)) {
+      scope.release(product);
+      scope.release(direction);
+      product = null;
+    }
     if (product == null) {
       product = scope.allocate(backend.vectorType(), d.shape());
       direction = scope.allocate(backend.vectorType(), d.shape());
