@@ -91,7 +91,7 @@ public final class TrainCommand extends LetheCommand {
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);
-      TrainingProgress watch = new TrainingProgress(this, options.totalSteps(samples.size()));
+      TrainingProgress watch = new TrainingProgress(this, options, samples.size());
       Training training =
           new Training(session, samples)
               .options(options)
