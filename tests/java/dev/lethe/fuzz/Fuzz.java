@@ -22,8 +22,11 @@ import java.util.stream.Collectors;
  * allocate in proportion to the file and take time in proportion to it. -Dlethe.fuzz.rounds says how many; a failure
  * names its round, from which the same file is made again.
  */
-final class Fuzz {
-  static final int ROUNDS = Integer.getInteger("lethe.fuzz.rounds", 1000);
+public final class Fuzz {
+  public static final int ROUNDS = Integer.getInteger("lethe.fuzz.rounds", 10_000);
+
+  /** As many for readers of whole folders, which take milliseconds. */
+  public static final int FEWER = Math.max(100, ROUNDS / 10);
 
   /** What any file may make a reader allocate (hashes are made in pieces of 1 MiB), and what each of its bytes may. */
   private static final long ALLOCATION = 4L << 20;
@@ -46,18 +49,23 @@ final class Fuzz {
   private Fuzz() {}
 
   /** Reads a file as the library does. */
-  interface Reader {
+  public interface Reader {
     void read(Path file) throws IOException;
   }
 
   /** Reads each seed as it is, and mutations of them; some must be refused. */
-  static void mutations(Path file, List<byte[]> seeds, Reader reader) throws IOException {
+  public static void mutations(Path file, List<byte[]> seeds, Reader reader) throws IOException {
+    assertTrue(mutations(ROUNDS, file, seeds, reader) > 0, "no mutation was ever refused");
+  }
+
+  /** The same with so many mutations; returns how many were refused. */
+  public static int mutations(int rounds, Path file, List<byte[]> seeds, Reader reader) throws IOException {
     for (byte[] seed : seeds) {
       Files.write(file, seed);
       refused(file, reader, "a seed"); // loads classes, which allocates
     }
     int refused = 0;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
       byte[] mutated = mutated(seeds, round);
       Files.write(file, mutated);
       long before = THREADS.getCurrentThreadAllocatedBytes();
@@ -67,7 +75,7 @@ final class Fuzz {
           allocated < ALLOCATION + ALLOCATION_PER_BYTE * mutated.length,
           "round " + round + ": " + mutated.length + " bytes made it allocate " + allocated);
     }
-    assertTrue(refused > 0, "no mutation was ever refused");
+    return refused;
   }
 
   /** The file of a round. */

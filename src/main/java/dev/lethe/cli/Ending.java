@@ -8,11 +8,13 @@ import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.IoReason;
 import dev.lethe.session.InterruptedRun;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.util.stream.Collectors;
 
 /** How a command that failed tells people why, and its exit code. */
 final class Ending {
@@ -23,12 +25,27 @@ final class Ending {
    *
    * @param command what failed; null where that is not known
    */
-  static int of(Throwable failure, Object command, PrintStream err) {
-    err.println("lethe: " + Text.printable(message(failure)));
+  static int of(Throwable thrown, Object command, PrintStream err) {
+    Throwable failure = cause(thrown);
+    err.println("lethe: " + message(failure).lines().map(Text::printable).collect(Collectors.joining("\n")));
     if (isBug(failure) || command instanceof LetheCommand c && c.output.debug) {
       failure.printStackTrace(err);
     }
     return code(failure);
+  }
+
+  /** Memory of a file that was cut off cannot be read; the session names the file when it closes. */
+  private static Throwable cause(Throwable thrown) {
+    Throwable fault = thrown;
+    while (fault != null && !(fault instanceof InternalError)) {
+      fault = fault.getCause();
+    }
+    for (Throwable said : fault == null ? new Throwable[0] : thrown.getSuppressed()) {
+      if (said instanceof FormatException changed && changed.kind() == FormatException.Kind.CHANGED) {
+        return changed;
+      }
+    }
+    return thrown;
   }
 
   private static boolean isBug(Throwable failure) {

@@ -23,6 +23,12 @@ import java.util.stream.IntStream;
 public final class Encoder {
   private static final int SHOWN = 5;
 
+  /** More characters than a token of a text has on average. */
+  private static final long CHARACTERS = 32;
+
+  /** More characters of white space than a token has. */
+  private static final long BLANKS = 512;
+
   private final Tokenizer tokenizer;
   private final PromptForm form;
   private final long maxLength;
@@ -113,6 +119,7 @@ public final class Encoder {
           "Add the model's tokenizer.json");
     }
     PromptForm.Rendered text = form.render(row, where);
+    requireShort(text, where);
     Labelled sample = new Labelled();
     if (text.framed()) {
       sample.add(tokenizer.before(), false);
@@ -145,6 +152,25 @@ public final class Encoder {
       (overlaps ? overlapped : spelled).add(row.id());
     }
     return sample.named(row);
+  }
+
+  /** Refuses a text that no tokenizer makes short enough, before it takes memory and time. */
+  private void requireShort(PromptForm.Rendered text, String where) {
+    long characters = 0;
+    long written = 0;
+    for (Piece piece : text.pieces()) {
+      characters += piece.text().length();
+      written += piece.text().chars().filter(c -> !Character.isWhitespace(c)).count();
+    }
+    if (written > CHARACTERS * maxLength || characters > BLANKS * maxLength) {
+      throw new FormatException(
+          Kind.TOO_LONG,
+          where,
+          "the row is longer than the limit, which is the model's context or a smaller --max-length",
+          Text.format("at most %,d tokens of %d characters, or %d of white space", maxLength, CHARACTERS, BLANKS),
+          Text.format("%,d characters", characters),
+          "Shorten or remove the row; nothing is truncated silently");
+    }
   }
 
   /** The tokens of each piece of the whole text; null where one reaches over the pieces' ends, or takes a response whole. */

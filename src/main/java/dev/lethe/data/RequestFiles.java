@@ -27,6 +27,7 @@ public final class RequestFiles {
 
   private final String where;
   private final Set<String> known;
+  private int lineNumber;
   private final List<String> ids = new ArrayList<>();
 
   private RequestFiles(String where, Set<String> known) {
@@ -69,9 +70,8 @@ public final class RequestFiles {
   }
 
   private void lines(String text) {
-    int number = 0;
     for (String line : text.split("\n", -1)) {
-      number++;
+      lineNumber++;
       String item = line.strip();
       if (item.isEmpty()) {
         continue;
@@ -80,20 +80,18 @@ public final class RequestFiles {
         int end = quoted(item, 0);
         String rest = item.substring(end).strip();
         if (!rest.isEmpty() && !rest.startsWith("#")) {
-          throw new RequestFiles(where + ":" + number, known)
-              .refusal("something follows a quoted id", "a comment or the line's end", Text.quote(rest));
+          throw refusal("something follows a quoted id", "a comment or the line's end", Text.quote(rest));
         }
       } else {
-        line(item, number);
+        line(item);
       }
     }
   }
 
-  private void line(String item, int number) {
+  private void line(String item) {
     boolean comment = item.startsWith("#");
     if (comment && known.contains(item)) {
-      throw new RequestFiles(where + ":" + number, known)
-          .refusal("this is a comment, and it is an id that the data have", "one of both", Text.quote(item));
+      throw refusal("this is a comment, and it is an id that the data have", "one of both", Text.quote(item));
     }
     Matcher trailing = COMMENT.matcher(item);
     boolean whole = known.contains(item) || !trailing.find();
@@ -136,7 +134,7 @@ public final class RequestFiles {
     if (end >= text.length()) {
       throw refusal("a quoted id does not end", "a quotation mark", null);
     }
-    ids.add(StrictJson.parse(text.substring(start, end + 1), where).stringValue());
+    ids.add(StrictJson.parse(text.substring(start, end + 1), place()).stringValue());
     return end + 1;
   }
 
@@ -160,8 +158,13 @@ public final class RequestFiles {
     numbers.forEach(ids::add);
   }
 
+  /** The option's text or the file, and the line where there is one. */
+  private String place() {
+    return lineNumber == 0 ? where : where + ":" + lineNumber;
+  }
+
   private LetheException refusal(String problem, String expected, String got) {
     return new LetheException(
-        where, problem, expected, got, "Correct the list; put an id that is misread between quotation marks.");
+        place(), problem, expected, got, "Correct the list; put an id that is misread between quotation marks.");
   }
 }

@@ -77,7 +77,7 @@ record RowFields(ObjectNode node, Map<String, String> mapping, String where, Row
     for (int i = 0; i < values.length; i++) {
       JsonNode value = array.get(i);
       if (!value.isIntegralNumber() || !value.canConvertToInt()) {
-        throw wrong(field, "32-bit integers", StrictJson.shape(value));
+        throw wrong(field + "[" + i + "]", "a 32-bit integer", StrictJson.shape(value));
       }
       values[i] = value.intValue();
     }

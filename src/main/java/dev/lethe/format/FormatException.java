@@ -117,6 +117,8 @@ public final class FormatException extends LetheException {
     TOKENIZER_LIBRARY("Use data sets of input_ids and labels, which need no tokenizer"),
     /** The tokenizer's own file is refused by the library. */
     TOKENIZER_FILE("Fetch the file again"),
+    /** Another file than when it was opened. */
+    CHANGED("Leave the files alone while they are in use, and run again; what was computed may be wrong"),
     /** The output exists already. */
     OUTPUT_EXISTS("Choose another name or delete it first"),
     /** Another run is making the output. */

@@ -150,7 +150,8 @@ public final class StrictJson {
 
   public static FormatException syntax(JacksonException e, String where, long line) {
     String reason = reason(e);
-    String place = where + ":" + line;
+    boolean placed = e.getLocation() != null && e.getLocation().getColumnNr() > 0;
+    String place = where + ":" + line + (placed ? ":" + e.getLocation().getColumnNr() : "");
     if (e instanceof StreamReadException && reason.startsWith("Duplicate")) {
       return new Place(place).refuse(
           Kind.DUPLICATE_KEY, "a key stands twice in one object", "every key once", reason, e);
@@ -160,14 +161,14 @@ public final class StrictJson {
         kind, place, "this is not JSON that Lethe reads", null, reason, "Correct the file", e);
   }
 
-  /** The library's own words, but for a word of the file that it may quote. */
+  /** The library's reason without what it quotes of the text and without places that it cannot tell. */
   private static String reason(JacksonException e) {
-    String said = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
-    if (!said.startsWith("Unrecognized token")) {
-      return said;
+    String reason = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
+    if (reason.startsWith("Unrecognized token")) {
+      return "a word without quotation marks";
     }
-    String column = e.getLocation() == null ? "" : " before column " + e.getLocation().getColumnNr();
-    return "a word" + column + " that is no JSON";
+    int place = reason.indexOf(" (start marker");
+    return place < 0 ? reason : reason.substring(0, place);
   }
 
   private static FormatException numberTooLarge(String where, NumberFormatException e) {

@@ -14,6 +14,8 @@ import dev.lethe.data.PromptForm;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
+import dev.lethe.format.FormatException;
+import dev.lethe.format.file.MappedFile;
 import dev.lethe.format.gguf.BaseModels;
 import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.gguf.GgufTokenizer;
@@ -328,8 +330,21 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /**
+   * Closes everything.
+   *
+   * @throws FormatException where a file was changed while it was in use, so that what was computed may be wrong
+   */
   @Override
   public synchronized void close() {
+    try {
+      MappedFile.requireUnchanged();
+    } finally {
+      closeAll();
+    }
+  }
+
+  private void closeAll() {
     lifetime.end();
     while (!open.isEmpty()) {
       try {

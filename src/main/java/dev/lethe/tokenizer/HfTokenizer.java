@@ -192,7 +192,14 @@ public final class HfTokenizer implements Tokenizer {
   private Encoding encoding(String text, boolean addSpecialTokens) {
     lifetime.requireOpen();
     requireText(text);
-    return library.encode(text, addSpecialTokens, false);
+    try {
+      return library.encode(text, addSpecialTokens, false);
+    } catch (RuntimeException e) {
+      throw new FormatException(
+          Kind.CANNOT_ENCODE, "a text of " + text.length() + " characters", "the tokenizers library refuses it",
+          "a text that the tokenizer has tokens for", String.valueOf(e.getMessage()),
+          "Use the tokenizer.json that the model was published with", e);
+    }
   }
 
   private static int[] ids(Encoding encoding) {

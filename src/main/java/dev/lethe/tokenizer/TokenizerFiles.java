@@ -61,11 +61,14 @@ record TokenizerFiles(
     nameDifferences(main, config, tokenizerClass, notes);
     int bos = tokens.id("bos_token");
     int eos = tokens.id("eos_token");
+    int size = Math.max(main.maxId(), tokens.maxId()) + 1;
+    Map<String, JsonNode> parts = tokenizerClass.parts(main, config);
+    requireSafe(main, parts, size);
     return new TokenizerFiles(
-        main.with(tokenizerClass.parts(main, config), tokens.json()),
+        main.with(parts, tokens.json()),
         bos < 0 && !config.has("bos_token") ? idOf(model, "bos_token_id") : bos,
         eos < 0 && !config.has("eos_token") ? idOf(model, "eos_token_id") : eos,
-        Math.max(main.maxId(), tokens.maxId()) + 1,
+        size,
         tokens.named(),
         tokens.specialIds(),
         config,
@@ -82,6 +85,17 @@ record TokenizerFiles(
     }
     return new TokenizerFiles(
         json, bosId, eosId, vocabSize, Map.of(), Set.copyOf(special), StrictJson.newObject(), List.of());
+  }
+
+  /** Checks what the library will see; parts that the class builds anew are safe. */
+  private static void requireSafe(TokenizerJson main, Map<String, JsonNode> others, int size) {
+    TokenizerParts safe = new TokenizerParts(main.where(), size);
+    for (String kind : List.of("normalizer", "pre_tokenizer", "post_processor", "decoder")) {
+      safe.check(kind, others.getOrDefault(kind, main.part(kind)));
+    }
+    if (!others.containsKey("model")) {
+      safe.checkModel(main.modelFields());
+    }
   }
 
   private static ObjectNode object(Path file) {

@@ -65,6 +65,11 @@ final class TokenizerJson {
     return model.getOrDefault(name, JsonNodeFactory.instance.missingNode());
   }
 
+  /** The model's fields other than its vocabulary and merges. */
+  Map<String, JsonNode> modelFields() {
+    return model;
+  }
+
   /** The declared added tokens, by id. */
   Map<Integer, AddedToken> added() {
     return added;
@@ -199,7 +204,9 @@ final class TokenizerJson {
     while (parser.nextToken() != JsonToken.END_ARRAY) {
       JsonNode piece = StrictJson.readTree(parser, where);
       JsonNode token = piece.isArray() ? piece.path(0) : piece;
-      require(token.isString(), "a list of pieces");
+      JsonNode score = piece.path(1);
+      require(token.isString() && !token.stringValue().isEmpty(), "a list of pieces");
+      require(!piece.isArray() || score.isNumber() && Double.isFinite(score.doubleValue()), "pieces with their scores");
       note(token.stringValue(), id++);
     }
   }

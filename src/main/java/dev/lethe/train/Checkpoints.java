@@ -24,7 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  * newest is kept. Each says what it depends on, and is refused by any other run.
  */
 final class Checkpoints {
-  private static final Pattern NAME = Pattern.compile("step-\\d{8,}");
+  private static final Pattern NAME = Pattern.compile("step-\\d{8,18}");
   private static final String JSON = "checkpoint.json";
   private static final String TENSORS = "state.safetensors";
   private static final String IDENTITY = "identity";

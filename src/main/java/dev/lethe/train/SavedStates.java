@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 
 /**
  * θ and the optimiser's vectors after a few steps of a training, kept in {@value #FILE} beside an adapter
@@ -28,6 +29,7 @@ public final class SavedStates implements TrainingSink {
   public static final String FILE = "lethe_checkpoints.safetensors";
 
   private static final double[] WHEN = {0.03, 0.12, 0.3, 0.5, 0.7, 0.9};
+  private static final Pattern NAME = Pattern.compile("step-\\d{8,18}/.+");
   private static final String ADAPTER = "adapter_sha256";
 
   private final Path work;
@@ -118,6 +120,14 @@ public final class SavedStates implements TrainingSink {
           file.path().toString(), "the states belong to another adapter",
           "SHA-256 " + owner, adapter,
           "Use the folder that the training wrote, or a method that needs no states.");
+    }
+    for (String name : file.names()) {
+      if (!NAME.matcher(name).matches()) {
+        file.close();
+        throw new LetheException(
+            file.path().toString(), "a tensor is not one of a state", "names such as " + prefix(12) + "…",
+            Text.quote(name), "Use the file that the training wrote, or a method that needs no states.");
+      }
     }
     return new Reader(file);
   }

@@ -85,6 +85,7 @@ public final class OutputFolder implements AutoCloseable {
 
   /** Forces everything to the disk and gives the folder its name. */
   public void commit() {
+    MappedFile.requireUnchanged();
     refuseExisting(target);
     try {
       forceAll();

@@ -3,6 +3,7 @@ package dev.lethe.format.peft;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.StrictJson;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,6 +48,7 @@ public record PeftAdapterConfig(
   /** The largest alpha. */
   public static final double MAX_ALPHA = 1e9;
 
+  private static final int MAX_EXPRESSIONS = 1000;
   private static final String PLACE = "adapter_config.json";
 
   /** Copies what can change. */
@@ -74,6 +76,14 @@ public record PeftAdapterConfig(
       f.required("target_modules");
       throw f.outOfRange("target_modules", json.get("target_modules"), "at least one module");
     }
+    Map<String, Integer> ranks = ranks(f);
+    Map<String, Double> alphas = alphas(f);
+    List<String> saved = f.strings("modules_to_save");
+    requireFew(f, "rank_pattern", ranks.keySet());
+    requireFew(f, "alpha_pattern", alphas.keySet());
+    if (saved.size() > MAX_EXPRESSIONS) {
+      throw f.outOfRange("modules_to_save", json.get("modules_to_save"), "at most " + MAX_EXPRESSIONS + " names");
+    }
     PeftAdapterConfig config =
         new PeftAdapterConfig(
             (int) f.integer("r", 1, MAX_RANK),
@@ -81,11 +91,11 @@ public record PeftAdapterConfig(
             f.numberOr("lora_dropout", 0, 0, Math.nextDown(1.0)),
             targets,
             ModuleSelector.parse(f, "exclude_modules"),
-            f.strings("modules_to_save"),
+            saved,
             f.oneOrMoreIntegers("layers_to_transform", 0, Integer.MAX_VALUE),
             layersPattern(f),
-            ranks(f),
-            alphas(f),
+            ranks,
+            alphas,
             f.flagOr("use_rslora", false),
             f.stringOr("base_model_name_or_path", null),
             (ObjectNode) StrictJson.parse(json.toString(), where));
@@ -178,11 +188,41 @@ public record PeftAdapterConfig(
 
   private static String patternKey(Iterable<String> keys, String module) {
     for (String key : keys) {
-      if (new ModulePattern("(.*\\.)?(", key, ")$", PLACE).matchAtStart(module) != null) {
+      boolean found =
+          isPlain(key)
+              ? endsWith(module, key)
+              : new ModulePattern("(.*\\.)?(", key, ")$", PLACE).matchAtStart(module) != null;
+      if (found) {
         return key;
       }
     }
     return module;
+  }
+
+  /** Whether an expression has no signs but the dot, which stands for any character. */
+  private static boolean isPlain(String key) {
+    return key.chars().allMatch(c -> c == '.' || c == '_' || c < 128 && Character.isLetterOrDigit(c));
+  }
+
+  /** Whether a name is a plain expression, or ends with a dot and it. */
+  private static boolean endsWith(String module, String key) {
+    int from = module.length() - key.length();
+    if (from < 0 || from > 0 && module.charAt(from - 1) != '.') {
+      return false;
+    }
+    for (int i = 0; i < key.length(); i++) {
+      if (key.charAt(i) != '.' && key.charAt(i) != module.charAt(from + i)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Each expression is tried on every module. */
+  private static void requireFew(JsonFields f, String field, Collection<String> keys) {
+    if (keys.stream().filter(key -> !isPlain(key)).limit(MAX_EXPRESSIONS + 1).count() > MAX_EXPRESSIONS) {
+      throw f.outOfRange(field, f.node().get(field), "at most " + MAX_EXPRESSIONS + " expressions beside plain names");
+    }
   }
 
   private void requireConsistent(JsonFields f) {

@@ -31,6 +31,7 @@ import java.util.Set;
  */
 public final class SafeTensors implements AutoCloseable {
   private static final int LENGTH_BYTES = 8;
+  private static final long MAX_BLANK = 1 << 20;
   private static final ValueLayout.OfLong LENGTH =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -128,6 +129,19 @@ public final class SafeTensors implements AutoCloseable {
     }
   }
 
+  /** Refuses a long header that is mostly white space before it becomes text. */
+  private static void requireText(MemorySegment header, String where) {
+    long blank = 0;
+    for (long i = 0; header.byteSize() > MAX_BLANK && i < header.byteSize(); i++) {
+      blank += header.get(ValueLayout.JAVA_BYTE, i) <= ' ' ? 1 : 0;
+    }
+    if (blank > header.byteSize() / 2) {
+      throw new Place(where).refuse(
+          Kind.HEADER_LENGTH, "the header is mostly white space", "a header of names, shapes and offsets",
+          blank + " blank bytes of " + header.byteSize());
+    }
+  }
+
   private static SafeTensors validate(Path path, Arena arena, MemorySegment file) {
     String where = path.toString();
     long size = file.byteSize();
@@ -149,6 +163,7 @@ public final class SafeTensors implements AutoCloseable {
           (size - LENGTH_BYTES) + " bytes");
     }
     MemorySegment headerBytes = file.asSlice(LENGTH_BYTES, length);
+    requireText(headerBytes, where);
     String json = StrictJson.decode(headerBytes.asByteBuffer(), where + " (header)");
     MemorySegment data = file.asSlice(LENGTH_BYTES + length);
     SafeTensorsHeader header = SafeTensorsHeader.parse(json, data.byteSize(), new Place(where));

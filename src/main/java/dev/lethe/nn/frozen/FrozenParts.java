@@ -99,6 +99,11 @@ final class FrozenParts {
     return key.substring(PeftFolder.PREFIX.length()).replace(BASE_LAYER + ".", ".");
   }
 
+  private boolean paired(String module) {
+    return PeftFolder.PAIRS.stream()
+        .anyMatch(ends -> adapter.tensors().containsKey(PeftFolder.PREFIX + module + ends.getFirst()));
+  }
+
   private static String moduleOf(String weight) {
     return weight.substring(0, weight.lastIndexOf('.'));
   }
@@ -120,7 +125,7 @@ final class FrozenParts {
   private void requireRead(String key) {
     String weight = weightOf(key);
     String module = moduleOf(weight);
-    boolean paired = adapter.tensors().keySet().stream().anyMatch(k -> module.equals(PeftFolder.pairModule(k)));
+    boolean paired = paired(module);
     if (paired != key.contains(BASE_LAYER + ".")) {
       throw mismatch(
           "PEFT would not read this copy, because '" + module + "' has " + (paired ? "a pair" : "no pair"),
@@ -187,7 +192,7 @@ final class FrozenParts {
         throw mismatch(
             "modules_to_save names a module of which there is no copy", "'" + weight + "' in the file", "no such tensor");
       }
-      if (adapter.tensors().keySet().stream().anyMatch(key -> module.equals(PeftFolder.pairModule(key)))) {
+      if (paired(module)) {
         throw mismatch("'" + module + "' is in modules_to_save and has a pair", "one of the two", "both");
       }
     }

@@ -1,6 +1,8 @@
 package dev.lethe.unlearn.result;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
+import dev.lethe.format.file.MappedFile;
 import dev.lethe.format.file.OutputFolder;
 import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.HostTensors;
@@ -13,7 +15,10 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
 import java.util.stream.Stream;
+import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -66,6 +71,7 @@ public final class Checkpoint {
   }
 
   public void save(State state) {
+    MappedFile.requireUnchanged();
     Map<String, Tensor> tensors = new HashMap<>();
     tensors.put(THETA, state.theta);
     state.solver.forEach((name, tensor) -> tensors.put(SOLVER + name, tensor));
@@ -98,11 +104,22 @@ public final class Checkpoint {
         }
       }
       return new State(
-          Integer.parseInt(metadata.get("outer_step")),
+          value(metadata, "outer_step", Integer::parseInt),
           HostTensors.copy(tensors.get(THETA)),
-          List.of(JSON.readValue(metadata.get("done"), OuterStep[].class)),
+          List.of(value(metadata, "done", done -> JSON.readValue(done, OuterStep[].class))),
           solver,
-          Double.parseDouble(metadata.get("seconds")));
+          value(metadata, "seconds", Double::parseDouble));
+    }
+  }
+
+  private <T> T value(Map<String, String> metadata, String name, Function<String, T> read) {
+    String text = metadata.get(name);
+    try {
+      return read.apply(Objects.requireNonNull(text, "nothing"));
+    } catch (NullPointerException | IllegalArgumentException | JacksonException e) {
+      throw new LetheException(
+          folder.resolve(FILE) + ": metadata '" + name + "'", "the saved state cannot be read",
+          "what Lethe wrote there", Text.quote(String.valueOf(text)), "Delete the folder and start anew.", e);
     }
   }
 
