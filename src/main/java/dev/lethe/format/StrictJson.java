@@ -182,6 +182,15 @@ public final class StrictJson {
         e);
   }
 
+  /** What kind of value stands in a row of data, without what it says. */
+  public static String shape(JsonNode node) {
+    if (node.isString()) {
+      return Text.format("a text of %,d characters", node.asString().length());
+    }
+    return node.isNumber() ? "a number" : describe(node);
+  }
+
+  /** A value as it stands in a file that people configure; of lists and objects, their sizes. */
   public static String describe(JsonNode node) {
     if (node.isValueNode()) {
       return Text.shorten(node.toString(), SHOWN);

@@ -6,6 +6,7 @@ import dev.lethe.Text;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
+import dev.lethe.data.RowDigest;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.AdaptedModel;
@@ -260,7 +261,8 @@ public final class Trainer {
         model.adapter().sha256(),
         TrainingRecord.Edits.of(plan, edits),
         TrainingRecord.Rows.of(target),
-        null);
+        null,
+        RowDigest.PLAIN);
   }
 
   /** Mean of √v̂ with v̂ = v/(1 − β₂ᵗ); NaN without AdamW or before the first step. */

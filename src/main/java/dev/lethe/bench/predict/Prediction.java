@@ -42,7 +42,7 @@ public final class Prediction {
   /**
    * Predicts one run of an operation on one vector.
    *
-   * @throws IllegalArgumentException for operations on several vectors, and for head sizes that have no tiled kernel
+   * @throws ArgumentException for operations on several vectors, and for head sizes that have no tiled kernel
    */
   public static Prediction of(Workload workload, Operation op) {
     Prediction p = new Prediction(workload);

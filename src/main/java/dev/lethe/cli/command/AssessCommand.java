@@ -183,7 +183,7 @@ public final class AssessCommand extends LetheCommand {
       @Override
       public void phase(String what, int count) {
         stopIfAsked();
-        task = progress().start(what, count, "rows");
+        task = progress().start(what, count, "rows", 1);
       }
 
       @Override

@@ -80,7 +80,7 @@ public final class GradientsCommand extends LetheCommand {
       DatasetLoss all = new DatasetLoss(adapted, samples, dataOptions.limits());
       DatasetLoss loss = shard.of(all);
       double norm;
-      try (Progress.Task task = progress().start(content(), loss.size(), "rows")) {
+      try (Progress.Task task = progress().start(content(), loss.size(), "rows", 2)) {
         DatasetLoss watched =
             loss.watched(
                 done -> {

@@ -131,7 +131,7 @@ public final class HvpCommand extends LetheCommand {
   }
 
   private List<PartialSum> parts(DatasetLoss loss, int n, Curvature kind, Tensor v) {
-    try (Progress.Task task = progress().start(kind.label() + " product", loss.size(), "rows");
+    try (Progress.Task task = progress().start(kind.label() + " product", loss.size(), "rows", kind == Curvature.HESSIAN ? 4 : 3);
         DatasetCurvature c =
             new DatasetCurvature(kind, loss, loss.model().adapter().theta(), n, MemoryBudget.NONE)) {
       return c.parts(

@@ -109,6 +109,7 @@ public final class InfluenceCommand extends LetheCommand {
           ScoreShare.of(shard.get(), InfluenceScores.units(loss.of(queries)), loss.blocks());
       InfluenceScores.Result result = scores(influence, queries, share);
       requireComplete(result, queries.size());
+      eachQuery(result, (i, q) -> warnUnsolved(queries.get(q), result.solutions().get(i)));
       if (shard.given()) {
         List<String> lines = new ArrayList<>();
         lines.add(ScoreLines.header(header(loss, queries, influence.damping())));
@@ -187,6 +188,17 @@ public final class InfluenceCommand extends LetheCommand {
     return ScoreLines.of(query, residual, rows, result.scores()[i]);
   }
 
+  /** Says on standard error that a query's system was not solved, whatever else is printed. */
+  private void warnUnsolved(Sample query, Solution solution) {
+    if (!solution.converged()) {
+      console.err().println(
+          Text.format(
+              "lethe: query %s was not solved: %s, residual %.1e of %.0e. Its scores are of the unfinished solution; raise"
+                  + " --max-iterations or --damping.",
+              Text.quote(query.id()), solution.stop(), solution.relativeResidual(), solve.tolerance));
+    }
+  }
+
   private void report(InfluenceScores.Result result, int rows) {
     int queries = result.queries().size();
     if (output.json) {
@@ -209,7 +221,8 @@ public final class InfluenceCommand extends LetheCommand {
     if (output.json) {
       ObjectNode json = StrictJson.newObject().put("query", query.id());
       json.put("score", UNIT);
-      json.put("residual", solution.relativeResidual()).put("converged", solution.converged());
+      json.put("residual", solution.relativeResidual()).put("converged", solution.converged())
+          .put("stop", solution.stop());
       put(json.putArray("helping"), helping, rows, scores);
       put(json.putArray("harming"), harming, rows, scores);
       print(json);
@@ -217,8 +230,9 @@ public final class InfluenceCommand extends LetheCommand {
     }
     print(
         Text.format(
-            "query %s   (residual %.1e)",
-            Text.printable(query.id()), solution.relativeResidual()));
+            "query %s   (residual %.1e%s)",
+            Text.printable(query.id()), solution.relativeResidual(),
+            solution.converged() ? "" : ", not solved: " + solution.stop()));
     print(Text.format(COLUMNS, "helping row", UNIT, "harming row", UNIT).stripTrailing());
     int lines = Math.max(helping.size(), harming.size());
     for (int i = 0; i < lines; i++) {
@@ -274,6 +288,7 @@ public final class InfluenceCommand extends LetheCommand {
     @Override
     public void onSolved(int systems) {
       begun = systems;
+      task.done(systems);
     }
 
     @Override
