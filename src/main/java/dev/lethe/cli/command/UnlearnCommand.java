@@ -282,8 +282,8 @@ public final class UnlearnCommand extends LetheCommand {
     if (!step.converged()) {
       console.err().println(
           Text.format(
-              "lethe: the system of step %d was not solved: %s, after %d iterations; raise --max-iterations or --damping",
-              step.step(), step.stop(), step.iterations()));
+              "lethe: the system of step %d was not solved: %s; raise --max-iterations or --damping",
+              step.step(), step.stop()));
     }
   }
 

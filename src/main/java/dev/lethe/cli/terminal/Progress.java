@@ -189,7 +189,7 @@ public final class Progress implements AutoCloseable {
     /** Units done, and what is done of those in work; that never counts for a whole total. */
     private double reached() {
       double within = passesOfUnit > 0 ? (passes + part) / passesOfUnit : 0;
-      return total > 0 ? Math.clamp(done + within, done, Math.max(done, total - 1e-3)) : done;
+      return total > 0 ? Math.clamp(done + within, done, Math.max(done, total - 1e-3)) : done + within;
     }
 
     /** Ends this piece of work. */
@@ -229,11 +229,11 @@ public final class Progress implements AutoCloseable {
       double seconds = (now - start) / 1e9;
       double reached = reached();
       StringBuilder line = new StringBuilder(name);
+      String count = Text.format(reached == done ? "%,.0f" : "%,.1f", Math.floor(reached * 10) / 10);
       if (total > 0) {
-        String count = reached == done ? "%,.0f/%,d %s" : "%,.1f/%,d %s";
-        line.append(" ").append(Text.format(count, Math.floor(reached * 10) / 10, total, unit));
-      } else if (done > 0) {
-        line.append(Text.format(" %,d %s", done, unit));
+        line.append(Text.format(" %s/%,d %s", count, total, unit));
+      } else if (reached > 0) {
+        line.append(" ").append(count).append(" ").append(unit);
       }
       if (reached > 0) {
         line.append("  ").append(rate(reached / seconds));
