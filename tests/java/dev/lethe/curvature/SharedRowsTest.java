@@ -10,6 +10,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.data.Sample;
+import dev.lethe.data.work.RowWorker;
 import dev.lethe.data.work.RowWorkers;
 import dev.lethe.data.work.ThreadWorkers;
 import dev.lethe.nn.AdaptedModel;
@@ -21,6 +22,7 @@ import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -111,7 +113,7 @@ class SharedRowsTest {
         alone.model.shareWith(null);
         Results expected = results(alone.model, samples);
         for (int workers = 1; workers <= copies.size(); workers++) {
-          try (RowWorkers<AdaptedModel> team = new ThreadWorkers<>(copies.subList(0, workers))) {
+          try (RowWorkers<AdaptedModel> team = team(copies.subList(0, workers))) {
             alone.model.shareWith(team);
             Results got = results(alone.model, samples);
             String what = rows + " rows, " + workers + " workers";
@@ -129,6 +131,13 @@ class SharedRowsTest {
     }
   }
 
+  private static RowWorkers<AdaptedModel> team(List<AdaptedModel> models) {
+    return new ThreadWorkers<>(
+        models.stream()
+            .<Supplier<RowWorker<AdaptedModel>>>map(model -> () -> new RowWorker<>(model, () -> {}))
+            .toList());
+  }
+
   /** Bytes beyond what the model and adapter of each copy take. */
   private static long held(Copy... copies) {
     long bytes = 0;
@@ -143,7 +152,7 @@ class SharedRowsTest {
     try (Copy alone = new Copy("cpu");
         Copy one = new Copy("cpu")) {
       List<Sample> samples = TinyModels.samples(9, VOCABULARY, 4, 11, SEED);
-      try (RowWorkers<AdaptedModel> team = new ThreadWorkers<>(List.of(one.model))) {
+      try (RowWorkers<AdaptedModel> team = team(List.of(one.model))) {
         alone.model.shareWith(team);
         alone.backend.vectors().fill(alone.adapter.theta(), Double.NaN);
         LetheException refusal =

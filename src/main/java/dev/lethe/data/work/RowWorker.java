@@ -7,15 +7,18 @@ import java.util.function.Supplier;
 /** A model, and what tasks keep on it from one to the next. One task at a time works on it. */
 public final class RowWorker<M> implements AutoCloseable {
   private final M model;
+  private final AutoCloseable owner;
   private final Map<String, Kept> kept = new HashMap<>();
 
   private record Kept(String state, AutoCloseable value) {}
 
   /**
-   * @param model borrowed
+   * @param model what tasks are done with
+   * @param owner of the model, closed with the worker
    */
-  public RowWorker(M model) {
+  public RowWorker(M model, AutoCloseable owner) {
     this.model = model;
+    this.owner = owner;
   }
 
   public M model() {
@@ -62,5 +65,6 @@ public final class RowWorker<M> implements AutoCloseable {
   public void close() {
     kept.values().forEach(each -> closed(each.value));
     kept.clear();
+    closed(owner);
   }
 }

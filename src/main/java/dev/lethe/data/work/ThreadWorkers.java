@@ -3,23 +3,40 @@ package dev.lethe.data.work;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 
-/** Workers in this process, each on a thread of its own, as one a device. Part i goes to worker i, modulo their number. */
+/**
+ * Workers in this process, each on a thread of its own that opens and closes its model too: as one a device. Part i
+ * goes to worker i, modulo their number.
+ */
 public final class ThreadWorkers<M> implements RowWorkers<M> {
-  private final List<RowWorker<M>> workers;
   private final List<ExecutorService> threads = new ArrayList<>();
+  private final List<RowWorker<M>> workers = new ArrayList<>();
 
   /**
-   * @param models one a worker, borrowed
+   * Opens all workers.
+   *
+   * @param opened one a thread
    */
-  public ThreadWorkers(List<M> models) {
-    this.workers = models.stream().map(model -> new RowWorker<>(model)).toList();
-    for (int i = 0; i < models.size(); i++) {
-      threads.add(Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name("lethe-worker-" + i).factory()));
+  public ThreadWorkers(List<Supplier<RowWorker<M>>> opened) {
+    try {
+      List<Future<RowWorker<M>>> opening = new ArrayList<>();
+      for (Supplier<RowWorker<M>> each : opened) {
+        ExecutorService thread =
+            Executors.newSingleThreadExecutor(
+                Thread.ofPlatform().daemon().name("lethe-worker-" + threads.size()).factory());
+        threads.add(thread);
+        opening.add(thread.submit(each::get));
+      }
+      workers.addAll(results(opening));
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
     }
   }
 
@@ -44,35 +61,46 @@ public final class ThreadWorkers<M> implements RowWorkers<M> {
     for (int i = 0; i < parts.size(); i++) {
       int worker = i % workers.size();
       RowPart part = parts.get(i).get();
-      running.add(threads.get(worker).submit(() -> task.run(workers.get(worker), part)));
+      Callable<R> work = () -> task.run(workers.get(worker), part);
+      running.add(threads.get(worker).submit(work));
     }
-    RuntimeException failure = null;
+    return results(running);
+  }
+
+  /** All results; the first failure after all have ended. */
+  private static <R> List<R> results(List<Future<R>> running) {
     List<R> results = new ArrayList<>();
+    Throwable failure = null;
     for (Future<R> each : running) {
       try {
         results.add(each.get());
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        failure = new IllegalStateException("interrupted while workers were at work", e);
+        throw new IllegalStateException("interrupted while workers were at work", e);
       } catch (ExecutionException e) {
-        if (e.getCause() instanceof Error error) {
-          throw error;
-        }
-        failure = failure == null ? (RuntimeException) e.getCause() : failure;
+        failure = failure == null ? e.getCause() : failure;
       }
     }
-    if (failure != null) {
-      throw failure;
+    switch (failure) {
+      case null -> {
+        return results;
+      }
+      case Error error -> throw error;
+      case RuntimeException e -> throw e;
+      default -> throw new IllegalStateException(failure);
     }
-    return results;
   }
 
+  /** Closes each worker on its thread. */
   @Override
   public void close() {
     for (int i = 0; i < threads.size(); i++) {
-      RowWorker<M> worker = workers.get(i);
-      threads.get(i).submit(worker::close);
+      if (i < workers.size()) {
+        threads.get(i).submit(workers.get(i)::close);
+      }
       threads.get(i).close();
     }
+    threads.clear();
+    workers.clear();
   }
 }
