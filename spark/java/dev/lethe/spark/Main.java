@@ -23,14 +23,18 @@ public final class Main {
     conf.setIfMissing("spark.app.name", "lethe " + (args.length == 0 ? "" : args[0]));
     int code;
     try (JavaSparkContext spark = new JavaSparkContext(conf)) {
-      Sharing sharing =
-          (model, adapter, here) ->
-              new SparkWorkers(
-                  spark, ExecutorModel.of(model, adapter, here, conf.getInt(THREADS, 0)));
-      code =
-          dev.lethe.cli.Main.run(
-              args, new Console(System.out, System.err, false, new Interrupt(), sharing));
+      code = run(spark, args);
     }
     System.exit(code);
+  }
+
+  /** Runs a command on a cluster. */
+  static int run(JavaSparkContext spark, String... args) {
+    int threads = spark.getConf().getInt(THREADS, 0);
+    Sharing sharing =
+        (model, adapter, here) ->
+            new SparkWorkers(spark, ExecutorModel.of(model, adapter, here, threads));
+    Console console = new Console(System.out, System.err, false, new Interrupt(), sharing);
+    return dev.lethe.cli.Main.run(args, console);
   }
 }
