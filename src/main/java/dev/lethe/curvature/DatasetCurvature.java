@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
@@ -44,11 +45,11 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
   public DatasetCurvature(
       Curvature kind, DatasetLoss loss, Tensor theta, double n, MemoryBudget budget) {
     if (loss.size() == 0 || !(n > 0)) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("a curvature of %d samples divided by %s", loss.size(), n));
     }
     if (kind == Curvature.EKFAC) {
-      throw new IllegalArgumentException("EK-FAC is no sum over samples; see EkfacFit");
+      throw new ArgumentException("EK-FAC is no sum over samples; see EkfacFit");
     }
     this.kind = kind;
     this.loss = loss;

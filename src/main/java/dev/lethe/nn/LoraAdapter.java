@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Lifetime;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.format.Sha256;
@@ -21,6 +22,7 @@ public final class LoraAdapter implements AutoCloseable {
   private final PeftAdapterConfig config;
   private final LanguageModel model;
   private final ParameterLayout layout;
+  private final Lifetime lifetime = new Lifetime("adapter");
   private final Scope scope;
   private final Tensor theta;
 
@@ -28,7 +30,7 @@ public final class LoraAdapter implements AutoCloseable {
     this.config = config;
     this.model = model;
     this.layout = layout;
-    this.scope = model.backend().openScope("adapter");
+    this.scope = model.backend().openScope("adapter").of(lifetime);
     this.theta = scope.allocate(model.backend().vectorType(), layout.size());
   }
 
@@ -93,29 +95,35 @@ public final class LoraAdapter implements AutoCloseable {
   }
 
   public PeftAdapterConfig config() {
+    lifetime.requireOpen();
     return config;
   }
 
   public ParameterLayout layout() {
+    lifetime.requireOpen();
     return layout;
   }
 
   /** θ (P) on the backend in its vector format; changed in place by whoever trains. */
   public Tensor theta() {
+    lifetime.requireOpen();
     return theta;
   }
 
   public LanguageModel model() {
+    lifetime.requireOpen();
     return model;
   }
 
   /** Probability with which training drops an element of an adapter's input. */
   public double dropout() {
+    lifetime.requireOpen();
     return config.loraDropout();
   }
 
   /** The same adapter with its own θ. */
   public LoraAdapter copy() {
+    lifetime.requireOpen();
     LoraAdapter copy = new LoraAdapter(config, model, layout);
     model.backend().vectors().copy(theta, copy.theta);
     return copy;
@@ -123,11 +131,13 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** Writes a new PEFT folder with the given parameters, whole or not at all. */
   public void save(Path dir, Tensor parameters) {
+    lifetime.requireOpen();
     PeftFolder.write(dir, config, tensors(parameters));
   }
 
   /** Writes the adapter's two files into a folder that is being made. */
   public void writeInto(Path dir) {
+    lifetime.requireOpen();
     PeftFolder.writeInto(dir, config, tensors(theta));
   }
 
@@ -140,6 +150,7 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** Writes a new PEFT folder, whole or not at all. */
   public void save(Path dir) {
+    lifetime.requireOpen();
     save(dir, theta);
   }
 
@@ -147,6 +158,7 @@ public final class LoraAdapter implements AutoCloseable {
    * SHA-256 of configuration and present parameters in hex; equal numbers hash alike everywhere.
    */
   public String sha256() {
+    lifetime.requireOpen();
     Sha256 hash = Sha256.start().add(config.raw().toString());
     layout
         .toHost(model.backend(), theta)
@@ -159,6 +171,7 @@ public final class LoraAdapter implements AutoCloseable {
    * in the Frobenius norm. Changes that only move factors between A and B count nothing.
    */
   public double deltaWeightDistance(Tensor one, Tensor other) {
+    lifetime.requireOpen();
     double sum = 0;
     for (LoraSlot slot : layout.slots()) {
       sum +=
@@ -171,6 +184,7 @@ public final class LoraAdapter implements AutoCloseable {
   /** Gives θ back; closing twice is harmless. */
   @Override
   public void close() {
+    lifetime.end();
     scope.close();
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
@@ -170,7 +171,7 @@ public final class ParameterLayout {
 
   private void requireSize(Tensor tensor, long length) {
     if (length != size) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("tensor %s does not hold vectors of the %d adapter parameters", tensor, size));
     }
   }

@@ -39,12 +39,7 @@ final class EraserCertificate {
       TrainingRecord record,
       Stopwatch watch) {
     Hashes hashes =
-        new Hashes(
-            model.model().sha256(),
-            TrainingRecord.dataSha256(request.data()),
-            request.sha256(),
-            model.adapter().sha256(),
-            unlearned.sha256());
+        CertificateParts.hashes(model.model(), request, model.adapter().sha256(), unlearned.sha256());
     Verdict verdict = EraserVerdict.of(request, found, hashes, record).with(model.model());
     return new Certificate(
         Certificate.FORMAT,

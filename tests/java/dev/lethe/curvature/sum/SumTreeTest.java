@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -101,8 +102,8 @@ class SumTreeTest {
   void aGapIsRefused() {
     SumTree<String> tree = new SumTree<>(String::concat);
     tree.push(SumNode.leaf(4), "4");
-    assertThrows(IllegalArgumentException.class, () -> tree.push(SumNode.leaf(6), "6"));
-    assertThrows(IllegalArgumentException.class, () -> tree.push(SumNode.leaf(4), "4"));
+    assertThrows(ArgumentException.class, () -> tree.push(SumNode.leaf(6), "6"));
+    assertThrows(ArgumentException.class, () -> tree.push(SumNode.leaf(4), "4"));
   }
 
   @Test

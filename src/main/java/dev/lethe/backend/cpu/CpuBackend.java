@@ -37,7 +37,7 @@ import dev.lethe.tensor.Tensor;
 final class CpuBackend implements Backend {
   static final String NAME = "cpu";
 
-  private final Turn turn = new Turn();
+  private final Turn turn = new Turn(NAME);
   private final Cpu cpu;
   private final Kernels kernels;
 
@@ -169,8 +169,6 @@ final class CpuBackend implements Backend {
 
   @Override
   public void close() {
-    try (Turn.Taken mine = turn.take()) {
-      cpu.close();
-    }
+    turn.end(cpu::close);
   }
 }

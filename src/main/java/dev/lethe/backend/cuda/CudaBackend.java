@@ -151,7 +151,7 @@ final class CudaBackend implements Backend {
 
   @Override
   public void close() {
-    inTurn(cuda::close);
+    turn().end(cuda::close);
   }
 
   private void inTurn(Runnable work) {

@@ -3,6 +3,7 @@ package dev.lethe.cli.demo;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.evaluate.Outputs;
 import dev.lethe.format.peft.PeftAdapterConfig;
@@ -106,7 +107,7 @@ final class AsTrained {
               .record();
       LoraAdapter adapter = adapted.adapter();
       adapter.writeInto(dir);
-      String key = RowHashes.key("demo");
+      String key = RowKey.random().hex();
       writer.finish(
           dir,
           new Provenance(

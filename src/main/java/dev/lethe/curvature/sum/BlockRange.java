@@ -1,5 +1,6 @@
 package dev.lethe.curvature.sum;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 
 /**
@@ -14,7 +15,7 @@ public record BlockRange(int first, int end) {
 
   public BlockRange {
     if (first < 0 || end < first) {
-      throw new IllegalArgumentException(Text.format("blocks %d to %d", first, end));
+      throw new ArgumentException(Text.format("blocks %d to %d", first, end));
     }
   }
 

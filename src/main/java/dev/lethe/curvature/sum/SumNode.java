@@ -1,5 +1,6 @@
 package dev.lethe.curvature.sum;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -17,7 +18,7 @@ public record SumNode(int level, int index) {
 
   public SumNode {
     if (level < 0 || level > MOST_LEVELS || index < 0 || (index + 1L) << level > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException(Text.format("node %d of level %d", index, level));
+      throw new ArgumentException(Text.format("node %d of level %d", index, level));
     }
   }
 
@@ -34,7 +35,7 @@ public record SumNode(int level, int index) {
     }
     try {
       return new SumNode(Integer.parseInt(m.group(1)), Integer.parseInt(m.group(2)));
-    } catch (IllegalArgumentException noNode) {
+    } catch (ArgumentException | NumberFormatException noNode) {
       return null;
     }
   }

@@ -1,5 +1,6 @@
 package dev.lethe.curvature.sum;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -34,7 +35,7 @@ public final class SumTree<T> {
   /** Takes the next node. */
   public void push(SumNode node, T sum) {
     if (!top.isEmpty() && top.peek().node.end() != node.first()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("node %s after %s", node.label(), top.peek().node.label()));
     }
     SumNode at = node;

@@ -63,6 +63,7 @@ public record UnlearnResult(
       }
       StepFile.write(dir.resolve(STEP), adapter.layout(), step);
       certificate.write(dir.resolve(CERTIFICATE));
+      request.key().write(dir);
       parts.forEach(part -> part.writeInto(dir));
       if (original != null) {
         new SuccessorRecord(original, request, adapter.sha256()).writeInto(dir);
