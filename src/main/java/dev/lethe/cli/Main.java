@@ -81,7 +81,7 @@ public final class Main {
   }
 
   /** Runs a command and returns its exit code. */
-  static int run(String[] args, Console console) {
+  public static int run(String[] args, Console console) {
     int code;
     try {
       CommandLine commands = commands(console);

@@ -50,8 +50,11 @@ public enum Curvature {
    */
   public CurvatureOperator over(
       DatasetLoss loss, Tensor theta, double n, MemoryBudget memory, long seed) {
-    return this == EKFAC
-        ? new EkfacFit(loss, theta, n, seed).fit()
+    if (this == EKFAC) {
+      return new EkfacFit(loss, theta, n, seed).fit();
+    }
+    return loss.isShared()
+        ? new SharedCurvature(this, loss, loss.model().workers(), theta, n)
         : new DatasetCurvature(this, loss, theta, n, memory);
   }
 

@@ -10,6 +10,7 @@ import dev.lethe.curvature.sum.BlockSums;
 import dev.lethe.curvature.sum.PartialSum;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
+import dev.lethe.data.work.RowPart;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.nn.HostTensors;
@@ -19,6 +20,7 @@ import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
+import java.util.function.Function;
 import java.util.function.IntConsumer;
 
 /**
@@ -59,6 +61,29 @@ public final class DatasetLoss {
     this.firstBlock = firstBlock;
     this.samples = batches.stream().flatMap(List::stream).toList();
     this.samplesDone = samplesDone;
+  }
+
+  /** The losses of a part that was sent here. */
+  static DatasetLoss ofPart(AdaptedModel model, BatchLimits limits, RowPart part) {
+    return new DatasetLoss(model, limits, part.blocks(), part.firstBlock(), done -> {});
+  }
+
+  /** Some blocks, to be sent. */
+  RowPart rowPart(BlockRange range) {
+    return new RowPart(firstBlock + range.first(), batches.subList(range.first(), range.end()));
+  }
+
+  /** Whether workers of the model share the work over these rows. */
+  public boolean isShared() {
+    return model.workers() != null && blocks() > 1;
+  }
+
+  private <R> R shared(Function<SharedRows, R> work) {
+    try (SharedRows rows = new SharedRows(this, model.workers())) {
+      R result = work.apply(rows);
+      samplesDone.accept(size());
+      return result;
+    }
   }
 
   /** The same model and limits over other samples. */
@@ -119,6 +144,11 @@ public final class DatasetLoss {
     return model.layout().size();
   }
 
+  /** How much is worked on at a time. */
+  public BatchLimits limits() {
+    return limits;
+  }
+
   /** The samples batch by batch. */
   List<List<Sample>> batches() {
     return batches;
@@ -135,7 +165,9 @@ public final class DatasetLoss {
 
   /** ℓᵢ(θ) of every sample, in data order: one forward. */
   public double[] losses(Tensor theta) {
-    return overBatches((first, tape) -> Gradients.losses(backend(), tape, theta));
+    return isShared()
+        ? shared(rows -> rows.losses(theta))
+        : overBatches((first, tape) -> Gradients.losses(backend(), tape, theta));
   }
 
   /**
@@ -146,6 +178,15 @@ public final class DatasetLoss {
    * @return ℓᵢ(θ) of every sample
    */
   public double[] addGradient(Tensor theta, double scale, Tensor g) {
+    if (isShared()) {
+      SharedRows.Gradient made = gradient(theta, scale);
+      try (Scope scope = backend().openScope("shared gradient")) {
+        Tensor total = scope.allocate(backend().vectorType(), g.shape());
+        backend().upload(PartialSum.total(made.parts()), total);
+        backend().vectors().axpy(1, total, g);
+      }
+      return made.losses();
+    }
     try (BlockSums sums = new BlockSums(backend(), Shape.of(parameters()), 0)) {
       double[] losses = addGradient(theta, scale, sums);
       sums.addTotalTo(g);
@@ -160,9 +201,17 @@ public final class DatasetLoss {
    * @return sums (P)
    */
   public List<PartialSum> gradientParts(Tensor theta, double scale) {
+    return gradient(theta, scale).parts();
+  }
+
+  /** Losses too. */
+  SharedRows.Gradient gradient(Tensor theta, double scale) {
+    if (isShared()) {
+      return shared(rows -> rows.gradient(theta, scale));
+    }
     try (BlockSums sums = new BlockSums(backend(), Shape.of(parameters()), firstBlock)) {
-      addGradient(theta, scale, sums);
-      return sums.takeParts();
+      double[] losses = addGradient(theta, scale, sums);
+      return new SharedRows.Gradient(losses, sums.takeParts());
     }
   }
 
@@ -177,6 +226,10 @@ public final class DatasetLoss {
 
   /** Hands out ∇ℓᵢ(θ) of every sample, a batch at a time. */
   public void perSample(Tensor theta, PerSampleSink sink) {
+    if (isShared()) {
+      SharedRows.perSample(this, theta, sink);
+      return;
+    }
     overBatches(
         (first, tape) -> {
           try (Scope scope = backend().openScope("per-sample gradients")) {
@@ -197,6 +250,9 @@ public final class DatasetLoss {
    * @return a row of n for each row of each v, in order
    */
   public double[][] dots(Tensor theta, List<Tensor> vectors) {
+    if (isShared()) {
+      return shared(rows -> rows.dots(theta, vectors));
+    }
     int k = Math.toIntExact(vectors.stream().mapToLong(v -> v.dim(0)).sum());
     double[][] dots = new double[k][size()];
     overBatches(

@@ -2,6 +2,7 @@ package dev.lethe.data;
 
 import dev.lethe.ArgumentException;
 import dev.lethe.Text;
+import java.io.Serializable;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.stream.IntStream;
@@ -17,7 +18,8 @@ import java.util.stream.IntStream;
  * @param hash the row's content hash
  * @param likeness a hash that rows share which people would call the same; see {@link #withLikeness}
  */
-public record Sample(String id, int[] inputIds, int[] labels, String hash, String likeness) {
+public record Sample(String id, int[] inputIds, int[] labels, String hash, String likeness)
+    implements Serializable {
   /** The label of a position that is not supervised. */
   public static final int IGNORED = -100;
 

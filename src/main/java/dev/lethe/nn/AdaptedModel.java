@@ -7,6 +7,7 @@ import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.data.Sample;
+import dev.lethe.data.work.RowWorkers;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -27,6 +28,7 @@ public final class AdaptedModel {
   private final ParameterLayout layout;
   private final List<Map<Projection, LoraLinear>> linears = new ArrayList<>();
   private HiddenStates states;
+  private RowWorkers<AdaptedModel> workers;
 
   /**
    * @param adapter null for the bare model
@@ -122,7 +124,20 @@ public final class AdaptedModel {
     if (states != null && result.lowestAdaptedLayer() == states.layer()) {
       result.startAt(states);
     }
+    if (adapter != null && other != null && adapter.layout().equals(other.layout())) {
+      result.shareWith(workers);
+    }
     return result;
+  }
+
+  /** Shares out work over rows to other copies of this model from now on; null: to none. */
+  public void shareWith(RowWorkers<AdaptedModel> others) {
+    workers = others;
+  }
+
+  /** Who shares the work over rows; null where nobody does. */
+  public RowWorkers<AdaptedModel> workers() {
+    return workers;
   }
 
   /** Makes tapes start from these states; null: at the embedding. */

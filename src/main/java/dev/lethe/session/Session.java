@@ -14,6 +14,7 @@ import dev.lethe.data.PromptForm;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
+import dev.lethe.data.work.RowWorkers;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.file.MappedFile;
 import dev.lethe.format.gguf.BaseModels;
@@ -55,6 +56,7 @@ public final class Session implements AutoCloseable {
   private final KeptStates states = new KeptStates();
   private Tokenizer tokenizer;
   private Path tokenizerFolder;
+  private Sharing sharing;
   private Consumer<String> notes = note -> {};
   private boolean skipBadRows;
 
@@ -205,8 +207,25 @@ public final class Session implements AutoCloseable {
     }
     model.freezePartsOf(adapterDir).ifPresent(notes);
     try (PeftFolder peft = PeftFolder.open(adapterDir)) {
-      return adapted(LoraAdapter.open(peft, model()));
+      AdaptedModel adapted = adapted(LoraAdapter.open(peft, model()));
+      share(adapted, adapterDir);
+      return adapted;
     }
+  }
+
+  private synchronized void share(AdaptedModel adapted, Path adapterDir) {
+    RowWorkers<AdaptedModel> workers =
+        sharing == null ? null : sharing.workers(folder().path(), adapterDir, adapted);
+    if (workers != null) {
+      open.push(workers);
+      adapted.shareWith(workers);
+    }
+  }
+
+  /** Shares the work over rows of the adapters that are opened from now on; null, the default: with nobody. */
+  public Session share(Sharing others) {
+    sharing = others;
+    return this;
   }
 
   /** The model with an adapter, which this session takes over. */

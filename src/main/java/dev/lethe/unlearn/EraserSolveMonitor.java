@@ -10,7 +10,7 @@ import java.util.Map;
 
 /** Passes one solve's events on, and its state to and from the checkpoint. */
 final class EraserSolveMonitor implements SolverMonitor {
-  private static final long SAVE_EVERY_NANOS = 30_000_000_000L;
+  private static final long SAVE_EVERY_NANOS = 1_000_000_000L * Long.getLong("lethe.save.seconds", 30);
 
   private final EraserMonitor monitor;
   private final Checkpoint checkpoint;

@@ -3,6 +3,7 @@ package dev.lethe.curvature.sum;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.ArgumentException;
 import dev.lethe.tensor.Shape;
@@ -54,7 +55,7 @@ class SumTreeTest {
         }
         assertEquals(brackets(terms), whole.takeRoot(), terms + " terms in " + parts + " parts");
         int mostOfAPart = 2 * (32 - Integer.numberOfLeadingZeros(terms));
-        assertEquals(true, nodes <= parts * mostOfAPart, "few nodes: " + nodes);
+        assertTrue(nodes <= parts * mostOfAPart, "few nodes: " + nodes);
       }
     }
   }
@@ -73,6 +74,28 @@ class SumTreeTest {
       parts.add(new PartialSum(SumNode.leaf(i), Tensor.of(Shape.of(1), terms[i])));
     }
     assertEquals((double) expected.takeRoot(), PartialSum.total(parts).get(0));
+  }
+
+  @Test
+  void partsAreAlikeAndCoverFewNodes() {
+    for (int blocks : List.of(1, 7, 100, 313, 5000, 62_500)) {
+      for (int count : List.of(1, 2, 3, 8, 60)) {
+        int end = 0;
+        for (int i = 0; i < count; i++) {
+          BlockRange part = BlockRange.part(i, count, blocks);
+          assertEquals(end, part.first());
+          end = part.end();
+          double even = (double) blocks / count;
+          assertTrue(Math.abs(part.size() - even) <= Math.max(1, even / 15), part + " of " + blocks);
+          SumTree<String> tree = new SumTree<>((a, b) -> "");
+          for (int block = part.first(); block < part.end(); block++) {
+            tree.push(SumNode.leaf(block), "");
+          }
+          assertTrue(tree.takeNodes().size() <= 12, part + " of " + blocks);
+        }
+        assertEquals(blocks, end);
+      }
+    }
   }
 
   @Test

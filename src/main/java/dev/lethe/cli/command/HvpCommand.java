@@ -154,7 +154,7 @@ public final class HvpCommand extends LetheCommand {
   private Tensor product(DatasetLoss loss, Curvature kind, Tensor v, Scope scope) {
     Backend backend = loss.backend();
     Tensor sum = scope.allocate(backend.vectorType(), v.shape());
-    if (kind == Curvature.EKFAC) {
+    if (kind == Curvature.EKFAC || loss.isShared()) {
       Tensor theta = loss.model().adapter().theta();
       try (CurvatureOperator c =
           kind.over(loss, theta, loss.size(), MemoryBudget.NONE, common.seed)) {

@@ -24,6 +24,7 @@ public final class ModelOptions {
   public Session open(LetheCommand command, Backend backend) {
     return Session.open(model, backend)
         .withTokenizer(tokenizer)
+        .share(command.sharing())
         .tell(note -> command.console.err().println("lethe: " + note));
   }
 }

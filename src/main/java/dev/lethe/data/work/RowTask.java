@@ -1,0 +1,16 @@
+package dev.lethe.data.work;
+
+import java.io.Serializable;
+
+/**
+ * What is done with each part of a data set. It is run again elsewhere where a worker is lost, so it depends on nothing
+ * but its part and itself.
+ *
+ * @param <M> the model that it is done with
+ * @param <R> what comes of it
+ */
+@FunctionalInterface
+public interface RowTask<M, R extends Serializable> extends Serializable {
+  /** Does it. */
+  R run(RowWorker<M> worker, RowPart part);
+}
