@@ -56,7 +56,8 @@ class ArchitectureTest {
           Map.entry("chart", Set.of("format")),
           Map.entry("assess", Set.of("session", "chart")),
           Map.entry("bench", Set.of("session", "chart")),
-          Map.entry("cli", Set.of("bench", "assess")));
+          Map.entry("study", Set.of("assess")),
+          Map.entry("cli", Set.of("bench", "study")));
 
   /** Methods and constructors that ask for the machine's locale, unless they are given one. */
   private static final Map<Class<?>, Set<String>> LOCALIZED =

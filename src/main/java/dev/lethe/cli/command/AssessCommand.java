@@ -139,10 +139,15 @@ public final class AssessCommand extends LetheCommand {
   }
 
   @Override
-  public int run() {
+  public void check() {
     requests.check(this);
     require(rows >= 1 && answered >= 1 && maxNewTokens >= 1, "--rows, --answered and --max-new-tokens are at least 1");
     require(draws >= 100, "--draws is at least 100, got " + draws);
+  }
+
+  @Override
+  public int run() {
+    check();
     PrivateKey key = signer == null ? null : Signing.privateKey(signer);
     take(out);
     try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {

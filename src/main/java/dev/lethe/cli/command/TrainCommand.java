@@ -73,7 +73,7 @@ public final class TrainCommand extends LetheCommand {
   }
 
   @Override
-  public int run() {
+  public void check() {
     common.check(this);
     dataOptions.check(this);
     adapterOptions.check(this);
@@ -81,6 +81,12 @@ public final class TrainCommand extends LetheCommand {
     minimum.check(this);
     trajectory.check(this, minimum.asked());
     hiddenStates.check(this);
+    training.options(this, common.seed);
+  }
+
+  @Override
+  public int run() {
+    check();
     final TrainOptions options = training.options(this, common.seed);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
