@@ -1,7 +1,6 @@
 package dev.lethe.cli.command;
 
 import dev.lethe.LetheException;
-import dev.lethe.Text;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -72,9 +71,6 @@ public final class StudyCommand extends LetheCommand {
   @Option(names = "--threads", paramLabel = "N", description = "passed on to every step")
   private Integer threads;
 
-  private long steps;
-  private long begun;
-
   /**
    * @param lethe runs a command line of this program and returns its exit code
    * @param parser refuses a command line that cannot be
@@ -100,7 +96,6 @@ public final class StudyCommand extends LetheCommand {
     study.all().forEach(step -> parse(folder, step));
     folder.writeData(checked);
     study.requireRequests();
-    steps = study.all().stream().filter(step -> folder.note(step).isEmpty()).count();
     if (!tableOnly) {
       study.run(Integer.parseInt(part.group(1)) - 1, Integer.parseInt(part.group(2)));
     }
@@ -128,9 +123,8 @@ public final class StudyCommand extends LetheCommand {
     if (console.interrupt().requested()) {
       throw new InterruptedRun("interrupted; what is finished is kept. Run the same command again.");
     }
-    begun++;
     if (!output.quiet) {
-      console.err().println(Text.format("lethe: %d of %d: %s", begun, steps, step.name()));
+      console.err().println("lethe: " + step.name());
     }
     requireFree(folder, step);
     ByteArrayOutputStream said = new ByteArrayOutputStream();
