@@ -53,11 +53,12 @@ class ArchitectureTest {
           Map.entry("unlearn", Set.of("replay")),
           Map.entry("evaluate", Set.of("influence", "train")),
           Map.entry("session", Set.of("unlearn", "evaluate")),
+          Map.entry("shard", Set.of("session")),
           Map.entry("chart", Set.of("format")),
           Map.entry("assess", Set.of("session", "chart")),
           Map.entry("bench", Set.of("session", "chart")),
           Map.entry("study", Set.of("assess")),
-          Map.entry("cli", Set.of("bench", "study")));
+          Map.entry("cli", Set.of("bench", "study", "shard")));
 
   /** Methods and constructors that ask for the machine's locale, unless they are given one. */
   private static final Map<Class<?>, Set<String>> LOCALIZED =

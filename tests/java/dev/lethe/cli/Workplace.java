@@ -6,6 +6,7 @@ import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.nn.TinyModels;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,9 +21,12 @@ public final class Workplace {
   final Path dir;
   public final Path model;
   public final Path data;
+  /** A key of rows, for runs whose bytes are compared. */
+  final Path key;
 
   public Workplace(Path dir) {
     this.dir = dir;
+    key = write("row_key", "00112233445566778899aabbccddeeff\n");
     TinyModels.Dims dims = TinyModels.Dims.DEFAULT;
     model = TinyModels.writeFolder(dir.resolve("model"), dims, 1);
     data = write("data.jsonl", rows(ROWS, 2));
@@ -75,6 +79,14 @@ public final class Workplace {
     Ended ended = Cli.run(args);
     Assertions.assertEquals(ExitCode.DONE, ended.code(), ended::toString);
     return ended;
+  }
+
+  /** The bytes of a file that equal runs leave equal: all, but for the times in the log of a training. */
+  static String stable(Path file) throws IOException {
+    String text = Files.readString(file, StandardCharsets.ISO_8859_1);
+    return file.endsWith("lethe_log.jsonl")
+        ? text.replaceAll(",\"seconds\":[^,]*,\"tokens_per_second\":[^}]*", "")
+        : text;
   }
 
   /** Everything in the folder, to see that nothing was left behind. */

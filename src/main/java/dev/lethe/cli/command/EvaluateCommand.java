@@ -70,7 +70,7 @@ public final class EvaluateCommand extends LetheCommand {
     dataOptions.check(this);
     requireTwoAnswers();
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)));
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);

@@ -10,32 +10,25 @@ import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.MinimumOptions;
 import dev.lethe.cli.option.ModelOptions;
 import dev.lethe.cli.option.TrainingOptions;
-import dev.lethe.cli.option.TrainingTrace;
 import dev.lethe.cli.option.TrajectoryOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.LoadedRows;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
-import dev.lethe.format.file.AtomicFiles;
-import dev.lethe.format.file.OutputFolder;
 import dev.lethe.format.peft.PeftAdapterConfig;
-import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
-import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
+import dev.lethe.session.Training;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.TrainOptions;
-import dev.lethe.train.Trainer;
-import dev.lethe.train.TrainingPlan;
 import dev.lethe.train.TrainingRecord;
-import dev.lethe.train.TrainingResult;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.BiConsumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -65,6 +58,14 @@ public final class TrainCommand extends LetheCommand {
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "the new adapter")
   private Path out;
 
+  @Option(
+      names = "--row-key",
+      paramLabel = "FILE",
+      description =
+          "the key of row hashes in all that the folder holds, such as another adapter's lethe_row_key, so that"
+              + " records of both can be compared (default: a new random one)")
+  private Path rowKey;
+
   @Option(names = "--resume", description = "go on with an interrupted run to the same --out")
   private boolean resume;
 
@@ -88,54 +89,41 @@ public final class TrainCommand extends LetheCommand {
   public int run() {
     check();
     final TrainOptions options = training.options(this, common.seed);
+    final RowKey key = rowKey == null ? RowKey.random() : option("--row-key", () -> RowKey.read(rowKey));
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, model.open(common.openBackend(this))))) {
+        hiddenStates.in(dataOptions.in(model.open(this, common.openBackend(this))))) {
       LoadedRows loaded = session.load(data, dataOptions.reading());
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);
-      TrainingPlan plan = TrainingPlan.of(samples, options);
-      TrainingProgress watch = new TrainingProgress(this, folder.state(), plan.steps());
-      boolean goOn = resume && watch.hasCheckpoint();
+      TrainingProgress watch = new TrainingProgress(this, options.totalSteps(samples.size()));
+      Training training =
+          new Training(session, samples)
+              .options(options)
+              .on(adapted)
+              .reading(dataOptions.reading())
+              .skipped(loaded.skipped().size())
+              .edits(edits)
+              .rowKey(key)
+              .trace(trajectory.choice(this, minimum.asked()))
+              .monitor(watch)
+              .tell(this::say);
       try (watch;
-          TrainingTrace trace =
-              trajectory.trace(
-                  this, folder, adapted, options, samples.size(), minimum.asked(), goOn)) {
-        Trainer trainer =
-            new Trainer(adapted, plan, options, edits, watch).keep(trace.sink());
-        TrainingResult result = trainer.run(folder.state(), goOn);
+          Training.Run run = training.start(folder, resume)) {
+        run.train();
         watch.close();
-        requireCompleted(result, plan, folder);
         Optional<MinimumOptions.Reached> reached =
             minimum.reach(
                 this,
                 new DatasetLoss(adapted, edits.target(samples), dataOptions.limits()),
                 adapted.adapter().theta(),
                 folder.hasState());
-        String promptForm = session.promptForm(dataOptions.reading());
-        write(
-            folder, adapted, result, loaded.skipped().size(), watch, reached, promptForm,
-            (dir, record) -> trace.finish(dir, adapted, plan, edits, record, promptForm));
-        report(result, watch, reached);
+        TrainingRecord record = run.write(dir -> reached.ifPresent(m -> m.record().write(dir)));
+        report(record, watch, reached);
         hiddenStates.report(this, session);
         return ExitCode.DONE;
-      } catch (RuntimeException | Error e) {
-        if (!watch.hasCheckpoint() && folder.hasState()) {
-          AtomicFiles.deleteTree(folder.state());
-        }
-        throw e;
       }
-    }
-  }
-
-  private static void requireCompleted(
-      TrainingResult result, TrainingPlan plan, RunFolder folder) {
-    if (!result.completed()) {
-      throw new InterruptedRun(
-          Text.format(
-              "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume.",
-              result.record().steps(), plan.steps(), folder.state()));
     }
   }
 
@@ -152,36 +140,9 @@ public final class TrainCommand extends LetheCommand {
     return adapted;
   }
 
-  private static void write(
-      RunFolder folder,
-      AdaptedModel adapted,
-      TrainingResult result,
-      int skipped,
-      TrainingProgress watch,
-      Optional<MinimumOptions.Reached> reached,
-      String promptForm,
-      BiConsumer<Path, TrainingRecord> trace) {
-    LoraAdapter adapter = adapted.adapter();
-    TrainingRecord record =
-        result.record().withAdapter(adapter.sha256()).withSkipped(skipped).withPromptForm(promptForm);
-    try (OutputFolder output = folder.output()) {
-      Path dir = output.path();
-      PeftFolder.writeInto(
-          dir,
-          adapter.config(),
-          adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
-      record.write(dir, result.optimizerState());
-      reached.ifPresent(minimum -> minimum.record().write(dir));
-      watch.writeLog(dir);
-      trace.accept(dir, record);
-      output.commit();
-    }
-    folder.finish();
-  }
-
   private void report(
-      TrainingResult result, TrainingProgress watch, Optional<MinimumOptions.Reached> reached) {
-    ObjectNode json = watch.summary(result.record());
+      TrainingRecord record, TrainingProgress watch, Optional<MinimumOptions.Reached> reached) {
+    ObjectNode json = watch.summary(record);
     json.put("out", out.toString());
     reached.ifPresent(minimum -> minimum.record().addTo(json));
     if (output.json) {
@@ -191,7 +152,7 @@ public final class TrainCommand extends LetheCommand {
     print(
         Text.format(
             "%s: %,d steps over %,d rows, loss of the last step %.4f",
-            out, result.record().steps(), result.record().n(), result.record().finalLoss()));
+            out, record.steps(), record.n(), record.finalLoss()));
     reached.ifPresent(minimum -> print(minimum.toText()));
   }
 }

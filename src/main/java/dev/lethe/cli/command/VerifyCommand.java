@@ -12,8 +12,8 @@ import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.data.Sample;
+import dev.lethe.session.RequestReader;
 import dev.lethe.session.Session;
-import dev.lethe.unlearn.request.EarlierRequests;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Path;
 import java.security.PublicKey;
@@ -106,11 +106,10 @@ public final class VerifyCommand extends LetheCommand {
   private void recompute() {
     Recomputed recomputed = new Recomputed(folder);
     Session.Reading reading = dataOptions.reading();
-    try (Session session = dataOptions.in(this, Session.open(model, common.openBackend(this)))) {
+    try (Session session = dataOptions.in(Session.open(model, common.openBackend(this)))) {
       List<Sample> replacements = replace == null ? List.of() : session.replacements(replace, reading);
-      UnlearnRequest request =
-          UnlearnRequest.of(session.samples(data, reading), recomputed.ids(), replacements)
-              .after(EarlierRequests.read(original.getFirst()));
+      RequestReader reader = new RequestReader(original.getFirst(), session.load(data, reading));
+      UnlearnRequest request = reader.request(recomputed.ids(), replacements, null);
       try (Subjects subjects = Subjects.open(session, original, unlearned, retrained, noise)) {
         Assessment assessment =
             new Assessment(session, subjects, request, recomputed.options(Assessment.Options.USUAL));
