@@ -57,7 +57,8 @@ class ArchitectureTest {
           Map.entry("chart", Set.of("format")),
           Map.entry("assess", Set.of("session", "chart")),
           Map.entry("bench", Set.of("session", "chart")),
-          Map.entry("cli", Set.of("bench", "assess", "shard")));
+          Map.entry("study", Set.of("assess")),
+          Map.entry("cli", Set.of("bench", "study", "shard")));
 
   /** Methods and constructors that ask for the machine's locale, unless they are given one. */
   private static final Map<Class<?>, Set<String>> LOCALIZED =

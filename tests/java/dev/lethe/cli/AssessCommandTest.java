@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.assess.record.Manifest;
 import dev.lethe.cli.Cli.Ended;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -102,6 +104,41 @@ class AssessCommandTest {
     }
     assertTrue(ended.out().contains("need --held-out FILE"), ended::toString);
     assertTrue(record("unattacked").path("sections").path("attacks").path("lines").isEmpty());
+  }
+
+  @Test
+  void verifyMeasuresAgainAndSeesWhatIsAnother() throws IOException {
+    ok(assess(retrained, "again", "--held-out", heldOut));
+    Ended agreed = ok(verify("again", retrained, "--held-out", heldOut));
+    assertTrue(agreed.out().contains("numbers were measured again"), agreed::toString);
+    refused(ExitCode.FAILED, "the hash of heldOut is another", verify("again", retrained, "--held-out", other()));
+    refused(
+        ExitCode.FAILED, "the hash of unlearned adapter original is another",
+        verify("again", original, "--held-out", heldOut));
+    refused(ExitCode.USAGE, "are given together or not", "verify", work.at("again"), "--model", work.model);
+    Path record = work.at("again").resolve("assessment.json");
+    JsonNode losses = record("again").path("sections").path("losses").path("lines").path("retained").path("original");
+    String number = losses.path("value").asString();
+    Files.writeString(record, Files.readString(record).replace(number, "0.125"));
+    refused(ExitCode.FAILED, "does not agree", verify("again", retrained, "--held-out", heldOut));
+    Files.delete(work.at("again").resolve("manifest.json"));
+    AtomicFiles.writeText(
+        work.at("again").resolve("manifest.json"), StrictJson.write(Manifest.of(work.at("again"), null)));
+    refused(
+        ExitCode.FAILED, "Losses, retained, original is another number; expected 0.125",
+        verify("again", retrained, "--held-out", heldOut));
+  }
+
+  private static Path other() {
+    return work.write("other.jsonl", Workplace.rows(10, 78));
+  }
+
+  private static Object[] verify(String out, Path unlearned, Object... more) {
+    Object[] base = {
+      "verify", work.at(out), "--model", work.model, "--data", work.data, "--original", original, "--unlearned",
+      unlearned, "--retrained", retrained, "--device", "reference"
+    };
+    return Stream.concat(Stream.of(base), Stream.of(more)).toArray();
   }
 
   @Test

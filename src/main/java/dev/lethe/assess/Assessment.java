@@ -112,14 +112,28 @@ public final class Assessment {
     return this;
   }
 
-  /** Measures. */
-  public AssessmentRecord run() {
+  /** The sections that follow from predictions alone, without answers and attacks: what can be measured again cheaply. */
+  public List<Section> ofPredictions() {
     Bootstrap bootstrap = new Bootstrap(options.draws(), options.seed());
+    List<Reading> readings = readings();
+    List<Section> sections = new ArrayList<>(new DistanceSections(subjects, readings, bootstrap).all());
+    sections.add(new MemorySections(subjects, bootstrap).byHeart(readings));
+    return sections;
+  }
+
+  private List<Reading> readings() {
     List<Reading> readings = new ArrayList<>();
     Reader reader = new Reader(subjects, options.limits(), monitor);
     for (RowGroup group : groups(options.rows())) {
       readings.add(reader.read(group));
     }
+    return readings;
+  }
+
+  /** Measures. */
+  public AssessmentRecord run() {
+    Bootstrap bootstrap = new Bootstrap(options.draws(), options.seed());
+    List<Reading> readings = readings();
     List<Section> sections = new ArrayList<>(new DistanceSections(subjects, readings, bootstrap).all());
     MemorySections memory = new MemorySections(subjects, bootstrap);
     sections.add(memory.byHeart(readings));
@@ -186,7 +200,8 @@ public final class Assessment {
         Limits.of(subjects, !heldOut.isEmpty()));
   }
 
-  private Map<String, String> hashes() {
+  /** SHA-256 of model, data, request and held-out rows, as the record has them. */
+  public Map<String, String> hashes() {
     Map<String, String> hashes = new LinkedHashMap<>();
     hashes.put("model", session.model().sha256());
     RowKey key = request.key();

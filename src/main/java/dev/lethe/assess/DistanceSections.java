@@ -6,6 +6,7 @@ import dev.lethe.assess.metric.Closure;
 import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.metric.Klom;
 import dev.lethe.assess.metric.RelativeTest;
+import dev.lethe.assess.metric.ULira;
 import dev.lethe.assess.record.Section;
 import dev.lethe.assess.record.Section.Line;
 import java.util.ArrayList;
@@ -32,6 +33,9 @@ final class DistanceSections {
     long unlearned = subjects.runs().stream().map(Subjects.Run::unlearned).distinct().count();
     if (unlearned > 1 && retrained().size() > 1) {
       sections.add(klom());
+    }
+    if (unlearned >= ULira.FEWEST_MODELS && retrained().size() >= ULira.FEWEST_MODELS) {
+      sections.add(lira());
     }
     return sections;
   }
@@ -164,6 +168,30 @@ final class DistanceSections {
                     "%d models of a kind: histograms of twenty bins want %d and more.",
                     fewest, Klom.MODELS_WANTED))
             : List.of());
+  }
+
+  private Section lira() {
+    List<Subject> unlearned = subjects.runs().stream().map(Subjects.Run::unlearned).distinct().toList();
+    List<Subject> original = subjects.runs().stream().map(Subjects.Run::original).distinct().toList();
+    double[][] aim = losses(readings.getFirst(), retrained());
+    boolean several = original.size() >= ULira.FEWEST_MODELS;
+    Estimate before =
+        several
+            ? bootstrap.mean(ULira.accuracies(losses(readings.getFirst(), original), aim))
+            : Estimate.none(Text.format("wants %d originals", ULira.FEWEST_MODELS));
+    Estimate after = bootstrap.mean(ULira.accuracies(losses(readings.getFirst(), unlearned), aim));
+    return new Section(
+        "u_lira",
+        "U-LiRA",
+        "How often a likelihood-ratio test of a forgotten row's loss tells an adapter that unlearned it from one that never"
+            + " saw it, each judged by the others of both kinds, mean over rows: 0.5 is chance, 1 is certain.",
+        List.of("original", "unlearned"),
+        List.of(new Line(readings.getFirst().group().name(), List.of(before, after), null)),
+        List.of(Text.format("%d unlearned and %d retrained adapters.", unlearned.size(), aim.length)));
+  }
+
+  private static double[][] losses(Reading reading, List<Subject> models) {
+    return models.stream().map(reading::losses).toArray(double[][]::new);
   }
 
   private List<Subject> retrained() {

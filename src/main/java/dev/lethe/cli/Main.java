@@ -17,9 +17,11 @@ import dev.lethe.cli.command.MergeCommand;
 import dev.lethe.cli.command.MergeShardsCommand;
 import dev.lethe.cli.command.PrepareCommand;
 import dev.lethe.cli.command.SelftestCommand;
+import dev.lethe.cli.command.StudyCommand;
 import dev.lethe.cli.command.TrainCommand;
 import dev.lethe.cli.command.UnlearnCommand;
 import dev.lethe.cli.command.VerifyCommand;
+import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.LogLines;
@@ -100,6 +102,14 @@ public final class Main {
     return code;
   }
 
+  /** Refuses a command line that cannot be, without doing anything. */
+  private static void check(String[] args, Console console) {
+    CommandLine.ParseResult parsed = commands(console).parseArgs(args);
+    if (parsed.subcommand().commandSpec().userObject() instanceof LetheCommand command) {
+      command.check();
+    }
+  }
+
   /** All commands, which print to the console. */
   static CommandLine commands(Console console) {
     CommandLine main = new CommandLine(new Main());
@@ -112,6 +122,7 @@ public final class Main {
     main.addSubcommand(new EvaluateCommand(console));
     main.addSubcommand(new AssessCommand(console));
     main.addSubcommand(new VerifyCommand(console));
+    main.addSubcommand(new StudyCommand(console, Main::run, Main::check));
     main.addSubcommand(new TrainCommand(console));
     main.addSubcommand(new GradientsCommand(console));
     main.addSubcommand(new HvpCommand(console));

@@ -314,7 +314,7 @@ public final class Session implements AutoCloseable {
   }
 
   /** The rows of a data set that was read before, so that nobody is told again. */
-  List<Row> rowsAgain(Path file, Reading reading) {
+  public List<Row> rowsAgain(Path file, Reading reading) {
     return reader(reading).dataset(file, false).rows();
   }
 

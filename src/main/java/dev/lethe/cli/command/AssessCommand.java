@@ -5,6 +5,9 @@ import dev.lethe.assess.AssessmentMonitor;
 import dev.lethe.assess.Subjects;
 import dev.lethe.assess.Tofu;
 import dev.lethe.assess.TofuFiles;
+import dev.lethe.assess.further.Calibration;
+import dev.lethe.assess.further.Choices;
+import dev.lethe.assess.further.Relearning;
 import dev.lethe.assess.record.AssessmentFolder;
 import dev.lethe.assess.record.AssessmentJson;
 import dev.lethe.assess.record.AssessmentRecord;
@@ -19,8 +22,10 @@ import dev.lethe.cli.option.RequestOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.data.Row;
 import dev.lethe.session.Session;
 import dev.lethe.unlearn.request.UnlearnRequest;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.PrivateKey;
 import java.util.List;
@@ -134,15 +139,50 @@ public final class AssessCommand extends LetheCommand {
       description = "put some rows in words into the results, forgotten ones too; never without this option")
   private boolean texts;
 
+  @Option(
+      names = "--calibrate",
+      description = "compare forgetting where the mixture with the original still knows the retained rows as before")
+  private boolean calibrate;
+
+  @Option(
+      names = "--relearn",
+      paramLabel = "K",
+      description = "measure what K steps of training on half of the forgotten rows bring back of the others")
+  private Integer relearn;
+
+  @Option(
+      names = "--relearn-rate",
+      paramLabel = "X",
+      defaultValue = "1e-3",
+      description = "learning rate of --relearn (default: ${DEFAULT-VALUE})")
+  private double relearnRate;
+
+  @Option(
+      names = "--answers",
+      paramLabel = "YES,NO",
+      split = ",",
+      description = "all rows answer one of these two: measure AUC and accuracy, as TALLRec does")
+  private List<String> answers = List.of();
+
   public AssessCommand(Console console) {
     super(console);
   }
 
   @Override
-  public int run() {
+  public void check() {
     requests.check(this);
     require(rows >= 1 && answered >= 1 && maxNewTokens >= 1, "--rows, --answered and --max-new-tokens are at least 1");
     require(draws >= 100, "--draws is at least 100, got " + draws);
+    require(relearn == null || relearn >= 1, "--relearn is at least 1, got " + relearn);
+    require(relearnRate > 0 && Double.isFinite(relearnRate), "--relearn-rate is above 0, got " + relearnRate);
+    require(answers.isEmpty() || answers.size() == 2, "--answers names two answers, as in Yes.,No.");
+    require(
+        answers.isEmpty() || Files.isRegularFile(data), "--answers reads --data once more, which must be a file: " + data);
+  }
+
+  @Override
+  public int run() {
+    check();
     PrivateKey key = signer == null ? null : Signing.privateKey(signer);
     take(out);
     try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
@@ -172,6 +212,17 @@ public final class AssessCommand extends LetheCommand {
     if (tofu != null) {
       require(session.tokenizer() != null, model.model + " has no tokenizer.json, which --tofu needs");
       assessment.with(new Tofu(session, reading, TofuFiles.read(tofu), options));
+    }
+    if (calibrate) {
+      assessment.with(new Calibration(options));
+    }
+    if (relearn != null) {
+      assessment.with(new Relearning(options, relearn, relearnRate));
+    }
+    if (!answers.isEmpty()) {
+      List<Row> others = heldOut == null ? List.of() : session.rowsAgain(heldOut, reading);
+      assessment.with(
+          new Choices(session, reading, session.rowsAgain(data, reading), others, answers, options));
     }
     return heldOut == null ? assessment : assessment.heldOut(session.samples(heldOut, reading));
   }

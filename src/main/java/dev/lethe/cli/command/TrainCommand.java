@@ -74,7 +74,7 @@ public final class TrainCommand extends LetheCommand {
   }
 
   @Override
-  public int run() {
+  public void check() {
     common.check(this);
     dataOptions.check(this);
     adapterOptions.check(this);
@@ -82,6 +82,12 @@ public final class TrainCommand extends LetheCommand {
     minimum.check(this);
     trajectory.check(this, minimum.asked());
     hiddenStates.check(this);
+    training.options(this, common.seed);
+  }
+
+  @Override
+  public int run() {
+    check();
     final TrainOptions options = training.options(this, common.seed);
     final RowKey key = rowKey == null ? RowKey.random() : option("--row-key", () -> RowKey.read(rowKey));
     RunFolder folder = held(RunFolder.open(out, resume));

@@ -129,16 +129,23 @@ public final class UnlearnCommand extends LetheCommand {
   }
 
   @Override
-  public int run() {
+  public void check() {
     common.check(this);
     dataOptions.check(this);
     hiddenStates.check(this);
     require(curvatureRows >= 0, "--curvature-rows is 0 (all) or more", curvatureRows);
     require(outerSteps >= 1, "--outer-steps is 1 or more", outerSteps);
+    choice(CurvatureData.class, "--curvature-data", curvatureData);
+    choice(OuterTarget.class, "--outer-target", outerTarget);
+    requests.check(this);
+  }
+
+  @Override
+  public int run() {
+    check();
     final CurvatureData rowsOfCurvature =
         choice(CurvatureData.class, "--curvature-data", curvatureData);
     final OuterTarget target = choice(OuterTarget.class, "--outer-target", outerTarget);
-    requests.check(this);
     solve.check(this, adapter.adapter);
     sweep.check(this, solve, outerSteps, resume);
     final MethodOptions.Method method = methods.choose(this, adapter.adapter);

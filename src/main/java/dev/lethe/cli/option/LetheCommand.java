@@ -56,6 +56,9 @@ public abstract class LetheCommand implements Callable<Integer> {
   /** Does the work and returns an exit code. */
   public abstract int run();
 
+  /** Refuses options that cannot be, as far as they tell without opening anything; {@link #run} begins with it. */
+  public void check() {}
+
   @Override
   public final Integer call() {
     try (Progress open = output.quiet ? Progress.silent() : Progress.on(console.err(), console.terminal())) {

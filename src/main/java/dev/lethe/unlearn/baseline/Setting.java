@@ -43,7 +43,7 @@ public record Setting(String name, double usual, double least, double most, bool
   }
 
   /** A value as it is written. */
-  String label(double value) {
+  public static String label(double value) {
     return value == Math.rint(value) && Math.abs(value) < MOST_COUNT
         ? Text.format("%.0f", value)
         : Double.toString(value).replace(".0E", "e").replace('E', 'e');

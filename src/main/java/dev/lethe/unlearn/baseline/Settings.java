@@ -58,7 +58,7 @@ public final class Settings {
   /** Name and value of each, as a certificate lists them. */
   public Map<String, String> labels() {
     Map<String, String> labels = new LinkedHashMap<>();
-    all.forEach(each -> labels.put(each.name(), each.label(values.get(each.name()))));
+    all.forEach(each -> labels.put(each.name(), Setting.label(values.get(each.name()))));
     return labels;
   }
 }
