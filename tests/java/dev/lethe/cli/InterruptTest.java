@@ -47,7 +47,8 @@ class InterruptTest {
   private Object[] train(String out, Object... more) {
     Object[] base = {
       "train", "--model", place.model, "--data", place.data, "--out", place.at(out), "--device",
-      "reference", "--rank", 2, "--lr", "0.01", "--epochs", 3, "--batch", 4, "--dropout", "0.1"
+      "reference", "--rank", 2, "--lr", "0.01", "--epochs", 3, "--batch", 4, "--dropout", "0.1",
+      "--row-key", place.key
     };
     return Stream.concat(Arrays.stream(base), Arrays.stream(more)).toArray();
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.safetensors.SafeTensors;
@@ -40,6 +41,8 @@ class LibraryPageTest {
   private static final Pattern EXAMPLE =
       Pattern.compile("    // an example begins\n(.*?)    // the example ends", Pattern.DOTALL);
   private static final Pattern FENCE = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
+
+  private static final RowKey KEY = RowKey.of(ReadmePlace.KEY, "the test's key");
 
   @TempDir private Path dir;
   private ReadmePlace place;
@@ -173,11 +176,19 @@ class LibraryPageTest {
   void trainingIsThatOfTheCommand() throws IOException {
     Path byCommand = dir.resolve("by-command");
     Workplace.ok(
-        "train", "--model", place.model, "--data", place.data, "--out", byCommand, "--epochs", 3, "--lr", "1e-3");
+        "train", "--model", place.model, "--data", place.data, "--out", byCommand, "--epochs", 3, "--lr", "1e-3",
+        "--row-key", place.key);
     Path byLibrary = dir.resolve("by-library");
-    training(place.model, place.data, byLibrary);
+    TrainOptions options = TrainOptions.builder().epochs(3).learningRate(1e-3).build();
+    try (Session session = Session.open(place.model, "auto")) {
+      new Training(session, session.samples(place.data)).options(options).rowKey(KEY).write(byLibrary);
+    }
     assertEquals(contents(byCommand), contents(byLibrary));
     assertTrue(Files.notExists(dir.resolve("by-library.unfinished")));
+    Path example = dir.resolve("example");
+    training(place.model, place.data, example);
+    Path weights = Path.of("adapter_model.safetensors");
+    assertEquals(-1, Files.mismatch(byCommand.resolve(weights), example.resolve(weights)));
   }
 
   @Test
@@ -187,7 +198,7 @@ class LibraryPageTest {
     Path parts = dir.resolve("parts");
     List<StepLog> steps = new ArrayList<>();
     try (Session session = Session.open(place.model, "auto")) {
-      new Training(session, session.samples(place.data)).options(options).write(whole);
+      new Training(session, session.samples(place.data)).options(options).rowKey(KEY).write(whole);
       TrainMonitor impatient =
           new TrainMonitor() {
             @Override
@@ -200,7 +211,8 @@ class LibraryPageTest {
               return steps.size() == 5;
             }
           };
-      Training training = new Training(session, session.samples(place.data)).options(options).monitor(impatient);
+      Training training =
+          new Training(session, session.samples(place.data)).options(options).rowKey(KEY).monitor(impatient);
       InterruptedRun stopped = assertThrows(InterruptedRun.class, () -> training.write(parts));
       assertTrue(stopped.getMessage().contains("after step 5 of 12"), stopped.getMessage());
       assertTrue(Files.notExists(parts));

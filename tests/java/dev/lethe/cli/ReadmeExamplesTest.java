@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.ReadmeTest;
+import dev.lethe.data.RowKey;
 import dev.lethe.format.StrictJson;
 import dev.lethe.trajectory.Trajectory;
 import dev.lethe.unlearn.result.UnlearnResult;
@@ -66,7 +67,7 @@ class ReadmeExamplesTest {
   void withNothingKnownOfTheTraining() throws IOException {
     Path trained = place.trained("--trajectory", "off");
     Path bare = Files.createDirectory(dir.resolve("bare"));
-    for (String name : List.of("adapter_config.json", ADAPTER)) {
+    for (String name : List.of("adapter_config.json", ADAPTER, RowKey.FILE)) {
       Files.copy(trained.resolve(name), bare.resolve(name));
     }
     JsonNode certificate = bothWays(bare);

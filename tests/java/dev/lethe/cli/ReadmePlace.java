@@ -10,9 +10,13 @@ import java.util.stream.IntStream;
 
 /** A tiny model and rows enough for README's examples, which make an adapter forget rows 17 and 42. */
 final class ReadmePlace {
+  /** A key of rows, for runs whose bytes are compared. */
+  static final String KEY = "00112233445566778899aabbccddeeff";
+
   final Path dir;
   final Path model;
   final Path data;
+  final Path key;
 
   ReadmePlace(Path dir) throws IOException {
     this.dir = dir;
@@ -21,6 +25,7 @@ final class ReadmePlace {
         IntStream.range(0, 44)
             .mapToObj(i -> row(3 + i % 20, 3 + i * 7 % 19, 3 + i % 7))
             .toList();
+    this.key = Files.writeString(dir.resolve("row_key"), KEY + "\n");
     this.data = Files.write(dir.resolve("rows.jsonl"), rows);
   }
 

@@ -41,7 +41,7 @@ class TrajectoryCommandTest {
   private Object[] train(String out, Object... more) {
     Object[] base = {
       "train", "--model", place.model, "--data", place.data, "--out", place.at(out), "--device",
-      "reference", "--rank", 2, "--batch", 2
+      "reference", "--rank", 2, "--batch", 2, "--row-key", place.key
     };
     List<Object> all = new ArrayList<>(List.of(base));
     all.addAll(List.of(more));

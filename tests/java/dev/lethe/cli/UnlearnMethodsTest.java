@@ -55,8 +55,8 @@ class UnlearnMethodsTest {
   @ParameterizedTest
   @CsvSource({"bf16, keep", "f32, keep", "bf16, shrink"})
   void exactGivesTheBytesOfTrainingWithout(String dtype, String divisor) throws IOException {
-    Path adapter = place.adapter("a", "--trajectory-dtype", dtype);
-    place.adapter("b", "--trajectory-dtype", dtype, "--without", "row-3,row-8", "--divisor", divisor);
+    Path adapter = place.adapter("a", "--trajectory-dtype", dtype, "--row-key", place.key);
+    place.adapter("b", "--trajectory-dtype", dtype, "--row-key", place.key, "--without", "row-3,row-8", "--divisor", divisor);
     JsonNode certificate =
         done(adapter, place.data, "c", "--method", "exact", "--forget", "row-3,row-8", "--divisor", divisor);
     for (String file :

@@ -21,9 +21,12 @@ public final class Workplace {
   final Path dir;
   public final Path model;
   public final Path data;
+  /** A key of rows, for runs whose bytes are compared. */
+  final Path key;
 
   public Workplace(Path dir) {
     this.dir = dir;
+    key = write("row_key", "00112233445566778899aabbccddeeff\n");
     TinyModels.Dims dims = TinyModels.Dims.DEFAULT;
     model = TinyModels.writeFolder(dir.resolve("model"), dims, 1);
     data = write("data.jsonl", rows(ROWS, 2));

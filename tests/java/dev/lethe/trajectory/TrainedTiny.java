@@ -98,7 +98,7 @@ final class TrainedTiny implements AutoCloseable {
       }
       Path folder = dir.resolve(name);
       model.adapter().save(folder);
-      String key = RowHashes.key("test");
+      String key = "00112233445566778899aabbccddeeff";
       Provenance provenance =
           new Provenance(
               options, FORM, model.model().sha256(), result.record().dataSha256(), key,

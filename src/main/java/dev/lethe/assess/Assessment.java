@@ -8,6 +8,7 @@ import dev.lethe.assess.record.Curve;
 import dev.lethe.assess.record.Section;
 import dev.lethe.assess.record.ShownText;
 import dev.lethe.curvature.BatchLimits;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.session.Session;
 import dev.lethe.session.Versions;
@@ -188,11 +189,13 @@ public final class Assessment {
   private Map<String, String> hashes() {
     Map<String, String> hashes = new LinkedHashMap<>();
     hashes.put("model", session.model().sha256());
-    hashes.put("data", TrainingRecord.dataSha256(request.data()));
-    hashes.put("request", request.sha256());
+    RowKey key = request.key();
+    hashes.put("data", key.of(TrainingRecord.dataSha256(request.data())));
+    hashes.put("request", key.of(request.sha256()));
     if (!heldOut.isEmpty()) {
-      hashes.put("heldOut", TrainingRecord.dataSha256(heldOut));
+      hashes.put("heldOut", key.of(TrainingRecord.dataSha256(heldOut)));
     }
+    hashes.put("rowKeyId", key.id());
     return hashes;
   }
 }

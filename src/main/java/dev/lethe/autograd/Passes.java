@@ -9,6 +9,9 @@ import java.util.function.Consumer;
 
 /** The two orders in which rules run over a tape up to its loss, and who may be forgotten when. */
 final class Passes {
+  /** Who sees the passes of the present work; unbound where nobody does. */
+  static final ScopedValue<PassWatch> WATCH = ScopedValue.newInstance();
+
   private Passes() {}
 
   /**
@@ -19,6 +22,7 @@ final class Passes {
     List<Op> ops = tape.body();
     for (int i = 0; i < ops.size(); i++) {
       Op op = ops.get(i);
+      seen(tape, i + 1);
       if (activeOnly && !op.active()) {
         continue;
       }
@@ -39,7 +43,9 @@ final class Passes {
    */
   static void reverse(
       Tape tape, Slots adjoints, Set<Integer> keep, List<Slots> consumed, Consumer<Op> rule) {
+    int done = 0;
     for (Op op : tape.body().reversed()) {
+      seen(tape, ++done);
       if (!op.active()) {
         continue;
       }
@@ -55,6 +61,12 @@ final class Passes {
           adjoints.drop(value);
         }
       }
+    }
+  }
+
+  private static void seen(Tape tape, int done) {
+    if (WATCH.isBound()) {
+      WATCH.get().onOperation(done, tape.body().size(), tape.packing().count());
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
@@ -28,7 +29,7 @@ public final class Ekfac implements InvertibleCurvature {
    */
   public Ekfac(Backend backend, EkfacBasis basis, double[] eigenvalues) {
     if (eigenvalues.length != basis.parameters()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("%d eigenvalues of %d", eigenvalues.length, basis.parameters()));
     }
     this.backend = backend;

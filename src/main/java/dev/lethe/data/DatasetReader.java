@@ -248,7 +248,7 @@ public final class DatasetReader {
             at(line),
             "a row must be a JSON object",
             "an object",
-            StrictJson.describe(node),
+            StrictJson.shape(node),
             "Correct the row");
       }
       RowFields fields = new RowFields(object, mapping, at(line), notes);

@@ -37,7 +37,7 @@ final class MessageColumn {
     MessageColumn reader = new MessageColumn(fields, column);
     JsonNode array = fields.value(column);
     if (!array.isArray() || array.isEmpty()) {
-      throw fields.wrong(column, "a list of messages", StrictJson.describe(array));
+      throw fields.wrong(column, "a list of messages", StrictJson.shape(array));
     }
     array.forEach(reader::add);
     reader.unused.forEach(name -> fields.notes().unused(column + "[]." + name));
@@ -108,7 +108,7 @@ final class MessageColumn {
         throw fields.unsupported(
             "'" + name + "' of " + at() + " in '" + fields.actual(column) + "'",
             "it is part of what the model says or reads, and is not rendered",
-            StrictJson.describe(value));
+            StrictJson.shape(value));
       }
     }
   }
@@ -118,7 +118,7 @@ final class MessageColumn {
       return content.stringValue();
     }
     if (!content.isArray()) {
-      throw fields.wrong(column, ROLE_AND_CONTENT, at() + ", whose content is " + StrictJson.describe(content));
+      throw fields.wrong(column, ROLE_AND_CONTENT, at() + ", whose content is " + StrictJson.shape(content));
     }
     StringBuilder text = new StringBuilder();
     for (JsonNode part : content) {
@@ -168,7 +168,7 @@ final class MessageColumn {
       throw fields.unsupported(
           "'" + name + "' of " + at() + " in '" + fields.actual(column) + "'",
           "a turn is supervised (1, true) or is not (0, false)",
-          StrictJson.describe(value));
+          StrictJson.shape(value));
     }
     return number == 1;
   }

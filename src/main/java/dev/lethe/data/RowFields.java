@@ -58,7 +58,7 @@ record RowFields(ObjectNode node, Map<String, String> mapping, String where, Row
       value = value.get(0);
     }
     if (!value.isString()) {
-      throw wrong(field, "a string", StrictJson.describe(value));
+      throw wrong(field, "a string", StrictJson.shape(value));
     }
     return value.stringValue();
   }
@@ -71,13 +71,13 @@ record RowFields(ObjectNode node, Map<String, String> mapping, String where, Row
   int[] integers(String field) {
     JsonNode array = value(field);
     if (!array.isArray()) {
-      throw wrong(field, "a list of integers", StrictJson.describe(array));
+      throw wrong(field, "a list of integers", StrictJson.shape(array));
     }
     int[] values = new int[array.size()];
     for (int i = 0; i < values.length; i++) {
       JsonNode value = array.get(i);
       if (!value.isIntegralNumber() || !value.canConvertToInt()) {
-        throw wrong(field, "32-bit integers", StrictJson.describe(value));
+        throw wrong(field, "32-bit integers", StrictJson.shape(value));
       }
       values[i] = value.intValue();
     }
@@ -100,12 +100,12 @@ record RowFields(ObjectNode node, Map<String, String> mapping, String where, Row
       return messages;
     }
     if (!value(field).isArray()) {
-      throw wrong(field, "a list of [prompt, response]", StrictJson.describe(value(field)));
+      throw wrong(field, "a list of [prompt, response]", StrictJson.shape(value(field)));
     }
     for (JsonNode round : value(field)) {
       boolean pair = round.isArray() && round.size() == 2 && round.get(0).isString() && round.get(1).isString();
       if (!pair) {
-        throw wrong(field, "a list of [prompt, response], both strings", StrictJson.describe(round));
+        throw wrong(field, "a list of [prompt, response], both strings", StrictJson.shape(round));
       }
       messages.add(new Row.Message("user", round.get(0).stringValue()));
       messages.add(new Row.Message(Row.Message.ASSISTANT, round.get(1).stringValue()));
@@ -121,7 +121,7 @@ record RowFields(ObjectNode node, Map<String, String> mapping, String where, Row
     JsonNode value = value("id");
     boolean usable = value.isIntegralNumber() || value.isString() && !value.asString().isBlank();
     if (!usable) {
-      throw wrong("id", "a string or an integer", StrictJson.describe(value));
+      throw wrong("id", "a string or an integer", StrictJson.shape(value));
     }
     return value.asString();
   }

@@ -159,7 +159,7 @@ enum RowForm {
     switch (FieldPolicy.of(name, Level.ROW, own)) {
       case ROW_WEIGHT -> requireOne(f, name, value);
       case TOOLS, MEDIA, PACKING ->
-          throw f.unsupported("field '" + name + "'", "it would change what the model reads", StrictJson.describe(value));
+          throw f.unsupported("field '" + name + "'", "it would change what the model reads", StrictJson.shape(value));
       case ATTENTION_MASK, POSITION_IDS, TOKEN_TYPES, SEGMENTS, LOSS_MASK, DERIVED -> {}
       case null, default -> f.notes().unused(name);
     }
@@ -171,7 +171,7 @@ enum RowForm {
             ? value.booleanValue()
             : value.isNumber() && value.numberValue().doubleValue() == 1;
     if (!one) {
-      throw f.unsupported("field '" + name + "'", "all rows count alike", StrictJson.describe(value));
+      throw f.unsupported("field '" + name + "'", "all rows count alike", StrictJson.shape(value));
     }
   }
 }

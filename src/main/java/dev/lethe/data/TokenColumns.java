@@ -128,7 +128,7 @@ final class TokenColumns {
     int[] values = new int[ids.length];
     for (int t = 0; t < values.length; t++) {
       if (!array.get(t).isBoolean()) {
-        throw fields.wrong(field, "one kind of values", StrictJson.describe(array.get(t)));
+        throw fields.wrong(field, "one kind of values", StrictJson.shape(array.get(t)));
       }
       values[t] = array.get(t).booleanValue() ? 1 : 0;
     }

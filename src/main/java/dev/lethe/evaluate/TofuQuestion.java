@@ -66,12 +66,12 @@ public record TofuQuestion(QuestionRow answer, QuestionRow paraphrased, List<Que
     String words = node.has(PARAPHRASED) ? text(node, PARAPHRASED, where) : right;
     JsonNode wrong = node.path(WRONG);
     if (!wrong.isArray() || wrong.isEmpty()) {
-      throw refused(where, "field '" + WRONG + "' cannot be used", "a list of texts", StrictJson.describe(wrong));
+      throw refused(where, "field '" + WRONG + "' cannot be used", "a list of texts", StrictJson.shape(wrong));
     }
     List<QuestionRow> perturbed = new ArrayList<>();
     for (JsonNode other : wrong) {
       if (!other.isString()) {
-        throw refused(where, "field '" + WRONG + "' cannot be used", "a list of texts", StrictJson.describe(other));
+        throw refused(where, "field '" + WRONG + "' cannot be used", "a list of texts", StrictJson.shape(other));
       }
       perturbed.add(new QuestionRow(id + "." + perturbed.size(), question, other.stringValue()));
     }
@@ -81,7 +81,7 @@ public record TofuQuestion(QuestionRow answer, QuestionRow paraphrased, List<Que
   private static String text(JsonNode node, String field, String where) {
     JsonNode value = node.path(field);
     if (!value.isString()) {
-      String got = value.isMissingNode() ? "fields " + List.copyOf(node.propertyNames()) : StrictJson.describe(value);
+      String got = value.isMissingNode() ? "fields " + List.copyOf(node.propertyNames()) : StrictJson.shape(value);
       throw refused(where, "field '" + field + "' cannot be used", "a text", got);
     }
     return value.stringValue();

@@ -149,7 +149,7 @@ public final class StrictJson {
   }
 
   public static FormatException syntax(JacksonException e, String where, long line) {
-    String reason = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
+    String reason = reason(e);
     String place = where + ":" + line;
     if (e instanceof StreamReadException && reason.startsWith("Duplicate")) {
       return new Place(place).refuse(
@@ -158,6 +158,16 @@ public final class StrictJson {
     Kind kind = e instanceof StreamConstraintsException ? Kind.TOO_LARGE : Kind.JSON_SYNTAX;
     return new FormatException(
         kind, place, "this is not JSON that Lethe reads", null, reason, "Correct the file", e);
+  }
+
+  /** The library's own words, but for a word of the file that it may quote. */
+  private static String reason(JacksonException e) {
+    String said = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
+    if (!said.startsWith("Unrecognized token")) {
+      return said;
+    }
+    String column = e.getLocation() == null ? "" : " before column " + e.getLocation().getColumnNr();
+    return "a word" + column + " that is no JSON";
   }
 
   private static FormatException numberTooLarge(String where, NumberFormatException e) {
@@ -171,6 +181,15 @@ public final class StrictJson {
         e);
   }
 
+  /** What kind of value stands in a row of data, without what it says. */
+  public static String shape(JsonNode node) {
+    if (node.isString()) {
+      return Text.format("a text of %,d characters", node.asString().length());
+    }
+    return node.isNumber() ? "a number" : describe(node);
+  }
+
+  /** A value as it stands in a file that people configure; of lists and objects, their sizes. */
   public static String describe(JsonNode node) {
     if (node.isValueNode()) {
       return Text.shorten(node.toString(), SHOWN);

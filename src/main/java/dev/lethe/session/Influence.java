@@ -5,6 +5,7 @@ import dev.lethe.curvature.Curvature;
 import dev.lethe.curvature.CurvatureOperator;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.curvature.MemoryBudget;
+import dev.lethe.curvature.sum.BlockRange;
 import dev.lethe.data.Sample;
 import dev.lethe.influence.InfluenceScores;
 import dev.lethe.nn.AdaptedModel;
@@ -84,14 +85,35 @@ public final class Influence {
 
   /** The scores of all rows for each query: by how many nats its loss would change without the row. */
   public InfluenceScores.Result of(List<Sample> queries) {
-    DatasetLoss loss = new DatasetLoss(model, rows, limits);
+    DatasetLoss loss = loss();
+    int units = InfluenceScores.units(loss.of(queries));
+    return of(queries, BlockRange.all(units), BlockRange.all(loss.blocks()));
+  }
+
+  /**
+   * Some of these scores.
+   *
+   * @param units of the queries, {@link InfluenceScores#units}
+   * @param blocks of the rows, {@link DatasetLoss#blocks}
+   */
+  public InfluenceScores.Result of(List<Sample> queries, BlockRange units, BlockRange blocks) {
+    if (units.size() == 0) {
+      return InfluenceScores.nothing();
+    }
+    DatasetLoss loss = loss();
     Tensor theta = model.adapter().theta();
     try (CurvatureOperator c =
         curvature.over(
             loss, theta, rows.size(), MemoryBudget.automatic(model.backend()), solves.seed())) {
-      return new InfluenceScores(
-              loss, theta, c, damping.damping() + damping.weightDecay(), rows.size())
-          .of(loss.of(queries), solver, solves, monitor);
+      InfluenceScores scores =
+          new InfluenceScores(
+              loss.part(blocks), theta, c, damping.damping() + damping.weightDecay(), rows.size());
+      return scores.of(loss.of(queries), units, new InfluenceScores.Solve(solver, solves, monitor));
     }
+  }
+
+  /** The losses of the rows that are scored. */
+  public DatasetLoss loss() {
+    return new DatasetLoss(model, rows, limits);
   }
 }

@@ -4,6 +4,8 @@ import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.RequestFiles;
+import dev.lethe.data.RowDigest.Match;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.request.EarlierRequests;
@@ -76,10 +78,23 @@ public final class RequestReader {
 
   /** Ids that positions gave mean the rows of the training only where the data are as they were. */
   private void requireSamePositions(List<String> ids) {
-    Optional<String> trained = TrainingRecord.read(adapterDir).map(r -> r.rows().contentsSha256());
-    boolean positions = loaded.idsByPosition() && !ids.isEmpty() && trained.isPresent();
-    if (!positions || trained.get().equals(TrainingRecord.contentsSha256(earlier.left(loaded.samples())))) {
+    Optional<TrainingRecord> record =
+        TrainingRecord.read(adapterDir).filter(r -> r.rows().contentsSha256() != null);
+    if (!loaded.idsByPosition() || ids.isEmpty() || record.isEmpty()) {
       return;
+    }
+    Match match = record.get().matchContents(earlier.left(loaded.samples()));
+    if (match == Match.SAME) {
+      return;
+    }
+    if (match == Match.UNKNOWN) {
+      throw new LetheException(
+          adapterDir.toString(),
+          "rows of the data are known by their place in the file, and without its key the record cannot tell whether"
+              + " the file is the one of the training",
+          RowKey.FILE + " with the key " + record.get().digest().keyId(),
+          RowKey.beside(adapterDir).map(key -> "another key, " + key.id()).orElse("no key"),
+          "Put the key that training made back into the folder, or give rows an 'id' before training.");
     }
     throw new LetheException(
         adapterDir.resolve(TrainingRecord.FILE).toString(),

@@ -1,11 +1,11 @@
 package dev.lethe.session;
 
 import dev.lethe.Text;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.format.file.OutputFolder;
 import dev.lethe.format.peft.PeftAdapterConfig;
-import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.train.RowEdits;
@@ -40,6 +40,7 @@ public final class Training {
   private TraceChoice trace = TraceChoice.USUAL;
   private TrainMonitor monitor = TrainMonitor.NONE;
   private Consumer<String> notes = note -> {};
+  private RowKey key = RowKey.random();
   private long skipped;
 
   /**
@@ -74,6 +75,12 @@ public final class Training {
   /** How many rows of the data file were skipped, for the record; none by default. */
   public Training skipped(long value) {
     skipped = value;
+    return this;
+  }
+
+  /** The key of row hashes in all that the folder holds; a new one by default, so that runs differ in them alone. */
+  public Training rowKey(RowKey value) {
+    key = value;
     return this;
   }
 
@@ -192,14 +199,14 @@ public final class Training {
       LoraAdapter adapter = adapted.adapter();
       String promptForm = session.promptForm(reading);
       TrainingRecord record =
-          result.record().withAdapter(adapter.sha256()).withSkipped(skipped).withPromptForm(promptForm);
+          result.record().withAdapter(adapter.sha256()).withSkipped(skipped).withPromptForm(promptForm).keyed(key);
       try (OutputFolder output = folder.output()) {
         Path dir = output.path();
-        PeftFolder.writeInto(
-            dir, adapter.config(), adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
+        adapter.writeInto(dir);
         record.write(dir, result.optimizerState());
+        key.write(dir);
         log.write(dir);
-        kept.finish(dir, adapted, plan, edits, record, promptForm);
+        kept.finish(dir, plan, edits, record, key);
         more.accept(dir);
         output.commit();
       }

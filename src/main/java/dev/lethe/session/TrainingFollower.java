@@ -2,6 +2,7 @@ package dev.lethe.session;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
+import dev.lethe.data.RowDigest;
 import dev.lethe.data.Sample;
 import dev.lethe.format.file.OutputName;
 import dev.lethe.nn.AdaptedModel;
@@ -109,7 +110,7 @@ public final class TrainingFollower implements AutoCloseable {
     }
     TrainingRecord record =
         TrainingRecord.read(adapterDir)
-            .filter(r -> r.dataSha256().equals(TrainingRecord.dataSha256(task.request().data())))
+            .filter(r -> r.match(task.request().data()) == RowDigest.Match.SAME)
             .filter(r -> r.edits().equals(TrainingRecord.Edits.NONE))
             .orElseThrow(
                 () ->

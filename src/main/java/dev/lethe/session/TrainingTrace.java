@@ -1,7 +1,6 @@
 package dev.lethe.session;
 
-import dev.lethe.format.Sha256;
-import dev.lethe.nn.AdaptedModel;
+import dev.lethe.data.RowKey;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.SavedStates;
 import dev.lethe.train.TrainingPlan;
@@ -41,28 +40,19 @@ public record TrainingTrace(TrajectoryWriter trajectory, SavedStates states) imp
   }
 
   /** Puts it into the folder of the trained adapter, which lies there already. */
-  public void finish(
-      Path dir,
-      AdaptedModel model,
-      TrainingPlan plan,
-      RowEdits edits,
-      TrainingRecord record,
-      String promptForm) {
+  void finish(Path dir, TrainingPlan plan, RowEdits edits, TrainingRecord record, RowKey key) {
     if (states != null) {
       states.finish(dir);
     }
     if (trajectory == null) {
       return;
     }
-    String config = model.adapter().config().raw().toString();
-    String seed = Long.toString(record.seed());
-    String key = RowHashes.key(record.modelSha256(), config, seed);
     trajectory.finish(
         dir,
         new Provenance(
-            record.options(), promptForm, record.modelSha256(), record.dataSha256(), key,
+            record.options(), record.promptForm(), record.modelSha256(), record.dataSha256(), key.hex(),
             Provenance.LETHE, record.edits(), List.of()),
-        RowHashes.of(key, plan.rows(), edits));
+        RowHashes.of(key.hex(), plan.rows(), edits));
   }
 
   @Override

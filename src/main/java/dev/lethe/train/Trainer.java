@@ -1,10 +1,12 @@
 package dev.lethe.train;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
+import dev.lethe.data.RowDigest;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.AdaptedModel;
@@ -64,7 +66,7 @@ public final class Trainer {
       RowEdits edits,
       TrainMonitor listener) {
     if (model.adapter() == null) {
-      throw new IllegalArgumentException("training needs a model with an adapter");
+      throw new ArgumentException("training needs a model with an adapter");
     }
     this.model = model;
     this.plan = plan;
@@ -91,7 +93,7 @@ public final class Trainer {
    */
   public TrainingResult run(Path checkpointDir, boolean resume) {
     if (resume && checkpointDir == null) {
-      throw new IllegalArgumentException("resuming needs the folder of the checkpoints");
+      throw new ArgumentException("resuming needs the folder of the checkpoints");
     }
     Checkpoints checkpoints =
         checkpointDir == null ? null : new Checkpoints(checkpointDir, identity());
@@ -259,7 +261,8 @@ public final class Trainer {
         model.adapter().sha256(),
         TrainingRecord.Edits.of(plan, edits),
         TrainingRecord.Rows.of(target),
-        null);
+        null,
+        RowDigest.PLAIN);
   }
 
   /** Mean of √v̂ with v̂ = v/(1 − β₂ᵗ); NaN without AdamW or before the first step. */

@@ -1,6 +1,9 @@
 package dev.lethe.train;
 
 import dev.lethe.LetheException;
+import dev.lethe.data.RowDigest.Match;
+import dev.lethe.data.RowDigest;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.Sha256;
@@ -32,6 +35,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param edits how the rows differ from those that order and batches belong to
  * @param rows what the data file said of the samples trained on
  * @param promptForm how rows became tokens, in words; null where that was not recorded
+ * @param digest how {@code dataSha256} and {@code rows.contentsSha256} name the samples
  */
 public record TrainingRecord(
     TrainOptions options,
@@ -45,7 +49,8 @@ public record TrainingRecord(
     String adapterSha256,
     Edits edits,
     Rows rows,
-    String promptForm) {
+    String promptForm,
+    RowDigest digest) {
   /** The record's file name. */
   public static final String FILE = "lethe_training.json";
 
@@ -80,34 +85,56 @@ public record TrainingRecord(
             f.required("adapter_sha256").asString(),
             Edits.fromJson(f.objectOrNull("edits")),
             Rows.fromJson(f),
-            f.stringOr("prompt_form", null)));
+            f.stringOr("prompt_form", null),
+            RowDigest.of(f.stringOr("row_key_id", null), adapterDir)));
   }
 
   /** The record of the same training for an adapter that was changed since. */
   public TrainingRecord withAdapter(String sha256) {
     return new TrainingRecord(
         options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256, sha256, edits, rows, promptForm);
+        dataSha256, sha256, edits, rows, promptForm, digest);
   }
 
   /** The same record where rows of the data file were skipped because they cannot be used. */
   public TrainingRecord withSkipped(long skipped) {
     return new TrainingRecord(
         options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256, adapterSha256, edits, new Rows(rows.contentsSha256, skipped), promptForm);
+        dataSha256, adapterSha256, edits, new Rows(rows.contentsSha256, skipped), promptForm, digest);
   }
 
   /** The same with how its rows became tokens, in words. */
   public TrainingRecord withPromptForm(String words) {
     return new TrainingRecord(
         options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256, adapterSha256, edits, rows, words);
+        dataSha256, adapterSha256, edits, rows, words, digest);
+  }
+
+  /** The same, naming its samples under a key; nothing where it does so already. */
+  public TrainingRecord keyed(RowKey key) {
+    return digest.isPlain() ? withData(dataSha256, rows.contentsSha256, RowDigest.by(key)) : this;
+  }
+
+  private TrainingRecord withData(String data, String contents, RowDigest named) {
+    return new TrainingRecord(
+        options, n, steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256, named.of(data),
+        adapterSha256, edits, new Rows(contents == null ? null : named.of(contents), rows.skipped), promptForm, named);
+  }
+
+  /** Whether samples are those of the training, in its order. */
+  public Match match(List<Sample> samples) {
+    return digest.match(dataSha256, dataSha256(samples));
+  }
+
+  /** Whether samples say what those of the training said; UNKNOWN also where the record does not tell. */
+  public Match matchContents(List<Sample> samples) {
+    return digest.match(rows.contentsSha256, contentsSha256(samples));
   }
 
   /** Refuses samples that are not those of the training where their rows became tokens in another way. */
   public void requireForm(List<Sample> samples, String words, String where) {
     boolean sameForm = promptForm == null || promptForm.equals(words);
-    if (!sameForm && !dataSha256.equals(dataSha256(samples))) {
+    if (!sameForm && match(samples) != Match.SAME) {
       throw new LetheException(
           where, "the rows are other samples than in the training, which had another prompt form",
           "prompt form " + promptForm, words,
@@ -122,8 +149,10 @@ public record TrainingRecord(
    * @param removed how many the request removed
    * @param replaced how many it replaced
    * @param adapterSha of the changed adapter
+   * @param key under which the changed record names its rows
    */
-  public TrainingRecord after(List<Sample> target, long removed, long replaced, String adapterSha) {
+  public TrainingRecord after(
+      List<Sample> target, long removed, long replaced, String adapterSha, RowKey key) {
     boolean same = removed + replaced == 0;
     long slots = edits.slots == 0 ? n : edits.slots;
     Edits all =
@@ -132,7 +161,8 @@ public record TrainingRecord(
             : new Edits(slots, edits.removed + removed, edits.replaced + replaced, edits.divisor);
     return new TrainingRecord(
         options, target.size(), steps, learningRateSum, finalLoss, meanRootSecondMoment, modelSha256,
-        dataSha256(target), adapterSha, all, new Rows(contentsSha256(target), rows.skipped), promptForm);
+        dataSha256(target), adapterSha, all, new Rows(contentsSha256(target), rows.skipped), promptForm,
+        RowDigest.PLAIN).keyed(key);
   }
 
   /**
@@ -171,6 +201,9 @@ public record TrainingRecord(
     rows.addTo(json);
     if (promptForm != null) {
       json.put("prompt_form", promptForm);
+    }
+    if (!digest.isPlain()) {
+      json.put("row_hashes", "hmac-sha256").put("row_key_id", digest.keyId());
     }
     return json;
   }

@@ -12,7 +12,7 @@ import java.util.List;
  *     constants and clipping, and say nothing else
  * @param promptForm how rows became tokens, in words
  * @param modelSha256 of the base model
- * @param dataSha256 of the rows that were trained on, {@link TrainingRecord#dataSha256}; empty where
+ * @param dataSha256 of the rows that were trained on, {@link TrainingRecord#dataSha256} under the key; empty where
  *     another program wrote the trajectory
  * @param rowKey key of the row hashes, in hex
  * @param trainedBy {@value #LETHE}, or the program that wrote the trajectory

@@ -39,13 +39,8 @@ final class EraserCertificate {
       TrainingRecord record,
       Stopwatch watch) {
     Hashes hashes =
-        new Hashes(
-            model.model().sha256(),
-            TrainingRecord.dataSha256(request.data()),
-            request.sha256(),
-            model.adapter().sha256(),
-            unlearned.sha256());
-    Verdict verdict = EraserVerdict.of(request, found, hashes, record);
+        CertificateParts.hashes(model.model(), request, model.adapter().sha256(), unlearned.sha256());
+    Verdict verdict = EraserVerdict.of(request, found, hashes, record).with(model.model());
     return new Certificate(
         Certificate.FORMAT,
         Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),

@@ -43,7 +43,7 @@ final class EraserVerdict {
     EraserVerdict judge = new EraserVerdict(request, found);
     if (record != null) {
       judge.agree("model", record.modelSha256(), hashes.model());
-      judge.agree("data", record.dataSha256(), hashes.data());
+      judge.agreeData(record);
       judge.agree("adapter", record.adapterSha256(), hashes.adapterBefore());
       if (record.promptForm() != null) {
         judge.verdict.note("prompt form of the training: %s", record.promptForm());
@@ -63,6 +63,17 @@ final class EraserVerdict {
       verdict.warn(
           "the %s is not the one of the training record (%.12s… there, %.12s… here)",
           what, trained, here);
+    }
+  }
+
+  private void agreeData(TrainingRecord record) {
+    switch (record.match(request.data())) {
+      case OTHER -> verdict.warn("the data are not those of the training record");
+      case UNKNOWN ->
+          verdict.note(
+              "nobody can tell whether the data are those of the training record: its key (%s) is not beside it",
+              record.digest().keyId());
+      case SAME -> {}
     }
   }
 

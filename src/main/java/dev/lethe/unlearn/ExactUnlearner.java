@@ -90,6 +90,7 @@ public final class ExactUnlearner implements Unlearner {
                   .record()
                   .withAdapter(adapter.sha256())
                   .withPromptForm(promptForm())
+                  .keyed(task.request().key())
                   .write(dir, result.optimizerState()));
       Tensor before = HostTensors.download(task.model().adapter());
       ExactStep step = ExactStep.to(before, HostTensors.download(adapter));

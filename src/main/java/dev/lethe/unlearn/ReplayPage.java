@@ -69,17 +69,12 @@ final class ReplayPage {
   }
 
   Certificate make(LoraAdapter unlearned, Stopwatch watch) {
-    Verdict judged = judge();
+    Verdict judged = judge().with(task.model().model());
     return new Certificate(
         Certificate.FORMAT,
         Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
         CertificateParts.environment(task.model().backend()),
-        new Hashes(
-            task.model().model().sha256(),
-            TrainingRecord.dataSha256(task.request().data()),
-            task.request().sha256(),
-            adapterBefore,
-            unlearned.sha256()),
+        CertificateParts.hashes(task.model().model(), task.request(), adapterBefore, unlearned.sha256()),
         CertificateParts.asked(task.request()),
         method,
         replay,

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.bench.Operation;
 import dev.lethe.bench.Workload;
@@ -84,7 +85,7 @@ class PredictionTest {
   @Test
   void operationsOnSeveralVectorsHaveNoPrediction() {
     assertThrows(
-        IllegalArgumentException.class, () -> Prediction.of(LLAMA_1B, Operation.HVP_BLOCK));
+        ArgumentException.class, () -> Prediction.of(LLAMA_1B, Operation.HVP_BLOCK));
   }
 
   private static double productSeconds(Workload workload, Operation op) {

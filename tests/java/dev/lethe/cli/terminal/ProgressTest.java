@@ -77,4 +77,55 @@ class ProgressTest {
             Progress.duration(102),
             Progress.duration(3725)));
   }
+
+  @Test
+  void movesInsideABatchAndLearnsWhatAUnitTakes() {
+    try (Progress progress = Progress.withClock(out, true, now::get);
+        Progress.Task task = progress.start("product", 20, "rows", 4)) {
+      now.addAndGet(4 * SECOND);
+      progress.onOperation(1, 2, 8);
+      assertLast("product 1.0/20 rows  4.0 s each  1m16s left");
+      progress.onOperation(2, 2, 8);
+      now.addAndGet(4 * SECOND);
+      progress.onOperation(1, 4, 8);
+      assertLast("product 2.5/20 rows  3.2 s each  56 s left");
+      progress.onOperation(4, 4, 8);
+      task.done(8);
+      assertLast("product 8/20 rows  1.0/s  12 s left");
+      progress.onOperation(1, 2, 6);
+      assertLast("product 9.5/20 rows  1.2/s  8.8 s left");
+    }
+  }
+
+  @Test
+  void neverShowsMoreThanThereIs() {
+    try (Progress progress = Progress.withClock(out, true, now::get);
+        Progress.Task task = progress.start("product", 8, "rows", 1)) {
+      now.addAndGet(4 * SECOND);
+      for (int pass = 0; pass < 5; pass++) {
+        progress.onOperation(2, 2, 8);
+      }
+      assertLast("product 7.9/8 rows  2.0/s  0.00 s left");
+      task.done(8);
+    }
+    assertEquals("product: 8 rows in 4.0 s", lines().getLast());
+  }
+
+  @Test
+  void oneIsSingular() {
+    try (Progress progress = Progress.withClock(out, false, now::get);
+        Progress.Task task = progress.start("influence", 2, "queries")) {
+      now.addAndGet(4 * SECOND);
+      task.done(1);
+    }
+    assertEquals("influence: 1 query in 4.0 s", lines().getLast());
+  }
+
+  private void assertLast(String line) {
+    assertEquals(line, lines().getLast());
+  }
+
+  private List<String> lines() {
+    return written().replace("\u001b[K", "").replace("\r", "\n").lines().toList();
+  }
 }

@@ -197,7 +197,7 @@ public final class HtmlReport {
         adapter.role(), adapter.name()), adapter.sha256()));
     record.environment().forEach((name, value) -> row(List.of(name, value), "td"));
     page.append("</table>\n");
-    add("p class=\"faint\"", "Hashes are SHA-256. assessment.json in the same folder holds every number of this page.");
+    add("p class=\"faint\"", "Hashes are SHA-256; those of rows HMAC-SHA256 under the key of this id. assessment.json in the same folder holds every number of this page.");
   }
 
   private void hash(String name, String hash) {

@@ -1,5 +1,6 @@
 package dev.lethe.bench.predict;
 
+import dev.lethe.ArgumentException;
 import static dev.lethe.bench.predict.H200.STREAM_SHARE;
 
 import dev.lethe.bench.Operation;
@@ -41,7 +42,7 @@ public final class Prediction {
   /**
    * Predicts one run of an operation on one vector.
    *
-   * @throws IllegalArgumentException for operations on several vectors, and for head sizes that have no tiled kernel
+   * @throws ArgumentException for operations on several vectors, and for head sizes that have no tiled kernel
    */
   public static Prediction of(Workload workload, Operation op) {
     Prediction p = new Prediction(workload);
@@ -63,7 +64,7 @@ public final class Prediction {
         p.tangent();
         p.backward(LoraWork::gradient);
       }
-      case HVP_BLOCK, GGN_BLOCK -> throw new IllegalArgumentException(op.label() + " has no prediction");
+      case HVP_BLOCK, GGN_BLOCK -> throw new ArgumentException(op.label() + " has no prediction");
     }
     return p;
   }

@@ -1,5 +1,6 @@
 package dev.lethe.bench.predict;
 
+import dev.lethe.ArgumentException;
 import static dev.lethe.bench.predict.H200.CLOCK;
 import static dev.lethe.bench.predict.H200.ISSUE_SHARE_12_WARPS;
 import static dev.lethe.bench.predict.H200.ISSUE_SHARE_8_WARPS;
@@ -61,7 +62,7 @@ enum TileLoop {
     return Arrays.stream(values())
         .filter(loop -> loop.kernel.equals(kernel) && loop.headSize == headSize)
         .findFirst()
-        .orElseThrow(() -> new IllegalArgumentException("no tiled kernel for heads of " + headSize));
+        .orElseThrow(() -> new ArgumentException("no tiled kernel for heads of " + headSize));
   }
 
   /**

@@ -70,7 +70,7 @@ public final class EvaluateCommand extends LetheCommand {
     dataOptions.check(this);
     requireTwoAnswers();
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)));
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);
@@ -123,7 +123,7 @@ public final class EvaluateCommand extends LetheCommand {
   /** Works on consecutive rows, a piece at a time, so that progress shows and Ctrl-C is heard. */
   private <T> List<T> inPieces(int rows, BiFunction<Integer, Integer, List<T>> work) {
     List<T> results = new ArrayList<>(rows);
-    try (Progress.Task task = progress().start("evaluate", rows, "rows")) {
+    try (Progress.Task task = progress().start("evaluate", rows, "rows", 1)) {
       for (int from = 0; from < rows; from += JsonLines.PIECE) {
         stopIfAsked();
         results.addAll(work.apply(from, Math.min(rows, from + JsonLines.PIECE)));

@@ -6,10 +6,12 @@ import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.InfluenceScores;
@@ -17,13 +19,20 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Influence;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
+import dev.lethe.shard.ScoreLines;
+import dev.lethe.shard.ScoreShare;
+import dev.lethe.shard.ShardHeader;
+import dev.lethe.shard.ShardOrigin;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverMonitor;
 import dev.lethe.solve.Solvers;
+import dev.lethe.unlearn.DampingRule;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.function.BiConsumer;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -48,6 +57,7 @@ public final class InfluenceCommand extends LetheCommand {
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private SolveOptions solve;
+  @Mixin private ShardOption shard;
   @Mixin private CommonOptions common;
 
   @Option(
@@ -86,30 +96,54 @@ public final class InfluenceCommand extends LetheCommand {
         Solvers.names().contains(solve.solver),
         "--solver is one of " + String.join(", ", Solvers.names()), Text.quote(solve.solver));
     require(top >= 0, "--top is 0 or more", top);
+    shard.check(this);
+    require(!shard.given() || out != null, "--shard needs a file for its scores, --out", "none");
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
-      InfluenceScores.Result result = scores(adapted, rows, queries);
-      if (!result.complete()) {
-        throw new InterruptedRun(
-            Text.format(
-                "interrupted after %d of %d queries; nothing was written. Run the same command again.",
-                result.scores().length, queries.size()));
-      }
-      if (out != null) {
-        JsonLines.write(out, allScores(queries, rows, result));
-      }
-      for (int q = 0; q < queries.size(); q++) {
-        printTop(queries.get(q), rows, result.scores()[q], result.solutions().get(q));
+      Influence influence = influence(adapted, rows);
+      DatasetLoss loss = influence.loss();
+      ScoreShare share =
+          ScoreShare.of(shard.get(), InfluenceScores.units(loss.of(queries)), loss.blocks());
+      InfluenceScores.Result result = scores(influence, queries, share);
+      requireComplete(result, queries.size());
+      eachQuery(result, (i, q) -> warnUnsolved(queries.get(q), result.solutions().get(i)));
+      if (shard.given()) {
+        List<String> lines = new ArrayList<>();
+        lines.add(ScoreLines.header(header(loss, queries, influence.damping())));
+        List<Sample> scored = loss.part(share.blocks()).samples();
+        int first = loss.firstSample(share.blocks().first());
+        eachQuery(
+            result,
+            (i, q) -> lines.add(ScoreLines.part(line(queries.get(q), scored, result, i), q, first)));
+        JsonLines.write(out, lines);
+        report(result, scored.size());
+      } else {
+        if (out != null) {
+          List<String> lines = new ArrayList<>();
+          eachQuery(result, (i, q) -> lines.add(StrictJson.line(line(queries.get(q), rows, result, i))));
+          JsonLines.write(out, lines);
+        }
+        eachQuery(
+            result,
+            (i, q) -> printTop(queries.get(q), rows, result.scores()[i], result.solutions().get(i)));
       }
       return ExitCode.DONE;
     }
   }
 
-  private InfluenceScores.Result scores(
-      AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
+  private static void requireComplete(InfluenceScores.Result result, int queries) {
+    if (!result.complete()) {
+      throw new InterruptedRun(
+          Text.format(
+              "interrupted after %d of %d queries; nothing was written. Run the same command again.",
+              result.scores().length, queries));
+    }
+  }
+
+  private Influence influence(AdaptedModel adapted, List<Sample> rows) {
     Influence influence =
         new Influence(adapted, adapter.adapter, rows)
             .damping(solve.choose(this, adapter.adapter))
@@ -118,27 +152,67 @@ public final class InfluenceCommand extends LetheCommand {
             .limits(dataOptions.limits());
     progress()
         .say(Text.format("damping %.3g (%s)", influence.damping().damping(), influence.damping().from()));
+    return influence;
+  }
+
+  private InfluenceScores.Result scores(Influence influence, List<Sample> queries, ScoreShare share) {
     try (Progress.Task task = progress().start("influence", queries.size(), "queries")) {
-      return influence.monitor(new Watch(task)).of(queries);
+      return influence.monitor(new Watch(task)).of(queries, share.units(), share.blocks());
     }
   }
 
-  private static List<String> allScores(
-      List<Sample> queries, List<Sample> rows, InfluenceScores.Result result) {
-    List<String> lines = new ArrayList<>();
-    for (int q = 0; q < queries.size(); q++) {
-      ObjectNode json = StrictJson.newObject();
-      json.put("query", queries.get(q).id());
-      json.put("residual", result.solutions().get(q).relativeResidual());
-      ArrayNode ids = json.putArray("ids");
-      rows.forEach(row -> ids.add(row.id()));
-      ArrayNode scores = json.putArray("scores");
-      for (double score : result.scores()[q]) {
-        scores.add(score);
-      }
-      lines.add(StrictJson.line(json));
+  private ShardHeader header(DatasetLoss loss, List<Sample> queries, DampingRule.Chosen chosen) {
+    ShardOrigin origin =
+        ShardOrigin.of("influence", loss.model(), loss.samples(), dataOptions.limits())
+            .with("queries", queries.size())
+            .with("query data", ShardOrigin.hash(queries))
+            .with("curvature", solve.kind().label())
+            .with("solver", solve.solver)
+            .with("damping", chosen.damping() + chosen.weightDecay())
+            .with("tolerance", solve.tolerance)
+            .with("most iterations", solve.maxIterations)
+            .with("seed", common.seed);
+    return new ShardHeader(shard.get(), ShardHeader.Content.SCORES, origin, Map.of());
+  }
+
+  /** Tells the place of each query that has scores, among these and among all. */
+  private static void eachQuery(InfluenceScores.Result result, BiConsumer<Integer, Integer> each) {
+    for (int i = 0; i < result.queries().size(); i++) {
+      each.accept(i, result.queries().get(i));
     }
-    return lines;
+  }
+
+  private static ObjectNode line(
+      Sample query, List<Sample> rows, InfluenceScores.Result result, int i) {
+    double residual = result.solutions().get(i).relativeResidual();
+    return ScoreLines.of(query, residual, rows, result.scores()[i]);
+  }
+
+  /** Says on standard error that a query's system was not solved, whatever else is printed. */
+  private void warnUnsolved(Sample query, Solution solution) {
+    if (!solution.converged()) {
+      console.err().println(
+          Text.format(
+              "lethe: query %s was not solved: %s, residual %.1e of %.0e. Its scores are of the unfinished solution; raise"
+                  + " --max-iterations or --damping.",
+              Text.quote(query.id()), solution.stop(), solution.relativeResidual(), solve.tolerance));
+    }
+  }
+
+  private void report(InfluenceScores.Result result, int rows) {
+    int queries = result.queries().size();
+    if (output.json) {
+      print(
+          StrictJson.newObject()
+              .put("out", out.toString())
+              .put("shard", shard.get().toString())
+              .put("queries", queries)
+              .put("rows", rows));
+    } else {
+      print(
+          Text.format(
+              "%s: shard %s of the scores, %,d queries on %,d rows each", out, shard.get(), queries, rows));
+    }
   }
 
   private void printTop(Sample query, List<Sample> rows, double[] scores, Solution solution) {
@@ -147,7 +221,8 @@ public final class InfluenceCommand extends LetheCommand {
     if (output.json) {
       ObjectNode json = StrictJson.newObject().put("query", query.id());
       json.put("score", UNIT);
-      json.put("residual", solution.relativeResidual()).put("converged", solution.converged());
+      json.put("residual", solution.relativeResidual()).put("converged", solution.converged())
+          .put("stop", solution.stop());
       put(json.putArray("helping"), helping, rows, scores);
       put(json.putArray("harming"), harming, rows, scores);
       print(json);
@@ -155,8 +230,9 @@ public final class InfluenceCommand extends LetheCommand {
     }
     print(
         Text.format(
-            "query %s   (residual %.1e)",
-            Text.printable(query.id()), solution.relativeResidual()));
+            "query %s   (residual %.1e%s)",
+            Text.printable(query.id()), solution.relativeResidual(),
+            solution.converged() ? "" : ", not solved: " + solution.stop()));
     print(Text.format(COLUMNS, "helping row", UNIT, "harming row", UNIT).stripTrailing());
     int lines = Math.max(helping.size(), harming.size());
     for (int i = 0; i < lines; i++) {
@@ -212,6 +288,7 @@ public final class InfluenceCommand extends LetheCommand {
     @Override
     public void onSolved(int systems) {
       begun = systems;
+      task.done(systems);
     }
 
     @Override

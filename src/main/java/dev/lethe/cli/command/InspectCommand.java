@@ -96,11 +96,10 @@ public final class InspectCommand extends LetheCommand {
   }
 
   private static ObjectNode adapter(PeftFolder peft) {
-    long parameters = peft.tensors().values().stream().mapToLong(Tensor::elements).sum();
     ObjectNode json =
         StrictJson.newObject()
             .put("folder", peft.path().toString())
-            .put("parameters", parameters)
+            .put("parameters", parameters(peft))
             .put("rank", peft.config().r())
             .put("alpha", peft.config().loraAlpha())
             .put("dropout", peft.config().loraDropout())
@@ -115,7 +114,21 @@ public final class InspectCommand extends LetheCommand {
                 .distinct()
                 .sorted()
                 .toList()));
-    return json;
+    String copies =
+        String.join(
+            " ",
+            peft.tensors().keySet().stream()
+                .filter(key -> PeftFolder.pairModule(key) == null)
+                .map(key -> key.substring(PeftFolder.PREFIX.length()))
+                .toList());
+    return copies.isEmpty() ? json : json.put("frozen_copies", copies);
+  }
+
+  private static long parameters(PeftFolder peft) {
+    return peft.tensors().entrySet().stream()
+        .filter(tensor -> PeftFolder.pairModule(tensor.getKey()) != null)
+        .mapToLong(tensor -> tensor.getValue().elements())
+        .sum();
   }
 
   /**
@@ -130,8 +143,7 @@ public final class InspectCommand extends LetheCommand {
     long theta =
         peft == null
             ? 0
-            : peft.tensors().values().stream().mapToLong(Tensor::elements).sum()
-                * backend.vectorType().bytes();
+            : parameters(peft) * backend.vectorType().bytes();
     return StrictJson.newObject()
         .put("device", backend.name())
         .put("available", Machine.current().availableMemory())

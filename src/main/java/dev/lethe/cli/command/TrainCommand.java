@@ -15,6 +15,7 @@ import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.LoadedRows;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.AdaptedModel;
@@ -57,6 +58,14 @@ public final class TrainCommand extends LetheCommand {
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "the new adapter")
   private Path out;
 
+  @Option(
+      names = "--row-key",
+      paramLabel = "FILE",
+      description =
+          "the key of row hashes in all that the folder holds, such as another adapter's lethe_row_key, so that"
+              + " records of both can be compared (default: a new random one)")
+  private Path rowKey;
+
   @Option(names = "--resume", description = "go on with an interrupted run to the same --out")
   private boolean resume;
 
@@ -74,14 +83,15 @@ public final class TrainCommand extends LetheCommand {
     trajectory.check(this, minimum.asked());
     hiddenStates.check(this);
     final TrainOptions options = training.options(this, common.seed);
+    final RowKey key = rowKey == null ? RowKey.random() : option("--row-key", () -> RowKey.read(rowKey));
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, model.open(common.openBackend(this))))) {
+        hiddenStates.in(dataOptions.in(model.open(this, common.openBackend(this))))) {
       LoadedRows loaded = session.load(data, dataOptions.reading());
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);
-      TrainingProgress watch = new TrainingProgress(this, options.totalSteps(samples.size()));
+      TrainingProgress watch = new TrainingProgress(this, options, samples.size());
       Training training =
           new Training(session, samples)
               .options(options)
@@ -89,6 +99,7 @@ public final class TrainCommand extends LetheCommand {
               .reading(dataOptions.reading())
               .skipped(loaded.skipped().size())
               .edits(edits)
+              .rowKey(key)
               .trace(trajectory.choice(this, minimum.asked()))
               .monitor(watch)
               .tell(this::say);

@@ -6,18 +6,23 @@ import dev.lethe.cli.terminal.Progress;
 import dev.lethe.format.StrictJson;
 import dev.lethe.train.StepLog;
 import dev.lethe.train.TrainMonitor;
+import dev.lethe.train.TrainOptions;
 import dev.lethe.train.TrainingRecord;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Follows a training run: progress, and the user's wish to stop. */
 final class TrainingProgress implements TrainMonitor, AutoCloseable {
+  private static final int FORWARD_AND_BACKWARD = 2;
+
   private final LetheCommand command;
   private final Progress.Task task;
   private final long start = System.nanoTime();
 
-  TrainingProgress(LetheCommand command, long totalSteps) {
+  TrainingProgress(LetheCommand command, TrainOptions options, int rows) {
     this.command = command;
-    this.task = command.progress().start("train", totalSteps, "steps");
+    double rowsOfStep = Math.min(rows, (double) options.batchSize() * options.accumulation());
+    this.task =
+        command.progress().start("train", options.totalSteps(rows), "steps", FORWARD_AND_BACKWARD * rowsOfStep);
   }
 
   @Override

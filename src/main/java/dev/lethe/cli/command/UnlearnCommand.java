@@ -27,11 +27,12 @@ import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.BaselineUnlearner;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
-import dev.lethe.unlearn.EraserOptions;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
+import dev.lethe.unlearn.EraserOptions;
 import dev.lethe.unlearn.Measuring;
 import dev.lethe.unlearn.UnlearnTask;
+import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import dev.lethe.unlearn.result.DampingTable;
 import dev.lethe.unlearn.result.UnlearnInterrupted;
@@ -147,7 +148,7 @@ public final class UnlearnCommand extends LetheCommand {
         "--certificate-rows is all where there are several --outer-steps, which need that gradient", certificateRows);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, model.open(common.openBackend(this))))) {
+        hiddenStates.in(dataOptions.in(model.open(this, common.openBackend(this))))) {
       LoadedRows rows = session.load(data, dataOptions.reading());
       UnlearnRequest request =
           requests.request(this, session, dataOptions.reading(), adapter.adapter, rows);
@@ -257,6 +258,7 @@ public final class UnlearnCommand extends LetheCommand {
       watch.close();
       result.write(out, adapter.adapter);
       folder.finish();
+      result.certificate().steps().forEach(this::warnUnsolved);
       if (output.json) {
         console.out().print(result.certificate().toJson());
       } else {
@@ -273,6 +275,15 @@ public final class UnlearnCommand extends LetheCommand {
               : Text.format(
                   "interrupted; the state is in %s. Run the same command with --resume.",
                   e.state()));
+    }
+  }
+
+  private void warnUnsolved(Certificate.OuterStep step) {
+    if (!step.converged()) {
+      console.err().println(
+          Text.format(
+              "lethe: the system of step %d was not solved: %s, after %d iterations; raise --max-iterations or --damping",
+              step.step(), step.stop(), step.iterations()));
     }
   }
 
@@ -308,7 +319,7 @@ public final class UnlearnCommand extends LetheCommand {
     @Override
     public void onPhase(String phase, long rows) {
       close();
-      task = progress().start(phase, rows, rows > 0 ? "rows" : "iterations");
+      task = progress().start(phase, rows, rows > 0 ? "rows" : "iterations", rows > 0 ? 2 : 0);
     }
 
     @Override

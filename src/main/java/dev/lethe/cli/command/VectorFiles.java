@@ -1,5 +1,6 @@
 package dev.lethe.cli.command;
 
+import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
@@ -25,7 +26,23 @@ final class VectorFiles {
     try (SafeTensors tensors = SafeTensors.open(file)) {
       Map<String, Tensor> named = new LinkedHashMap<>();
       tensors.names().forEach(name -> named.put(name, tensors.get(name)));
+      requireOneVector(file, model.layout(), named);
       model.layout().fromHost(backend, named, flat, file.toString());
+    }
+  }
+
+  /** Refuses gradients that were written row by row, which are many vectors. */
+  private static void requireOneVector(Path file, ParameterLayout layout, Map<String, Tensor> named) {
+    for (ParameterLayout.Parameter p : layout.parameters()) {
+      Tensor tensor = named.get(p.name());
+      if (tensor != null && tensor.shape().rank() == p.shape().rank() + 1) {
+        throw new LetheException(
+            file.toString(),
+            "the file holds a vector for every row, as gradients --per-sample writes them",
+            "one vector: '" + p.name() + "' " + p.shape(),
+            tensor.dim(0) + " of them",
+            "Write the mean gradient, without --per-sample, or take one row out of the file.");
+      }
     }
   }
 }

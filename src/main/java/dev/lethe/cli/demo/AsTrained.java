@@ -3,10 +3,10 @@ package dev.lethe.cli.demo;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.evaluate.Outputs;
 import dev.lethe.format.peft.PeftAdapterConfig;
-import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
@@ -106,9 +106,8 @@ final class AsTrained {
               .run(null, false)
               .record();
       LoraAdapter adapter = adapted.adapter();
-      PeftFolder.writeInto(
-          dir, adapter.config(), adapter.layout().toHost(backend, adapter.theta()));
-      String key = RowHashes.key("demo");
+      adapter.writeInto(dir);
+      String key = RowKey.random().hex();
       writer.finish(
           dir,
           new Provenance(

@@ -68,11 +68,9 @@ public final class DataOptions {
     command.option("--field", () -> DatasetReader.requireFields(fields, "column " + fields.values()));
   }
 
-  /** A session that reads data sets so, and tells what of them is not used. */
-  public Session in(LetheCommand command, Session session) {
-    return session
-        .skipBadRows(skipBadRows)
-        .tell(note -> command.console.err().println("lethe: " + note));
+  /** A session that reads data sets so. */
+  public Session in(Session session) {
+    return session.skipBadRows(skipBadRows);
   }
 
   /** How rows become samples. */

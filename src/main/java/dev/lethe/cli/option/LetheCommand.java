@@ -1,15 +1,18 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.LetheException;
+import dev.lethe.autograd.PassWatch;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.OutputName;
 import dev.lethe.session.InterruptedRun;
+import dev.lethe.session.Machine;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import picocli.CommandLine.Mixin;
@@ -20,6 +23,8 @@ import tools.jackson.databind.JsonNode;
 
 /** What all commands share: where they print, how they refuse, how they report progress. */
 public abstract class LetheCommand implements Callable<Integer> {
+  private static final double NANOS = 1e9;
+
   public final Console console;
 
   @Mixin public OutputOptions output;
@@ -41,10 +46,28 @@ public abstract class LetheCommand implements Callable<Integer> {
   public final Integer call() {
     try (Progress open = output.quiet ? Progress.silent() : Progress.on(console.err(), console.terminal())) {
       progress = open;
-      return run();
+      long start = System.nanoTime();
+      int code = PassWatch.during(open::onOperation, this::run);
+      if (asksForTimes()) {
+        say(took((System.nanoTime() - start) / NANOS));
+      }
+      return code;
     } finally {
       giveBack();
     }
+  }
+
+  /** Whether the command ends with what it took: where it computes on a model. */
+  private boolean asksForTimes() {
+    return spec.findOption("--device") != null && spec.findOption("--model") != null;
+  }
+
+  private String took(double seconds) {
+    OptionalLong peak = Machine.peakResidentMemory();
+    return spec.name()
+        + " took "
+        + Progress.duration(seconds)
+        + (peak.isPresent() ? ", memory at most " + Machine.bytes(peak.getAsLong()) : "");
   }
 
   /** Keeps something until the command ends. */

@@ -20,8 +20,10 @@ public final class ModelOptions {
       description = "folder of a tokenizer.json (default: the model's own tokenizer)")
   private Path tokenizer;
 
-  /** A session on the model, which closes the backend. */
-  public Session open(Backend backend) {
-    return Session.open(model, backend).withTokenizer(tokenizer);
+  /** A session on the model, which closes the backend and tells people what files say that is not used as it stands. */
+  public Session open(LetheCommand command, Backend backend) {
+    return Session.open(model, backend)
+        .withTokenizer(tokenizer)
+        .tell(note -> command.console.err().println("lethe: " + note));
   }
 }

@@ -57,9 +57,25 @@ public final class Progress implements AutoCloseable {
    * @param unit the units' name in the plural
    */
   public synchronized Task start(String name, long total, String unit) {
+    return start(name, total, unit, 0);
+  }
+
+  /**
+   * Starts a piece of work that can be followed within its units, too.
+   *
+   * @param passes over one sample that a unit takes, about; 0 where only the first units will tell
+   */
+  public synchronized Task start(String name, long total, String unit, double passes) {
     endTask();
-    task = new Task(name, total, unit, clock.getAsLong());
+    task = new Task(name, total, unit, clock.getAsLong(), passes);
     return task;
+  }
+
+  /** Reports an operation of a pass, see {@link dev.lethe.autograd.PassWatch}. */
+  public synchronized void onOperation(int done, int all, int samples) {
+    if (task != null) {
+      task.within(done, all, samples);
+    }
   }
 
   /** Says something that stays, without breaking the updating line. */
@@ -113,12 +129,16 @@ public final class Progress implements AutoCloseable {
     private final long total;
     private final String unit;
     private final long start;
+    private double passesOfUnit;
+    private double passes;
+    private double part;
     private long done;
     private String note = "";
     private boolean shown;
     private long lastShown;
 
-    private Task(String name, long total, String unit, long start) {
+    private Task(String name, long total, String unit, long start, double passesOfUnit) {
+      this.passesOfUnit = passesOfUnit;
       this.name = name;
       this.total = total;
       this.unit = unit;
@@ -134,12 +154,42 @@ public final class Progress implements AutoCloseable {
     /** Reports units done, since the beginning, and a number worth watching, such as a loss. */
     public void done(long units, String newNote) {
       synchronized (Progress.this) {
+        learn(units);
         done = units;
         note = newNote;
         if (ticker == null) {
           show();
         }
       }
+    }
+
+    /** From how many passes finished units took, what those to come will take. */
+    private void learn(long units) {
+      if (units == done) {
+        return;
+      }
+      if (passes > 0 && units > done) {
+        passesOfUnit = passes / (units - done);
+      }
+      passes = 0;
+      part = 0;
+    }
+
+    private void within(int operations, int all, int samples) {
+      part = samples * (double) operations / all;
+      if (operations == all) {
+        passes += part;
+        part = 0;
+      }
+      if (ticker == null) {
+        show();
+      }
+    }
+
+    /** Units done, and what is done of those in work; that never counts for a whole total. */
+    private double reached() {
+      double within = passesOfUnit > 0 ? (passes + part) / passesOfUnit : 0;
+      return total > 0 ? Math.clamp(done + within, done, Math.max(done, total - 1e-3)) : done;
     }
 
     /** Ends this piece of work. */
@@ -169,7 +219,7 @@ public final class Progress implements AutoCloseable {
       if (!shown) {
         return;
       }
-      String units = done > 0 ? Text.format(" %,d %s", done, unit) : "";
+      String units = done > 0 ? Text.format(" %,d %s", done, done == 1 ? singular(unit) : unit) : "";
       String end = name + ":" + units + " in " + duration((clock.getAsLong() - start) / 1e9);
       out.println((terminal ? WIPE_LINE : "") + end + note());
       out.flush();
@@ -177,19 +227,21 @@ public final class Progress implements AutoCloseable {
 
     private String line(long now) {
       double seconds = (now - start) / 1e9;
+      double reached = reached();
       StringBuilder line = new StringBuilder(name);
       if (total > 0) {
-        line.append(Text.format(" %,d/%,d %s", done, total, unit));
+        String count = reached == done ? "%,.0f/%,d %s" : "%,.1f/%,d %s";
+        line.append(" ").append(Text.format(count, Math.floor(reached * 10) / 10, total, unit));
       } else if (done > 0) {
         line.append(Text.format(" %,d %s", done, unit));
       }
-      if (done > 0) {
-        line.append("  ").append(rate(done / seconds));
+      if (reached > 0) {
+        line.append("  ").append(rate(reached / seconds));
       } else {
         line.append("  ").append(duration(seconds));
       }
-      if (done > 0 && total > done) {
-        line.append("  ").append(duration(seconds * (total - done) / done)).append(" left");
+      if (reached > 0 && total > reached) {
+        line.append("  ").append(duration(seconds * (total - reached) / reached)).append(" left");
       }
       return line.append(note()).toString();
     }
@@ -203,6 +255,12 @@ public final class Progress implements AutoCloseable {
           ? Text.format(perSecond < 20 ? "%.1f/s" : "%,.0f/s", perSecond)
           : Text.format("%s each", duration(1 / perSecond));
     }
+  }
+
+  private static String singular(String plural) {
+    return plural.endsWith("ies")
+        ? plural.substring(0, plural.length() - 3) + "y"
+        : plural.replaceFirst("s$", "");
   }
 
   /** A length of time as people say it: {@code 0.42 s}, {@code 35 s}, {@code 1m42s}, {@code 2h05m}. */

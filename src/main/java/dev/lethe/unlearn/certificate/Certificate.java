@@ -43,7 +43,7 @@ public record Certificate(
     List<String> warnings,
     List<String> notes) {
   /** The layout of this record; a change of meaning changes it. */
-  public static final String FORMAT = "lethe-unlearning-certificate/2";
+  public static final String FORMAT = "lethe-unlearning-certificate/3";
 
   private static final JsonMapper JSON =
       JsonMapper.builder()
@@ -80,9 +80,14 @@ public record Certificate(
   public record Environment(
       String lethe, String java, String system, String backend, String device, String vectorType) {}
 
-  /** SHA-256 in hex of what went in and came out; adapters by their parameters. */
+  /**
+   * Hashes in hex of what went in and came out: SHA-256 of the model and of the adapters' parameters, HMAC-SHA256 of
+   * what rows say.
+   *
+   * @param rowKeyId tells which key that was, see {@link dev.lethe.data.RowKey#id}
+   */
   public record Hashes(
-      String model, String data, String request, String adapterBefore, String adapterAfter) {}
+      String model, String data, String request, String adapterBefore, String adapterAfter, String rowKeyId) {}
 
   /**
    * @param rows n, all rows that the adapter rests on before this request
@@ -99,8 +104,13 @@ public record Certificate(
     }
   }
 
-  /** One requested row by id and content hashes; {@code newSha256} is null for a removal. */
-  public record Row(String id, String change, String oldSha256, String newSha256) {}
+  /**
+   * One requested row by id and keyed hashes of its contents.
+   *
+   * @param oldHash null where an earlier request's key was lost
+   * @param newHash likewise, and null for a removal
+   */
+  public record Row(String id, String change, String oldHash, String newHash) {}
 
   /**
    * How the new adapter was made.

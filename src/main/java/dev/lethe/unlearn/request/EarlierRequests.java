@@ -3,6 +3,9 @@ package dev.lethe.unlearn.request;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.data.NearIds;
+import dev.lethe.data.RowDigest.Match;
+import dev.lethe.data.RowDigest;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.Sha256;
@@ -24,13 +27,16 @@ import tools.jackson.databind.node.ObjectNode;
  * @param certificate its file; null where there is none
  * @param changes oldest first
  * @param chain SHA-256 of the certificates, oldest first
+ * @param digest how the changes name the contents of rows
+ * @param key of the adapter's training, under which the next certificate names them; null where there is none
  */
-public record EarlierRequests(Path certificate, List<Changed> changes, List<String> chain) {
+public record EarlierRequests(
+    Path certificate, List<Changed> changes, List<String> chain, RowDigest digest, RowKey key) {
   /** Name of a certificate in an adapter's folder. */
   public static final String CERTIFICATE = "lethe_certificate.json";
 
   /** Of an adapter that training left. */
-  public static final EarlierRequests NONE = new EarlierRequests(null, List.of(), List.of());
+  public static final EarlierRequests NONE = new EarlierRequests(null, List.of(), List.of(), RowDigest.PLAIN, null);
 
   private static final long MAX_BYTES = 1L << 30;
 
@@ -42,24 +48,29 @@ public record EarlierRequests(Path certificate, List<Changed> changes, List<Stri
   /**
    * One row.
    *
-   * @param oldSha256 content hash before the request
-   * @param newSha256 content hash after it; null for a removal
+   * @param oldHash of the contents before the request; null where its key was lost
+   * @param newHash of the contents after it; null for a removal, and where its key was lost
    */
-  public record Changed(String id, String change, String oldSha256, String newSha256) {
+  public record Changed(String id, String change, String oldHash, String newHash) {
+    private static final String REMOVED = "removed";
+
     /** Whether the row went. */
     public boolean removed() {
-      return newSha256 == null;
+      return change.equals(REMOVED);
     }
   }
 
   /** Of the adapter in a folder; {@link #NONE} where no certificate lies there. */
   public static EarlierRequests read(Path adapterDir) {
     Path file = adapterDir.resolve(CERTIFICATE);
+    RowKey key = RowKey.beside(adapterDir).orElse(null);
     if (!Files.exists(file)) {
-      return NONE;
+      return new EarlierRequests(null, List.of(), List.of(), RowDigest.PLAIN, key);
     }
     ObjectNode page = StrictJson.readObject(file, MAX_BYTES);
     JsonFields asked = new JsonFields(page, file.toString()).objectOrNull("request");
+    JsonFields hashes = new JsonFields(page, file.toString()).objectOrNull("hashes");
+    String keyId = hashes == null ? null : hashes.stringOr("rowKeyId", null);
     List<Changed> changes = new ArrayList<>();
     if (asked != null) {
       addAll(asked.node().path("earlier"), file, changes);
@@ -67,7 +78,7 @@ public record EarlierRequests(Path certificate, List<Changed> changes, List<Stri
     }
     List<String> chain = new ArrayList<>(new JsonFields(page, file.toString()).strings("chain"));
     chain.add(Sha256.ofBytes(file));
-    return new EarlierRequests(file, changes, chain);
+    return new EarlierRequests(file, changes, chain, RowDigest.of(keyId, adapterDir), key);
   }
 
   private static void addAll(JsonNode rows, Path file, List<Changed> changes) {
@@ -80,8 +91,8 @@ public record EarlierRequests(Path certificate, List<Changed> changes, List<Stri
           new Changed(
               f.required("id").asString(),
               f.required("change").asString(),
-              f.required("oldSha256").asString(),
-              f.stringOr("newSha256", null)));
+              f.stringOr("oldHash", f.stringOr("oldSha256", null)),
+              f.stringOr("newHash", f.stringOr("newSha256", null))));
     }
   }
 
@@ -100,7 +111,7 @@ public record EarlierRequests(Path certificate, List<Changed> changes, List<Stri
     List<String> again =
         ids.stream()
             .filter(gone::containsKey)
-            .filter(id -> !byId.containsKey(id) || byId.get(id).hash().equals(gone.get(id).oldSha256))
+            .filter(id -> !byId.containsKey(id) || mayBe(byId.get(id), gone.get(id).oldHash))
             .toList();
     if (!again.isEmpty()) {
       throw new LetheException(
@@ -112,6 +123,30 @@ public record EarlierRequests(Path certificate, List<Changed> changes, List<Stri
     }
   }
 
+  /** What a person should know of how these requests name rows; empty where there is nothing. */
+  public List<String> remarks() {
+    if (changes.isEmpty()) {
+      return List.of();
+    }
+    if (digest.isLost()) {
+      return List.of(
+          Text.format(
+              "the key of earlier requests' row hashes (%s) is not beside the adapter: rows are told by their ids"
+                  + " alone",
+              digest.keyId()));
+    }
+    return digest.isPlain()
+        ? List.of(
+            "earlier certificates name rows by plain hashes, which whoever has them can test guesses with; this one"
+                + " names them under a key")
+        : List.of();
+  }
+
+  /** Whether a row is the one of a hash, or nobody can tell. */
+  private boolean mayBe(Sample row, String recorded) {
+    return digest.match(recorded, row.hash()) != Match.OTHER;
+  }
+
   /** The rows that the adapter still rests on: without those that were removed, under their ids with their contents. */
   public List<Sample> left(List<Sample> data) {
     Map<String, Changed> gone = removed();
@@ -119,7 +154,7 @@ public record EarlierRequests(Path certificate, List<Changed> changes, List<Stri
     return gone.isEmpty()
         ? data
         : data.stream()
-            .filter(row -> !gone.containsKey(row.id()) || !gone.get(row.id()).oldSha256.equals(row.hash()))
+            .filter(row -> !gone.containsKey(row.id()) || !mayBe(row, gone.get(row.id()).oldHash))
             .toList();
   }
 
@@ -130,8 +165,8 @@ public record EarlierRequests(Path certificate, List<Changed> changes, List<Stri
     List<String> stale =
         data.stream()
             .filter(row -> replaced.containsKey(row.id()))
-            .filter(row -> row.hash().equals(replaced.get(row.id()).oldSha256))
-            .filter(row -> !row.hash().equals(replaced.get(row.id()).newSha256))
+            .filter(row -> digest.match(replaced.get(row.id()).oldHash, row.hash()) == Match.SAME)
+            .filter(row -> digest.match(replaced.get(row.id()).newHash, row.hash()) == Match.OTHER)
             .map(Sample::id)
             .toList();
     if (!stale.isEmpty()) {

@@ -2,6 +2,7 @@ package dev.lethe.unlearn.request;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.RowRequest;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
@@ -25,6 +26,7 @@ public final class UnlearnRequest {
   private final List<Sample> target;
   private final RowCopies copies;
   private final EarlierRequests earlier;
+  private final RowKey key;
   private final List<String> notes;
 
   private UnlearnRequest(
@@ -40,6 +42,7 @@ public final class UnlearnRequest {
     this.target = List.copyOf(target);
     this.copies = RowCopies.of(data, changes);
     this.earlier = earlier;
+    this.key = earlier.key() == null ? RowKey.random() : earlier.key();
     this.notes = List.copyOf(notes);
   }
 
@@ -106,10 +109,11 @@ public final class UnlearnRequest {
   public UnlearnRequest after(EarlierRequests requests) {
     requests.requireNotRemoved(forgetIds(), data);
     List<Sample> left = requests.left(data);
-    if (left.size() == data.size()) {
-      return following(requests, notes);
-    }
     List<String> more = new ArrayList<>(notes);
+    more.addAll(requests.remarks());
+    if (left.size() == data.size()) {
+      return following(requests, more);
+    }
     more.add(
         Text.format(
             "%,d rows of the data were removed by earlier requests and are left out", data.size() - left.size()));
@@ -135,6 +139,11 @@ public final class UnlearnRequest {
   /** What earlier requests changed. */
   public EarlierRequests earlier() {
     return earlier;
+  }
+
+  /** The key under which the certificate names rows: that of the adapter's training, or a new one. */
+  public RowKey key() {
+    return key;
   }
 
   /** What the certificate should say of the request. */

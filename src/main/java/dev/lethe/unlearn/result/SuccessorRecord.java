@@ -41,7 +41,7 @@ final class SuccessorRecord implements FolderPart {
     long replaced =
         request.effective().stream().map(Change::replacement).filter(r -> r != null).count();
     long removed = request.effective().size() - replaced;
-    record.after(request.target(), removed, replaced, adapterSha256).write(dir);
+    record.after(request.target(), removed, replaced, adapterSha256, request.key()).write(dir);
     Path moments = original.resolve(TrainingRecord.MOMENTS);
     if (!Files.exists(moments)) {
       return;

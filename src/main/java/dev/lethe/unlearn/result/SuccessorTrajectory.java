@@ -1,6 +1,7 @@
 package dev.lethe.unlearn.result;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.replay.ChangedLog;
@@ -88,7 +89,7 @@ public final class SuccessorTrajectory implements ChangedLog, TrainingSink, Fold
         dir,
         old.provenance()
             .after(
-                TrainingRecord.dataSha256(target),
+                RowKey.of(old.provenance().rowKey(), "row_key").of(TrainingRecord.dataSha256(target)),
                 all,
                 Sha256.ofBytes(dir.resolve(UnlearnResult.CERTIFICATE))),
         left);

@@ -2,7 +2,6 @@ package dev.lethe.unlearn.result;
 
 import dev.lethe.LetheException;
 import dev.lethe.format.file.OutputFolder;
-import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.unlearn.Unlearner;
 import dev.lethe.unlearn.certificate.Certificate;
@@ -58,15 +57,13 @@ public record UnlearnResult(
     try (OutputFolder folder = OutputFolder.create(out)) {
       Path dir = folder.path();
       if (changed || original == null) {
-        PeftFolder.writeInto(
-            dir,
-            adapter.config(),
-            adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
+        adapter.writeInto(dir);
       } else {
         copyAdapter(original, dir);
       }
       StepFile.write(dir.resolve(STEP), adapter.layout(), step);
       certificate.write(dir.resolve(CERTIFICATE));
+      request.key().write(dir);
       parts.forEach(part -> part.writeInto(dir));
       if (original != null) {
         new SuccessorRecord(original, request, adapter.sha256()).writeInto(dir);

@@ -1,0 +1,60 @@
+package dev.lethe.session;
+
+import dev.lethe.backend.Backend;
+import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.nn.LanguageModel;
+import dev.lethe.nn.frozen.FrozenModel;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** The base model of a session, with the frozen weights that its first adapter may bring. */
+final class OpenModel implements AutoCloseable {
+  private final Backend backend;
+  private ModelFiles files;
+  private LanguageModel model;
+
+  OpenModel(ModelFiles files, Backend backend) {
+    this.files = files;
+    this.backend = backend;
+  }
+
+  synchronized ModelFiles files() {
+    return files;
+  }
+
+  /** The model, loaded when first asked for. */
+  synchronized LanguageModel get() {
+    if (model == null) {
+      model = LanguageModel.open(files, backend);
+    }
+    return model;
+  }
+
+  /**
+   * Takes an adapter's frozen parts into the model, unless that is loaded already.
+   *
+   * @return a sentence about them where there are some
+   */
+  synchronized Optional<String> freezePartsOf(Path adapterDir) {
+    if (model != null || !files.carried().isEmpty()) {
+      return Optional.empty();
+    }
+    files = FrozenModel.of(files, adapterDir, backend.vectorType());
+    return files.carried().isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            adapterDir
+                + ": its own weights of "
+                + FrozenModel.modules(files.carried())
+                + " are used and stay frozen; training and unlearning change the pairs of decoder layers alone, and"
+                + " new adapters carry the frozen weights on");
+  }
+
+  @Override
+  public synchronized void close() {
+    if (model != null) {
+      model.close();
+    }
+    files.close();
+  }
+}
