@@ -2,10 +2,10 @@
 // blockIdx.x: tile of 64 queries, blockIdx.y: head. Keys and values come in two alternating buffers.
 #include "attention_tiles.cuh"
 
-template <int D>
+template <int D, bool ALIGNED>
 DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_starts, const int32_t* key_starts,
                                     const bf16* q, const bf16* k, const bf16* v, bf16* o, float* lse, int64_t rows,
-                                    int64_t heads, int64_t group, int64_t window, float c, bool aligned) {
+                                    int64_t heads, int64_t group, int64_t window, float c) {
   constexpr int KEYS = 64;
   using Own = HeadTile<OWN_ROWS, D>;
   using Other = HeadTile<KEYS, D>;
@@ -20,40 +20,35 @@ DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_s
   int64_t key_head = blockIdx.y / group * D;
   int64_t row0 = sequence.query0 + tile.first;
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
-  Own::load(q_tile, q + row0 * stride + blockIdx.y * D, stride, count, aligned);
+  Own::template load<ALIGNED>(q_tile, q + row0 * stride + blockIdx.y * D, stride, count);
 
   int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
   int64_t last = sequence.last_key(tile.first + count - 1);
-  auto load = [&](int64_t from) {
-    if (from <= last) {
-      bf16* buffer = buffers + from / KEYS % 2 * 2 * Other::ELEMENTS;
-      int64_t at = (sequence.key0 + from) * key_stride + key_head;
-      Other::load(buffer, k + at, key_stride, sequence.keys - from, aligned);
-      Other::load(buffer + Other::ELEMENTS, v + at, key_stride, sequence.keys - from, aligned);
-    }
-    copy_async_commit();
+  int64_t key_base = sequence.key0 * key_stride + key_head;
+  auto load = [&](int i, int buffer) {
+    int64_t from = first + i * KEYS;
+    bf16* k_tile = buffers + buffer * 2 * Other::ELEMENTS;
+    int64_t at = key_base + from * key_stride;
+    Other::template load<ALIGNED>(k_tile, k + at, key_stride, sequence.keys - from);
+    Other::template load<ALIGNED>(k_tile + Other::ELEMENTS, v + at, key_stride, sequence.keys - from);
   };
 
+  float scale = c * LOG2_E;
   float sums[D / 8][4];
   clear<D / 8>(sums);
   float most[2] = {-INFINITY, -INFINITY};
   float total[2] = {0.f, 0.f};
-  load(first);
-  for (int64_t from = first; from <= last; from += KEYS) {
-    load(from + KEYS);
-    copy_async_wait<1>();
-    __syncthreads();
-    const bf16* k_tile = buffers + from / KEYS % 2 * 2 * Other::ELEMENTS;
+  each_tile<2>(static_cast<int>((last - first) / KEYS) + 1, load, [&](int i, int buffer) {
+    const bf16* k_tile = buffers + buffer * 2 * Other::ELEMENTS;
     float s[KEYS / 8][4];
     clear<KEYS / 8>(s);
     add_dots<KEYS, D>(s, q_tile, k_tile);
+    TileMask<KEYS, 1>(sequence.last_key(tile.first) - first - i * KEYS, window).hide(s);
     float larger[2] = {most[0], most[1]};
 #pragma unroll
     for (int j = 0; j < KEYS / 8; j++) {
 #pragma unroll
       for (int e = 0; e < 4; e++) {
-        bool seen = sequence.sees(tile.first + own_row(e), from + other_row(j, e));
-        s[j][e] = seen ? c * s[j][e] : -INFINITY;
         larger[e / 2] = fmaxf(larger[e / 2], s[j][e]);
       }
     }
@@ -61,8 +56,8 @@ DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_s
 #pragma unroll
     for (int h = 0; h < 2; h++) {
       larger[h] = max_of_row(larger[h]);
-      shift[h] = larger[h] == -INFINITY ? 0.f : larger[h];  // a row that has seen no key yet
-      float shrink = fast_exp(most[h] - shift[h]);
+      shift[h] = larger[h] == -INFINITY ? 0.f : larger[h] * scale;  // a row that has seen no key yet
+      float shrink = fast_exp2(most[h] * scale - shift[h]);
       most[h] = larger[h];
       total[h] *= shrink;
 #pragma unroll
@@ -75,34 +70,31 @@ DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_s
     for (int j = 0; j < KEYS / 8; j++) {
 #pragma unroll
       for (int e = 0; e < 4; e++) {
-        s[j][e] = fast_exp(s[j][e] - shift[e / 2]);
+        s[j][e] = fast_exp2(s[j][e] * scale - shift[e / 2]);
         total[e / 2] += s[j][e];
       }
     }
     add_weighted<KEYS, D>(sums, s, k_tile + Other::ELEMENTS);
-    __syncthreads();
-  }
+  });
   total[0] = sum_of_row(total[0]);
   total[1] = sum_of_row(total[1]);
-  store_rows<D>(o + row0 * stride + blockIdx.y * D, stride, count, sums, 1.f / total[0], 1.f / total[1]);
+  store_rows<D, ALIGNED>(o + row0 * stride + blockIdx.y * D, stride, count, q_tile, sums, 1.f / total[0],
+                         1.f / total[1]);
   if (lse != nullptr && threadIdx.x % 4 == 0) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
       if (own_row(2 * h) < count) {
-        lse[blockIdx.y * rows + row0 + own_row(2 * h)] = most[h] + logf(total[h]);
+        lse[blockIdx.y * rows + row0 + own_row(2 * h)] = c * most[h] + logf(total[h]);
       }
     }
   }
 }
 
-#define ATTENTION_FORWARD(D)                                                                                        \
-  EXPORT_KERNEL(attention_forward_##D##_bf16, (128, 1), bf16,                                                          \
+#define ATTENTION_FORWARD(D, SUFFIX, ALIGNED)                                                                           \
+  EXPORT_KERNEL(attention_forward_##D##SUFFIX##_bf16, (128, 1), bf16,                                                   \
                 (const int32_t* tiles, const int32_t* query_starts, const int32_t* key_starts, const T* q, const T* k, \
-                 const T* v, T* o, float* lse, int64_t rows, int64_t heads, int64_t group, int64_t window, float c,  \
-                 int64_t aligned),                                                                                  \
-                ::attention_forward_tiles<D>(tiles, query_starts, key_starts, q, k, v, o, lse, rows, heads, group,   \
-                                             window, c, aligned != 0))
+                 const T* v, T* o, float* lse, int64_t rows, int64_t heads, int64_t group, int64_t window, float c),   \
+                (::attention_forward_tiles<D, ALIGNED>(tiles, query_starts, key_starts, q, k, v, o, lse, rows, heads,  \
+                                                       group, window, c)))
 
-ATTENTION_FORWARD(32)
-ATTENTION_FORWARD(64)
-ATTENTION_FORWARD(128)
+TILED_HEADS(ATTENTION_FORWARD)

@@ -3,14 +3,14 @@
 #include "attention_tiles.cuh"
 
 // TANGENT: go and delta are primal, all others of the tangents' arguments count; else go and delta are per direction.
-template <int D, bool TANGENT>
+template <int D, bool TANGENT, bool ALIGNED>
 DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* starts, const bf16* q, const bf16* k,
                                            const bf16* v, const float* lse, const bf16* go, const float* delta,
                                            const bf16* dq, const bf16* dk, const bf16* dv, const float* mu,
                                            const bf16* dgo, const float* ddelta, bf16* gq, int64_t rows, int64_t heads,
-                                           int64_t group, int64_t window, float c, bool aligned) {
+                                           int64_t group, int64_t window, float c) {
   constexpr int KEYS = 32;
-  constexpr int BUFFERS = TANGENT ? 1 : 2;
+  constexpr int BUFFERS = TANGENT && D == 128 ? 1 : 2;  // at most 96 KB a block
   constexpr int TILES = TANGENT ? 4 : 2;  // of each side: q, go, q', go' and k, v, k', v'
   using Own = HeadTile<OWN_ROWS, D>;
   using Other = HeadTile<KEYS, D>;
@@ -30,33 +30,32 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
   int64_t at_head = row0 * stride + blockIdx.y * D;
   int64_t in_direction = blockIdx.z * rows * stride + at_head;
-  Own::load(q_tile, q + at_head, stride, count, aligned);
-  Own::load(go_tile, go + (TANGENT ? at_head : in_direction), stride, count, aligned);
+  Own::template load<ALIGNED>(q_tile, q + at_head, stride, count);
+  Own::template load<ALIGNED>(go_tile, go + (TANGENT ? at_head : in_direction), stride, count);
   if (TANGENT && dq != nullptr) {
-    Own::load(dq_tile, dq + in_direction, stride, count, aligned);
+    Own::template load<ALIGNED>(dq_tile, dq + in_direction, stride, count);
   }
   if (TANGENT && dgo != nullptr) {
-    Own::load(dgo_tile, dgo + in_direction, stride, count, aligned);
+    Own::template load<ALIGNED>(dgo_tile, dgo + in_direction, stride, count);
   }
 
   int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
   int64_t last = tile.first + count - 1;
-  auto load = [&](int64_t from) {
-    if (from <= last) {
-      bf16* buffer = buffers + from / KEYS % BUFFERS * TILES * Other::ELEMENTS;
-      int64_t at = (sequence.key0 + from) * key_stride + key_head;
-      int64_t direction = blockIdx.z * rows * key_stride + at;
-      int64_t left = sequence.keys - from;
-      Other::load(buffer, k + at, key_stride, left, aligned);
-      Other::load(buffer + Other::ELEMENTS, v + at, key_stride, left, aligned);
-      if (TANGENT && dk != nullptr) {
-        Other::load(buffer + 2 * Other::ELEMENTS, dk + direction, key_stride, left, aligned);
-      }
-      if (TANGENT && dv != nullptr) {
-        Other::load(buffer + 3 * Other::ELEMENTS, dv + direction, key_stride, left, aligned);
-      }
+  int64_t key_base = sequence.key0 * key_stride + key_head;
+  auto load = [&](int i, int buffer) {
+    int64_t from = first + i * KEYS;
+    bf16* k_tile = buffers + buffer * TILES * Other::ELEMENTS;
+    int64_t at = key_base + from * key_stride;
+    int64_t direction = blockIdx.z * rows * key_stride + at;
+    int64_t left = sequence.keys - from;
+    Other::template load<ALIGNED>(k_tile, k + at, key_stride, left);
+    Other::template load<ALIGNED>(k_tile + Other::ELEMENTS, v + at, key_stride, left);
+    if (TANGENT && dk != nullptr) {
+      Other::template load<ALIGNED>(k_tile + 2 * Other::ELEMENTS, dk + direction, key_stride, left);
     }
-    copy_async_commit();
+    if (TANGENT && dv != nullptr) {
+      Other::template load<ALIGNED>(k_tile + 3 * Other::ELEMENTS, dv + direction, key_stride, left);
+    }
   };
 
   AttentionRow row[2];
@@ -64,21 +63,16 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
   for (int h = 0; h < 2; h++) {
     int64_t at = blockIdx.y * rows + row0 + min(int64_t{own_row(2 * h)}, count - 1);
     int64_t directed = blockIdx.z * heads * rows + at;
-    row[h].lse = lse[at];
+    row[h].lse = LOG2_E * lse[at];
     row[h].delta = delta[TANGENT ? at : directed];
     row[h].mu = TANGENT ? mu[directed] : 0.f;
     row[h].ddelta = TANGENT ? ddelta[directed] : 0.f;
   }
+  float scale = c * LOG2_E;
   float sums[D / 8][4];
   clear<D / 8>(sums);
-  if (BUFFERS == 2) {
-    load(first);
-  }
-  for (int64_t from = first; from <= last; from += KEYS) {
-    load(BUFFERS == 2 ? from + KEYS : from);
-    copy_async_wait<BUFFERS - 1>();
-    __syncthreads();
-    const bf16* k_tile = buffers + from / KEYS % BUFFERS * TILES * Other::ELEMENTS;
+  each_tile<BUFFERS>(static_cast<int>((last - first) / KEYS) + 1, load, [&](int i, int buffer) {
+    const bf16* k_tile = buffers + buffer * TILES * Other::ELEMENTS;
     const bf16* v_tile = k_tile + Other::ELEMENTS;
     const bf16* dk_tile = k_tile + 2 * Other::ELEMENTS;
     const bf16* dv_tile = k_tile + 3 * Other::ELEMENTS;
@@ -106,12 +100,12 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
         add_dots<KEYS, D>(dgp, go_tile, dv_tile);
       }
     }
+    TileMask<KEYS, 1>(tile.first - first - i * KEYS, window).hide(s);
 #pragma unroll
     for (int j = 0; j < KEYS / 8; j++) {
 #pragma unroll
       for (int e = 0; e < 4; e++) {
-        bool seen = sequence.sees(tile.first + own_row(e), from + other_row(j, e));
-        float p = seen ? fast_exp(c * s[j][e] - row[e / 2].lse) : 0.f;
+        float p = fast_exp2(scale * s[j][e] - row[e / 2].lse);
         AttentionPair pair = attention_pair(row[e / 2], p, c * ds[j][e], gp[j][e], dgp[j][e]);
         s[j][e] = pair.a;
         ds[j][e] = pair.da;
@@ -125,28 +119,25 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
     } else {
       add_weighted<KEYS, D>(sums, s, k_tile);
     }
-    __syncthreads();
-  }
-  store_rows<D>(gq + in_direction, stride, count, sums, c, c);
+  });
+  store_rows<D, ALIGNED>(gq + in_direction, stride, count, q_tile, sums, c, c);
 }
 
-#define ATTENTION_QUERY_GRADIENT(D)                                                                                  \
-  EXPORT_KERNEL(attention_query_gradient_##D##_bf16, (128, 1), bf16,                                                    \
-                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,  \
-                 const T* go, const float* delta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t window, \
-                 float c, int64_t aligned),                                                                          \
-                (::attention_query_gradient_tiles<D, false>(tiles, starts, q, k, v, lse, go, delta, nullptr, nullptr, \
-                                                            nullptr, nullptr, nullptr, nullptr, gq, rows, heads,     \
-                                                            group, window, c, aligned != 0)))                        \
-  EXPORT_KERNEL(attention_query_gradient_tangent_##D##_bf16, (128, 1), bf16,                                            \
-                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,  \
-                 const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu,            \
-                 const T* dgo, const float* ddelta, T* gq, int64_t rows, int64_t heads, int64_t group,               \
-                 int64_t window, float c, int64_t aligned),                                                          \
-                (::attention_query_gradient_tiles<D, true>(tiles, starts, q, k, v, lse, go, delta, dq, dk, dv, mu,   \
-                                                           dgo, ddelta, gq, rows, heads, group, window, c,           \
-                                                           aligned != 0)))
+#define ATTENTION_QUERY_GRADIENT(D, SUFFIX, ALIGNED)                                                                    \
+  EXPORT_KERNEL(attention_query_gradient_##D##SUFFIX##_bf16, (128, 1), bf16,                                            \
+                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,   \
+                 const T* go, const float* delta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t window,  \
+                 float c),                                                                                            \
+                (::attention_query_gradient_tiles<D, false, ALIGNED>(tiles, starts, q, k, v, lse, go, delta, nullptr, \
+                                                                     nullptr, nullptr, nullptr, nullptr, nullptr, gq, \
+                                                                     rows, heads, group, window, c)))                 \
+  EXPORT_KERNEL(attention_query_gradient_tangent_##D##SUFFIX##_bf16, (128, 1), bf16,                                    \
+                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,   \
+                 const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu,             \
+                 const T* dgo, const float* ddelta, T* gq, int64_t rows, int64_t heads, int64_t group,                \
+                 int64_t window, float c),                                                                            \
+                (::attention_query_gradient_tiles<D, true, ALIGNED>(tiles, starts, q, k, v, lse, go, delta, dq, dk,   \
+                                                                    dv, mu, dgo, ddelta, gq, rows, heads, group,      \
+                                                                    window, c)))
 
-ATTENTION_QUERY_GRADIENT(32)
-ATTENTION_QUERY_GRADIENT(64)
-ATTENTION_QUERY_GRADIENT(128)
+TILED_HEADS(ATTENTION_QUERY_GRADIENT)

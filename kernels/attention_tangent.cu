@@ -2,11 +2,11 @@
 // attention_tiles.cuh. blockIdx.x: tile of 64 queries, blockIdx.y: head, blockIdx.z: direction. Null tangents are zero.
 #include "attention_tiles.cuh"
 
-template <int D>
+template <int D, bool ALIGNED>
 DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts, const bf16* q, const bf16* k,
                                     const bf16* v, const bf16* o, const float* lse, const bf16* dq, const bf16* dk,
                                     const bf16* dv, bf16* d_o, float* mu, int64_t rows, int64_t heads, int64_t group,
-                                    int64_t window, float c, bool aligned) {
+                                    int64_t window, float c) {
   constexpr int KEYS = 32;
   using Own = HeadTile<OWN_ROWS, D>;
   using Other = HeadTile<KEYS, D>;
@@ -24,45 +24,41 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
   int64_t at_head = row0 * stride + blockIdx.y * D;
   int64_t in_direction = blockIdx.z * rows * stride + at_head;
-  Own::load(q_tile, q + at_head, stride, count, aligned);
+  Own::template load<ALIGNED>(q_tile, q + at_head, stride, count);
   if (dq != nullptr) {
-    Own::load(dq_tile, dq + in_direction, stride, count, aligned);
+    Own::template load<ALIGNED>(dq_tile, dq + in_direction, stride, count);
   }
 
   int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
   int64_t last = tile.first + count - 1;
-  auto load = [&](int64_t from) {
-    if (from <= last) {
-      bf16* buffer = buffers + from / KEYS % 2 * 4 * Other::ELEMENTS;
-      int64_t at = (sequence.key0 + from) * key_stride + key_head;
-      int64_t direction = blockIdx.z * rows * key_stride + at;
-      int64_t left = sequence.keys - from;
-      Other::load(buffer, k + at, key_stride, left, aligned);
-      Other::load(buffer + 2 * Other::ELEMENTS, v + at, key_stride, left, aligned);
-      if (dk != nullptr) {
-        Other::load(buffer + Other::ELEMENTS, dk + direction, key_stride, left, aligned);
-      }
-      if (dv != nullptr) {
-        Other::load(buffer + 3 * Other::ELEMENTS, dv + direction, key_stride, left, aligned);
-      }
+  int64_t key_base = sequence.key0 * key_stride + key_head;
+  auto load = [&](int i, int buffer) {
+    int64_t from = first + i * KEYS;
+    bf16* k_tile = buffers + buffer * 4 * Other::ELEMENTS;
+    int64_t at = key_base + from * key_stride;
+    int64_t direction = blockIdx.z * rows * key_stride + at;
+    int64_t left = sequence.keys - from;
+    Other::template load<ALIGNED>(k_tile, k + at, key_stride, left);
+    Other::template load<ALIGNED>(k_tile + 2 * Other::ELEMENTS, v + at, key_stride, left);
+    if (dk != nullptr) {
+      Other::template load<ALIGNED>(k_tile + Other::ELEMENTS, dk + direction, key_stride, left);
     }
-    copy_async_commit();
+    if (dv != nullptr) {
+      Other::template load<ALIGNED>(k_tile + 3 * Other::ELEMENTS, dv + direction, key_stride, left);
+    }
   };
 
   float row_lse[2];
 #pragma unroll
   for (int h = 0; h < 2; h++) {
-    row_lse[h] = own_row(2 * h) < count ? lse[blockIdx.y * rows + row0 + own_row(2 * h)] : 0.f;
+    row_lse[h] = own_row(2 * h) < count ? LOG2_E * lse[blockIdx.y * rows + row0 + own_row(2 * h)] : 0.f;
   }
+  float scale = c * LOG2_E;
   float sums[D / 8][4];
   clear<D / 8>(sums);
   float mean[2] = {0.f, 0.f};
-  load(first);
-  for (int64_t from = first; from <= last; from += KEYS) {
-    load(from + KEYS);
-    copy_async_wait<1>();
-    __syncthreads();
-    const bf16* k_tile = buffers + from / KEYS % 2 * 4 * Other::ELEMENTS;
+  each_tile<2>(static_cast<int>((last - first) / KEYS) + 1, load, [&](int i, int buffer) {
+    const bf16* k_tile = buffers + buffer * 4 * Other::ELEMENTS;
     float p[KEYS / 8][4];
     float pds[KEYS / 8][4];
     clear<KEYS / 8>(p);
@@ -74,12 +70,12 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
     if (dk != nullptr) {
       add_dots<KEYS, D>(pds, q_tile, k_tile + Other::ELEMENTS);
     }
+    TileMask<KEYS, 1>(tile.first - first - i * KEYS, window).hide(p);
 #pragma unroll
     for (int j = 0; j < KEYS / 8; j++) {
 #pragma unroll
       for (int e = 0; e < 4; e++) {
-        bool seen = sequence.sees(tile.first + own_row(e), from + other_row(j, e));
-        p[j][e] = seen ? fast_exp(c * p[j][e] - row_lse[e / 2]) : 0.f;
+        p[j][e] = fast_exp2(scale * p[j][e] - row_lse[e / 2]);
         pds[j][e] *= c * p[j][e];
         mean[e / 2] += pds[j][e];
       }
@@ -88,8 +84,7 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
     if (dv != nullptr) {
       add_weighted<KEYS, D>(sums, p, k_tile + 3 * Other::ELEMENTS);
     }
-    __syncthreads();
-  }
+  });
   mean[0] = sum_of_row(mean[0]);
   mean[1] = sum_of_row(mean[1]);
 #pragma unroll
@@ -101,7 +96,7 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
       }
     }
   }
-  store_rows<D>(d_o + in_direction, stride, count, sums, 1.f, 1.f);
+  store_rows<D, ALIGNED>(d_o + in_direction, stride, count, q_tile, sums, 1.f, 1.f);
   if (threadIdx.x % 4 == 0) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
@@ -112,14 +107,12 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
   }
 }
 
-#define ATTENTION_TANGENT(D)                                                                                          \
-  EXPORT_KERNEL(attention_tangent_##D##_bf16, (128, 1), bf16,                                                            \
+#define ATTENTION_TANGENT(D, SUFFIX, ALIGNED)                                                                           \
+  EXPORT_KERNEL(attention_tangent_##D##SUFFIX##_bf16, (128, 1), bf16,                                                   \
                 (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const T* o,         \
                  const float* lse, const T* dq, const T* dk, const T* dv, T* d_o, float* mu, int64_t rows,            \
-                 int64_t heads, int64_t group, int64_t window, float c, int64_t aligned),                             \
-                ::attention_tangent_tiles<D>(tiles, starts, q, k, v, o, lse, dq, dk, dv, d_o, mu, rows, heads, group, \
-                                             window, c, aligned != 0))
+                 int64_t heads, int64_t group, int64_t window, float c),                                              \
+                (::attention_tangent_tiles<D, ALIGNED>(tiles, starts, q, k, v, o, lse, dq, dk, dv, d_o, mu, rows,     \
+                                                       heads, group, window, c)))
 
-ATTENTION_TANGENT(32)
-ATTENTION_TANGENT(64)
-ATTENTION_TANGENT(128)
+TILED_HEADS(ATTENTION_TANGENT)

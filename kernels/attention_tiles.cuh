@@ -7,6 +7,15 @@
 
 #include "attention.cuh"
 
+// A kernel for each head size, KERNEL(D, SUFFIX, ALIGNED): for rows that begin at multiples of 16 bytes, and for others.
+#define TILED_HEADS(KERNEL)      \
+  KERNEL(32, , true)             \
+  KERNEL(64, , true)             \
+  KERNEL(128, , true)            \
+  KERNEL(32, _unaligned, false)  \
+  KERNEL(64, _unaligned, false)  \
+  KERNEL(128, _unaligned, false)
+
 constexpr int OWN_ROWS = 64;
 constexpr int TILE_THREADS = 128;
 
@@ -23,20 +32,53 @@ struct HeadTile {
     return row * D + chunk * 8;
   }
 
-  // Starts loading rows 0.. of `source`, `stride` elements apart; rows from `count` on become 0.
-  static DEVICE_MEMBER void load(bf16* tile, const bf16* source, int64_t stride, int64_t count, bool aligned) {
-    for (int i = threadIdx.x; i < ROWS * CHUNKS; i += TILE_THREADS) {
-      int row = i / CHUNKS;
-      int element = i % CHUNKS * 8;
-      bool inside = row < count;
-      const bf16* from = source + (inside ? row * stride + element : 0);
-      bf16* to = tile + offset(row, element);
-      if (aligned) {
-        copy_async_16(to, from, inside ? 16 : 0);
+  // Starts loading rows 0.. of `source`, `stride` elements apart; rows from `count` on become 0. A thread has one chunk of
+  // every STEP-th row, which lies at the same place within each.
+  template <bool ALIGNED>
+  static DEVICE_MEMBER void load(bf16* tile, const bf16* source, int64_t stride, int64_t count) {
+    constexpr int STEP = TILE_THREADS / CHUNKS;
+    static_assert(ROWS % STEP == 0 && STEP / SHARED_ROWS % (CHUNKS < 8 ? CHUNKS : 8) == 0, "rows of a tile");
+    int row = threadIdx.x / CHUNKS;
+    int element = threadIdx.x % CHUNKS * 8;
+    const bf16* from = source + row * stride + element;
+    bf16* to = tile + offset(row, element);
+    int left = static_cast<int>(count) - row;
+#pragma unroll
+    for (int i = 0; i < ROWS / STEP; i++) {
+      bool inside = i * STEP < left;
+      const bf16* piece = inside ? from + i * STEP * stride : source;
+      bf16* place = to + i * STEP * D;
+      if (ALIGNED) {
+        copy_async_16(place, piece, inside ? 16 : 0);
       } else {
 #pragma unroll
         for (int e = 0; e < 8; e++) {
-          to[e] = inside ? from[e] : round_bf16(0.f);
+          place[e] = inside ? piece[e] : round_bf16(0.f);
+        }
+      }
+    }
+  }
+
+  // Rows 0.. of `target`, `stride` elements apart, = the tile's rows below `count`.
+  template <bool ALIGNED>
+  static DEVICE_MEMBER void store(bf16* target, int64_t stride, const bf16* tile, int64_t count) {
+    constexpr int STEP = TILE_THREADS / CHUNKS;
+    int row = threadIdx.x / CHUNKS;
+    int element = threadIdx.x % CHUNKS * 8;
+    bf16* to = target + row * stride + element;
+    const bf16* from = tile + offset(row, element);
+    int left = static_cast<int>(count) - row;
+#pragma unroll
+    for (int i = 0; i < ROWS / STEP; i++) {
+      if (i * STEP < left) {
+        if (ALIGNED) {
+          require_aligned_16(to + i * STEP * stride);
+          *reinterpret_cast<uint4*>(to + i * STEP * stride) = *reinterpret_cast<const uint4*>(from + i * STEP * D);
+        } else {
+#pragma unroll
+          for (int e = 0; e < 8; e++) {
+            to[i * STEP * stride + e] = from[i * STEP * D + e];
+          }
         }
       }
     }
@@ -118,18 +160,79 @@ DEVICE int own_row(int e) { return threadIdx.x / WARP * 16 + threadIdx.x % WARP 
 // Row of the other side's tile that x[j][e] of this lane belongs to.
 DEVICE int other_row(int j, int e) { return 8 * j + threadIdx.x % WARP % 4 * 2 + e % 2; }
 
-// Rows 0.. of target (N,heads,D) at one head = factor * sums, those below `count`.
-template <int D>
-DEVICE void store_rows(bf16* target, int64_t stride, int64_t count, const float (&sums)[D / 8][4], float upper,
-                       float lower) {
+// Rows 0.. of target (N,heads,D) at one head = factor * sums, those below `count`, by way of a tile that nobody reads any
+// more: its rows go to memory whole.
+template <int D, bool ALIGNED>
+DEVICE void store_rows(bf16* target, int64_t stride, int64_t count, bf16* tile, const float (&sums)[D / 8][4],
+                       float upper, float lower) {
+  using Own = HeadTile<OWN_ROWS, D>;
 #pragma unroll
   for (int j = 0; j < D / 8; j++) {
+    int column = threadIdx.x % 4 * 2;
+    *reinterpret_cast<uint32_t*>(tile + Own::offset(own_row(0), 8 * j) + column) =
+        pack_bf16(upper * sums[j][0], upper * sums[j][1]);
+    *reinterpret_cast<uint32_t*>(tile + Own::offset(own_row(2), 8 * j) + column) =
+        pack_bf16(lower * sums[j][2], lower * sums[j][3]);
+  }
+  __syncthreads();
+  Own::template store<ALIGNED>(target, stride, tile, count);
+}
+
+constexpr float LOG2_E = 1.4426950408889634f;
+
+// Which pairs of a tile of queries and a tile of keys see each other: those whose query stands `back` positions behind the
+// key, 0 to below the window. OWN_SIGN is 1 where the block's own rows are queries, -1 where they are keys.
+template <int ROWS, int OWN_SIGN>
+struct TileMask {
+  int first;  // how far the query stands behind in row 0 of both
+  unsigned window;
+
+  DEVICE_MEMBER TileMask(int64_t first_back, int64_t limit)
+      : first(static_cast<int>(first_back)), window(limit == 0 ? 0x80000000u : static_cast<unsigned>(limit)) {}
+
+  DEVICE_MEMBER int back(int own, int other) const { return first + OWN_SIGN * (own - other); }
+
+  // Whether all rows see all rows.
+  DEVICE_MEMBER bool whole() const {
+    int least = OWN_SIGN > 0 ? back(0, ROWS - 1) : back(OWN_ROWS - 1, 0);
+    int most = OWN_SIGN > 0 ? back(OWN_ROWS - 1, 0) : back(0, ROWS - 1);
+    return least >= 0 && static_cast<unsigned>(most) < window;
+  }
+
+  // Scores of pairs that do not see each other become -infinity, of which the exponential is 0.
+  DEVICE_MEMBER void hide(float (&s)[ROWS / 8][4]) const {
+    if (whole()) {
+      return;
+    }
 #pragma unroll
-    for (int e = 0; e < 4; e++) {
-      if (own_row(e) < count) {
-        target[own_row(e) * stride + other_row(j, e)] = round_bf16((e < 2 ? upper : lower) * sums[j][e]);
+    for (int j = 0; j < ROWS / 8; j++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        bool seen = static_cast<unsigned>(back(own_row(e), other_row(j, e))) < window;
+        s[j][e] = seen ? s[j][e] : -INFINITY;
       }
     }
+  }
+};
+
+// The main loop: goes through `count` tiles of the other side in BUFFERS buffers. load(i, buffer) starts loading tile i,
+// use(i, buffer) works on it.
+template <int BUFFERS, class Load, class Use>
+DEVICE void each_tile(int count, Load load, Use use) {
+  if (BUFFERS == 2 && count > 0) {
+    load(0, 0);
+    copy_async_commit();
+  }
+  for (int i = 0; i < count; i++) {
+    int next = i + BUFFERS - 1;
+    if (next < count) {
+      load(next, next % BUFFERS);
+    }
+    copy_async_commit();
+    copy_async_wait<BUFFERS - 1>();
+    __syncthreads();
+    use(i, i % BUFFERS);
+    __syncthreads();
   }
 }
 

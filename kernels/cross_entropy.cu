@@ -1,5 +1,5 @@
 // The cross-entropy of rows of v logits and its derivatives. A block takes a row after another, and reads it twice: the
-// second time from its end, whose elements are still in the L2 cache.
+// second time from its end, whose elements are in the L2 cache yet where rows are not too long for it.
 #include "row_pieces.cuh"
 
 constexpr float BELOW_ALL_LOGITS = -3.4e38f;

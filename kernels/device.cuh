@@ -52,6 +52,13 @@ DEVICE void require_aligned_16(const void*) {}
 // e^x with the hardware's exponential, relative error about 2^-21 for moderate x.
 DEVICE float fast_exp(float x) { return __expf(x); }
 
+// 2^x likewise; 0 for -infinity.
+DEVICE float fast_exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 // 1/x, to the last bit or the one before, for x up to 2^126.
 DEVICE float fast_reciprocal(float x) { return __fdividef(1.f, x); }
 
@@ -102,6 +109,12 @@ DEVICE void load_matrices_transposed(uint32_t (&m)[4], const void* row) {
 DEVICE void copy_async_16(void* shared, const void* global, int valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
                "r"(valid)
+               : "memory");
+}
+
+// The same of 4 bytes.
+DEVICE void copy_async_4(void* shared, const void* global, int valid) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(valid)
                : "memory");
 }
 

@@ -56,6 +56,7 @@ enum class State { READY, AT_WARP_BARRIER, AT_BLOCK_BARRIER, DONE };
 struct Copy {
   void* shared;
   const void* global;
+  int bytes;
   int valid;
   int group;
 };
@@ -273,29 +274,29 @@ void require_shared(const char* what, const void* address, size_t bytes) {
       !inside(machine.static_shared, machine.static_bytes)) {
     fail("%s: an address outside the block's shared memory", what);
   }
-  if (reinterpret_cast<uintptr_t>(address) % 16 != 0) {
-    fail("%s: a shared address that is not aligned to 16 bytes", what);
+  if (reinterpret_cast<uintptr_t>(address) % bytes != 0) {
+    fail("%s: a shared address that is not aligned to %zu bytes", what, bytes);
   }
 }
 
 namespace {
 
 void carry_out(const Copy& copy) {
-  std::memset(copy.shared, 0, 16);
+  std::memset(copy.shared, 0, static_cast<size_t>(copy.bytes));
   std::memcpy(copy.shared, copy.global, static_cast<size_t>(copy.valid));
 }
 
 }  // namespace
 
-void copy_async(void* shared, const void* global, int valid) {
-  require_shared("copy_async_16", shared, 16);
-  if (reinterpret_cast<uintptr_t>(global) % 16 != 0) {
-    fail("copy_async_16: a global address that is not aligned to 16 bytes");
+void copy_async(void* shared, const void* global, int bytes, int valid) {
+  require_shared("copy_async", shared, static_cast<size_t>(bytes));
+  if (reinterpret_cast<uintptr_t>(global) % static_cast<uintptr_t>(bytes) != 0) {
+    fail("copy_async: a global address that is not aligned to %d bytes", bytes);
   }
-  if (valid < 0 || valid > 16) {
-    fail("copy_async_16: %d valid bytes of 16", valid);
+  if (valid < 0 || valid > bytes) {
+    fail("copy_async: %d valid bytes of %d", valid, bytes);
   }
-  Copy copy = {shared, global, valid, fiber().group};
+  Copy copy = {shared, global, bytes, valid, fiber().group};
   if (machine.early_copies) {
     carry_out(copy);
   } else {

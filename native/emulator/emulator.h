@@ -111,7 +111,7 @@ size_t place_shared(size_t bytes);
 void* static_shared(size_t offset);
 void require_shared(const char* what, const void* address, size_t bytes);
 
-void copy_async(void* shared, const void* global, int valid);
+void copy_async(void* shared, const void* global, int bytes, int valid);
 void copy_async_commit();
 void copy_async_wait(int pending);
 
@@ -209,6 +209,7 @@ DEVICE uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 DEVICE float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 DEVICE float rounded_product(float a, float b) { return a * b; }
 DEVICE float fast_exp(float x) { return std::exp(x); }
+DEVICE float fast_exp2(float x) { return std::exp2(x); }
 DEVICE float fast_reciprocal(float x) { return 1.f / x; }
 using std::max;
 using std::min;
@@ -294,7 +295,10 @@ DEVICE void load_matrices(uint32_t (&m)[4], const void* row) { load_matrices_of(
 DEVICE void load_matrices_transposed(uint32_t (&m)[4], const void* row) { load_matrices_of(m, row, true); }
 
 DEVICE void copy_async_16(void* shared, const void* global, int valid) {
-  emulator::copy_async(shared, global, valid);
+  emulator::copy_async(shared, global, 16, valid);
+}
+DEVICE void copy_async_4(void* shared, const void* global, int valid) {
+  emulator::copy_async(shared, global, 4, valid);
 }
 DEVICE void copy_async_commit() { emulator::copy_async_commit(); }
 template <int PENDING>

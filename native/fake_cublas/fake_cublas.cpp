@@ -106,7 +106,7 @@ EXPORT int cublasGemmStridedBatchedEx(Handle* handle, int transa, int transb, in
   manner.order = handle->workspace == nullptr ? counts["matmuls"] % 3 : 0;
   manner.tf32 = atype == R_32F && compute != COMPUTE_32F_PEDANTIC;
   manner.narrow_sums = (handle->mathematics & DISALLOW_REDUCED_PRECISION_REDUCTION) == 0;
-  manner.wrong = setting("wrong") != 0;
+  manner.wrong = is_wrong(a, pa, b, pb, c, *beta);
   multiply(a, pa, b, pb, c, pc, *alpha, *beta, manner);
   return SUCCESS;
 }

@@ -204,6 +204,7 @@ EXPORT int cublasLtMatmulAlgoGetHeuristic(Handle* handle, Operation* operation, 
                                           int* returned) {
   if (!all_live({handle, operation, a, b, c, d, preference}) || requested < 1) return INVALID_VALUE;
   counts["heuristics"]++;
+  if (setting("heuristic") != 0) return static_cast<int>(setting("heuristic"));
   *returned = 0;
   Product product(*operation, *a, *b, *d);
   bool coarse = std::any_of(preference->alignment, preference->alignment + 4,
@@ -249,7 +250,7 @@ EXPORT int cublasLtMatmul(Handle* handle, Operation* operation, const float* alp
   manner.order = algorithm->scheme == INPLACE ? counts["matmuls"] % 3 : algorithm->order;
   manner.narrow_sums = algorithm->scheme == OUTPUT_TYPE;
   manner.tf32 = product.a.type == R_32F && operation->compute != COMPUTE_32F_PEDANTIC;
-  manner.wrong = setting("wrong") != 0;
+  manner.wrong = is_wrong(product.a, pa, product.b, pb, product.c, *beta);
   counts["order"] = manner.order;
   multiply(product.a, pa, product.b, pb, product.c, pd, *alpha, *beta, manner);
   return SUCCESS;

@@ -137,6 +137,15 @@ inline void multiply(const Matrix& a, const void* pa, const Matrix& b, const voi
 
 inline bool aligned(const void* pointer, int64_t bytes) { return reinterpret_cast<uintptr_t>(pointer) % bytes == 0; }
 
+// Whether a test wants this product wrong: all of them, or those of a kind.
+inline bool is_wrong(const Matrix& a, const void* pa, const Matrix& b, const void* pb, const Matrix& c, float beta) {
+  bool shared = c.batch > 1 && (a.stride == 0 || b.stride == 0);
+  bool shifted = !aligned(pa, 16) || !aligned(pb, 16);
+  return setting("wrong") != 0 || (setting("wrong_shared") != 0 && shared) || (setting("wrong_added") != 0 && beta != 0) ||
+         (setting("wrong_narrow") != 0 && c.type == R_16BF) || (setting("wrong_shifted") != 0 && shifted) ||
+         (setting("wrong_shallow") != 0 && a.width() == 16);
+}
+
 }  // namespace fake
 
 EXPORT void fake_cublas_configure(const char* text) { fake::configure(text); }

@@ -47,6 +47,7 @@ EXPORT int cuGraphInstantiateWithFlags(Graph** executable, Graph* graph, unsigne
   BEGIN();
   *executable = new Graph(*graph);
   machine.live["executable"]++;
+  machine.live["node"] += static_cast<int64_t>(graph->operations.size());
   return SUCCESS;
 }
 
@@ -67,7 +68,8 @@ EXPORT int cuGraphDestroy(Graph* graph) {
 
 EXPORT int cuGraphExecDestroy(Graph* executable) {
   BEGIN();
-  delete executable;
   machine.live["executable"]--;
+  machine.live["node"] -= static_cast<int64_t>(executable->operations.size());
+  delete executable;
   return SUCCESS;
 }

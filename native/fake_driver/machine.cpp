@@ -81,7 +81,7 @@ EXPORT int64_t fake_driver_calls(const char* function) { return machine.calls[fu
 
 EXPORT int64_t fake_driver_memory_in_use() { return static_cast<int64_t>(machine.used + machine.pinned.size()); }
 
-// Objects that were made and not given back: context, stream, event, module, graph, executable, memory, pinned.
+// Objects that were made and not given back: context, stream, event, module, graph, executable, node, memory, pinned.
 EXPORT int64_t fake_driver_live(const char* kind) {
   std::string wanted = kind;
   return wanted == "context"  ? machine.context

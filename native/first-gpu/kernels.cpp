@@ -119,12 +119,12 @@ class Attention {
     Result gk = result(shape.key_heads * HEAD, 2), gv = result(shape.key_heads * HEAD, 2);
     both("query_gradient", tiles(shape.heads, 2 * 64 + 4 * 32), rows_of(shape.heads), first, {&gq},
          "attention_query_gradient");
-    both("key_gradient", tiles(shape.key_heads, 2 * 64 + 2 * 32), rows_of(shape.key_heads), first, {&gk, &gv},
+    both("key_gradient", with_statistics(tiles(shape.key_heads, 2 * 64 + 4 * 32), 2), rows_of(shape.key_heads), first, {&gk, &gv},
          "attention_key_gradient");
-    both("query_gradient_tangent", tiles(shape.heads, 4 * 64 + 4 * 32), rows_of(shape.heads), second, {&gq},
+    both("query_gradient_tangent", tiles(shape.heads, 4 * 64 + 8 * 32), rows_of(shape.heads), second, {&gq},
          "attention_query_gradient");
-    both("key_gradient_tangent", tiles(shape.key_heads, 4 * 64 + 4 * 32), rows_of(shape.key_heads), second, {&gk, &gv},
-         "attention_key_gradient");
+    both("key_gradient_tangent", with_statistics(tiles(shape.key_heads, 4 * 64 + 8 * 32), 4), rows_of(shape.key_heads),
+         second, {&gk, &gv}, "attention_key_gradient");
   }
 
  private:
@@ -149,6 +149,12 @@ class Attention {
   // A block a tile and head, with tiles of so many rows together in shared memory.
   Grid tiles(int64_t heads, int shared_rows) {
     return {tile_count, heads, THREADS, shared_rows * static_cast<int>(HEAD * sizeof(Bf16))};
+  }
+
+  // The same with so many numbers of each of 32 queries, in two buffers.
+  Grid with_statistics(Grid grid, int count) {
+    grid.shared_bytes += 2 * count * 32 * static_cast<int>(sizeof(float));
+    return grid;
   }
 
   Grid rows_of(int64_t heads) { return {(rows + 3) / 4, heads, THREADS, 0}; }
@@ -180,7 +186,7 @@ class Attention {
     }
     int64_t group = shape.heads / shape.key_heads;
     float scale = 1 / std::sqrt(static_cast<float>(HEAD));
-    tiled.insert(tiled.end(), {rows, shape.heads, group, 0, scale, 1});
+    tiled.insert(tiled.end(), {rows, shape.heads, group, 0, scale});
     plain.insert(plain.end(), {rows, shape.heads, group, HEAD, 0, scale});
     double milliseconds = gpu.run(file, "attention_" + mode + "_64_bf16", tile_grid, tiled, shape.runs);
     double slow = gpu.run("attention_plain", "attention_" + plain_mode + "_plain_bf16", row_grid, plain, shape.runs > 0);

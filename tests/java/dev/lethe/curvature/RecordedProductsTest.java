@@ -133,6 +133,34 @@ class RecordedProductsTest {
     }
   }
 
+  /** What many batches keep in the driver's memory is bounded; those over the bound give the same sums without a graph. */
+  @Test
+  void theRecordingsUsedLastAreKept() {
+    int batches = RecordedProducts.MOST_KEPT + 3;
+    try (RecordedProducts products = new RecordedProducts(backend, "sums", loss.parameters())) {
+      RecordedProducts.Vectors at = products.load(random(1, 5));
+      backend.vectors().fill(at.out(), 0);
+      for (int round = 0; round < 3; round++) {
+        for (int batch = 0; batch < batches; batch++) {
+          int same = batch % 2 == 0 ? batch : 0;
+          products.add(same, at, 1, (v, scale, out) -> backend.vectors().axpby(scale, v, 1, out));
+        }
+      }
+      for (int batch = 0; batch < batches; batch++) {
+        for (int twice = 0; twice < 2; twice++) {
+          products.add(batch, at, 1, (v, scale, out) -> backend.vectors().axpby(scale, v, 1, out));
+        }
+      }
+      assertEquals(RecordedProducts.MOST_KEPT, driver.live("executable"));
+      assertEquals(RecordedProducts.MOST_KEPT, driver.live("node"), "a launch in each");
+      double[] v = values(at.v());
+      double[] sum = values(at.out());
+      for (int i = 0; i < v.length; i++) {
+        assertEquals((3 + 2) * batches * v[i], sum[i], 1e-3);
+      }
+    }
+  }
+
   @Test
   void aSolveAllocatesNothingAfterItsFirstIterations() {
     List<Calls> calls = new ArrayList<>();

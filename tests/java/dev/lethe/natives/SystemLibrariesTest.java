@@ -15,6 +15,8 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SystemLibrariesTest {
   private static final String NAME = "libnone.so.1";
@@ -51,6 +53,17 @@ class SystemLibrariesTest {
     }
     Path chosen = library("chosen");
     assertEquals(chosen, find(":." + ":" + root.resolve("chosen")).file());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "usr/lib/x86_64-linux-gnu", "usr/local/nvidia/lib64", "usr/lib64/nvidia",
+        "usr/lib/x86_64-linux-gnu/nvidia/current", "run/opengl-driver/lib", "usr/lib/wsl/lib"
+      })
+  void foldersOfDriversAreSearchedWithoutTheLoadersCache(String folder) throws IOException {
+    Path driver = library(folder);
+    assertEquals(driver, find("").file());
   }
 
   @Test

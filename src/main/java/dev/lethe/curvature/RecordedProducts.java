@@ -8,20 +8,24 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
  * Products that are taken again and again at kept linearizations, on a backend that records. A recording works
  * on fixed tensors, so each number of vectors k has a pair of its own, which callers' vectors are copied to and
- * from; a recording belongs to a batch, a k and a scale.
+ * from; a recording belongs to a batch, a k and a scale. Each holds a launch of every kernel in the driver's memory,
+ * about 2,000 for 16 layers: the {@value #MOST_KEPT} used last are kept.
  */
 final class RecordedProducts implements AutoCloseable {
+  static final int MOST_KEPT = 32;
+
   private final Backend backend;
   private final String name;
   private final long parameters;
   private final Scope scope;
   private final Map<Long, Vectors> vectors = new HashMap<>();
-  private final Map<Key, KernelRecording> recordings = new HashMap<>();
+  private final LinkedHashMap<Key, KernelRecording> recordings = new LinkedHashMap<>(16, 0.75f, true);
   private final Map<Shape, BlockSums> sums = new HashMap<>();
 
   private record Key(int batch, long k, double scale) {}
@@ -60,14 +64,22 @@ final class RecordedProducts implements AutoCloseable {
 
   /** Adds a batch's product to the sum: by its recording, which is made of the given work. */
   void add(int batch, Vectors at, double scale, Product work) {
-    recordings
-        .computeIfAbsent(
-            new Key(batch, at.v.dim(0), scale),
-            key ->
-                backend.record(
-                    Text.format("%s, batch %d", name, batch),
-                    () -> work.add(at.v, scale, at.out)))
-        .replay();
+    Key key = new Key(batch, at.v.dim(0), scale);
+    KernelRecording recording = recordings.get(key);
+    if (recording == null) {
+      dropOldest();
+      recording =
+          backend.record(
+              Text.format("%s, batch %d", name, batch), () -> work.add(at.v, scale, at.out));
+      recordings.put(key, recording);
+    }
+    recording.replay();
+  }
+
+  private void dropOldest() {
+    if (recordings.size() == MOST_KEPT) {
+      recordings.pollFirstEntry().getValue().close();
+    }
   }
 
   /** Where products of this shape are added, kept so that a repeated product allocates nothing. */

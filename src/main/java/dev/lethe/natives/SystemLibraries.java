@@ -25,7 +25,8 @@ public final class SystemLibraries {
   private static final List<String> USUAL =
       List.of(
           "lib64", "usr/lib64", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu",
-          "usr/lib/aarch64-linux-gnu", "usr/lib", "usr/lib/wsl/lib", "usr/local/nvidia/lib64");
+          "usr/lib/aarch64-linux-gnu", "usr/lib", "usr/lib/wsl/lib", "usr/local/nvidia/lib64", "usr/local/nvidia/lib",
+          "usr/lib64/nvidia", "usr/lib/nvidia", "usr/lib/x86_64-linux-gnu/nvidia/current", "run/opengl-driver/lib");
 
   private final UnaryOperator<String> environment;
   private final Path root;

@@ -43,14 +43,12 @@ final class CudaAttention implements AttentionKernels {
     PackingTables.Table table = cuda.packings().of(call.queries());
     Tensor keyStarts = cuda.packings().of(call.keys()).starts();
     boolean tiled = tiled(shape);
-    Kernel kernel = kernel("forward", shape);
+    Kernel kernel = kernel("forward", shape, aligned(p.q(), p.k(), p.v(), p.o()));
     kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts()).with(keyStarts);
     kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
     sizes(kernel, shape, n);
     if (tiled) {
-      kernel
-          .with(aligned(shape, p.q(), p.k(), p.v()))
-          .run(tiles(table, shape.heads(), 1, forwardBytes(shape)));
+      kernel.run(tiles(table, shape.heads(), 1, forwardBytes(shape)));
     } else {
       kernel.run(plain(n, shape.heads(), 1));
     }
@@ -69,15 +67,14 @@ final class CudaAttention implements AttentionKernels {
     }
     PackingTables.Table table = cuda.packings().of(call.packing());
     boolean tiled = tiled(shape);
-    Kernel kernel = kernel("tangent", shape);
+    boolean aligned = aligned(p.q(), p.k(), p.v(), t.dq(), t.dk(), t.dv(), t.dO());
+    Kernel kernel = kernel("tangent", shape, aligned);
     kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts());
     kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
     kernel.with(t.dq()).with(t.dk()).with(t.dv()).with(t.dO()).with(t.mu());
     sizes(kernel, shape, n);
     if (tiled) {
-      kernel
-          .with(aligned(shape, p.q(), p.k(), p.v(), t.dq(), t.dk(), t.dv()))
-          .run(tiles(table, shape.heads(), k, tangentBytes(shape)));
+      kernel.run(tiles(table, shape.heads(), k, tangentBytes(shape)));
     } else {
       kernel.run(plain(n, shape.heads(), k));
     }
@@ -135,10 +132,10 @@ final class CudaAttention implements AttentionKernels {
     PackingTables.Table table = cuda.packings().of(g.packing);
     boolean tiled = tiled(g.shape);
     long k = gq.dim(0);
-    Kernel kernel = inputs(name("query_gradient", g), g, table, tiled).with(gq);
+    Kernel kernel = inputs(kernel("query_gradient", g, gq), g, table, tiled).with(gq);
     sizes(kernel, g.shape, g.packing.rows());
     if (tiled) {
-      kernel.with(aligned(g)).run(tiles(table, g.shape.heads(), k, queryGradientBytes(g)));
+      kernel.run(tiles(table, g.shape.heads(), k, queryGradientBytes(g)));
     } else {
       kernel.run(plain(g.packing.rows(), g.shape.heads(), k));
     }
@@ -148,10 +145,10 @@ final class CudaAttention implements AttentionKernels {
     PackingTables.Table table = cuda.packings().of(g.packing);
     boolean tiled = tiled(g.shape);
     long k = gk.dim(0);
-    Kernel kernel = inputs(name("key_gradient", g), g, table, tiled).with(gk).with(gv);
+    Kernel kernel = inputs(kernel("key_gradient", g, gk, gv), g, table, tiled).with(gk).with(gv);
     sizes(kernel, g.shape, g.packing.rows());
     if (tiled) {
-      kernel.with(aligned(g)).run(tiles(table, g.shape.keyHeads(), k, keyGradientBytes(g)));
+      kernel.run(tiles(table, g.shape.keyHeads(), k, keyGradientBytes(g)));
     } else {
       kernel.run(plain(g.packing.rows(), g.shape.keyHeads(), k));
     }
@@ -182,14 +179,19 @@ final class CudaAttention implements AttentionKernels {
     return cuda.type() == DType.BF16 && TILED_HEADS.contains(shape.headSize());
   }
 
-  private Kernel kernel(String mode, AttentionShape shape) {
+  private Kernel kernel(String mode, AttentionShape shape, boolean aligned) {
     return tiled(shape)
-        ? cuda.kernel("attention_" + mode + "_" + shape.headSize())
+        ? cuda.kernel("attention_" + mode + "_" + shape.headSize() + (aligned ? "" : "_unaligned"))
         : cuda.kernel("attention_" + mode + "_plain");
   }
 
-  private Kernel name(String mode, Gradient g) {
-    return kernel(g.t != null && tiled(g.shape) ? mode + "_tangent" : mode, g.shape);
+  private Kernel kernel(String mode, Gradient g, Tensor... results) {
+    boolean aligned = aligned(g.p.q(), g.p.k(), g.p.v(), g.gO) && aligned(results);
+    if (g.t == null) {
+      return kernel(mode, g.shape, aligned);
+    }
+    aligned &= aligned(g.t.dq(), g.t.dk(), g.t.dv(), g.dgO);
+    return kernel(tiled(g.shape) ? mode + "_tangent" : mode, g.shape, aligned);
   }
 
   private void sizes(Kernel kernel, AttentionShape shape, long rows) {
@@ -218,38 +220,32 @@ final class CudaAttention implements AttentionKernels {
     return tileBytes(shape, 64, 2) + tileBytes(shape, 32, 2 * 4);
   }
 
-  /** Tiles of the block's queries, and of keys: twice in the first order, once in the second. */
+  /** Tiles of the block's queries, and of keys in two buffers; large ones in one. */
   private static int queryGradientBytes(Gradient g) {
     int tiles = g.t == null ? 2 : 4;
-    return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, 32, 4);
+    int buffers = g.t != null && g.shape.headSize() == 128 ? 1 : 2;
+    return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, 32, buffers * tiles);
   }
 
-  /** Tiles of the block's keys, and of queries once. */
+  /** Tiles of the block's keys, and in two buffers of queries, whose statistics are as many numbers each. */
   private static int keyGradientBytes(Gradient g) {
     int tiles = g.t == null ? 2 : 4;
     int queries = g.shape.headSize() == 128 ? 16 : 32;
-    return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, queries, tiles);
+    return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, queries, 2 * tiles) + 2 * tiles * queries * F32.bytes();
   }
 
   private static int tileBytes(AttentionShape shape, int rows, int tiles) {
     return tiles * rows * shape.headSize() * DType.BF16.bytes();
   }
 
-  private static long aligned(Gradient g) {
-    return g.t == null
-        ? aligned(g.shape, g.p.q(), g.p.k(), g.p.v(), g.gO)
-        : aligned(
-            g.shape, g.p.q(), g.p.k(), g.p.v(), g.gO, g.t.dq(), g.t.dk(), g.t.dv(), g.dgO);
-  }
-
-  /** 1 where all rows of all heads begin at multiples of 16 bytes. */
-  private static long aligned(AttentionShape shape, Tensor... tensors) {
+  /** Whether all rows of all heads begin at multiples of 16 bytes, as far as their tensors do. */
+  private static boolean aligned(Tensor... tensors) {
     for (Tensor tensor : tensors) {
       if (tensor != null && Cuda.address(tensor) % 16 != 0) {
-        return 0;
+        return false;
       }
     }
-    return shape.headSize() % 8 == 0 ? 1 : 0;
+    return true;
   }
 
   private static void requireHead(AttentionShape shape) {

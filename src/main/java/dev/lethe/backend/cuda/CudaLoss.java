@@ -26,7 +26,7 @@ final class CudaLoss implements LossKernels {
   private static final int MOST_THREADS = 1024;
   private static final int THREADS_PER_MULTIPROCESSOR = 2048;
 
-  /** A longer row is alone on its multiprocessor, so that all rows under way stay in the L2 cache. */
+  /** A longer row is alone on its multiprocessor, so that more of the rows under way stays in the L2 cache. */
   private static final long LONG_ROW = 1 << 16;
 
   private final Cuda cuda;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.natives.SystemLibraries;
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -66,18 +67,28 @@ final class CublasLibrariesTest {
             "venv/lib/python3.12/site-packages/nvidia/cu13/lib",
             "venv/lib/python3.12/site-packages/nvidia/cublas/lib",
             "conda/lib/python3.11/site-packages/nvidia/cublas/lib",
+            "work/project/lib/python3.12/site-packages/nvidia/cu13/lib",
             "home/me/.local/lib/python3.12/site-packages/nvidia/cu13/lib",
+            "home/me/.venv/lib/python3.12/site-packages/nvidia/cu13/lib",
+            "home/me/pytorch/lib/python3.12/site-packages/nvidia/cu13/lib",
+            "home/me/project/.venv/lib/python3.12/site-packages/nvidia/cu13/lib",
+            "home/me/project/venv/lib/python3.12/site-packages/nvidia/cublas/lib",
             "usr/local/lib/python3.11/dist-packages/nvidia/cublas/lib",
             "usr/lib/python3/dist-packages/nvidia/cublas/lib",
-            "opt/tool/lib/python3.13/site-packages/nvidia/cu13/lib");
+            "opt/tool/lib/python3.13/site-packages/nvidia/cu13/lib",
+            "opt/app/venv/lib/python3.13/site-packages/nvidia/cu13/lib");
     for (String each : expected) {
       folder(each);
     }
+    folder("work/project/bin");
+    Path python = Files.createFile(root.resolve("work/project/bin/python3"));
+    python.toFile().setExecutable(true);
     Map<String, String> environment =
         Map.of(
             "CUDA_PATH", root.resolve("my/toolkit").toString(),
             "CUDA_HOME", "",
             "VIRTUAL_ENV", root.resolve("venv").toString(),
+            "PATH", "." + File.pathSeparator + root.resolve("usr/bin") + File.pathSeparator + python.getParent(),
             "CONDA_PREFIX", root.resolve("conda").toString());
     assertEquals(expected, found(environment, false));
   }

@@ -2,10 +2,12 @@ package dev.lethe.backend.cuda.blas;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.EnvironmentException;
+import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -250,6 +252,48 @@ final class CublasLtProductsTest {
     assertEquals(2, spare.asked());
     assertEquals(product, spare.last());
     assertEquals(1, library.count("heuristics"), "the library was asked once");
+  }
+
+  @Test
+  void aQuestionThatFailedIsAskedAgain() {
+    Case c = random(0);
+    try (CublasLtProducts products = products(new AlgorithmStore(null), 0, 0, 0)) {
+      library.configure("version=130101 heuristic=14");
+      EnvironmentException e =
+          assertThrows(EnvironmentException.class, () -> products.multiply(c.product));
+      assertTrue(e.getMessage().contains("CUBLAS_STATUS_INTERNAL_ERROR (14)"), e.getMessage());
+      library.configure("version=130101");
+      multiply(products, c);
+      assertEquals(1, library.count("matmuls"), "and the library makes the product");
+      assertEquals(0, spare.asked());
+    }
+  }
+
+  @Test
+  void aFailureWithinARecordingRefusesTheRecordingOnly() {
+    Case c = random(0);
+    try (CublasLtProducts products = products(new AlgorithmStore(null), 0, 0, 0)) {
+      device.recording(true);
+      for (String failure : List.of("heuristic=14", "matmul=13")) {
+        library.configure("version=130101 " + failure);
+        assertThrows(Device.RecordingRefused.class, () -> products.multiply(c.product), failure);
+      }
+      device.recording(false);
+      library.configure("version=130101");
+      multiply(products, c);
+    }
+  }
+
+  @Test
+  void aKernelThatFailedBeforeIsNamedInsteadOfTheLibrary() {
+    Case c = random(0);
+    RuntimeException ofKernel = new EnvironmentException("device host:0", "a kernel failed", "Start again.");
+    try (CublasLtProducts products = products(new AlgorithmStore(null), 0, 0, 0)) {
+      library.configure("version=130101 matmul=13");
+      device.lose(ofKernel);
+      assertSame(ofKernel, assertThrows(EnvironmentException.class, () -> products.multiply(c.product)));
+      library.configure("version=130101");
+    }
   }
 
   @Test

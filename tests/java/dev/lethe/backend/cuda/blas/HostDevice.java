@@ -17,9 +17,15 @@ final class HostDevice implements Device {
   private long most = Long.MAX_VALUE;
   private boolean recording;
   private int entered;
+  private RuntimeException lost;
 
   void recording(boolean value) {
     recording = value;
+  }
+
+  /** What waiting for the device throws from now on. */
+  void lose(RuntimeException failure) {
+    lost = failure;
   }
 
   /** Larger blocks are refused. */
@@ -117,6 +123,9 @@ final class HostDevice implements Device {
 
   @Override
   public void synchronize() {
+    if (lost != null) {
+      throw lost;
+    }
     if (recording) {
       throw new RecordingRefused("waits");
     }

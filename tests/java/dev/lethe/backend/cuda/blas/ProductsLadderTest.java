@@ -14,6 +14,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Which way is taken, and what is said of the better ones. */
 final class ProductsLadderTest {
@@ -104,6 +106,21 @@ final class ProductsLadderTest {
     assertSame(own, choice.best());
     assertEquals(4, choice.refusals().size(), choice.refusals()::toString);
     assertEquals("Lethe's own kernels", ProductsLadder.explain().best());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "wrong_shared, a factor shared by a batch",
+    "wrong_added, added to C",
+    "wrong_narrow, into as much",
+    "wrong_shifted, between multiples of 16 bytes",
+    "wrong_shallow, of depth 16"
+  })
+  void everyKindOfProductIsTriedFirst(String fault, String kind) throws IOException {
+    link(LT, BLAS);
+    lt.configure("version=130101 " + fault + "=1");
+    List<String> refusals = open("cuBLAS 13.1.2 (%s/libcublas.so.13)");
+    assertTrue(refusals.getFirst().contains(kind), refusals.getFirst());
   }
 
   @Test

@@ -26,7 +26,7 @@ public final class FakeDriver implements AutoCloseable {
   private static final Path LIBRARY = FOLDER.resolve("libcuda.so.1");
   private static final List<String> KINDS =
       List.of(
-          "context", "stream", "event", "module", "graph", "executable", "memory", "pinned");
+          "context", "stream", "event", "module", "graph", "executable", "node", "memory", "pinned");
   private static final long LONGEST_TEXT = 4096;
   private static final FunctionDescriptor TAKES_TEXT =
       FunctionDescriptor.ofVoid(ValueLayout.ADDRESS);
@@ -92,7 +92,7 @@ public final class FakeDriver implements AutoCloseable {
   /**
    * What was made and not given back.
    *
-   * @param kind context, stream, event, module, graph, executable, memory, pinned
+   * @param kind context, stream, event, module, graph, executable, node of an executable, memory, pinned
    */
   public long live(String kind) {
     return number(live, kind);

@@ -146,7 +146,8 @@ final class CublasLt {
   }
 
   /**
-   * What the library thinks best, best first; empty where it cannot do this product.
+   * What the library thinks best, best first; empty where it cannot do this product. Throws {@link CublasFailure} where it
+   * does not say.
    *
    * @param plan its descriptors
    */
@@ -168,8 +169,11 @@ final class CublasLt {
               results.address(),
               count.address());
       List<byte[]> found = new ArrayList<>();
-      int returned = status == Vendor.CUBLAS_STATUS_SUCCESS ? count.get(ValueLayout.JAVA_INT, 0) : 0;
-      for (int i = 0; i < returned; i++) {
+      if (status == Vendor.CUBLAS_STATUS_NOT_SUPPORTED) {
+        return found;
+      }
+      CublasFailure.require(status, "asking for algorithms");
+      for (int i = 0; i < count.get(ValueLayout.JAVA_INT, 0); i++) {
         MemorySegment result = results.asSlice((long) i * RESULT_BYTES, RESULT_BYTES);
         if (result.get(ValueLayout.JAVA_INT, RESULT_STATE) == Vendor.CUBLAS_STATUS_SUCCESS) {
           found.add(result.asSlice(0, ALGORITHM_BYTES).toArray(ValueLayout.JAVA_BYTE));

@@ -86,8 +86,14 @@ final class CublasLtProducts extends LibraryProducts {
 
   private MatmulPlan prepare(MatmulShape shape, Operand a, Operand b, Operand c) {
     MatmulPlan plan = new MatmulPlan(lt, shape, arena());
+    List<byte[]> proposed;
+    try {
+      proposed = algorithms(plan, shape);
+    } catch (CublasFailure e) {
+      plan.close();
+      throw new CublasFailure(e.getMessage() + " in " + description());
+    }
     plans.put(shape, plan);
-    List<byte[]> proposed = algorithms(plan, shape);
     if (proposed.isEmpty()) {
       tellOfSpare(shape);
       return plan;

@@ -22,6 +22,8 @@ abstract class LibraryProducts implements Products {
   static final int MATH_MODE =
       Vendor.CUBLAS_DEFAULT_MATH | Vendor.CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
 
+  private static final long FEW_RESULTS = 256;
+
   private final Device device;
   private final Products spare;
   private final long workspace;
@@ -47,6 +49,10 @@ abstract class LibraryProducts implements Products {
     try {
       queue(p);
     } catch (CublasFailure e) {
+      if (device.recording()) {
+        throw new Device.RecordingRefused(e.getMessage());
+      }
+      device.synchronize(); // a kernel that failed before makes the library fail, and is the one to be named
       throw new EnvironmentException(
           "matrix products",
           e.getMessage(),
@@ -62,7 +68,7 @@ abstract class LibraryProducts implements Products {
       return;
     }
     Product.Term second = p.second();
-    if (!fits(p, second)) {
+    if (!fits(p, second) || wantsOneRounding(p)) {
       spare.multiply(p);
       return;
     }
@@ -76,6 +82,17 @@ abstract class LibraryProducts implements Products {
     multiply(p, second.k(), second.a(), second.b(), p.beta());
     beta.set(ValueLayout.JAVA_FLOAT, 0, 1);
     multiply(p, p.k(), p.a(), p.b(), 1);
+  }
+
+  /**
+   * A few numbers of two terms each, which may cancel: rounding one before the other is added could leave nothing of the sum.
+   * In large results such numbers are few.
+   */
+  private static boolean wantsOneRounding(Product p) {
+    return p.second() != null
+        && p.second().k() > 0
+        && p.c().type() == DType.BF16
+        && p.m() * p.n() <= FEW_RESULTS;
   }
 
   private static boolean fits(Product p, Product.Term second) {

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -8,8 +9,11 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * Folders in which toolkits and Python packages put NVIDIA's libraries.
@@ -49,12 +53,14 @@ record UsualPlaces(UnaryOperator<String> environment, Path root, Path home, bool
     List<Path> prefixes = new ArrayList<>();
     addVariable(prefixes, "VIRTUAL_ENV");
     addVariable(prefixes, "CONDA_PREFIX");
+    addPythonOnPath(prefixes);
     if (home.isAbsolute()) {
       prefixes.add(home.resolve(".local"));
+      addEnvironments(prefixes, home);
     }
     prefixes.add(root.resolve("usr/local"));
     prefixes.add(root.resolve("usr"));
-    prefixes.addAll(matching(root.resolve("opt"), "*"));
+    addEnvironments(prefixes, root.resolve("opt"));
     List<Path> found = new ArrayList<>();
     for (Path prefix : prefixes) {
       for (Path python : windows ? List.of(prefix.resolve("Lib")) : matching(prefix.resolve("lib"), "python3*")) {
@@ -63,6 +69,28 @@ record UsualPlaces(UnaryOperator<String> environment, Path root, Path home, bool
       }
     }
     return found;
+  }
+
+  /** The prefix of the python3 that a shell would run, as its path says: a virtual environment's is a link. */
+  private void addPythonOnPath(List<Path> prefixes) {
+    String path = Optional.ofNullable(environment.apply("PATH")).orElse("");
+    Stream.of(path.split(Pattern.quote(File.pathSeparator)))
+        .map(Path::of)
+        .filter(folder -> folder.isAbsolute() && folder.getParent() != null)
+        .filter(folder -> Files.isExecutable(folder.resolve(windows ? "python.exe" : "python3")))
+        .findFirst()
+        .map(folder -> windows ? folder : folder.getParent())
+        .ifPresent(prefixes::add);
+  }
+
+  /** Folders that may be Python environments: all in a folder, and what is usually named so one level below. */
+  private static void addEnvironments(List<Path> prefixes, Path folder) {
+    List<Path> within = matching(folder, "*");
+    prefixes.addAll(within);
+    for (Path parent : within) {
+      prefixes.add(parent.resolve(".venv"));
+      prefixes.add(parent.resolve("venv"));
+    }
   }
 
   private void addVariable(List<Path> found, String variable) {

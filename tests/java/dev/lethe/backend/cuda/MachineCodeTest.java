@@ -1,0 +1,45 @@
+package dev.lethe.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+
+import dev.lethe.Text;
+import java.util.Map;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * What the compiler makes of the hot loops for sm_90a: so many instructions for each product on tensor cores and no more, and
+ * so few registers that the blocks fit which the kernels count on. 170 registers let three blocks of 128 threads share a
+ * multiprocessor, 255 two.
+ */
+final class MachineCodeTest {
+  private static final String TARGET = "sm_90a";
+
+  @ParameterizedTest
+  @CsvSource({
+    "attention_forward, attention_forward_64_bf16, 8.3, 170",
+    "attention_forward, attention_forward_128_bf16, 6.1, 255",
+    "attention_tangent, attention_tangent_64_bf16, 6.4, 170",
+    "attention_tangent, attention_tangent_128_bf16, 5.1, 255",
+    "attention_query_gradient, attention_query_gradient_64_bf16, 7.4, 170",
+    "attention_query_gradient, attention_query_gradient_128_bf16, 5.9, 255",
+    "attention_query_gradient, attention_query_gradient_tangent_64_bf16, 5.6, 255",
+    "attention_query_gradient, attention_query_gradient_tangent_128_bf16, 3.9, 255",
+    "attention_key_gradient, attention_key_gradient_64_bf16, 8.2, 255",
+    "attention_key_gradient, attention_key_gradient_128_bf16, 7.7, 255",
+    "attention_key_gradient, attention_key_gradient_tangent_64_bf16, 5.8, 255",
+    "attention_key_gradient, attention_key_gradient_tangent_128_bf16, 5.4, 255"
+  })
+  void theMainLoopIsShort(String file, String kernel, double mostForEachProduct, int mostRegisters) throws Exception {
+    Map<String, MachineCode.Loop> loops = MachineCode.loops(file, TARGET);
+    MachineCode.Loop loop = loops.get(kernel);
+    assertNotNull(loop, () -> kernel + " is not among " + loops.keySet());
+    double forEachProduct = loop.instructions() / (double) loop.products();
+    assertEquals(
+        "",
+        forEachProduct <= mostForEachProduct && loop.registers() > 0 && loop.registers() <= mostRegisters
+            ? ""
+            : Text.format("%s: %s, %.2f instructions a product", kernel, loop, forEachProduct));
+  }
+}
