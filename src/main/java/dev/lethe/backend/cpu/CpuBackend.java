@@ -136,7 +136,7 @@ final class CpuBackend implements Backend {
 
   @Override
   public FrozenEmbedding freezeEmbedding(Tensor table, Scope owner) {
-    return CpuEmbedding.table(table);
+    return CpuEmbedding.table(cpu, table);
   }
 
   @Override
