@@ -6,7 +6,7 @@ import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.bench.RandomData;
 import dev.lethe.data.Sample;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.nn.LanguageModel;

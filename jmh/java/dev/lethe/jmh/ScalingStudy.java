@@ -1,8 +1,8 @@
 package dev.lethe.jmh;
 
 import dev.lethe.chart.LineChart;
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

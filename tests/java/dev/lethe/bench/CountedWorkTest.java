@@ -7,7 +7,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.backend.KernelTime;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.cli.Cli.Ended;
 import dev.lethe.cli.terminal.ExitCode;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;

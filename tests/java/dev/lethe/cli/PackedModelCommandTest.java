@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.cli.Cli.Ended;
 import dev.lethe.cli.terminal.ExitCode;
-import dev.lethe.format.HfModelFolder;
-import dev.lethe.format.PeftFolder;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.gguf.GgufFile;
+import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.peft.PeftFolder;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

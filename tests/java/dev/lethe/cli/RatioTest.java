@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;

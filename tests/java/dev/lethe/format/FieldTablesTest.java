@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.format.ConfigPolicy.Rule;
+import dev.lethe.format.huggingface.ModelConfigFields;
+import dev.lethe.format.peft.AdapterConfigFields;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

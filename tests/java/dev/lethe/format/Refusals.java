@@ -12,7 +12,7 @@ public final class Refusals {
   private Refusals() {}
 
   /** A file of the test resources. */
-  static Path resource(String name) {
+  public static Path resource(String name) {
     return Path.of("tests", "resources").resolve(name);
   }
 

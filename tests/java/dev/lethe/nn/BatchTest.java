@@ -15,7 +15,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.DropoutKernels;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.data.Sample;
-import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.TinyModels.Dims;
 import dev.lethe.nn.TinyModels.Tiny;
 import dev.lethe.tensor.Scope;

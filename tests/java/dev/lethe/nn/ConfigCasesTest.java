@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.format.FormatException;
-import dev.lethe.format.HfConfig;
-import dev.lethe.format.Rope;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.huggingface.HfConfig;
+import dev.lethe.format.huggingface.Rope;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -9,7 +9,7 @@ import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
-import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.TinyModels.Dims;
 import dev.lethe.nn.TinyModels.Tiny;
 import dev.lethe.tensor.Scope;

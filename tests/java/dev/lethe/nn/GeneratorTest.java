@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.LetheException;
 import dev.lethe.RealData;
 import dev.lethe.backend.Backend;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.nn.TinyModels.Dims;
 import dev.lethe.nn.TinyModels.Tiny;
 import dev.lethe.tensor.Scope;

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
-import dev.lethe.format.HfModelFolder;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;

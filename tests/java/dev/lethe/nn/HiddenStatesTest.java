@@ -14,7 +14,7 @@ import dev.lethe.autograd.op.Embedding;
 import dev.lethe.autograd.op.Input;
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
-import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.TinyModels.Dims;
 import dev.lethe.nn.TinyModels.Tiny;
 import dev.lethe.tensor.Scope;

@@ -2,9 +2,9 @@ package dev.lethe.nn;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
-import dev.lethe.format.HfModelFolder;
-import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.peft.PeftAdapterConfig;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;

@@ -8,7 +8,7 @@ import dev.lethe.backend.Backends;
 import dev.lethe.backend.cuda.EmulatedBackends;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;

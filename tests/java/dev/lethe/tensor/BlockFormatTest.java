@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.format.FiniteCheck;
 import dev.lethe.format.FormatException;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.FiniteCheck;
+import dev.lethe.format.safetensors.SafeTensors;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;

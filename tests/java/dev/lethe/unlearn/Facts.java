@@ -8,7 +8,7 @@ import dev.lethe.curvature.Curvature;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
-import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;

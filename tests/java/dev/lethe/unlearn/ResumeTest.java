@@ -12,7 +12,7 @@ import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Row.PromptRow;
 import dev.lethe.data.Sample;
-import dev.lethe.format.PeftFolder;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;

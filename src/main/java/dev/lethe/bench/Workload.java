@@ -1,10 +1,10 @@
 package dev.lethe.bench;
 
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.HfConfig;
-import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.huggingface.HfConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;
 import dev.lethe.tensor.DType;

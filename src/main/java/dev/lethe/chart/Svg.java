@@ -1,7 +1,7 @@
 package dev.lethe.chart;
 
 import dev.lethe.Text;
-import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.file.AtomicFiles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;

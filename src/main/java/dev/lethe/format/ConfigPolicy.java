@@ -11,11 +11,11 @@ import tools.jackson.databind.JsonNode;
  * @param rules the first that names a field of a family counts
  * @param remedy what helps where a field is refused
  */
-record ConfigPolicy(List<Rule> rules, String remedy) {
+public record ConfigPolicy(List<Rule> rules, String remedy) {
   private static final System.Logger LOG = System.getLogger(ConfigPolicy.class.getName());
 
   /** What can become of a field. */
-  enum Fate {
+  public enum Fate {
     /** Read, and checked where it is read. */
     USED,
     /** Changes nothing that Lethe computes. */
@@ -33,19 +33,19 @@ record ConfigPolicy(List<Rule> rules, String remedy) {
    * @param why what the fields are for; for refused ones, what they ask for
    * @param neutral values without effect, beside null, false and what is empty
    */
-  record Rule(
+  public record Rule(
       Fate fate, List<String> families, String why, Set<String> neutral, List<String> fields) {
-    static Rule of(Fate fate, String why, String... fields) {
+    public static Rule of(Fate fate, String why, String... fields) {
       return new Rule(fate, List.of(), why, Set.of(), List.of(fields));
     }
 
     /** The same rule for some model types only. */
-    Rule in(String... types) {
+    public Rule in(String... types) {
       return new Rule(fate, List.of(types), why, neutral, fields);
     }
 
     /** The same rule with values that have no effect, as JSON has them. */
-    Rule unless(String... values) {
+    public Rule unless(String... values) {
       return new Rule(fate, families, why, Set.of(values), fields);
     }
 
@@ -66,7 +66,7 @@ record ConfigPolicy(List<Rule> rules, String remedy) {
   }
 
   /** Throws where a field is refused; names those that have no effect here. */
-  void check(JsonFields f, String family) {
+  public void check(JsonFields f, String family) {
     for (String field : f.node().propertyNames()) {
       JsonNode value = f.node().get(field);
       Rule rule =

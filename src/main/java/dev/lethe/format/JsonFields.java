@@ -122,7 +122,7 @@ public record JsonFields(ObjectNode node, String where) {
     return value.longValue();
   }
 
-  double number(String field, JsonNode value, double min, double max) {
+  public double number(String field, JsonNode value, double min, double max) {
     if (!value.isNumber()) {
       throw wrongType(field, value, "a number");
     }
@@ -133,14 +133,14 @@ public record JsonFields(ObjectNode node, String where) {
     return number;
   }
 
-  String string(String field, JsonNode value) {
+  public String string(String field, JsonNode value) {
     if (!value.isString()) {
       throw wrongType(field, value, "a string");
     }
     return value.stringValue();
   }
 
-  FormatException outOfRange(String field, JsonNode value, String expected) {
+  public FormatException outOfRange(String field, JsonNode value, String expected) {
     return new Place(where).refuse(
         Kind.OUT_OF_RANGE, "field '" + field + "' is out of range", expected, StrictJson.describe(value));
   }

@@ -202,7 +202,7 @@ public final class StrictJson {
     }
   }
 
-  static FormatException unreadable(Path file, IOException e) {
+  public static FormatException unreadable(Path file, IOException e) {
     return Place.of(file).refuse(
         Kind.UNREADABLE, "the system cannot read it", null, IoReason.of(e), e);
   }

@@ -2,8 +2,8 @@ package dev.lethe.nn;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;

@@ -4,7 +4,7 @@ import com.sun.management.OperatingSystemMXBean;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
-import dev.lethe.format.ModelFiles;
+import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Shape;

@@ -2,13 +2,13 @@ package dev.lethe.nn;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.FiniteCheck;
-import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
-import dev.lethe.format.ModelFiles;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.format.safetensors.FiniteCheck;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

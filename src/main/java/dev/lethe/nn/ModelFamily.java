@@ -2,8 +2,8 @@ package dev.lethe.nn;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.kernel.Nonlinearity;
-import dev.lethe.format.ConfigDefaults;
-import dev.lethe.format.HfConfig;
+import dev.lethe.format.huggingface.ConfigDefaults;
+import dev.lethe.format.huggingface.HfConfig;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;

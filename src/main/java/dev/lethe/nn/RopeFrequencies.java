@@ -1,7 +1,7 @@
 package dev.lethe.nn;
 
-import dev.lethe.format.Rope;
-import dev.lethe.format.RopeScaling;
+import dev.lethe.format.huggingface.Rope;
+import dev.lethe.format.huggingface.RopeScaling;
 
 /**
  * The inverse frequencies of a rotary embedding, computed in float64. Pair j of a head of size d

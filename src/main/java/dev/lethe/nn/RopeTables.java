@@ -4,7 +4,7 @@ import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Turn;
 import dev.lethe.backend.kernel.RopeTable;
-import dev.lethe.format.Rope;
+import dev.lethe.format.huggingface.Rope;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

@@ -2,7 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.Nonlinearity;
-import dev.lethe.format.Rope;
+import dev.lethe.format.huggingface.Rope;
 import dev.lethe.tensor.Shape;
 import java.util.Arrays;
 import java.util.EnumSet;

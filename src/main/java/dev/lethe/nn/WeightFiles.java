@@ -1,8 +1,8 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
-import dev.lethe.format.FiniteCheck;
-import dev.lethe.format.ModelFiles;
+import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.format.safetensors.FiniteCheck;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;

@@ -1,8 +1,8 @@
 package dev.lethe.session;
 
 import dev.lethe.LetheException;
-import dev.lethe.format.OutputFolder;
-import dev.lethe.format.OutputName;
+import dev.lethe.format.file.OutputFolder;
+import dev.lethe.format.file.OutputName;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

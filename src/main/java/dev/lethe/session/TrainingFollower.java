@@ -3,7 +3,7 @@ package dev.lethe.session;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.data.Sample;
-import dev.lethe.format.OutputName;
+import dev.lethe.format.file.OutputName;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.operator.ReplayOperator;
 import dev.lethe.replay.prepare.Preparation;

@@ -1,7 +1,7 @@
 package dev.lethe.train;
 
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;

@@ -2,10 +2,10 @@ package dev.lethe.train;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.FormatException;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.Sha256;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;

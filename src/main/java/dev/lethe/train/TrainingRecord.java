@@ -2,11 +2,11 @@ package dev.lethe.train;
 
 import dev.lethe.LetheException;
 import dev.lethe.data.Sample;
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.JsonFields;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.Sha256;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,7 +3,7 @@ package dev.lethe.trajectory;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.format.FormatException;
-import dev.lethe.format.Uninterrupted;
+import dev.lethe.format.file.Uninterrupted;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

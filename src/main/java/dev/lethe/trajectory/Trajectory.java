@@ -2,11 +2,11 @@ package dev.lethe.trajectory;
 
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
-import dev.lethe.format.MappedFile;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.file.MappedFile;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.nn.ParameterLayout;
 import dev.lethe.nn.ParameterLayout.Parameter;
+import dev.lethe.nn.ParameterLayout;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

@@ -1,12 +1,12 @@
 package dev.lethe.trajectory;
 
 import dev.lethe.Text;
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.StrictJson;
-import dev.lethe.nn.ParameterLayout;
+import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.nn.ParameterLayout.Parameter;
+import dev.lethe.nn.ParameterLayout;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.train.OptimizerKind;

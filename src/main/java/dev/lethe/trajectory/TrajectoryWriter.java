@@ -1,10 +1,10 @@
 package dev.lethe.trajectory;
 
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.FormatException;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.Sha256;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;

@@ -1,6 +1,6 @@
 package dev.lethe.unlearn;
 
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.ParameterLayout;
 import dev.lethe.tensor.DType;

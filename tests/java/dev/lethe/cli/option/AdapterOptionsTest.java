@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

@@ -12,7 +12,7 @@ import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;

@@ -1,8 +1,8 @@
 package dev.lethe.assess.record;
 
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.OutputFolder;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.file.OutputFolder;
 import java.nio.file.Path;
 import java.security.PrivateKey;
 

@@ -1,8 +1,8 @@
 package dev.lethe.cli.command;
 
-import dev.lethe.Text;
 import static java.util.stream.Collectors.joining;
 
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.backend.KernelTime;
@@ -16,7 +16,7 @@ import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
-import dev.lethe.format.HfModelFolder;
+import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;

@@ -1,6 +1,6 @@
 package dev.lethe.cli.command;
 
-import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.file.AtomicFiles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,6 +1,6 @@
 package dev.lethe.cli.command;
 
-import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.file.AtomicFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -1,7 +1,7 @@
 package dev.lethe.cli.command;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.ParameterLayout;
 import dev.lethe.tensor.Tensor;

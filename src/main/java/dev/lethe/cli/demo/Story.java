@@ -9,7 +9,7 @@ import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
 import dev.lethe.evaluate.Outputs;
 import dev.lethe.evaluate.RetrainDistance;
-import dev.lethe.format.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.GenerationOptions;
 import dev.lethe.nn.Generator;

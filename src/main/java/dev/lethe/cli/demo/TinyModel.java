@@ -2,12 +2,12 @@ package dev.lethe.cli.demo;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.HfConfig;
-import dev.lethe.format.HfModelFolder;
-import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.format.SafeTensors;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.huggingface.HfConfig;
+import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.peft.PeftAdapterConfig;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;

@@ -1,8 +1,8 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.Text;
-import dev.lethe.format.PeftAdapterConfig;
-import dev.lethe.format.PeftFolder;
+import dev.lethe.format.peft.PeftAdapterConfig;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.ParameterLayout;
 import java.nio.file.Path;
 import java.util.List;

@@ -1,6 +1,6 @@
 package dev.lethe.cli.option;
 
-import dev.lethe.format.OutputFolder;
+import dev.lethe.format.file.OutputFolder;
 import dev.lethe.session.Session;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;

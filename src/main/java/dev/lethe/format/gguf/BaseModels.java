@@ -1,7 +1,7 @@
 package dev.lethe.format.gguf;
 
-import dev.lethe.format.HfModelFolder;
-import dev.lethe.format.ModelFiles;
+import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.huggingface.ModelFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
 

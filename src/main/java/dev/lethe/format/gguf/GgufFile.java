@@ -2,10 +2,10 @@ package dev.lethe.format.gguf;
 
 import dev.lethe.Text;
 import dev.lethe.format.ForeignFile;
-import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
-import dev.lethe.format.MappedFile;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.Place;
+import dev.lethe.format.file.MappedFile;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;

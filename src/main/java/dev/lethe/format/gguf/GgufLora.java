@@ -1,10 +1,10 @@
 package dev.lethe.format.gguf;
 
 import dev.lethe.Text;
-import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
-import dev.lethe.format.HfConfig;
-import dev.lethe.format.PeftFolder;
+import dev.lethe.format.FormatException;
+import dev.lethe.format.huggingface.HfConfig;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;

@@ -2,10 +2,10 @@ package dev.lethe.format.gguf;
 
 import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
-import dev.lethe.format.HfConfig;
-import dev.lethe.format.ModelFiles;
 import dev.lethe.format.Place;
 import dev.lethe.format.Sha256;
+import dev.lethe.format.huggingface.HfConfig;
+import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;

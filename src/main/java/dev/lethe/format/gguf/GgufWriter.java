@@ -1,6 +1,6 @@
 package dev.lethe.format.gguf;
 
-import dev.lethe.format.AtomicFiles;
+import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.tensor.Tensor;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

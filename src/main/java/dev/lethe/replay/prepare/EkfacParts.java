@@ -5,7 +5,7 @@ import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.curvature.Ekfac;
 import dev.lethe.curvature.EkfacBasis;
 import dev.lethe.curvature.FactorStatistics;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.operator.SketchedGgn;
 import dev.lethe.tensor.Scope;

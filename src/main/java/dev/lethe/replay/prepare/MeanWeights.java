@@ -1,6 +1,6 @@
 package dev.lethe.replay.prepare;
 
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.replay.operator.BilinearTerm;
 import dev.lethe.replay.prepare.PreparationPlan.Group;
 import dev.lethe.tensor.Tensor;

@@ -2,10 +2,10 @@ package dev.lethe.replay.prepare;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
-import dev.lethe.format.AtomicFiles;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.Sha256;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

@@ -8,7 +8,7 @@ import dev.lethe.curvature.DrawnPass;
 import dev.lethe.curvature.FactorStatistics;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.prepare.PreparationPlan.Group;
 import dev.lethe.replay.prepare.PreparationPlan.Visit;

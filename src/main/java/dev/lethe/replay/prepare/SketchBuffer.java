@@ -1,8 +1,8 @@
 package dev.lethe.replay.prepare;
 
 import dev.lethe.format.FormatException;
-import dev.lethe.format.SafeTensors;
-import dev.lethe.format.Uninterrupted;
+import dev.lethe.format.file.Uninterrupted;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

@@ -1,8 +1,8 @@
 package dev.lethe.unlearn.result;
 
 import dev.lethe.LetheException;
-import dev.lethe.format.OutputFolder;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.file.OutputFolder;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.certificate.Certificate.OuterStep;

@@ -1,9 +1,9 @@
 package dev.lethe.unlearn.result;
 
 import dev.lethe.Text;
-import dev.lethe.format.AtomicFiles;
-import dev.lethe.format.OutputFolder;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.format.file.OutputFolder;
 import dev.lethe.nn.ParameterLayout;
 import dev.lethe.solve.StopReason;
 import java.nio.file.Path;

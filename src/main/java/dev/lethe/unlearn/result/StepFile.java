@@ -3,7 +3,7 @@ package dev.lethe.unlearn.result;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.ParameterLayout;

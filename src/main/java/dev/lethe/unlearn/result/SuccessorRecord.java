@@ -1,6 +1,6 @@
 package dev.lethe.unlearn.result;
 
-import dev.lethe.format.SafeTensors;
+import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.MinimumRecord;
 import dev.lethe.train.TrainingRecord;

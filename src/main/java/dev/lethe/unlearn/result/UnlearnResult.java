@@ -1,8 +1,8 @@
 package dev.lethe.unlearn.result;
 
 import dev.lethe.LetheException;
-import dev.lethe.format.OutputFolder;
-import dev.lethe.format.PeftFolder;
+import dev.lethe.format.file.OutputFolder;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.unlearn.Unlearner;
 import dev.lethe.unlearn.certificate.Certificate;

@@ -1,0 +1,16 @@
+package dev.lethe.format.huggingface;
+
+/**
+ * The rotary positions of some layers.
+ *
+ * @param theta the base of the frequencies
+ */
+public record Rope(double theta, RopeScaling scaling) {
+
+  /** The longest sequence, of a context of so many tokens, whose frequencies are these. */
+  public long positions(long context) {
+    return scaling instanceof RopeScaling.LongRope longRope
+        ? Math.min(context, longRope.original())
+        : context;
+  }
+}

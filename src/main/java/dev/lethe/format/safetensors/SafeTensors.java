@@ -1,0 +1,145 @@
+package dev.lethe.format.safetensors;
+
+import dev.lethe.format.ForeignFile;
+import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.FormatException;
+import dev.lethe.format.Place;
+import dev.lethe.format.StrictJson;
+import dev.lethe.format.file.MappedFile;
+import dev.lethe.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A safetensors file, mapped and not copied: the tensors are read-only views with bounds into the
+ * mapping and die with {@link #close}. {@link #open} validates everything before a tensor is seen.
+ * Views may begin at any byte; only the file's header decides how they are aligned.
+ *
+ * <p>Format: {@code u64 n, n bytes of JSON, data}; see the safetensors project's README, "Format".
+ */
+public final class SafeTensors implements AutoCloseable {
+  private static final int LENGTH_BYTES = 8;
+  private static final ValueLayout.OfLong LENGTH =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final Path path;
+  private final Arena arena;
+  private final MemorySegment data;
+  private final SafeTensorsHeader header;
+
+  private SafeTensors(Path path, Arena arena, MemorySegment data, SafeTensorsHeader header) {
+    this.path = path;
+    this.arena = arena;
+    this.data = data;
+    this.header = header;
+  }
+
+  /**
+   * Maps a file. Throws {@link FormatException} where it is not a whole, honest safetensors file.
+   */
+  public static SafeTensors open(Path path) {
+    if (!Files.isRegularFile(path)) {
+      throw Place.of(path).refuse(
+          Kind.FILE_MISSING, "there is no such safetensors file", "a regular file",
+          Files.exists(path) ? "something else" : "nothing");
+    }
+    Arena arena = Arena.ofShared();
+    try {
+      Arena owner = arena;
+      SafeTensors opened = validate(path, owner, MappedFile.open(path, owner));
+      arena = null;
+      return opened;
+    } catch (IOException e) {
+      throw StrictJson.unreadable(path, e);
+    } finally {
+      if (arena != null) {
+        arena.close();
+      }
+    }
+  }
+
+  /**
+   * Writes tensors, whole or not at all. The bytes depend on the arguments only: tensors lie by
+   * falling element size and then by name, so that each is aligned, and metadata is sorted.
+   */
+  public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
+    SafeTensorsWriter.write(path, tensors, metadata);
+  }
+
+  /** The tensors' names in the order of the file. */
+  public Set<String> names() {
+    return Collections.unmodifiableSet(header.entries().keySet());
+  }
+
+  public boolean contains(String name) {
+    return header.entries().containsKey(name);
+  }
+
+  /** A view of one tensor; it dies with this file. */
+  public Tensor get(String name) {
+    SafeTensorsHeader.Entry entry = header.entries().get(name);
+    if (entry == null) {
+      throw Place.of(path).refuse(
+          Kind.UNKNOWN_TENSOR, "there is no such tensor", "'" + name + "'", names().size() + " others");
+    }
+    if (!arena.scope().isAlive()) {
+      throw new IllegalStateException(
+          "tensor '" + name + "' was asked of " + path + " after it was closed");
+    }
+    MemorySegment bytes = data.asSlice(entry.begin(), entry.end() - entry.begin());
+    return Tensor.view(bytes, entry.dtype(), entry.shape());
+  }
+
+  /** The free-form strings of the header. */
+  public Map<String, String> metadata() {
+    return Collections.unmodifiableMap(header.metadata());
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /** Unmaps the file. Closing twice is harmless; its tensors must no longer be used. */
+  @Override
+  public void close() {
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
+  }
+
+  private static SafeTensors validate(Path path, Arena arena, MemorySegment file) {
+    String where = path.toString();
+    long size = file.byteSize();
+    ByteBuffer head = file.asSlice(0, Math.min(size, ForeignFile.HEAD)).asByteBuffer();
+    ForeignFile.refuse(path, head, ForeignFile.SAFETENSORS, "a safetensors file");
+    if (size < LENGTH_BYTES) {
+      throw new Place(where).refuse(
+          Kind.TRUNCATED, "the file is too short for a header", "at least 8 bytes", size + " bytes");
+    }
+    long length = file.get(LENGTH, 0);
+    if (Long.compareUnsigned(length, SafeTensorsHeader.MAX_BYTES) > 0) {
+      throw new Place(where).refuse(
+          Kind.HEADER_LENGTH, "the header's length is over the limit",
+          "at most " + SafeTensorsHeader.MAX_BYTES + " bytes", Long.toUnsignedString(length) + " bytes");
+    }
+    if (length > size - LENGTH_BYTES) {
+      throw new Place(where).refuse(
+          Kind.TRUNCATED, "the file ends within its header", length + " bytes of header",
+          (size - LENGTH_BYTES) + " bytes");
+    }
+    MemorySegment headerBytes = file.asSlice(LENGTH_BYTES, length);
+    String json = StrictJson.decode(headerBytes.asByteBuffer(), where + " (header)");
+    MemorySegment data = file.asSlice(LENGTH_BYTES + length);
+    SafeTensorsHeader header = SafeTensorsHeader.parse(json, data.byteSize(), new Place(where));
+    return new SafeTensors(path, arena, data, header);
+  }
+}
