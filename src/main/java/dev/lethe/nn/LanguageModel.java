@@ -8,9 +8,11 @@ import dev.lethe.format.Sha256;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.huggingface.Rope;
 import dev.lethe.nn.ModelFamily.Trait;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.SystemPages;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -31,6 +33,7 @@ public final class LanguageModel implements AutoCloseable {
   private final ModelFiles folder;
   private final LoraAdapter merged;
   private final Scope scope;
+  private final boolean left;
   private final FrozenEmbedding embedding;
   private final FrozenEmbedding positions;
   private final List<Layer> layers = new ArrayList<>();
@@ -44,6 +47,7 @@ public final class LanguageModel implements AutoCloseable {
       TransformerSpec spec,
       Backend backend,
       LoraAdapter merged,
+      WeightStorage storage,
       Scope scope) {
     this.folder = folder;
     this.spec = spec;
@@ -52,8 +56,11 @@ public final class LanguageModel implements AutoCloseable {
     this.scope = scope;
     WeightNames names = spec.family().names();
     WeightFiles files = new WeightFiles(folder, spec);
-    MemoryNeed.require(
-        MemoryNeed.ofWeights(spec, folder, backend), backend, folder.path().toString());
+    this.left = storage.left(folder, spec, backend);
+    if (!left) {
+      MemoryNeed.require(
+          MemoryNeed.ofWeights(spec, folder, backend), backend, folder.path().toString());
+    }
     Tensor table = files.finite(names.embedding() + ".weight");
     embedding = backend.freezeEmbedding(table, scope);
     positions =
@@ -65,7 +72,7 @@ public final class LanguageModel implements AutoCloseable {
     }
     finalNorm = norm(files, names.finalNorm(), 1);
     Tensor headWeight = spec.tiedEmbeddings() ? table : files.finite(names.head() + ".weight");
-    head = backend.freezeLinear(headWeight, null, true, scope);
+    head = freeze(headWeight, null, true);
     if (spec.rope() != null) {
       for (int layer = 0; layer < spec.layers(); layer++) {
         ropes.computeIfAbsent(
@@ -81,23 +88,29 @@ public final class LanguageModel implements AutoCloseable {
    *     another shape or not finite, or memory does not suffice
    */
   public static LanguageModel open(ModelFiles folder, Backend backend) {
-    return load(folder, backend, null);
+    return open(folder, backend, WeightStorage.AUTO);
+  }
+
+  /** The same with weights in a form of memory. */
+  public static LanguageModel open(ModelFiles folder, Backend backend, WeightStorage storage) {
+    return load(folder, backend, null, storage);
   }
 
   /** Loads a model with an adapter's s·BA added to its weights, for running without the adapter. */
   public static LanguageModel openMerged(
       ModelFiles folder, Backend backend, LoraAdapter adapter) {
-    return load(folder, backend, adapter);
+    return load(folder, backend, adapter, WeightStorage.AUTO);
   }
 
-  private static LanguageModel load(ModelFiles folder, Backend backend, LoraAdapter merged) {
+  private static LanguageModel load(
+      ModelFiles folder, Backend backend, LoraAdapter merged, WeightStorage storage) {
     TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
     if (merged != null) {
       merged.requireFits(spec);
     }
     Scope scope = backend.openScope("model " + folder.path().getFileName());
     try {
-      return new LanguageModel(folder, spec, backend, merged, scope);
+      return new LanguageModel(folder, spec, backend, merged, storage, scope);
     } catch (RuntimeException | Error e) {
       scope.close();
       throw e;
@@ -145,7 +158,7 @@ public final class LanguageModel implements AutoCloseable {
     boolean transposed = layer > 0 || !projection.readsLayerInput();
     boolean turned = spec.family().traits().contains(Trait.TRANSPOSED_WEIGHTS);
     if (merged == null && !turned) {
-      return backend.freezeLinear(weight, bias, transposed, scope);
+      return freeze(weight, bias, transposed);
     }
     try (HostAllocator memory = new HostAllocator();
         Scope host = Scope.open("weight", memory)) {
@@ -161,6 +174,20 @@ public final class LanguageModel implements AutoCloseable {
       }
       return backend.freezeLinear(copy, bias, transposed, scope);
     }
+  }
+
+  private FrozenLinear freeze(Tensor weight, Tensor bias, boolean transposed) {
+    if (left && weight.dtype() == DType.BF16) {
+      return backend.leaveLinear(weight, bias, transposed, scope);
+    }
+    FrozenLinear frozen = backend.freezeLinear(weight, bias, transposed, scope);
+    SystemPages.forget(weight.segment());
+    return frozen;
+  }
+
+  /** Whether matrices stay in the model's file, in bfloat16. */
+  public boolean leavesWeights() {
+    return left;
   }
 
   public TransformerSpec spec() {

@@ -26,6 +26,7 @@ import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;
+import dev.lethe.nn.WeightStorage;
 import dev.lethe.tokenizer.HfTokenizer;
 import dev.lethe.tokenizer.Tokenizer;
 import dev.lethe.train.TrainingRecord;
@@ -42,6 +43,9 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 
 /**
@@ -52,17 +56,22 @@ import java.util.function.Consumer;
 public final class Session implements AutoCloseable {
   private static final String TOKENIZER = "tokenizer.json";
 
+  /** Reads the tokenizer while the weights are read. */
+  private static final Executor BESIDE = task -> Thread.ofPlatform().daemon().name("tokenizer").start(task);
+
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private final Backend backend;
   private final ModelFiles folder;
   private LanguageModel model;
   private Tokenizer tokenizer;
+  private CompletableFuture<Tokenizer> tokenizerAhead;
   private Path tokenizerFolder;
   private boolean keepsStates = true;
   private Path statesFolder;
   private HiddenStates states;
   private Consumer<String> notes = note -> {};
   private boolean skipBadRows;
+  private WeightStorage weights = WeightStorage.AUTO;
 
   private Session(ModelFiles folder, Backend backend) {
     this.folder = folder;
@@ -193,6 +202,12 @@ public final class Session implements AutoCloseable {
     return this;
   }
 
+  /** In which form the model's weights lie in memory, from when it is loaded on. */
+  public Session withWeights(WeightStorage storage) {
+    weights = storage;
+    return this;
+  }
+
   /** Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. */
   public Session withHiddenStates(Path folder) {
     keepsStates = true;
@@ -222,8 +237,15 @@ public final class Session implements AutoCloseable {
   /** The model, loaded when first asked for. */
   public synchronized LanguageModel model() {
     if (model == null) {
-      model = LanguageModel.open(folder, backend);
+      if (tokenizer == null) {
+        tokenizerAhead = CompletableFuture.supplyAsync(this::openTokenizer, BESIDE);
+      }
+      model = LanguageModel.open(folder, backend, weights);
       open.push(model);
+      if (weights == WeightStorage.AUTO && model.leavesWeights()) {
+        notes.accept(
+            "weights stay in bfloat16 in their file, because float32 would not fit into memory: same numbers, slower");
+      }
     }
     return model;
   }
@@ -271,13 +293,25 @@ public final class Session implements AutoCloseable {
   /** The model's tokenizer; null where it has none. */
   public synchronized Tokenizer tokenizer() {
     if (tokenizer == null) {
-      tokenizer = openTokenizer();
+      tokenizer = tokenizerAhead == null ? openTokenizer() : awaited(tokenizerAhead);
       if (tokenizer != null) {
         open.push(tokenizer);
         tokenizer.notes().forEach(notes);
       }
     }
     return tokenizer;
+  }
+
+  private static Tokenizer awaited(CompletableFuture<Tokenizer> tokenizer) {
+    try {
+      return tokenizer.join();
+    } catch (CompletionException e) {
+      switch (e.getCause()) {
+        case RuntimeException cause -> throw cause;
+        case Error cause -> throw cause;
+        default -> throw e;
+      }
+    }
   }
 
   private Tokenizer openTokenizer() {
@@ -359,6 +393,14 @@ public final class Session implements AutoCloseable {
 
   @Override
   public synchronized void close() {
+    if (tokenizerAhead != null && tokenizer == null) {
+      tokenizerAhead.thenAccept(
+          unused -> {
+            if (unused != null) {
+              unused.close();
+            }
+          });
+    }
     while (!open.isEmpty()) {
       try {
         open.pop().close();

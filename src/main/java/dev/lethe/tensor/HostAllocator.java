@@ -62,6 +62,11 @@ public final class HostAllocator implements Allocator, AutoCloseable {
     idle.computeIfAbsent(block.byteSize(), size -> new ArrayDeque<>()).addLast(block);
   }
 
+  /** Bytes that all allocators of this process have taken from the system. */
+  static long reservedByAll() {
+    return RESERVED.get();
+  }
+
   /** Bytes handed out now. */
   public synchronized long liveBytes() {
     return liveBytes;
@@ -128,10 +133,7 @@ public final class HostAllocator implements Allocator, AutoCloseable {
   /** Gives idle blocks back where the limit is near; throws where that is not enough. */
   private void makeRoom(long size) {
     HostMemory memory = HostMemory.now();
-    long java = HostMemory.ofJava();
-    long taken = RESERVED.get() + java;
-    long untouched = Math.max(0, taken - memory.resident());
-    long room = Math.min(memory.limit() - taken, memory.available() - untouched);
+    long room = memory.room();
     if (size > room) {
       room += releaseIdle();
     }
@@ -142,10 +144,10 @@ public final class HostAllocator implements Allocator, AutoCloseable {
                   + " %,d are left; use a smaller batch, --weights bf16, or raise the limit",
               size >> 20,
               RESERVED.get() >> 20,
-              java >> 20,
+              HostMemory.ofJava() >> 20,
               memory.reason(),
               memory.limit() >> 20,
-              Math.max(0, room) >> 20));
+              room >> 20));
     }
   }
 

@@ -59,6 +59,13 @@ public record HostMemory(long limit, long available, long resident, String reaso
     return least;
   }
 
+  /** Bytes that more tensors can take: what is left beside Java and the tensors that are there, touched or not. */
+  public long room() {
+    long taken = HostAllocator.reservedByAll() + ofJava();
+    long untouched = Math.max(0, taken - resident);
+    return Math.max(0, Math.min(limit - taken, available - untouched));
+  }
+
   private HostMemory within(long other, long used, String whose) {
     long left = Math.min(available, Math.max(0, other - used));
     return other < limit

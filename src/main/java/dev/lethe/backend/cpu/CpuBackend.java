@@ -28,6 +28,7 @@ import dev.lethe.backend.kernel.Kernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -132,6 +133,21 @@ final class CpuBackend implements Backend {
     try (Turn.Taken mine = turn.take()) {
       return PackedLinear.pack(cpu, weight, bias, transposed, owner);
     }
+  }
+
+  @Override
+  public FrozenLinear leaveLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    return PackedLinear.left(cpu, weight, bias, transposed, owner);
+  }
+
+  @Override
+  public boolean leavesWeights() {
+    return productType() == DType.F32;
+  }
+
+  @Override
+  public long weightBytes(DType stored, Shape shape) {
+    return PackedLinear.bytes(productType(), stored, shape);
   }
 
   @Override

@@ -14,7 +14,7 @@ import dev.lethe.assess.report.HtmlReport;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.RequestOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -37,7 +37,7 @@ import picocli.CommandLine.Option;
       "tables; writes assessment.json and report.html into --out. Any PEFT adapters of one base model will do."
     })
 public final class AssessCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private DataOptions dataOptions;
   @Mixin private RequestOptions requests;
   @Mixin private CommonOptions common;
@@ -145,7 +145,7 @@ public final class AssessCommand extends LetheCommand {
     require(draws >= 100, "--draws is at least 100, got " + draws);
     PrivateKey key = signer == null ? null : Signing.privateKey(signer);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
+    try (Session session = dataOptions.in(this, model.open(this, common))) {
       Session.Reading reading = dataOptions.reading();
       UnlearnRequest request =
           requests.request(this, session, reading, original.getFirst(), session.load(data, reading));

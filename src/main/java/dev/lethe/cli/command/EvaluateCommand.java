@@ -4,7 +4,7 @@ import dev.lethe.Text;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.Parameters;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -38,7 +38,7 @@ import tools.jackson.databind.node.ObjectNode;
       "A row's loss is the mean cross-entropy over its supervised tokens, in nats."
     })
 public final class EvaluateCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private DataOptions dataOptions;
   @Mixin private CommonOptions common;
 
@@ -70,7 +70,7 @@ public final class EvaluateCommand extends LetheCommand {
     dataOptions.check(this);
     requireTwoAnswers();
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)));
+    try (Session session = dataOptions.in(this, model.open(this, common));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);

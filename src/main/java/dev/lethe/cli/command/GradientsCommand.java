@@ -6,7 +6,7 @@ import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
@@ -39,7 +39,7 @@ import picocli.CommandLine.Option;
       "with --per-sample one gradient a row, stacked in data order."
     })
 public final class GradientsCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private CommonOptions common;
@@ -66,7 +66,7 @@ public final class GradientsCommand extends LetheCommand {
     common.check(this);
     dataOptions.check(this);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
+    try (Session session = dataOptions.in(this, model.open(this, common))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       DatasetLoss loss = new DatasetLoss(adapted, samples, dataOptions.limits());

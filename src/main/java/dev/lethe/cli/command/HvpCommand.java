@@ -5,7 +5,7 @@ import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
@@ -34,7 +34,7 @@ import picocli.CommandLine.Option;
       "Vectors are safetensors files under PEFT's names, as lethe gradients writes them."
     })
 public final class HvpCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private CommonOptions common;
@@ -73,7 +73,7 @@ public final class HvpCommand extends LetheCommand {
     final Curvature kind = option("--curvature", () -> Curvature.of(curvature));
     require(damping >= 0 && Double.isFinite(damping), "--damping is a finite number of 0 or more", damping);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)));
+    try (Session session = dataOptions.in(this, model.open(this, common));
         Scope scope = session.backend().openScope("hvp")) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);

@@ -5,7 +5,7 @@ import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -48,7 +48,7 @@ public final class InfluenceCommand extends LetheCommand {
   private static final String COLUMNS = "  %-24s %17s     %-24s %17s";
   private static final int ID_WIDTH = 23;
 
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private SolveOptions solve;
@@ -91,7 +91,7 @@ public final class InfluenceCommand extends LetheCommand {
         "--solver is one of " + String.join(", ", Solvers.names()), Text.quote(solve.solver));
     require(top >= 0, "--top is 0 or more", top);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
+    try (Session session = dataOptions.in(this, model.open(this, common))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);

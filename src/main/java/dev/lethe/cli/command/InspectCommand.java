@@ -4,7 +4,7 @@ import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.format.StrictJson;
@@ -28,7 +28,7 @@ import tools.jackson.databind.node.ObjectNode;
     name = "inspect",
     description = "Prints a model's and an adapter's shapes, parameters, and the memory that work needs.")
 public final class InspectCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private CommonOptions common;
 
   @Option(names = "--adapter", paramLabel = "DIR", description = "adapter: a PEFT folder")

@@ -71,7 +71,7 @@ public final class MergeCommand extends LetheCommand {
   public int run() {
     OutputFolder.refuseExisting(out);
     take(out);
-    try (Session session = model.open(common.openBackend(this)).withoutHiddenStates();
+    try (Session session = model.open(this, common).withoutHiddenStates();
         OutputFolder folder = OutputFolder.create(out)) {
       AdaptedModel adapted = session.adapted(adapter.adapter);
       MergedFolder merged =

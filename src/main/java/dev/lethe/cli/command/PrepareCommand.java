@@ -5,7 +5,7 @@ import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
@@ -34,7 +34,7 @@ import picocli.CommandLine.Option;
       "requests. An interrupted preparation goes on where it stopped. unlearn does it by itself on first use."
     })
 public final class PrepareCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private CommonOptions common;
@@ -70,7 +70,7 @@ public final class PrepareCommand extends LetheCommand {
     require(sketchRows == null || sketchRows >= 1, "--sketch-rows is 1 or more", sketchRows);
     Path dir = operators == null ? PreparedOperators.folder(adapter.adapter) : operators;
     held(OutputName.hold(dir));
-    try (Session session = dataOptions.in(this, model.open(common.openBackend(this)))) {
+    try (Session session = dataOptions.in(this, model.open(this, common))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       try (Trajectory log = Trajectory.open(adapter.adapter, adapted)) {

@@ -7,8 +7,8 @@ import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.EditOptions;
 import dev.lethe.cli.option.HiddenStateOptions;
 import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.MinimumOptions;
-import dev.lethe.cli.option.ModelOptions;
 import dev.lethe.cli.option.TrainingOptions;
 import dev.lethe.cli.option.TrainingTrace;
 import dev.lethe.cli.option.TrajectoryOptions;
@@ -49,7 +49,7 @@ import tools.jackson.databind.node.ObjectNode;
       "Ctrl-C saves the state; the same command with --resume goes on to the same bytes."
     })
 public final class TrainCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private DataOptions dataOptions;
   @Mixin private AdapterOptions adapterOptions;
   @Mixin private TrainingOptions training;
@@ -84,7 +84,7 @@ public final class TrainCommand extends LetheCommand {
     final TrainOptions options = training.options(this, common.seed);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, model.open(common.openBackend(this))))) {
+        hiddenStates.in(dataOptions.in(this, model.open(this, common)))) {
       LoadedRows loaded = session.load(data, dataOptions.reading());
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);

@@ -6,8 +6,8 @@ import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.HiddenStateOptions;
 import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.MethodOptions;
-import dev.lethe.cli.option.ModelOptions;
 import dev.lethe.cli.option.RequestOptions;
 import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.option.SweepOptions;
@@ -50,7 +50,7 @@ import picocli.CommandLine.Option;
       "same bytes. A replay is short and starts anew."
     })
 public final class UnlearnCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private RequestOptions requests;
@@ -143,7 +143,7 @@ public final class UnlearnCommand extends LetheCommand {
         "--certificate-rows is all where there are several --outer-steps, which need that gradient", certificateRows);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, model.open(common.openBackend(this))))) {
+        hiddenStates.in(dataOptions.in(this, model.open(this, common)))) {
       LoadedRows rows = session.load(data, dataOptions.reading());
       UnlearnRequest request =
           requests.request(this, session, dataOptions.reading(), adapter.adapter, rows);

@@ -1,12 +1,12 @@
 package dev.lethe.cli.option;
 
-import dev.lethe.backend.Backend;
+import dev.lethe.nn.WeightStorage;
 import dev.lethe.session.Session;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** Which model. */
-public final class ModelOptions {
+public class ModelOptions {
   @Option(
       names = "--model",
       required = true,
@@ -20,8 +20,14 @@ public final class ModelOptions {
       description = "folder of a tokenizer.json (default: the model's own tokenizer)")
   private Path tokenizer;
 
-  /** A session on the model, which closes the backend. */
-  public Session open(Backend backend) {
-    return Session.open(model, backend).withTokenizer(tokenizer);
+  /** A session on the model and the device. */
+  public Session open(LetheCommand command, CommonOptions common) {
+    WeightStorage storage = storage(command);
+    return Session.open(model, common.openBackend(command)).withTokenizer(tokenizer).withWeights(storage);
+  }
+
+  /** How the matrices should lie in memory. */
+  WeightStorage storage(LetheCommand command) {
+    return WeightStorage.AUTO;
   }
 }

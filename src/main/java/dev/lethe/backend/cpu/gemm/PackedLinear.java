@@ -5,6 +5,7 @@ import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.Require;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
@@ -51,6 +52,17 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     }
     throw new IllegalArgumentException(
         "weight: expected one frozen by the cpu backend, got " + weight.getClass().getName());
+  }
+
+  /** Bytes of a frozen weight that comes in a format. */
+  public static long bytes(DType products, DType stored, Shape shape) {
+    if (stored.isBlocks()) {
+      return stored.byteSize(shape.elements());
+    }
+    long out = shape.dim(0);
+    long in = shape.dim(1);
+    long forward = Panels.size(in, out, products);
+    return products.bytes() * (products == DType.BF16 ? forward + Panels.size(out, in, products) : forward);
   }
 
   /** Takes over a weight in the layout that is multiplied fastest, or a copy of one that is packed in blocks. */
