@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.Rehearsal;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.RopeTable;
@@ -55,9 +56,10 @@ public final class LanguageModel implements AutoCloseable {
     this.merged = merged;
     this.scope = scope;
     WeightNames names = spec.family().names();
-    WeightFiles files = new WeightFiles(folder, spec);
+    boolean rehearsed = backend instanceof Rehearsal;
+    WeightFiles files = new WeightFiles(folder, spec, !rehearsed);
     this.left = storage.left(folder, spec, backend);
-    if (!left) {
+    if (!left && !rehearsed) {
       MemoryNeed.require(
           MemoryNeed.ofWeights(spec, folder, backend), backend, folder.path().toString());
     }

@@ -5,7 +5,6 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.tensor.DType;
-import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.HostMemory;
 import dev.lethe.tensor.Shape;
 import java.util.Map;
@@ -81,6 +80,6 @@ public final class MemoryNeed {
 
   /** Whether a device in the machine's own memory has room for so many bytes; others are not asked. */
   static boolean fits(long need, Backend backend) {
-    return !(backend.allocator() instanceof HostAllocator) || need <= HostMemory.now().room();
+    return backend.freeMemory().isPresent() || need <= HostMemory.now().room();
   }
 }

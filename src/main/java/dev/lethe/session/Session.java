@@ -19,6 +19,7 @@ import dev.lethe.format.gguf.BaseModels;
 import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.gguf.GgufTokenizer;
 import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HiddenStates;
@@ -248,6 +249,13 @@ public final class Session implements AutoCloseable {
       }
     }
     return model;
+  }
+
+  /** How much memory work on the model takes with an adapter of a configuration; null: bare. */
+  public MemoryPlan memoryPlan(PeftAdapterConfig adapter) {
+    WeightStorage now =
+        model == null ? weights : model.leavesWeights() ? WeightStorage.BF16 : weights;
+    return new MemoryPlan(folder, backend, now, adapter);
   }
 
   /** The model with the adapter of a PEFT folder, or bare where that is null. */

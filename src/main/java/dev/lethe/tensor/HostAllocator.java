@@ -41,7 +41,7 @@ public final class HostAllocator implements Allocator, AutoCloseable {
 
   @Override
   public synchronized Storage allocate(long bytes) {
-    long size = sizeClass(bytes);
+    long size = blockSize(bytes);
     Deque<HostStorage> blocks = idle.get(size);
     HostStorage block = blocks == null ? null : blocks.pollLast();
     if (block == null) {
@@ -168,8 +168,11 @@ public final class HostAllocator implements Allocator, AutoCloseable {
     return released;
   }
 
-  /** Sizes grow in eighths of a power of two, so that a block wastes at most an eighth. */
-  private static long sizeClass(long bytes) {
+  /**
+   * Bytes of the block that so many bytes get: sizes grow in eighths of a power of two, so that one wastes at most an
+   * eighth.
+   */
+  public static long blockSize(long bytes) {
     long wanted = Math.max(ALIGNMENT, bytes);
     long step = Math.max(ALIGNMENT, Long.highestOneBit(wanted) >>> 3);
     return Math.multiplyExact(Math.ceilDiv(wanted, step), step);

@@ -74,7 +74,7 @@ public record HostMemory(long limit, long available, long resident, String reaso
   }
 
   /** Bytes of this process that are no tensors. */
-  static long ofJava() {
+  public static long ofJava() {
     return Runtime.getRuntime().totalMemory() + JAVA_BESIDE_HEAP;
   }
 

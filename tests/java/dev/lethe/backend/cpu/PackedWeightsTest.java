@@ -75,7 +75,7 @@ final class PackedWeightsTest {
       boolean left, int[] size, Primitives primitives, BackendOptions options) {
     try (Backend backend = new CpuBackend(primitives, options);
         Scope scope = backend.openScope("bfloat16 weights");
-        Arena file = Arena.ofConfined()) {
+        Arena file = Arena.ofShared()) {
       Random random = new Random(13);
       Shape shape = Shape.of(size[0], size[1]);
       MemorySegment odd = file.allocate(2 * shape.elements() + 1).asSlice(1);

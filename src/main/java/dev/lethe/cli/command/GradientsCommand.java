@@ -18,6 +18,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.ParameterLayout.Parameter;
 import dev.lethe.session.Machine;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
@@ -69,7 +70,9 @@ public final class GradientsCommand extends LetheCommand {
     try (Session session = dataOptions.in(this, model.open(this, common))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
-      DatasetLoss loss = new DatasetLoss(adapted, samples, dataOptions.limits());
+      Work work = perSample ? Work.PER_SAMPLE : Work.GRADIENTS;
+      DatasetLoss loss =
+          new DatasetLoss(adapted, samples, dataOptions.limits(this, session, work, adapted, samples));
       double norm = perSample ? writeEach(adapted, loss) : writeMean(adapted, loss);
       report(samples.size(), adapted.layout().size(), norm);
       return ExitCode.DONE;

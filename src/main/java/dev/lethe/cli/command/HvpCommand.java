@@ -9,6 +9,7 @@ import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.Curvature;
 import dev.lethe.curvature.CurvatureOperator;
 import dev.lethe.curvature.DatasetLoss;
@@ -17,6 +18,7 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
@@ -79,7 +81,8 @@ public final class HvpCommand extends LetheCommand {
       AdaptedModel adapted = session.adapted(adapter.adapter);
       Tensor v = scope.allocate(session.backend().vectorType(), 1, adapted.layout().size());
       VectorFiles.read(vector, adapted, v.row(0));
-      Tensor product = product(adapted, new DatasetLoss(adapted, samples, dataOptions.limits()), kind, v, scope);
+      BatchLimits limits = dataOptions.limits(this, session, Work.HVP, adapted, samples);
+      Tensor product = product(adapted, new DatasetLoss(adapted, samples, limits), kind, v, scope);
       VectorFiles.write(
           out,
           adapted,

@@ -19,6 +19,7 @@ import dev.lethe.influence.InfluenceScores;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverMonitor;
 import dev.lethe.solve.Solvers;
@@ -117,7 +118,7 @@ public final class InfluenceCommand extends LetheCommand {
     Tensor theta = adapted.adapter().theta();
     DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
     progress().say(Text.format("damping %.3g (%s)", chosen.damping(), chosen.from()));
-    DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits());
+    DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits(this, session, Work.INFLUENCE, adapted, rows));
     double damping = chosen.damping() + chosen.weightDecay();
     try (Progress.Task task = progress().start("influence", queries.size(), "queries");
         CurvatureOperator curvature =

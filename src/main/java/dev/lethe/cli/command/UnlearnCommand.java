@@ -21,6 +21,7 @@ import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
 import dev.lethe.session.TrainingFollower;
+import dev.lethe.session.Work;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.EraserOptions;
@@ -165,7 +166,7 @@ public final class UnlearnCommand extends LetheCommand {
               .outerSteps(outerSteps)
               .outerTarget(target)
               .certificateRows(measured)
-              .limits(dataOptions.limits())
+              .limits(dataOptions.limits(this, session, Work.UNLEARN, adapted, rows.samples()))
               .heldOut(heldOut(session))
               .partial(folder.state())
               .resume(resume);
