@@ -23,6 +23,7 @@ import java.util.zip.ZipOutputStream;
  * lethe-VERSION-linux-x86_64/
  *   bin/lethe   the launcher, the same as in the source tree
  *   app/        lethe.jar and lib/, without native code for other platforms
+ *   first-gpu/  run.sh for the first minutes on a GPU, its harness and the kernels, where they were built
  *   runtime/    what Lethe needs of the JDK that runs this
  * </pre>
  */
@@ -72,6 +73,7 @@ public final class Bundle {
     Path bin = Files.createDirectories(folder.resolve("bin")).resolve("lethe");
     Files.copy(root.resolve("bin/lethe"), bin);
     bin.toFile().setExecutable(true, false);
+    firstGpu();
     for (String text : List.of("LICENSE", "README.md", "SECURITY.md")) {
       Files.copy(root.resolve(text), folder.resolve(text));
     }
@@ -122,6 +124,30 @@ public final class Bundle {
         if (!OF_ANOTHER_PLATFORM.matcher(name).matches()) {
           copy(jar, lib.resolve(name));
         }
+      }
+    }
+  }
+
+  /** Without a C++ compiler there is no harness, and the script says so; without nvcc there is nothing to try. */
+  private void firstGpu() throws IOException {
+    Path kernels = target.resolve("classes/dev/lethe/backend/cuda/driver");
+    Path fatbins = folder.resolve("first-gpu").resolve("fatbins");
+    try (Stream<Path> compiled = Files.list(kernels)) {
+      for (Path fatbin : compiled.filter(file -> file.toString().endsWith(".fatbin")).sorted().toList()) {
+        Files.createDirectories(fatbins);
+        Files.copy(fatbin, fatbins.resolve(fatbin.getFileName()));
+      }
+    }
+    if (!Files.exists(fatbins)) {
+      return;
+    }
+    Path scripts = root.resolve("native/first-gpu");
+    Path harness = target.resolve("native/first-gpu/first-gpu-kernels");
+    for (Path file : List.of(scripts.resolve("run.sh"), scripts.resolve("torch_peer.py"), harness)) {
+      if (Files.exists(file)) {
+        Path copy = fatbins.resolveSibling(file.getFileName());
+        Files.copy(file, copy);
+        copy.toFile().setExecutable(true, false);
       }
     }
   }

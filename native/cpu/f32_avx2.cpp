@@ -10,6 +10,10 @@ struct Vector {
   static constexpr int64_t BYTES = 32;
 
   static Type load(const char* at) { return _mm256_loadu_ps(reinterpret_cast<const float*>(at)); }
+  static Type load_bf16(const char* at) {
+    __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+  }
   static void store(char* at, Type value) { _mm256_storeu_ps(reinterpret_cast<float*>(at), value); }
   static Type all(float value) { return _mm256_set1_ps(value); }
   static Type add(Type a, Type b) { return _mm256_add_ps(a, b); }

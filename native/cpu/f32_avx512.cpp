@@ -10,6 +10,11 @@ struct Vector {
   static constexpr int64_t BYTES = 64;
 
   static Type load(const char* at) { return _mm512_loadu_ps(at); }
+  static Type load_bf16(const char* at) {
+    __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    return _mm512_castsi512_ps(
+        _mm512_maskz_slli_epi32(0xFFFF, _mm512_maskz_cvtepu16_epi32(0xFFFF, bits), 16));
+  }
   static void store(char* at, Type value) { _mm512_storeu_ps(at, value); }
   static Type all(float value) { return _mm512_set1_ps(value); }
   static Type add(Type a, Type b) { return _mm512_add_ps(a, b); }

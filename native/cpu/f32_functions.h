@@ -1,4 +1,4 @@
-// The functions that Java calls (dev.lethe.backend.cpu.primitive.NativeTiles, NativeRows), once for each instruction set: included
+// The functions that Java calls (dev.lethe.backend.cpu.primitive.NativeTiles, NativeRows, NativeRecords), once for each instruction set: included
 // by a file that is compiled for it and defines
 //   Vector         a register: load, store, arithmetic, and the first elements of a run
 //   FUNCTION(f)    the name of function f for this set
@@ -8,6 +8,7 @@
 
 #include "exports.h"
 #include "f32_products.h"
+#include "f32_records.h"
 #include "f32_rows.h"
 
 // C = Z + A B. Element (i,k) of A is at a + i a_row + k a_column; columns is a multiple of 16. Z may be C, or one row to
@@ -56,4 +57,13 @@ EXPORT void FUNCTION(attention_second)(
     int64_t n, const char* p, char* ds, const char* gp, char* dp, float c, float mu, float delta,
     float d_delta) {
   attention_second<Vector>(n, p, ds, gp, dp, c, mu, delta, d_delta);
+}
+
+EXPORT void FUNCTION(dots)(int64_t n, const char* x, int64_t row, const char* v, float* sums) {
+  dots<Vector>(n, x, row, v, sums);
+}
+
+EXPORT void FUNCTION(add_rows)(
+    int64_t n, float w0, float w1, float w2, float w3, const char* x, int64_t row, char* y) {
+  add_rows<Vector>(n, w0, w1, w2, w3, x, row, y);
 }

@@ -21,7 +21,10 @@ from transformers import AutoModelForCausalLM
 def load(model_folder, adapter_folder, dtype):
     base = AutoModelForCausalLM.from_pretrained(model_folder, dtype=dtype, attn_implementation="eager")
     model = PeftModel.from_pretrained(base, adapter_folder, autocast_adapter_dtype=False).to(dtype).eval()
-    wanted = {n.replace(".default.", "."): p for n, p in model.named_parameters() if "lora_" in n}
+    wanted = {n.replace(".modules_to_save", "").replace(".default", ""): p for n, p in model.named_parameters()
+              if "lora_" in n or "modules_to_save" in n}
+    wanted.update({n: p for n, p in model.named_parameters(remove_duplicate=False)
+                   if n.removesuffix(".base_layer.weight").endswith(("embed_tokens", "lm_head")) and "base_layer" in n})
     with safe_open(Path(adapter_folder) / "adapter_model.safetensors", "pt") as file:
         stored = {name: file.get_tensor(name) for name in file.keys()}
     if stored.keys() != wanted.keys():

@@ -21,7 +21,11 @@ class Problem:
         self.model = PeftModel.from_pretrained(model, adapter, is_trainable=True,
                                                autocast_adapter_dtype=False).to(dtype)
         self.model.eval()
-        named = {n.replace(".default.", "."): p for n, p in self.model.named_parameters() if p.requires_grad}
+        named = {n.replace(".default.", "."): p for n, p in self.model.named_parameters()
+                 if (".lora_A." in n or ".lora_B." in n) and "lm_head" not in n}
+        self.model.requires_grad_(False)
+        for p in named.values():
+            p.requires_grad_(True)
         self.names = sorted(named)
         self.params = [named[n] for n in self.names]
         self.rows = rows

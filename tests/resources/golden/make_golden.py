@@ -53,13 +53,14 @@ def save_adapter(base, folder, seed, std, **options):
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, **options))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for _, p in sorted((n, p) for n, p in model.named_parameters() if p.requires_grad):
-            p.copy_(torch.randn(p.shape, generator=generator) * std)
+        for n, p in sorted((n, p) for n, p in model.named_parameters() if p.requires_grad):
+            noise = torch.randn(p.shape, generator=generator) * std
+            p.copy_(noise if "lora_" in n else p + noise)
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     config = json.loads((folder / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = base.name
-    for key in ("target_modules", "exclude_modules"):
+    for key in ("target_modules", "exclude_modules", "modules_to_save"):
         if isinstance(config.get(key), list):
             config[key].sort()  # PEFT writes a set, in any order
     write_json(folder / "adapter_config.json", config)
@@ -198,6 +199,16 @@ NORMED = {
                {**LORA, "target_modules": ALL_LINEARS, "r": 2, "lora_alpha": 2}, [11, 23]),
 }
 
+# Adapters with frozen parts: whole copies of weights, pairs on embedding and head; their seeds count from 701.
+FROZEN = {
+    "saved_modules": ({**LLAMA, "tie_word_embeddings": False, "rope_theta": 10000.0}, torch.bfloat16,
+                      {**LORA, "modules_to_save": ["norm", "lm_head"]}, [11, 13]),
+    "saved_embedding": ({**LLAMA, "rope_theta": 10000.0}, torch.bfloat16,
+                        {**LORA, "modules_to_save": ["embed_tokens"]}, [11, 13]),
+    "targeted_embedding": ({**LLAMA, "rope_theta": 10000.0}, torch.bfloat16,
+                           {**LORA, "target_modules": ["q_proj", "v_proj", "embed_tokens", "lm_head"]}, [11, 13]),
+}
+
 
 def save_tiny_model(folder, config, dtype, seed):
     """Random weights of a size that makes every part matter: norms around 1, biases, outputs of order 1."""
@@ -227,7 +238,8 @@ def random_rows(lengths, seed):
 
 
 def make_variants(_, out, only=None):
-    seeded = [*enumerate(VARIANTS.items(), start=501), *enumerate(NORMED.items(), start=601)]
+    seeded = [*enumerate(VARIANTS.items(), start=501), *enumerate(NORMED.items(), start=601),
+              *enumerate(FROZEN.items(), start=701)]
     for seed, (name, (config, dtype, lora, lengths)) in seeded:
         if only not in (None, name):
             continue
@@ -297,14 +309,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--only", choices=["stories", "variants", "optimisers", *VARIANTS, *NORMED])
+    parser.add_argument("--only", choices=["stories", "variants", "optimisers", *VARIANTS, *NORMED, *FROZEN])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     makers = {"stories": make_stories, "variants": make_variants, "optimisers": make_optimisers}
     for name, make in makers.items():
         if arguments.only in (None, name):
             make(arguments.data, arguments.out)
-    if arguments.only in {**VARIANTS, **NORMED}:
+    if arguments.only in {**VARIANTS, **NORMED, **FROZEN}:
         make_variants(arguments.data, arguments.out, arguments.only)
 
 

@@ -53,10 +53,11 @@ class ArchitectureTest {
           Map.entry("unlearn", Set.of("replay")),
           Map.entry("evaluate", Set.of("influence", "train")),
           Map.entry("session", Set.of("unlearn", "evaluate")),
+          Map.entry("shard", Set.of("session")),
           Map.entry("chart", Set.of("format")),
           Map.entry("assess", Set.of("session", "chart")),
           Map.entry("bench", Set.of("session", "chart")),
-          Map.entry("cli", Set.of("bench", "assess")));
+          Map.entry("cli", Set.of("bench", "assess", "shard")));
 
   /** Methods and constructors that ask for the machine's locale, unless they are given one. */
   private static final Map<Class<?>, Set<String>> LOCALIZED =

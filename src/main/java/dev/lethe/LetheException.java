@@ -40,6 +40,11 @@ public class LetheException extends RuntimeException {
     super(listed(where, problem, each, remedy), cause);
   }
 
+  /** A whole message, with the failure underneath; null where there is none. */
+  LetheException(String message, Throwable cause) {
+    super(shown(message), cause);
+  }
+
   private static String listed(String where, String problem, List<String> each, String remedy) {
     StringBuilder text = new StringBuilder(shown(where) + ": " + shown(problem) + ":");
     each.forEach(line -> text.append("\n  ").append(shown(line)));

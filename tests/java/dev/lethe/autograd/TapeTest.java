@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.autograd.op.GatedUnit;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
@@ -104,8 +105,8 @@ class TapeTest {
   @Test
   void aTapeRefusesWhatItsBackwardCannotAddUp() {
     SmallNetwork network = new SmallNetwork(backend, scope, SEED + 5, 0);
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, network::recordWithASharedInput);
+    ArgumentException e =
+        assertThrows(ArgumentException.class, network::recordWithASharedInput);
     assertTrue(e.getMessage().contains("GatedUnit"), e.getMessage());
   }
 

@@ -19,8 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A project that depends on the library: README's example is compiled and run against the packaged jar and what Maven
- * gives to such a project. Runs after {@code package}, which leaves the jar and the list of dependencies.
+ * A project that depends on the library: the examples of README and docs/library.md are compiled and run against the
+ * packaged jar and what Maven gives to such a project. Runs after {@code package}, which leaves the jar and the list of dependencies.
  */
 class ConsumerIT {
   private static final Path TARGET = Path.of("target");
@@ -65,7 +65,7 @@ class ConsumerIT {
   }
 
   @Test
-  void readmesExampleCompilesAndRunsThere() throws IOException, InterruptedException {
+  void theExamplesCompileAndRunThere() throws IOException, InterruptedException {
     ReadmePlace place = new ReadmePlace(dir.resolve("place"));
     Path adapter = place.trained("--trajectory", "off");
     Path jar = Files.copy(TARGET.resolve("lethe.jar"), dir.resolve("lethe.jar")); // away from its lib folder
@@ -74,36 +74,52 @@ class ConsumerIT {
     int compiled =
         ToolProvider.getSystemJavaCompiler()
             .run(null, null, null, "-proc:none", "-cp", classPath, source.toString());
-    assertEquals(0, compiled, "README's example does not compile");
+    assertEquals(0, compiled, "the examples do not compile");
     Path out = dir.resolve("by-consumer");
+    Path trained = dir.resolve("trained-by-consumer");
     Path log = dir.resolve("log");
     int ended =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
                 "-Xmx512m", "-cp", classPath + File.pathSeparator + dir, "Consumer",
-                place.model.toString(), adapter.toString(), place.data.toString(), out.toString())
+                place.model.toString(), adapter.toString(), place.data.toString(), out.toString(),
+                trained.toString())
             .redirectErrorStream(true)
             .redirectOutput(log.toFile())
             .start()
             .waitFor();
     assertEquals(0, ended, () -> read(log));
-    assertTrue(read(log).contains("2 of 44 rows: 2 removed"), () -> read(log));
+    for (String said :
+        List.of(
+            "2 of 44 rows: 2 removed",
+            "44 gradients of ",
+            "without row 0, the loss of query 0 changes by ",
+            "18 of 18: loss ")) {
+      assertTrue(read(log).contains(said), () -> said + " in " + read(log));
+    }
     String weights = "adapter_model.safetensors";
     assertArrayEquals(
         Files.readAllBytes(place.byCommand(adapter).resolve(weights)),
         Files.readAllBytes(out.resolve(weights)));
   }
 
-  /** README's example with what stands around it in a program. */
+  /** The examples with what stands around them in a program. */
   private static String source() throws IOException {
-    Matcher fence =
+    Matcher readme =
         Pattern.compile("```java\n(.*?)```", Pattern.DOTALL)
             .matcher(Files.readString(Path.of("README.md")));
-    assertTrue(fence.find(), "README.md has no Java example");
+    assertTrue(readme.find(), "README.md has no Java example");
+    String examples = readme.group(1) + String.join("outDir = trainedDir;\n", LibraryPageTest.onThePage());
     return """
         import dev.lethe.data.Sample;
+        import dev.lethe.influence.InfluenceScores;
+        import dev.lethe.nn.AdaptedModel;
+        import dev.lethe.session.Influence;
+        import dev.lethe.session.SampleGradients;
         import dev.lethe.session.Session;
+        import dev.lethe.session.Training;
+        import dev.lethe.train.TrainOptions;
         import dev.lethe.unlearn.certificate.Certificate;
         import dev.lethe.unlearn.request.UnlearnRequest;
         import java.nio.file.Path;
@@ -114,11 +130,13 @@ class ConsumerIT {
             Path modelDir = Path.of(args[0]);
             Path adapterDir = Path.of(args[1]);
             Path dataFile = Path.of(args[2]);
+            Path queryFile = dataFile;
             Path outDir = Path.of(args[3]);
+            Path trainedDir = Path.of(args[4]);
         %s  }
         }
         """
-        .formatted(fence.group(1).indent(4));
+        .formatted(examples.indent(4));
   }
 
   private static List<String> matching(List<String> files, String pattern) {

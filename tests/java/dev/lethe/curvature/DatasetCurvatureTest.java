@@ -160,7 +160,7 @@ class DatasetCurvatureTest {
       Tensor v = random(2, 6);
       Tensor dots = scope.allocate(backend.vectorType(), 2, n);
       c.factorDots(v, dots);
-      double[][] separate = loss.dots(theta, v);
+      double[][] separate = loss.dots(theta, List.of(v));
       Tensor out = zeros(2);
       c.addFactorCombination(dots, out);
       backend.vectors().scale(c.factorScale(), out);

@@ -6,14 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.RealData;
 import dev.lethe.data.Row.Message;
 import dev.lethe.data.Row.MessagesRow;
 import dev.lethe.data.Row.PromptRow;
 import dev.lethe.data.Row.QuestionRow;
 import dev.lethe.data.Row.TokenRow;
-import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.FormatException;
 import dev.lethe.tokenizer.HfTokenizer;
 import dev.lethe.tokenizer.TokenSpans;
 import dev.lethe.tokenizer.Tokenizer;
@@ -237,7 +238,7 @@ class EncoderTest {
         List.of(List.of("a", "b"), List.of("c", "d"), List.of("e")), ids(samples, 2, 1000));
     assertEquals(5, Batches.split(samples, 100, 1).size());
     assertEquals(List.of(), Batches.split(List.of(), 1, 1));
-    assertThrows(IllegalArgumentException.class, () -> Batches.split(samples, 0, 1));
+    assertThrows(ArgumentException.class, () -> Batches.split(samples, 0, 1));
   }
 
   @Test

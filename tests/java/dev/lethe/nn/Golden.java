@@ -6,8 +6,10 @@ import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Sample;
 import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.format.safetensors.SafeTensors;
+import dev.lethe.nn.frozen.FrozenModel;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
@@ -25,7 +27,7 @@ public final class Golden implements AutoCloseable {
   private static final Path ROOT = Path.of("tests/resources/golden");
 
   public final JsonNode json;
-  final HfModelFolder folder;
+  final ModelFiles folder;
   final LanguageModel model;
   public final LoraAdapter adapter;
   public final AdaptedModel adapted;
@@ -36,7 +38,7 @@ public final class Golden implements AutoCloseable {
   private Golden(Path dir, Path modelDir, String tensorFile, Backend backend) {
     this.dir = dir;
     this.json = readJson(dir.resolve("golden.json"));
-    this.folder = HfModelFolder.open(modelDir);
+    this.folder = FrozenModel.of(HfModelFolder.open(modelDir), dir.resolve("adapter"), backend.vectorType());
     this.model = LanguageModel.open(folder, backend);
     try (PeftFolder peft = PeftFolder.open(dir.resolve("adapter"))) {
       this.adapter = LoraAdapter.open(peft, model);

@@ -42,6 +42,9 @@ class GoldenTest {
           "qwen3",
           "olmo2",
           "gemma3",
+          "saved_modules",
+          "saved_embedding",
+          "targeted_embedding",
           STORIES);
 
   static Stream<Arguments> cases() {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
@@ -177,7 +178,7 @@ class LanguageModelTest {
       assertEquals(small.cos().get(77), large.cos().get(77));
       assertEquals(Math.cos(850), large.cos().get(850), 1e-15);
       assertEquals(Math.sin(850), large.sin().get(850), 1e-15);
-      assertThrows(IllegalArgumentException.class, () -> tables.atLeast(1001));
+      assertThrows(ArgumentException.class, () -> tables.atLeast(1001));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.replay;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.RealData;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.backend.Backend;
@@ -122,7 +123,7 @@ final class StudySetting implements AutoCloseable {
       case "remove" -> RowEdits.of(rows, ids, List.of(), Divisor.KEEP);
       case "response" -> RowEdits.of(rows, List.of(), samples("replaced_response.jsonl"), Divisor.KEEP);
       case "query" -> RowEdits.of(rows, List.of(), samples("replaced_query.jsonl"), Divisor.KEEP);
-      default -> throw new IllegalArgumentException(request);
+      default -> throw new ArgumentException(request);
     };
   }
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.safetensors.FiniteCheck;
 import dev.lethe.format.safetensors.SafeTensors;
@@ -62,12 +63,12 @@ class BlockFormatTest {
     MemorySegment segment = MemorySegment.ofArray(bytes);
     assertEquals(102, Tensor.view(segment, DType.Q8_0, Shape.of(3, 32)).byteSize());
     assertThrows(
-        IllegalArgumentException.class, () -> Tensor.view(segment, DType.Q8_0, Shape.of(2, 48)));
+        ArgumentException.class, () -> Tensor.view(segment, DType.Q8_0, Shape.of(2, 48)));
     assertThrows(
-        IllegalArgumentException.class,
+        ArgumentException.class,
         () -> Tensor.view(segment, DType.Q8_0, Shape.of(96)).set(0, 1));
-    assertThrows(IllegalStateException.class, DType.Q4_K::bytes);
+    assertThrows(ArgumentException.class, DType.Q4_K::bytes);
     assertEquals(144, DType.Q4_K.byteSize(256));
-    assertThrows(ArithmeticException.class, () -> DType.Q8_0.byteSize(Long.MAX_VALUE - 31));
+    assertThrows(ArgumentException.class, () -> DType.Q8_0.byteSize(Long.MAX_VALUE - 31));
   }
 }

@@ -16,7 +16,6 @@ import dev.lethe.train.TrainOptions;
 import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.train.TrainingResult;
-import dev.lethe.unlearn.baseline.Baselines;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import dev.lethe.unlearn.result.UnlearnResult;
@@ -90,7 +89,8 @@ class AutoDampingTest {
       AdaptedModel model = new AdaptedModel(facts.tiny.model(), adapter);
       UnlearnRequest request = facts.removal("3", "17");
       try (LoraAdapter retrained =
-          Baselines.retrain(options, 5 + seed).apply(model, request)) {
+          LoraAdapter.create(adapter.config(), facts.tiny.model(), 5 + seed)) {
+        new Trainer(model.with(retrained), request.target(), options, TrainMonitor.NONE).run(null, false);
         Eraser.Builder eraser =
             Eraser.builder(model, request).memory(Facts.MEMORY);
         eraser.trainedIn(folder);

@@ -1,5 +1,7 @@
 package dev.lethe.autograd;
 
+import dev.lethe.ArgumentException;
+import dev.lethe.Lifetime;
 import dev.lethe.Text;
 import dev.lethe.autograd.Gradients.AdapterRule;
 import dev.lethe.autograd.op.BackwardTangentPass;
@@ -28,11 +30,14 @@ import java.util.TreeSet;
  * <p>The objective is Σᵢ ℓᵢ over the samples of the tape, ℓᵢ the mean cross-entropy over the supervised
  * rows of sample i; a mean is a matter of the {@code scale} that the add methods take. All directions and
  * products are (k,P): k vectors share every pass.
+ *
+ * <p>Long because it lists what a linearized tape gives, each a few lines over the same kept state.
  */
 public final class Linearization implements AutoCloseable {
   private final Backend backend;
   private final Tape tape;
   private final Tensor theta;
+  private final Lifetime lifetime = new Lifetime("linearization");
   private final Scope scope;
   private final Slots primal;
   private final LossAdjoints adjoints;
@@ -69,7 +74,7 @@ public final class Linearization implements AutoCloseable {
     this.backend = backend;
     this.tape = tape;
     this.theta = theta;
-    this.scope = backend.openScope("linearization");
+    this.scope = backend.openScope("linearization").of(lifetime);
     this.primal = Slots.ofPrimals(backend, scope, tape.valueCount());
     this.adjoints = new LossAdjoints(backend, tape, theta, scope, primal, keepsAdjoints);
     try {
@@ -92,16 +97,19 @@ public final class Linearization implements AutoCloseable {
 
   /** Samples of the tape. */
   public int samples() {
+    lifetime.requireOpen();
     return tape.packing().count();
   }
 
   /** Length of the parameter vector. */
   public long parameters() {
+    lifetime.requireOpen();
     return theta.elements();
   }
 
   /** Bytes that a pass of products takes for each of its vectors, and at most. */
   public long bytesPerVector() {
+    lifetime.requireOpen();
     Set<Value> values = new HashSet<>();
     for (Op op : tape.body()) {
       if (op.active()) {
@@ -114,11 +122,13 @@ public final class Linearization implements AutoCloseable {
 
   /** ℓᵢ of every sample. */
   public double[] losses() {
+    lifetime.requireOpen();
     return losses.clone();
   }
 
   /** The mean gradient (1/n)Σᵢ∇ℓᵢ, a new (P) tensor of the given scope. */
   public Tensor gradient(Scope owner) {
+    lifetime.requireOpen();
     Tensor g = zeros(owner, 1).row(0);
     addGradient(1.0 / samples(), g);
     return g;
@@ -126,6 +136,7 @@ public final class Linearization implements AutoCloseable {
 
   /** ∇ℓᵢ of every sample, a new (n,P) tensor of the given scope. */
   public Tensor perSampleGradients(Scope owner) {
+    lifetime.requireOpen();
     Tensor g = owner.allocate(backend.vectorType(), samples(), parameters());
     perSampleGradients(g);
     return g;
@@ -133,6 +144,7 @@ public final class Linearization implements AutoCloseable {
 
   /** The mean Gauss-Newton products (1/n)Σᵢ JᵢᵀHᵢJᵢ v: v (k,P), a new (k,P) tensor. */
   public Tensor ggn(Tensor v, Scope owner) {
+    lifetime.requireOpen();
     Tensor out = zeros(owner, v.dim(0));
     addGgn(v, 1.0 / samples(), out);
     return out;
@@ -140,6 +152,7 @@ public final class Linearization implements AutoCloseable {
 
   /** The mean Hessian products (1/n)Σᵢ ∇²ℓᵢ v: v (k,P), a new (k,P) tensor. */
   public Tensor hvp(Tensor v, Scope owner) {
+    lifetime.requireOpen();
     Tensor out = zeros(owner, v.dim(0));
     addHvp(v, 1.0 / samples(), out);
     return out;
@@ -147,6 +160,7 @@ public final class Linearization implements AutoCloseable {
 
   /** The mean empirical Fisher products (1/n)Σᵢ gᵢ⟨gᵢ,v⟩: v (k,P), a new (k,P) tensor. */
   public Tensor fisher(Tensor v, Scope owner) {
+    lifetime.requireOpen();
     Tensor out = zeros(owner, v.dim(0));
     addFisher(v, 1.0 / samples(), out);
     return out;
@@ -154,6 +168,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Adds scale·Σᵢ∇ℓᵢ to g (P). */
   public void addGradient(double scale, Tensor g) {
+    lifetime.requireOpen();
     Tensor row = g.reshape(1, g.elements());
     adjoints.forEachAdapter(
         (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, row)));
@@ -161,6 +176,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Stores ∇ℓᵢ of every sample in g (n,P). */
   public void perSampleGradients(Tensor g) {
+    lifetime.requireOpen();
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
@@ -170,6 +186,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Adds ‖∇ℓᵢ‖² of every sample to norms (n), from the kept adjoints without keeping a gradient. */
   public void addPerSampleSquaredNorms(Tensor norms) {
+    lifetime.requireOpen();
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
@@ -184,6 +201,7 @@ public final class Linearization implements AutoCloseable {
    * @param dots (k,n)
    */
   public void addPerSampleDots(Tensor v, Tensor dots) {
+    lifetime.requireOpen();
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
@@ -192,6 +210,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Adds scale·Σᵢ cᵢ∇ℓᵢ to each row of g: weights c (k,n), g (k,P). */
   public void addWeightedGradient(Tensor weights, double scale, Tensor g) {
+    lifetime.requireOpen();
     adjoints.forEachAdapter(
         (slot, kept) ->
             backend.run(
@@ -206,6 +225,7 @@ public final class Linearization implements AutoCloseable {
    * @return ⟨∇ℓᵢ, v⟩, k rows of n
    */
   public double[][] jvp(Tensor v) {
+    lifetime.requireOpen();
     CrossEntropy end = tape.loss();
     int k = Math.toIntExact(v.dim(0));
     double[][] result = new double[k][samples()];
@@ -227,6 +247,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Adds scale·Σᵢ JᵢᵀHᵢJᵢ v to out; v, out (k,P). Hᵢ is the loss's Hessian in the logits. */
   public void addGgn(Tensor v, double scale, Tensor out) {
+    lifetime.requireOpen();
     if (!tape.loss().x().active()) {
       return;
     }
@@ -244,6 +265,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Adds scale·Σᵢ ∇²ℓᵢ v to out; v, out (k,P). Pearlmutter's R-operator, forward over reverse. */
   public void addHvp(Tensor v, double scale, Tensor out) {
+    lifetime.requireOpen();
     if (!tape.loss().x().active()) {
       return;
     }
@@ -266,6 +288,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Adds scale·Σᵢ gᵢ⟨gᵢ,v⟩ to out; v, out (k,P). */
   public void addFisher(Tensor v, double scale, Tensor out) {
+    lifetime.requireOpen();
     try (Scope pass = backend.openScope("fisher")) {
       Tensor dots = pass.allocate(backend.vectorType(), v.dim(0), samples());
       backend.vectors().fill(dots, 0);
@@ -276,6 +299,7 @@ public final class Linearization implements AutoCloseable {
 
   /** Hands out the adjoints of the losses, h (1,N,r) and gy (1,N,out), the last adapter first. */
   public void forEachAdapter(AdapterVisitor visitor) {
+    lifetime.requireOpen();
     adjoints.forEachAdapter(
         (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
@@ -289,6 +313,7 @@ public final class Linearization implements AutoCloseable {
    * @param draws q
    */
   public void drawn(int draws, long seed, AdapterVisitor visitor) {
+    lifetime.requireOpen();
     runDrawn(draws, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
@@ -299,10 +324,11 @@ public final class Linearization implements AutoCloseable {
    * @param rows (q·n,P) out, row j·n+i of sample i under draw j
    */
   public void drawnGradients(long seed, Tensor rows) {
+    lifetime.requireOpen();
     int n = samples();
     int draws = Math.toIntExact(rows.dim(0) / n);
     if (rows.dim(0) != (long) draws * n) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("%d rows of drawn gradients of %d samples", rows.dim(0), n));
     }
     runDrawn(
@@ -333,6 +359,7 @@ public final class Linearization implements AutoCloseable {
   /** Gives back everything kept; closing twice is harmless. */
   @Override
   public void close() {
+    lifetime.end();
     scope.close();
   }
 

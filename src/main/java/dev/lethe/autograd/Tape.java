@@ -1,5 +1,6 @@
 package dev.lethe.autograd;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.autograd.op.CrossEntropy;
 import dev.lethe.autograd.op.Op;
@@ -57,7 +58,7 @@ public final class Tape implements Recorder {
   /**
    * Records an operation on values of this tape.
    *
-   * @throws IllegalArgumentException where it reads an active value that another operation reads, and their backward
+   * @throws ArgumentException where it reads an active value that another operation reads, and their backward
    *     modes do not add up
    * @throws IllegalStateException where the tape has ended
    */
@@ -70,7 +71,7 @@ public final class Tape implements Recorder {
       Op other = consumers.get(input.id());
       boolean addsUp = other == null || (other.accumulates() && op.accumulates());
       if (input.active() && !addsUp) {
-        throw new IllegalArgumentException(
+        throw new ArgumentException(
             Text.format(
                 "value %d is read by %s and by %s; only operations that add up adjoints may share an input",
                 input.id(), other.getClass().getSimpleName(), op.getClass().getSimpleName()));

@@ -1,5 +1,7 @@
 package dev.lethe.backend;
 
+import dev.lethe.ArgumentException;
+import dev.lethe.Text;
 import dev.lethe.backend.kernel.Arguments;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
@@ -25,6 +27,14 @@ public interface Backend extends AutoCloseable {
   /** One line for people: device, instruction set, threads. */
   String description();
 
+  /**
+   * What decides how numbers are rounded here: two backends that say the same give the same bytes for the same
+   * calls. By default the name, the format and the processor's architecture.
+   */
+  default String arithmetic() {
+    return Text.format("%s, %s, %s", name(), activationType(), System.getProperty("os.arch"));
+  }
+
   /** The format of activations. */
   DType activationType();
 
@@ -42,9 +52,14 @@ public interface Backend extends AutoCloseable {
   /** The memory that this backend's scopes draw from. */
   Allocator allocator();
 
-  /** Opens a scope of memory on this backend; the caller closes it. */
+  /**
+   * Opens a scope of memory on this backend; the caller closes it.
+   *
+   * @throws dev.lethe.ClosedException where this backend was closed, as all that computes does
+   */
   default Scope openScope(String name) {
-    return Scope.open(name, allocator());
+    turn().lifetime().requireOpen();
+    return Scope.open(name, allocator(), turn().lifetime());
   }
 
   /**
@@ -98,7 +113,7 @@ public interface Backend extends AutoCloseable {
   /**
    * Checks a call and computes it.
    *
-   * @throws IllegalArgumentException where an argument does not fit the others or this backend
+   * @throws ArgumentException where an argument does not fit the others or this backend
    */
   default void run(KernelCall call) {
     Arguments.check(call, activationType(), vectorType());

@@ -19,7 +19,7 @@ import java.util.OptionalLong;
  */
 public final class Rehearsal implements Backend {
   private final Backend real;
-  private final Turn turn = new Turn();
+  private final Turn turn = new Turn("rehearsal");
   private long live;
   private long peak;
 

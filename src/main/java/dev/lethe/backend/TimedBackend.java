@@ -66,6 +66,11 @@ public final class TimedBackend implements Backend {
   }
 
   @Override
+  public String arithmetic() {
+    return backend.arithmetic();
+  }
+
+  @Override
   public DType activationType() {
     return backend.activationType();
   }

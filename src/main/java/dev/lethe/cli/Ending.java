@@ -1,6 +1,9 @@
 package dev.lethe.cli;
 
+import dev.lethe.ArgumentException;
+import dev.lethe.ClosedException;
 import dev.lethe.LetheException;
+import dev.lethe.MemoryException;
 import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.cli.option.LetheCommand;
@@ -29,7 +32,9 @@ final class Ending {
   }
 
   private static boolean isBug(Throwable failure) {
-    return !(failure instanceof LetheException
+    return failure instanceof ArgumentException
+        || failure instanceof ClosedException
+        || !(failure instanceof LetheException
         || failure instanceof InterruptedRun
         || failure instanceof OutOfMemoryError
         || failure instanceof NoClassDefFoundError
@@ -41,6 +46,7 @@ final class Ending {
     return switch (failure) {
       case InterruptedRun e -> ExitCode.INTERRUPTED;
       case EnvironmentException e -> ExitCode.ENVIRONMENT;
+      case MemoryException e -> ExitCode.ENVIRONMENT;
       case OutOfMemoryError e -> ExitCode.ENVIRONMENT;
       case NoClassDefFoundError e -> ExitCode.ENVIRONMENT;
       default -> ExitCode.FAILED;
@@ -49,20 +55,29 @@ final class Ending {
 
   private static String message(Throwable failure) {
     return switch (failure) {
+      case ArgumentException e -> bug(e);
+      case ClosedException e -> bug(e);
+      case MemoryException e -> noMemory(e);
       case LetheException e -> e.getMessage().endsWith(".") ? e.getMessage() : e.getMessage() + ".";
       case InterruptedRun e -> e.getMessage();
-      case OutOfMemoryError e ->
-          Text.format(
-              "not enough memory: %s. Use a smaller --batch-tokens, or LETHE_JAVA_OPTS=-Xmx4g where it says 'Java heap space'.",
-              e.getMessage());
+      case OutOfMemoryError e -> noMemory(e);
       case NoClassDefFoundError e ->
           Text.format(
               "the installation is incomplete: there is no class %s. Keep the folder lib beside lethe.jar, or build again with mvn package.",
               e.getMessage());
       case UncheckedIOException e -> "reading or writing failed: " + IoReason.of(e.getCause());
       case IOException e -> "reading or writing failed: " + IoReason.of(e);
-      default ->
-          Text.format("this is a bug in Lethe: %s. Please report it with what follows.", failure);
+      default -> bug(failure);
     };
+  }
+
+  private static String noMemory(Throwable failure) {
+    return Text.format(
+        "not enough memory: %s. Use a smaller --batch-tokens, or LETHE_JAVA_OPTS=-Xmx4g where it says 'Java heap space'.",
+        failure.getMessage());
+  }
+
+  private static String bug(Throwable failure) {
+    return Text.format("this is a bug in Lethe: %s. Please report it with what follows.", failure);
   }
 }

@@ -14,6 +14,7 @@ import dev.lethe.cli.command.HvpCommand;
 import dev.lethe.cli.command.InfluenceCommand;
 import dev.lethe.cli.command.InspectCommand;
 import dev.lethe.cli.command.MergeCommand;
+import dev.lethe.cli.command.MergeShardsCommand;
 import dev.lethe.cli.command.PrepareCommand;
 import dev.lethe.cli.command.SelftestCommand;
 import dev.lethe.cli.command.TrainCommand;
@@ -116,6 +117,7 @@ public final class Main {
     main.addSubcommand(new HvpCommand(console));
     main.addSubcommand(new InfluenceCommand(console));
     main.addSubcommand(new PrepareCommand(console));
+    main.addSubcommand(new MergeShardsCommand(console));
     main.addSubcommand(new UnlearnCommand(console));
     main.addSubcommand(new BenchCommand(console));
     main.addSubcommand(new CompareCommand(console));

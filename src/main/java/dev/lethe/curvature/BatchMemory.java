@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.MemoryException;
 import dev.lethe.Text;
 import dev.lethe.data.Sample;
 import java.util.List;
@@ -9,14 +10,12 @@ import java.util.function.Supplier;
 final class BatchMemory {
   private BatchMemory() {}
 
-  /** The work's result; an OutOfMemoryError of it is told what it was at work on. */
+  /** The work's result; where memory ran out, the error is told what it was at work on. */
   static <T> T named(List<Sample> members, Supplier<T> work) {
     try {
       return work.get();
-    } catch (OutOfMemoryError e) {
-      OutOfMemoryError named = new OutOfMemoryError(e.getMessage() + "; " + advice(members));
-      named.initCause(e);
-      throw named;
+    } catch (MemoryException | OutOfMemoryError e) {
+      throw new MemoryException(e.getMessage() + "; " + advice(members), e);
     }
   }
 

@@ -1,18 +1,20 @@
 package dev.lethe.curvature;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
-import dev.lethe.data.Sample;
+import dev.lethe.curvature.sum.BlockSums;
+import dev.lethe.curvature.sum.PartialSum;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
+import java.util.function.IntConsumer;
 
 /**
- * (1/n) Σᵢ Cᵢ over the samples of a data set at fixed θ, in data order, without dropout.
+ * (1/n) Σᵢ Cᵢ over the samples of a data set at fixed θ, without dropout, added in the tree of its blocks.
  *
  * <p>A linearization of each batch is kept while it fits the memory budget, so that a product costs
  * two forwards; the others are made anew in every product, which then costs three with the Gauss-Newton
@@ -28,10 +30,9 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
   private final double n;
   private final MemoryBudget budget;
   private final Backend backend;
-  private final List<KeptBatch> kept = new ArrayList<>();
+  private final KeptBatches kept;
   private final int[] starts;
-  private RecordedProducts recorded;
-  private long keptBytes;
+  private final RecordedProducts recorded;
   private long multipliedSamples;
 
   /**
@@ -44,11 +45,11 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
   public DatasetCurvature(
       Curvature kind, DatasetLoss loss, Tensor theta, double n, MemoryBudget budget) {
     if (loss.size() == 0 || !(n > 0)) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("a curvature of %d samples divided by %s", loss.size(), n));
     }
     if (kind == Curvature.EKFAC) {
-      throw new IllegalArgumentException("EK-FAC is no sum over samples; see EkfacFit");
+      throw new ArgumentException("EK-FAC is no sum over samples; see EkfacFit");
     }
     this.kind = kind;
     this.loss = loss;
@@ -60,48 +61,11 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
     for (int i = 0; i < loss.batches().size(); i++) {
       starts[i + 1] = starts[i] + loss.batches().get(i).size();
     }
-    try {
-      keepWhatFits();
-      if (backend.records() && !kept.isEmpty()) {
-        recorded = new RecordedProducts(backend, kind.label() + " product", dimension());
-      }
-    } catch (RuntimeException | Error e) {
-      close();
-      throw e;
-    }
-  }
-
-  /** Keeps batches in order while the next, by its tokens, is expected to fit beside one spare. */
-  private void keepWhatFits() {
-    if (budget.bytes() == 0) {
-      return;
-    }
-    double bytesPerToken = 0;
-    for (List<Sample> members : loss.batches()) {
-      double expected = bytesPerToken * tokens(members);
-      if (keptBytes + 2 * expected > budget.bytes()) {
-        return;
-      }
-      long before = backend.memoryUse().liveBytes();
-      KeptBatch batch = linearize(members);
-      long bytes = backend.memoryUse().liveBytes() - before;
-      bytesPerToken = Math.max(bytesPerToken, (double) bytes / tokens(members));
-      if (keptBytes + bytes > budget.bytes()) {
-        batch.close();
-        return;
-      }
-      kept.add(batch);
-      keptBytes += bytes;
-    }
-  }
-
-  /** With what its products read made at once: it is counted, and recordings must not make it. */
-  private KeptBatch linearize(List<Sample> members) {
-    return KeptBatch.of(loss.model(), members, theta, kind.adjoints());
-  }
-
-  private static long tokens(List<Sample> members) {
-    return members.stream().mapToLong(Sample::length).sum();
+    this.kept = new KeptBatches(loss, theta, kind.adjoints(), budget);
+    this.recorded =
+        backend.records() && kept.count() > 0
+            ? new RecordedProducts(backend, kind.label() + " product", dimension())
+            : null;
   }
 
   @Override
@@ -126,7 +90,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
 
   /** Batches whose linearization is kept. */
   public int keptBatches() {
-    return kept.size();
+    return kept.count();
   }
 
   /** One line for people: what is kept and what is recomputed in every product. */
@@ -137,15 +101,50 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
         name(),
         samples(),
         batches(),
-        kept.size(),
-        keptBytes / 1048576.0,
+        kept.count(),
+        kept.bytes() / 1048576.0,
         budget.bytes() / 1048576.0,
-        batches() - kept.size());
+        batches() - kept.count());
   }
 
   @Override
   public void apply(Tensor v, Tensor out) {
-    sumOver(0, batches(), v, 1 / n, out);
+    if (batches() == 1) {
+      applyBatch(0, v, out);
+      return;
+    }
+    try (BlockSums fresh = recorded == null ? sums(v, 0) : null) {
+      BlockSums sums = fresh == null ? recorded.sums(v.shape()) : fresh;
+      addBlocks(v, sums, done -> {});
+      sums.takeTotal(out);
+    }
+  }
+
+  /**
+   * C v as the nodes of the whole's tree that the blocks of this part of a data set make.
+   *
+   * @param v (k,P)
+   * @param samplesDone told after every block how many samples are done; what it throws ends the work
+   * @return sums (k,P)
+   */
+  public List<PartialSum> parts(Tensor v, IntConsumer samplesDone) {
+    try (BlockSums sums = sums(v, loss.firstBlock())) {
+      addBlocks(v, sums, samplesDone);
+      return sums.takeParts();
+    }
+  }
+
+  private BlockSums sums(Tensor v, int firstBlock) {
+    return new BlockSums(backend, v.shape(), firstBlock);
+  }
+
+  private void addBlocks(Tensor v, BlockSums sums, IntConsumer samplesDone) {
+    RecordedProducts.Vectors fixed = recorded == null ? null : recorded.load(v);
+    for (int i = 0; i < batches(); i++) {
+      int batch = i;
+      sums.put(term -> product(batch, v, fixed, 1 / n, term));
+      samplesDone.accept(starts[i + 1]);
+    }
   }
 
   @Override
@@ -155,37 +154,33 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
 
   @Override
   public void applyBatch(int batch, Tensor v, Tensor out) {
-    sumOver(batch, batch + 1, v, batches() / n, out);
+    product(batch, v, recorded == null ? null : recorded.load(v), batches() / n, out);
   }
 
-  /** out = scale times the sum of the products of batches from first to before last. */
-  private void sumOver(int first, int last, Tensor v, double scale, Tensor out) {
-    if (recorded == null) {
+  /** out = scale times the product of a batch; {@code fixed} holds v where products are recorded. */
+  private void product(int batch, Tensor v, RecordedProducts.Vectors fixed, double scale, Tensor out) {
+    if (fixed == null) {
       backend.vectors().fill(out, 0);
-      for (int i = first; i < last; i++) {
-        at(i, (batch, at) -> addProduct(at, v, scale, out));
-      }
+      kept.at(batch, (index, at) -> addProduct(at, v, scale, out));
     } else {
-      RecordedProducts.Vectors fixed = recorded.load(v);
-      for (int i = first; i < last; i++) {
-        addProduct(i, fixed, scale);
-      }
+      backend.vectors().fill(fixed.out(), 0);
+      addProduct(batch, fixed, scale);
       backend.vectors().copy(fixed.out(), out);
     }
-    multipliedSamples += v.dim(0) * (starts[last] - starts[first]);
+    multipliedSamples += v.dim(0) * (starts[batch + 1] - starts[batch]);
   }
 
   private void addProduct(int batch, RecordedProducts.Vectors fixed, double scale) {
-    if (batch < kept.size()) {
-      Linearization at = kept.get(batch).linearization();
+    if (batch < kept.count()) {
+      Linearization at = kept.get(batch);
       recorded.add(batch, fixed, scale, (v, factor, out) -> addProduct(at, v, factor, out));
     } else {
-      at(batch, (index, at) -> addProduct(at, fixed.v(), scale, fixed.out()));
+      kept.at(batch, (index, at) -> addProduct(at, fixed.v(), scale, fixed.out()));
     }
   }
 
   private void addProduct(Linearization at, Tensor v, double scale, Tensor out) {
-    long width = kind == Curvature.FISHER ? v.dim(0) : vectorsInAPass(at);
+    long width = kind == Curvature.FISHER ? v.dim(0) : kept.vectorsInAPass(at);
     for (long first = 0; first < v.dim(0); first += width) {
       long count = Math.min(width, v.dim(0) - first);
       Tensor in = v.slice(first, count);
@@ -197,13 +192,6 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
         case EKFAC -> throw new IllegalStateException("no sum over samples");
       }
     }
-  }
-
-  /** How many vectors fit into what the kept linearizations leave of the budget; at least one. */
-  private long vectorsInAPass(Linearization at) {
-    long room = budget.bytes() - keptBytes;
-    long free = backend.freeMemory().orElse(Long.MAX_VALUE);
-    return Math.max(1, Math.min(room, free / 2) / Math.max(1, at.bytesPerVector()));
   }
 
   /** Products, each part of one counted by its share of the samples. */
@@ -220,11 +208,14 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
    */
   public double[] addGradient(double scale, Tensor g) {
     double[] losses = new double[samples()];
-    overBatches(
-        (batch, at) -> {
-          at.addGradient(scale, g);
-          System.arraycopy(at.losses(), 0, losses, starts[batch], at.samples());
-        });
+    try (BlockSums sums = new BlockSums(backend, g.shape(), 0)) {
+      overBatches(
+          (batch, at) -> {
+            sums.add(term -> at.addGradient(scale, term));
+            System.arraycopy(at.losses(), 0, losses, starts[batch], at.samples());
+          });
+      sums.addTotalTo(g);
+    }
     return losses;
   }
 
@@ -245,7 +236,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
       long from = Math.max(first, starts[i]);
       long to = Math.min(last, starts[i + 1]);
       if (from < to) {
-        at(i, (batch, at) -> copyRows(at, from - starts[batch], to - from, out, from - first));
+        kept.at(i, (batch, at) -> copyRows(at, from - starts[batch], to - from, out, from - first));
       }
     }
   }
@@ -300,17 +291,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
 
   private void overBatches(BiConsumer<Integer, Linearization> work) {
     for (int i = 0; i < batches(); i++) {
-      at(i, work);
-    }
-  }
-
-  private void at(int batch, BiConsumer<Integer, Linearization> work) {
-    if (batch < kept.size()) {
-      work.accept(batch, kept.get(batch).linearization());
-      return;
-    }
-    try (KeptBatch fresh = linearize(loss.batches().get(batch))) {
-      work.accept(batch, fresh.linearization());
+      kept.at(i, work);
     }
   }
 
@@ -319,7 +300,6 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
     if (recorded != null) {
       recorded.close();
     }
-    kept.forEach(KeptBatch::close);
-    kept.clear();
+    kept.close();
   }
 }

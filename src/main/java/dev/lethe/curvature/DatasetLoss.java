@@ -5,13 +5,18 @@ import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
+import dev.lethe.curvature.sum.BlockRange;
+import dev.lethe.curvature.sum.BlockSums;
+import dev.lethe.curvature.sum.PartialSum;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.IntConsumer;
@@ -19,29 +24,41 @@ import java.util.function.IntConsumer;
 /**
  * The losses of a data set as functions of the adapter's parameters: ℓᵢ(θ) is the mean
  * cross-entropy over the supervised tokens of sample i, without dropout. Samples are worked on in
- * packed batches, in data order. A loss that is not finite is an error that names the sample.
+ * packed batches, in data order, and added in a fixed tree over these ({@link
+ * dev.lethe.curvature.sum.SumTree}). A loss that is not finite is an error that names the sample.
  */
 public final class DatasetLoss {
   private final AdaptedModel model;
   private final List<Sample> samples;
   private final BatchLimits limits;
   private final List<List<Sample>> batches;
+  private final int firstBlock;
   private final IntConsumer samplesDone;
 
   /**
    * @param samples may be empty: then sums are zero
    */
   public DatasetLoss(AdaptedModel model, List<Sample> samples, BatchLimits limits) {
-    this(model, samples, limits, done -> {});
+    this(
+        model,
+        limits,
+        Batches.split(List.copyOf(samples), limits.maxSamples(), limits.maxTokens()),
+        0,
+        done -> {});
   }
 
   private DatasetLoss(
-      AdaptedModel model, List<Sample> samples, BatchLimits limits, IntConsumer samplesDone) {
-    this.samplesDone = samplesDone;
+      AdaptedModel model,
+      BatchLimits limits,
+      List<List<Sample>> batches,
+      int firstBlock,
+      IntConsumer samplesDone) {
     this.model = model;
-    this.samples = List.copyOf(samples);
     this.limits = limits;
-    this.batches = Batches.split(this.samples, limits.maxSamples(), limits.maxTokens());
+    this.batches = batches;
+    this.firstBlock = firstBlock;
+    this.samples = batches.stream().flatMap(List::stream).toList();
+    this.samplesDone = samplesDone;
   }
 
   /** The same model and limits over other samples. */
@@ -50,11 +67,36 @@ public final class DatasetLoss {
   }
 
   /**
+   * The losses of some blocks alone. Their sums are nodes of the tree in which the blocks of the whole are added.
+   */
+  public DatasetLoss part(BlockRange range) {
+    return new DatasetLoss(
+        model,
+        limits,
+        batches.subList(range.first(), range.end()),
+        firstBlock + range.first(),
+        samplesDone);
+  }
+
+  /**
+   * Blocks in which the samples are worked on and added: packed batches, which the samples and the limits alone
+   * decide.
+   */
+  public int blocks() {
+    return batches.size();
+  }
+
+  /** The number of the first sample of a block; the number of samples for the one behind the last block. */
+  public int firstSample(int block) {
+    return batches.stream().limit(block).mapToInt(List::size).sum();
+  }
+
+  /**
    * The same, reporting after every batch how many samples are done; what the listener throws ends
    * the work.
    */
   public DatasetLoss watched(IntConsumer listener) {
-    return new DatasetLoss(model, samples, limits, listener);
+    return new DatasetLoss(model, limits, batches, firstBlock, listener);
   }
 
   /** Number of samples, n. */
@@ -82,6 +124,11 @@ public final class DatasetLoss {
     return batches;
   }
 
+  /** The place of the first block in the whole that this is a part of. */
+  int firstBlock() {
+    return firstBlock;
+  }
+
   public Backend backend() {
     return model.backend();
   }
@@ -99,8 +146,33 @@ public final class DatasetLoss {
    * @return ℓᵢ(θ) of every sample
    */
   public double[] addGradient(Tensor theta, double scale, Tensor g) {
+    try (BlockSums sums = new BlockSums(backend(), Shape.of(parameters()), 0)) {
+      double[] losses = addGradient(theta, scale, sums);
+      sums.addTotalTo(g);
+      return losses;
+    }
+  }
+
+  /**
+   * scale·Σᵢ∇ℓᵢ(θ) as the nodes of the whole's tree that these blocks make.
+   *
+   * @param theta (P)
+   * @return sums (P)
+   */
+  public List<PartialSum> gradientParts(Tensor theta, double scale) {
+    try (BlockSums sums = new BlockSums(backend(), Shape.of(parameters()), firstBlock)) {
+      addGradient(theta, scale, sums);
+      return sums.takeParts();
+    }
+  }
+
+  private double[] addGradient(Tensor theta, double scale, BlockSums sums) {
+    double[][] losses = new double[1][];
     return overBatches(
-        (first, tape) -> Gradients.addGradient(backend(), tape, theta, scale, g));
+        (first, tape) -> {
+          sums.add(term -> losses[0] = Gradients.addGradient(backend(), tape, theta, scale, term));
+          return losses[0];
+        });
   }
 
   /** Hands out ∇ℓᵢ(θ) of every sample, a batch at a time. */
@@ -118,29 +190,42 @@ public final class DatasetLoss {
   }
 
   /**
-   * ⟨∇ℓᵢ(θ), vⱼ⟩ for every sample i and row j of v, without forming a per-sample gradient.
+   * ⟨∇ℓᵢ(θ), vⱼ⟩ for every sample i and every row j of each v, without forming a per-sample gradient. Each v is
+   * multiplied by itself, so that its numbers do not depend on what the others are.
    *
-   * @param v (k,P)
-   * @return k rows of n
+   * @param vectors (k,P) each
+   * @return a row of n for each row of each v, in order
    */
-  public double[][] dots(Tensor theta, Tensor v) {
-    int k = Math.toIntExact(v.dim(0));
+  public double[][] dots(Tensor theta, List<Tensor> vectors) {
+    int k = Math.toIntExact(vectors.stream().mapToLong(v -> v.dim(0)).sum());
     double[][] dots = new double[k][size()];
     overBatches(
         (first, tape) -> {
-          try (Scope scope = backend().openScope("per-sample dots");
-              Linearization at = new Linearization(backend(), tape, theta)) {
-            Tensor part = scope.allocate(backend().vectorType(), k, at.samples());
-            backend().vectors().fill(part, 0);
-            at.addPerSampleDots(v, part);
-            double[] values = HostTensors.doubles(backend(), part);
-            for (int j = 0; j < k; j++) {
-              System.arraycopy(values, j * at.samples(), dots[j], first, at.samples());
+          try (Linearization at = new Linearization(backend(), tape, theta)) {
+            int row = 0;
+            for (Tensor v : vectors) {
+              for (double[] part : dots(at, v)) {
+                System.arraycopy(part, 0, dots[row++], first, part.length);
+              }
             }
             return at.losses();
           }
         });
     return dots;
+  }
+
+  private double[][] dots(Linearization at, Tensor v) {
+    try (Scope scope = backend().openScope("per-sample dots")) {
+      Tensor part = scope.allocate(backend().vectorType(), v.dim(0), at.samples());
+      backend().vectors().fill(part, 0);
+      at.addPerSampleDots(v, part);
+      double[] values = HostTensors.doubles(backend(), part);
+      double[][] rows = new double[Math.toIntExact(v.dim(0))][];
+      for (int j = 0; j < rows.length; j++) {
+        rows[j] = Arrays.copyOfRange(values, j * at.samples(), (j + 1) * at.samples());
+      }
+      return rows;
+    }
   }
 
   private double[] overBatches(BiFunction<Integer, Tape, double[]> work) {

@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.tensor.SplitMix64;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -28,7 +29,7 @@ public final class DenseDecompositions {
    */
   public static double[] eigenvectors(double[] symmetric, int n) {
     if (symmetric.length != n * n) {
-      throw new IllegalArgumentException(symmetric.length + " elements for order " + n);
+      throw new ArgumentException(symmetric.length + " elements for order " + n);
     }
     return columns(eigen(matrix(symmetric, n, n), n), n, n).data;
   }

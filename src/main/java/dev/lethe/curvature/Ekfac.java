@@ -1,11 +1,12 @@
 package dev.lethe.curvature;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
-import java.util.function.DoubleUnaryOperator;
+import java.util.function.IntToDoubleFunction;
 
 /**
  * EK-FAC of the Gauss-Newton curvature: for each LoRA matrix, the eigenvectors of the Kronecker factors
@@ -28,7 +29,7 @@ public final class Ekfac implements InvertibleCurvature {
    */
   public Ekfac(Backend backend, EkfacBasis basis, double[] eigenvalues) {
     if (eigenvalues.length != basis.parameters()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("%d eigenvalues of %d", eigenvalues.length, basis.parameters()));
     }
     this.backend = backend;
@@ -89,7 +90,7 @@ public final class Ekfac implements InvertibleCurvature {
 
   /** Adds scale·C v to out for each of k vectors; v, out (k,P). */
   public void addProduct(Tensor v, double scale, Tensor out) {
-    addFunction(v, scale, lambda -> lambda, out);
+    addFunction(v, scale, i -> eigenvalues[i], out);
     products += v.dim(0);
   }
 
@@ -97,11 +98,28 @@ public final class Ekfac implements InvertibleCurvature {
   public void applyInverse(Tensor b, double damping, Tensor out) {
     DampedOperator.requireDamping(damping);
     backend.vectors().fill(out, 0);
-    addFunction(b, 1, lambda -> lambda + damping > 0 ? 1 / (lambda + damping) : 0, out);
+    addFunction(b, 1, i -> inverse(eigenvalues[i] + damping), out);
   }
 
-  /** out += scale·Q f(Λ) Qᵀ v. */
-  private void addFunction(Tensor v, double scale, DoubleUnaryOperator f, Tensor out) {
+  /**
+   * out = (C + D)⁻¹ b for each of k vectors at once, with D diagonal in the eigenvectors' basis; the pseudo-inverse
+   * where C + D is 0.
+   *
+   * @param b (k,P)
+   * @param damping D (P), none negative
+   * @param out (k,P), overwritten; must not be b
+   */
+  public void applyInverse(Tensor b, double[] damping, Tensor out) {
+    backend.vectors().fill(out, 0);
+    addFunction(b, 1, i -> inverse(eigenvalues[i] + damping[i]), out);
+  }
+
+  private static double inverse(double value) {
+    return value > 0 ? 1 / value : 0;
+  }
+
+  /** out += scale·Q F Qᵀ v, F diagonal by coordinate. */
+  private void addFunction(Tensor v, double scale, IntToDoubleFunction f, Tensor out) {
     try (Scope scope = backend.openScope("ekfac product")) {
       Tensor coordinates = scope.allocate(backend.vectorType(), v.shape());
       basis.project(v, coordinates);
@@ -112,7 +130,7 @@ public final class Ekfac implements InvertibleCurvature {
             true,
             (at, values) -> {
               for (int i = 0; i < values.length; i++) {
-                values[i] *= f.applyAsDouble(eigenvalues[at + i]);
+                values[i] *= f.applyAsDouble(at + i);
               }
             });
       }

@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.FrozenLinear;
@@ -54,12 +55,12 @@ public final class EkfacBasis implements AutoCloseable {
     long at = 0;
     for (EkfacBlock block : blocks) {
       if (block.offset() != at) {
-        throw new IllegalArgumentException(Text.format("a block at %d, not %d", block.offset(), at));
+        throw new ArgumentException(Text.format("a block at %d, not %d", block.offset(), at));
       }
       at += block.rows() * block.columns();
     }
     if (at != parameters) {
-      throw new IllegalArgumentException(Text.format("blocks of %d of %d elements", at, parameters));
+      throw new ArgumentException(Text.format("blocks of %d of %d elements", at, parameters));
     }
   }
 

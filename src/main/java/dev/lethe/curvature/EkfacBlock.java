@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.tensor.Tensor;
 
@@ -20,7 +21,7 @@ public record EkfacBlock(long offset, long rows, long columns, Tensor left, Tens
 
   private static void requireSquare(String side, Tensor basis, long size) {
     if (basis != null && !basis.shape().hasSizes(size, size)) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("%s basis %s of a side of %d", side, basis, size));
     }
   }

@@ -1,5 +1,6 @@
 package dev.lethe.curvature;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
@@ -33,7 +34,7 @@ public final class EkfacFit {
    */
   public EkfacFit(DatasetLoss loss, Tensor theta, double n, long seed) {
     if (loss.size() == 0 || !(n > 0)) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("a curvature of %d samples divided by %s", loss.size(), n));
     }
     this.loss = loss;

@@ -1,5 +1,7 @@
 package dev.lethe.curvature;
 
+import com.sun.management.OperatingSystemMXBean;
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.HostMemory;
 import java.util.OptionalLong;
@@ -15,7 +17,7 @@ public record MemoryBudget(long bytes) {
 
   public MemoryBudget {
     if (bytes < 0) {
-      throw new IllegalArgumentException("a memory budget of " + bytes + " bytes");
+      throw new ArgumentException("a memory budget of " + bytes + " bytes");
     }
   }
 

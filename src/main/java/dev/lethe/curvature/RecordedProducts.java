@@ -3,7 +3,9 @@ package dev.lethe.curvature;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.KernelRecording;
+import dev.lethe.curvature.sum.BlockSums;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.HashMap;
 import java.util.Map;
@@ -20,6 +22,7 @@ final class RecordedProducts implements AutoCloseable {
   private final Scope scope;
   private final Map<Long, Vectors> vectors = new HashMap<>();
   private final Map<Key, KernelRecording> recordings = new HashMap<>();
+  private final Map<Shape, BlockSums> sums = new HashMap<>();
 
   private record Key(int batch, long k, double scale) {}
 
@@ -48,11 +51,10 @@ final class RecordedProducts implements AutoCloseable {
     this.scope = backend.openScope("recorded products");
   }
 
-  /** The tensors of k vectors, v a copy of the given (k,P) and the sum zero. */
+  /** The tensors of k vectors, v a copy of the given (k,P); the sum is whatever it was. */
   Vectors load(Tensor v) {
     Vectors fixed = vectors.computeIfAbsent(v.dim(0), k -> new Vectors(allocate(k), allocate(k)));
     backend.vectors().copy(v, fixed.v);
-    backend.vectors().fill(fixed.out, 0);
     return fixed;
   }
 
@@ -68,6 +70,11 @@ final class RecordedProducts implements AutoCloseable {
         .replay();
   }
 
+  /** Where products of this shape are added, kept so that a repeated product allocates nothing. */
+  BlockSums sums(Shape shape) {
+    return sums.computeIfAbsent(shape, each -> new BlockSums(backend, each, 0));
+  }
+
   private Tensor allocate(long k) {
     return scope.allocate(backend.vectorType(), k, parameters);
   }
@@ -76,6 +83,8 @@ final class RecordedProducts implements AutoCloseable {
   public void close() {
     recordings.values().forEach(KernelRecording::close);
     recordings.clear();
+    sums.values().forEach(BlockSums::close);
+    sums.clear();
     scope.close();
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,7 +18,7 @@ public final class Batches {
    */
   public static List<List<Sample>> split(List<Sample> samples, int maxSamples, long maxTokens) {
     if (maxSamples < 1 || maxTokens < 1) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("batches of %d samples, %d tokens: both must be at least 1", maxSamples, maxTokens));
     }
     List<List<Sample>> batches = new ArrayList<>();

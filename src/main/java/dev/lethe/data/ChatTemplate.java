@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.data.PromptTemplate.Piece;
 import dev.lethe.data.Row.InstructionRow;
@@ -8,11 +9,11 @@ import dev.lethe.data.Row.MessagesRow;
 import dev.lethe.data.Row.PromptRow;
 import dev.lethe.data.Row.QuestionRow;
 import dev.lethe.data.jinja.JinjaException;
-import dev.lethe.data.jinja.Template;
 import dev.lethe.data.jinja.Template.Rendering;
 import dev.lethe.data.jinja.Template.Span;
-import dev.lethe.format.FormatException;
+import dev.lethe.data.jinja.Template;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.Place;
 import dev.lethe.format.Sha256;
 import dev.lethe.format.StrictJson;
@@ -138,7 +139,7 @@ public final class ChatTemplate implements PromptForm {
           PromptTemplate.turns(
               r.input().isEmpty() ? r.instruction() : r.instruction() + "\n" + r.input(), r.output());
       case Row.TokenRow r ->
-          throw new IllegalArgumentException("row '" + r.id() + "' is tokens and needs no format");
+          throw new ArgumentException("row '" + r.id() + "' is tokens and needs no format");
     };
   }
 

@@ -1,13 +1,14 @@
 package dev.lethe.data;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.data.Row.InstructionRow;
 import dev.lethe.data.Row.Message;
 import dev.lethe.data.Row.MessagesRow;
 import dev.lethe.data.Row.PromptRow;
 import dev.lethe.data.Row.QuestionRow;
-import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.FormatException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -151,7 +152,7 @@ public enum PromptTemplate {
       case QuestionRow r -> QA;
       case MessagesRow r -> CHAT;
       case Row.TokenRow r ->
-          throw new IllegalArgumentException("row '" + r.id() + "' is tokens and needs no format");
+          throw new ArgumentException("row '" + r.id() + "' is tokens and needs no format");
     };
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.Objects;
@@ -22,7 +23,7 @@ public record Sample(String id, int[] inputIds, int[] labels, String hash, Strin
 
   public Sample {
     if (inputIds.length != labels.length) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("sample '%s' has %d tokens and %d labels", id, inputIds.length, labels.length));
     }
   }

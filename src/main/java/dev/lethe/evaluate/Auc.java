@@ -1,5 +1,6 @@
 package dev.lethe.evaluate;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -18,7 +19,7 @@ public final class Auc {
    */
   public static double of(double[] scores, boolean[] positive) {
     if (scores.length != positive.length) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("%d scores and %d labels", scores.length, positive.length));
     }
     Integer[] order = IntStream.range(0, scores.length).boxed().toArray(Integer[]::new);

@@ -1,13 +1,14 @@
 package dev.lethe.evaluate;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Encoder;
-import dev.lethe.data.Row;
 import dev.lethe.data.Row.InstructionRow;
 import dev.lethe.data.Row.PromptRow;
 import dev.lethe.data.Row.QuestionRow;
+import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -99,7 +100,7 @@ public final class Candidates {
       case InstructionRow r -> new InstructionRow(r.id(), r.instruction(), r.input(), response);
       case PromptRow r -> new PromptRow(r.id(), r.prompt(), response);
       case QuestionRow r -> new QuestionRow(r.id(), r.question(), response);
-      default -> throw new IllegalArgumentException("row '" + row.id() + "' has no response");
+      default -> throw new ArgumentException("row '" + row.id() + "' has no response");
     };
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.evaluate;
 
+import dev.lethe.ArgumentException;
 import java.util.Arrays;
 
 /**
@@ -15,7 +16,7 @@ public record KolmogorovSmirnov(double statistic, double pValue) {
   /** Compares two samples, neither empty. */
   public static KolmogorovSmirnov of(double[] x, double[] y) {
     if (x.length == 0 || y.length == 0) {
-      throw new IllegalArgumentException("both samples need at least one number");
+      throw new ArgumentException("both samples need at least one number");
     }
     double[] a = x.clone();
     double[] b = y.clone();

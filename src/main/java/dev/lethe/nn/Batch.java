@@ -1,6 +1,8 @@
 package dev.lethe.nn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
+import dev.lethe.Lifetime;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.data.Sample;
@@ -20,6 +22,7 @@ import java.util.stream.IntStream;
  */
 public final class Batch implements AutoCloseable {
   private final List<Sample> samples;
+  private final Lifetime lifetime = new Lifetime("batch");
   private final Scope scope;
   private final Packing packing;
   private final Packing supervised;
@@ -57,7 +60,7 @@ public final class Batch implements AutoCloseable {
         targetValues[at++] = sample.labels()[t];
       }
     }
-    this.scope = backend.openScope("batch");
+    this.scope = backend.openScope("batch").of(lifetime);
     this.ids = integers(backend, idValues);
     this.positions = integers(backend, positionValues);
     this.rows = integers(backend, rowValues);
@@ -73,22 +76,25 @@ public final class Batch implements AutoCloseable {
    */
   public static Batch of(List<Sample> samples, Backend backend) {
     if (samples.isEmpty()) {
-      throw new IllegalArgumentException("a batch without samples");
+      throw new ArgumentException("a batch without samples");
     }
     return new Batch(samples, backend);
   }
 
   /** Number of samples. */
   public int size() {
+    lifetime.requireOpen();
     return samples.size();
   }
 
   /** Rows that are computed: all tokens but those behind the last supervised row of each sample. */
   public long tokens() {
+    lifetime.requireOpen();
     return packing.rows();
   }
 
   public List<Sample> samples() {
+    lifetime.requireOpen();
     return samples;
   }
 
@@ -97,46 +103,55 @@ public final class Batch implements AutoCloseable {
    */
   @Override
   public void close() {
+    lifetime.end();
     scope.close();
   }
 
   /** The samples' rows. */
   Packing packing() {
+    lifetime.requireOpen();
     return packing;
   }
 
   /** The samples' supervised rows. */
   Packing supervised() {
+    lifetime.requireOpen();
     return supervised;
   }
 
   /** I32 (N). */
   Tensor ids() {
+    lifetime.requireOpen();
     return ids;
   }
 
   /** I32 (N), from 0 in each sample. */
   Tensor positions() {
+    lifetime.requireOpen();
     return positions;
   }
 
   /** I32 (M): the supervised rows. */
   Tensor rows() {
+    lifetime.requireOpen();
     return rows;
   }
 
   /** I32 (M): what they are to predict. */
   Tensor targets() {
+    lifetime.requireOpen();
     return targets;
   }
 
   /** (M): 1/(supervised tokens of the sample). */
   Tensor weights() {
+    lifetime.requireOpen();
     return weights;
   }
 
   /** (N,D): what enters the layer that tapes of this batch start at. */
   Tensor states(HiddenStates kept) {
+    lifetime.requireOpen();
     if (states == null) {
       states = scope.allocate(backend.activationType(), packing.rows(), kept.width());
       kept.fill(this, states);
@@ -146,6 +161,7 @@ public final class Batch implements AutoCloseable {
 
   /** I32 (N,2): 64 bits for each row by its sample's id and its position, wherever it stands. */
   Tensor rowKeys() {
+    lifetime.requireOpen();
     if (rowKeys == null) {
       int[] halves = new int[2 * packing.rows()];
       for (int i = 0; i < samples.size(); i++) {

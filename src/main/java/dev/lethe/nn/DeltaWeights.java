@@ -5,7 +5,7 @@ import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 
 /** What adapter pairs do to the weights: ΔW = s·BA. Host arithmetic in float64. */
-final class DeltaWeights {
+public final class DeltaWeights {
   private DeltaWeights() {}
 
   /**
@@ -15,7 +15,7 @@ final class DeltaWeights {
    * @param b (out,rank)
    * @param weight host tensor (out,in), changed
    */
-  static void add(LoraSlot slot, double[] a, double[] b, Tensor weight) {
+  public static void add(LoraSlot slot, double[] a, double[] b, Tensor weight) {
     int in = Math.toIntExact(slot.in());
     int rank = Math.toIntExact(slot.rank());
     double[] row = new double[in];

@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 
 /**
@@ -21,7 +22,7 @@ public record GenerationOptions(
             && topP > 0
             && topP <= 1;
     if (!valid) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format(
               "generation of %d tokens at temperature %s, top-p %s",
               maxNewTokens, temperature, topP));

@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.Lifetime;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Rehearsal;
 import dev.lethe.backend.kernel.FrozenEmbedding;
@@ -33,6 +34,7 @@ public final class LanguageModel implements AutoCloseable {
   private final Backend backend;
   private final ModelFiles folder;
   private final LoraAdapter merged;
+  private final Lifetime lifetime;
   private final Scope scope;
   private final boolean left;
   private final FrozenEmbedding embedding;
@@ -49,11 +51,13 @@ public final class LanguageModel implements AutoCloseable {
       Backend backend,
       LoraAdapter merged,
       WeightStorage storage,
+      Lifetime lifetime,
       Scope scope) {
     this.folder = folder;
     this.spec = spec;
     this.backend = backend;
     this.merged = merged;
+    this.lifetime = lifetime;
     this.scope = scope;
     WeightNames names = spec.family().names();
     boolean rehearsed = backend instanceof Rehearsal;
@@ -110,9 +114,10 @@ public final class LanguageModel implements AutoCloseable {
     if (merged != null) {
       merged.requireFits(spec);
     }
-    Scope scope = backend.openScope("model " + folder.path().getFileName());
+    Lifetime lifetime = new Lifetime("model " + folder.path());
+    Scope scope = backend.openScope("model " + folder.path().getFileName()).of(lifetime);
     try {
-      return new LanguageModel(folder, spec, backend, merged, storage, scope);
+      return new LanguageModel(folder, spec, backend, merged, storage, lifetime, scope);
     } catch (RuntimeException | Error e) {
       scope.close();
       throw e;
@@ -120,6 +125,7 @@ public final class LanguageModel implements AutoCloseable {
   }
 
   private Layer layer(WeightFiles files, int layer) {
+    lifetime.requireOpen();
     WeightNames names = spec.family().names();
     Map<Projection, FrozenLinear> linears = new EnumMap<>(Projection.class);
     for (Projection p : spec.projections()) {
@@ -193,15 +199,24 @@ public final class LanguageModel implements AutoCloseable {
   }
 
   public TransformerSpec spec() {
+    lifetime.requireOpen();
     return spec;
   }
 
   public Backend backend() {
+    lifetime.requireOpen();
     return backend;
+  }
+
+  /** What every adapter of this model must hold beside its pairs, by PEFT's key; frozen weights here. */
+  public Map<String, Tensor> carried() {
+    lifetime.requireOpen();
+    return folder.carried();
   }
 
   /** SHA-256 of configuration and weights, and of a merged adapter, in hex. */
   public synchronized String sha256() {
+    lifetime.requireOpen();
     if (sha256 == null) {
       sha256 =
           merged == null
@@ -214,32 +229,39 @@ public final class LanguageModel implements AutoCloseable {
   /** Gives the weights back; closing twice is harmless. The folder stays the caller's. */
   @Override
   public void close() {
+    lifetime.end();
     scope.close();
   }
 
   FrozenEmbedding embedding() {
+    lifetime.requireOpen();
     return embedding;
   }
 
   Layer layer(int index) {
+    lifetime.requireOpen();
     return layers.get(index);
   }
 
   /** The learned positions; null where there are rotary ones. */
   FrozenEmbedding positions() {
+    lifetime.requireOpen();
     return positions;
   }
 
   NormWeights finalNorm() {
+    lifetime.requireOpen();
     return finalNorm;
   }
 
   FrozenLinear head() {
+    lifetime.requireOpen();
     return head;
   }
 
   /** At least so many rotary positions of a layer; null where positions are learned. */
   RopeTable rope(int layer, long count) {
+    lifetime.requireOpen();
     return spec.rope() == null ? null : ropes.get(spec.rope(layer)).atLeast(count);
   }
 

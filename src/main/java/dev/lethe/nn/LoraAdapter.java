@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Lifetime;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.format.Sha256;
@@ -10,6 +11,8 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * A LoRA adapter on a model: PEFT's configuration and the flat vector θ of all its matrices on the
@@ -19,6 +22,7 @@ public final class LoraAdapter implements AutoCloseable {
   private final PeftAdapterConfig config;
   private final LanguageModel model;
   private final ParameterLayout layout;
+  private final Lifetime lifetime = new Lifetime("adapter");
   private final Scope scope;
   private final Tensor theta;
 
@@ -26,12 +30,13 @@ public final class LoraAdapter implements AutoCloseable {
     this.config = config;
     this.model = model;
     this.layout = layout;
-    this.scope = model.backend().openScope("adapter");
+    this.scope = model.backend().openScope("adapter").of(lifetime);
     this.theta = scope.allocate(model.backend().vectorType(), layout.size());
   }
 
   /** A new adapter with PEFT's start values: it changes nothing yet, because B is zero. */
   public static LoraAdapter create(PeftAdapterConfig config, LanguageModel model, long seed) {
+    ParameterLayout.requireLinearTargets(config, model.spec());
     ParameterLayout layout = ParameterLayout.of(config, model.spec());
     LoraInit init = new LoraInit(config, seed);
     LoraAdapter adapter = new LoraAdapter(config, model, layout);
@@ -48,13 +53,18 @@ public final class LoraAdapter implements AutoCloseable {
   /**
    * The adapter of a folder.
    *
-   * @throws LetheException where it was made for another base model
+   * @throws LetheException where it was made for another base model, or has frozen parts that the model was not opened
+   *     with
    */
   public static LoraAdapter open(PeftFolder folder, LanguageModel model) {
+    Map<String, Tensor> pairs = pairs(folder, model);
+    if (model.carried().isEmpty()) {
+      ParameterLayout.requireLinearTargets(folder.config(), model.spec());
+    }
     ParameterLayout layout = ParameterLayout.of(folder.config(), model.spec());
     LoraAdapter adapter = new LoraAdapter(folder.config(), model, layout);
     try {
-      layout.fromHost(model.backend(), folder.tensors(), adapter.theta, folder.path().toString());
+      layout.fromHost(model.backend(), pairs, adapter.theta, folder.path().toString());
       return adapter;
     } catch (RuntimeException | Error e) {
       adapter.close();
@@ -62,30 +72,58 @@ public final class LoraAdapter implements AutoCloseable {
     }
   }
 
+  /** The tensors of a folder but for what the model has as its frozen weights, which must be the same. */
+  private static Map<String, Tensor> pairs(PeftFolder folder, LanguageModel model) {
+    Map<String, Tensor> pairs = new LinkedHashMap<>(folder.tensors());
+    model.carried().forEach((key, frozen) -> {
+      Tensor own = pairs.remove(key);
+      if (own == null || !own.sameBytes(frozen)) {
+        throw new LetheException(
+            folder.path().toString(), "the model has frozen weights of another adapter", "the same tensor '" + key + "'",
+            own == null ? "none" : "other numbers", "Give each adapter with weights of its own a session of its own.");
+      }
+    });
+    for (String key : pairs.keySet()) {
+      if (PeftFolder.pairModule(key) == null) {
+        throw new LetheException(
+            folder.path().toString(), "the adapter has a whole copy of a weight, and the model was opened without it",
+            "pairs alone, or a session that opens this adapter first", "'" + key + "'",
+            "Open the adapter through Session.adapted before the session's model is used otherwise.");
+      }
+    }
+    return pairs;
+  }
+
   public PeftAdapterConfig config() {
+    lifetime.requireOpen();
     return config;
   }
 
   public ParameterLayout layout() {
+    lifetime.requireOpen();
     return layout;
   }
 
   /** θ (P) on the backend in its vector format; changed in place by whoever trains. */
   public Tensor theta() {
+    lifetime.requireOpen();
     return theta;
   }
 
   public LanguageModel model() {
+    lifetime.requireOpen();
     return model;
   }
 
   /** Probability with which training drops an element of an adapter's input. */
   public double dropout() {
+    lifetime.requireOpen();
     return config.loraDropout();
   }
 
   /** The same adapter with its own θ. */
   public LoraAdapter copy() {
+    lifetime.requireOpen();
     LoraAdapter copy = new LoraAdapter(config, model, layout);
     model.backend().vectors().copy(theta, copy.theta);
     return copy;
@@ -93,11 +131,26 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** Writes a new PEFT folder with the given parameters, whole or not at all. */
   public void save(Path dir, Tensor parameters) {
-    PeftFolder.write(dir, config, layout.toHost(model.backend(), parameters));
+    lifetime.requireOpen();
+    PeftFolder.write(dir, config, tensors(parameters));
+  }
+
+  /** Writes the adapter's two files into a folder that is being made. */
+  public void writeInto(Path dir) {
+    lifetime.requireOpen();
+    PeftFolder.writeInto(dir, config, tensors(theta));
+  }
+
+  /** The pairs, and what every adapter of the model carries beside them. */
+  private Map<String, Tensor> tensors(Tensor parameters) {
+    Map<String, Tensor> tensors = layout.toHost(model.backend(), parameters);
+    tensors.putAll(model.carried());
+    return tensors;
   }
 
   /** Writes a new PEFT folder, whole or not at all. */
   public void save(Path dir) {
+    lifetime.requireOpen();
     save(dir, theta);
   }
 
@@ -105,6 +158,7 @@ public final class LoraAdapter implements AutoCloseable {
    * SHA-256 of configuration and present parameters in hex; equal numbers hash alike everywhere.
    */
   public String sha256() {
+    lifetime.requireOpen();
     Sha256 hash = Sha256.start().add(config.raw().toString());
     layout
         .toHost(model.backend(), theta)
@@ -117,6 +171,7 @@ public final class LoraAdapter implements AutoCloseable {
    * in the Frobenius norm. Changes that only move factors between A and B count nothing.
    */
   public double deltaWeightDistance(Tensor one, Tensor other) {
+    lifetime.requireOpen();
     double sum = 0;
     for (LoraSlot slot : layout.slots()) {
       sum +=
@@ -129,6 +184,7 @@ public final class LoraAdapter implements AutoCloseable {
   /** Gives θ back; closing twice is harmless. */
   @Override
   public void close() {
+    lifetime.end();
     scope.close();
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
@@ -53,7 +54,7 @@ public final class MergedFolder {
     this.adapter = adapter;
     this.asked = dtype;
     if (dtype != null && !TORCH.containsKey(dtype)) {
-      throw new IllegalArgumentException("a model in " + dtype);
+      throw new ArgumentException("a model in " + dtype);
     }
   }
 

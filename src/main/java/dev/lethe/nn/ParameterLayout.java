@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
@@ -42,11 +43,9 @@ public final class ParameterLayout {
   /**
    * The layout of an adapter on a model.
    *
-   * @throws LetheException where the adapter targets none of the model's linear layers, or others
-   *     too
+   * @throws LetheException where the adapter targets none of the model's linear layers
    */
   static ParameterLayout of(PeftAdapterConfig config, TransformerSpec spec) {
-    requireLinearTargets(config, spec);
     ParameterLayout layout = new ParameterLayout();
     for (int layer = 0; layer < spec.layers(); layer++) {
       Map<Projection, LoraSlot> row = new EnumMap<>(Projection.class);
@@ -172,12 +171,13 @@ public final class ParameterLayout {
 
   private void requireSize(Tensor tensor, long length) {
     if (length != size) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("tensor %s does not hold vectors of the %d adapter parameters", tensor, size));
     }
   }
 
-  private static void requireLinearTargets(PeftAdapterConfig config, TransformerSpec spec) {
+  /** Throws where a new adapter would have pairs on an embedding or the head. */
+  static void requireLinearTargets(PeftAdapterConfig config, TransformerSpec spec) {
     WeightNames names = spec.family().names();
     boolean allLinear = "all-linear".equalsIgnoreCase(config.targetModules().regex());
     for (String module : Arrays.asList(names.embedding(), names.positions(), names.head())) {

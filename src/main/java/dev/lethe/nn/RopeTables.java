@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Turn;
@@ -38,7 +39,7 @@ final class RopeTables {
   /** A table of at least so many positions, and never more than the context. */
   RopeTable atLeast(long positions) {
     if (positions > maxPositions) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("rotary table of %d positions in a context of %d", positions, maxPositions));
     }
     try (Turn.Taken mine = backend.turn().take()) {

@@ -33,7 +33,7 @@ final class WeightFiles {
   WeightFiles(ModelFiles folder, TransformerSpec spec, boolean checked) {
     this.folder = folder;
     this.checked = checked;
-    this.stripped = stripped(folder, spec.family().names());
+    this.stripped = spec.family().names().leftOut(folder);
     Map<String, Shape> expected = spec.weights();
     String head = spec.family().names().head() + ".weight";
     requireNames(expected, spec.tiedEmbeddings() ? head : "");
@@ -41,13 +41,6 @@ final class WeightFiles {
     if (spec.tiedEmbeddings() && folder.has(head)) {
       requireTied(head, spec.family().names().embedding() + ".weight");
     }
-  }
-
-  /** What a base model that was saved without its head leaves out before its names; else nothing. */
-  private static String stripped(ModelFiles folder, WeightNames names) {
-    String base = names.embedding().substring(0, names.embedding().indexOf('.') + 1);
-    boolean bare = folder.has(names.embedding().substring(base.length()) + ".weight");
-    return bare && !folder.has(names.embedding() + ".weight") ? base : "";
   }
 
   /** The name of a weight in the folder. */
@@ -104,11 +97,7 @@ final class WeightFiles {
   private void requireTied(String head, String embedding) {
     Tensor one = tensor(head);
     Tensor other = tensor(embedding);
-    boolean same =
-        one.dtype() == other.dtype()
-            && one.shape().equals(other.shape())
-            && one.segment().mismatch(other.segment()) < 0;
-    if (!same) {
+    if (!one.sameBytes(other)) {
       throw mismatch(
           place(head),
           "tie_word_embeddings is true and the head differs from the embedding",

@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.format.huggingface.ModelFiles;
 import java.util.Map;
 
 /**
@@ -98,6 +99,13 @@ public record WeightNames(
               Projection.DOWN, "mlp.c_proj"),
           "transformer.ln_f",
           "lm_head");
+
+  /** What a base model that was saved without its head leaves out before its names; else nothing. */
+  public String leftOut(ModelFiles folder) {
+    String base = embedding.substring(0, embedding.indexOf('.') + 1);
+    boolean bare = folder.has(embedding.substring(base.length()) + ".weight");
+    return bare && !folder.has(embedding + ".weight") ? base : "";
+  }
 
   /** The same names with other norms. */
   WeightNames withNorms(Map<Norm, String> others) {

@@ -16,8 +16,8 @@ import java.util.function.IntConsumer;
  * A recorded replay of one request that corrects itself. A first replay by the operator alone measures the true
  * change of the retained rows' gradient at a few steps. A second one adds what the operator missed there to every
  * step, smoothed over time and shrunk, and measures at other steps, along its own way. The last one, which is the
- * result, adds what both have found. Before it another one adds the same hardly shrunk, for {@link ReplayError}.
- * The changed rows' gradients are made once.
+ * result, adds what both have found; in the same pass another one adds the same hardly shrunk, for {@link
+ * ReplayError}. The changed rows' gradients are made once.
  */
 public final class MeasuredReplay {
   private static final double MIDDLE = 0.5;
@@ -52,7 +52,7 @@ public final class MeasuredReplay {
     this.measuredSteps = measuredSteps;
   }
 
-  /** Told after every step of all replays how many are done; what it throws ends the work. */
+  /** Told after every step of all passes how many are done; what it throws ends the work. */
   public MeasuredReplay watched(IntConsumer value) {
     this.stepsDone = value;
     return this;
@@ -64,9 +64,9 @@ public final class MeasuredReplay {
     return this;
   }
 
-  /** Steps of all replays together. */
+  /** Steps of all passes over the training together. */
   public int steps() {
-    return (measuredSteps == 0 ? 1 : 4) * log.steps();
+    return (measuredSteps == 0 ? 1 : 3) * log.steps();
   }
 
   /**
@@ -88,13 +88,12 @@ public final class MeasuredReplay {
       residuals.measure(secondSteps(log.steps(), measuredSteps));
       Replayed second = pass(1, kept, residuals, residuals).run(List.of(request), null);
       residuals.fit(scope);
-      Replayed bold =
-          pass(2, kept, residuals.bold(), ReplayProbe.NONE).run(List.of(request), null);
-      Replayed last = pass(3, kept, residuals, ReplayProbe.NONE).run(List.of(request), changed);
+      Replayed last =
+          pass(2, kept, residuals.boldAndCareful(), ReplayProbe.NONE).run(List.of(request, request), changed);
       return new Outcome(
-          total(List.of(uncorrected, second, bold, last), residuals),
+          total(List.of(uncorrected, second, last), residuals),
           second.differences(),
-          bold.differences(),
+          last.differences().slice(0, 1),
           residuals.measurements());
     }
   }
@@ -144,7 +143,7 @@ public final class MeasuredReplay {
     return new RecordedReplay(log, rowGradients, operator, backend).watched(watch).from(start);
   }
 
-  /** The account of all replays with the last one's result. */
+  /** The account of all replays with the last one's result: its second row. */
   private static Replayed total(List<Replayed> replays, Residuals residuals) {
     double rowSeconds = residuals.seconds();
     double operatorSeconds = -residuals.seconds();
@@ -155,7 +154,7 @@ public final class MeasuredReplay {
       optimizerSeconds += each.seconds().optimizer();
     }
     return new Replayed(
-        replays.getLast().differences(),
+        replays.getLast().differences().slice(1, 1),
         replays.getFirst().rowGradients() + residuals.rowGradients(),
         replays.getFirst().firstTouched(),
         new Replayed.Seconds(rowSeconds, operatorSeconds, optimizerSeconds));

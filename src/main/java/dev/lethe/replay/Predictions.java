@@ -9,28 +9,42 @@ import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.tensor.Tensor;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 
 /** Compares what a model predicts under different parameters. */
-public final class Predictions {
+final class Predictions {
   private Predictions() {}
 
   /**
-   * Mean over rows of the mean over their supervised tokens of KL(p‖q), for each q.
+   * Two of the parameters that are compared.
    *
    * @param p parameters (P)
-   * @param others parameters q, each (P)
+   * @param q parameters (P)
    */
-  public static double[] divergences(
-      AdaptedModel model, List<Sample> rows, BatchLimits limits, Tensor p, List<Tensor> others) {
-    double[] sums = new double[others.size()];
+  record Pair(Tensor p, Tensor q) {}
+
+  /**
+   * Mean over rows of the mean over their supervised tokens of KL(p‖q), for each pair; a forward of each row for
+   * all parameters that occur.
+   */
+  static double[] divergences(
+      AdaptedModel model, List<Sample> rows, BatchLimits limits, List<Pair> pairs) {
+    double[] sums = new double[pairs.size()];
     Backend backend = model.backend();
     for (List<Sample> part : Batches.split(rows, limits.maxSamples(), limits.maxTokens())) {
       try (Batch batch = Batch.of(part, backend)) {
-        Tensor target = Gradients.probabilities(backend, model.tape(batch), p);
+        Map<Tensor, Tensor> predicted = new IdentityHashMap<>();
+        for (Pair pair : pairs) {
+          for (Tensor theta : List.of(pair.p, pair.q)) {
+            predicted.computeIfAbsent(
+                theta, one -> Gradients.probabilities(backend, model.tape(batch), one));
+          }
+        }
         for (int j = 0; j < sums.length; j++) {
-          Tensor got = Gradients.probabilities(backend, model.tape(batch), others.get(j));
-          sums[j] += divergence(part, target, got) / rows.size();
+          Pair pair = pairs.get(j);
+          sums[j] += divergence(part, predicted.get(pair.p), predicted.get(pair.q)) / rows.size();
         }
       }
     }

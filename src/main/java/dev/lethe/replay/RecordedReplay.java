@@ -1,5 +1,6 @@
 package dev.lethe.replay;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Vectors;
@@ -75,7 +76,7 @@ public final class RecordedReplay {
    */
   public Replayed run(List<ReplayRequest> requests, ChangedLog changed) {
     if (requests.isEmpty()) {
-      throw new IllegalArgumentException("no request");
+      throw new ArgumentException("no request");
     }
     requests.forEach(this::requireRows);
     try (Pass pass = new Pass(requests, changed)) {

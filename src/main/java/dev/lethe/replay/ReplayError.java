@@ -44,15 +44,23 @@ public final class ReplayError {
       Tensor result = moved(outcome.replayed().differences(), scope);
       Tensor second = moved(outcome.second(), scope);
       Tensor bold = moved(outcome.bold(), scope);
-      double[] shrunk = Predictions.divergences(model, rows, limits, bold, List.of(result, old));
-      double[] last = Predictions.divergences(model, rows, limits, result, List.of(second, old));
-      return 1 - ratio(shrunk) - ratio(last);
+      double[] divergences =
+          Predictions.divergences(
+              model,
+              rows,
+              limits,
+              List.of(
+                  new Predictions.Pair(bold, result),
+                  new Predictions.Pair(bold, old),
+                  new Predictions.Pair(result, second),
+                  new Predictions.Pair(result, old)));
+      return 1 - ratio(divergences[0], divergences[1]) - ratio(divergences[2], divergences[3]);
     }
   }
 
   /** Nothing is nothing of nothing. */
-  private static double ratio(double[] divergences) {
-    return divergences[0] == 0 ? 0 : divergences[0] / divergences[1];
+  private static double ratio(double part, double whole) {
+    return part == 0 ? 0 : part / whole;
   }
 
   private Tensor moved(Tensor difference, Scope scope) {

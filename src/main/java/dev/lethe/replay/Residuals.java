@@ -138,12 +138,15 @@ final class Residuals implements ReplayProbe, StepCorrection {
 
   @Override
   public void add(int step, Tensor difference, Tensor estimate) {
-    add(careful, step, estimate);
+    add(careful, step, estimate.row(0));
   }
 
-  /** The same correction, hardly shrunk. */
-  StepCorrection bold() {
-    return (step, difference, estimate) -> add(bold, step, estimate);
+  /** For two streams: the first has the same correction hardly shrunk. */
+  StepCorrection boldAndCareful() {
+    return (step, difference, estimate) -> {
+      add(bold, step, estimate.row(0));
+      add(careful, step, estimate.row(1));
+    };
   }
 
   private void add(Smoother smoother, int step, Tensor estimate) {
@@ -153,7 +156,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
     double[] weights = smoother.weights(time(step));
     for (int j = 0; j < weights.length; j++) {
       double weight = distances[step] * weights[j] / points.get(j).distance;
-      backend.vectors().axpy(weight, stacked.row(j), estimate.row(0));
+      backend.vectors().axpy(weight, stacked.row(j), estimate);
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.replay;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.data.Sample;
 
@@ -13,7 +14,7 @@ import dev.lethe.data.Sample;
 public record RowChange(Sample original, Sample replacement, double part) {
   public RowChange {
     if (!(part > 0 && part <= 1)) {
-      throw new IllegalArgumentException(Text.format("a part of %s of a row's weight", part));
+      throw new ArgumentException(Text.format("a part of %s of a row's weight", part));
     }
   }
 

@@ -89,8 +89,8 @@ public record MemoryPlan(ModelFiles files, Backend backend, WeightStorage storag
             Machine.bytes(room)),
         work == Work.TRAIN
             ? "Use a smaller --batch, shorter rows (--max-length), --weights bf16, or more memory."
-            : (fixed ? "Omit --batch-tokens, which takes what fits, or use" : "Use")
-                + " shorter rows (--max-length), --weights bf16, or more memory.");
+            : (fixed ? "Use a smaller --batch-tokens, " : "Use ")
+                + "shorter rows (--max-length), --weights bf16, or more memory.");
   }
 
   private LoraAdapter lora(LanguageModel model) {

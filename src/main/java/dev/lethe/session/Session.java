@@ -1,12 +1,12 @@
 package dev.lethe.session;
 
 import dev.lethe.LetheException;
+import dev.lethe.Lifetime;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.data.ChatTemplate;
-import dev.lethe.data.Dataset;
 import dev.lethe.data.DatasetReader;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.LoadedRows;
@@ -14,7 +14,6 @@ import dev.lethe.data.PromptForm;
 import dev.lethe.data.PromptTemplate;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
-import dev.lethe.format.FormatException;
 import dev.lethe.format.gguf.BaseModels;
 import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.gguf.GgufTokenizer;
@@ -22,7 +21,6 @@ import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.nn.HiddenStates;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.ModelFamily;
@@ -33,20 +31,14 @@ import dev.lethe.tokenizer.Tokenizer;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
-import java.time.LocalDateTime;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 
 /**
@@ -57,28 +49,26 @@ import java.util.function.Consumer;
 public final class Session implements AutoCloseable {
   private static final String TOKENIZER = "tokenizer.json";
 
-  /** Reads the tokenizer while the weights are read. */
-  private static final Executor BESIDE = task -> Thread.ofPlatform().daemon().name("tokenizer").start(task);
-
+  private final Lifetime lifetime;
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private final Backend backend;
   private final ModelFiles folder;
-  private LanguageModel model;
+  private final OpenModel model;
+  private final KeptStates states = new KeptStates();
   private Tokenizer tokenizer;
-  private CompletableFuture<Tokenizer> tokenizerAhead;
+  private Meanwhile<Tokenizer> tokenizerAhead;
   private Path tokenizerFolder;
-  private boolean keepsStates = true;
-  private Path statesFolder;
-  private HiddenStates states;
   private Consumer<String> notes = note -> {};
   private boolean skipBadRows;
-  private WeightStorage weights = WeightStorage.AUTO;
 
   private Session(ModelFiles folder, Backend backend) {
+    this.lifetime = new Lifetime("session on " + folder.path());
     this.folder = folder;
     this.backend = backend;
+    this.model = new OpenModel(folder, backend);
     open.push(backend);
-    open.push(folder);
+    open.push(model);
+    open.push(states);
   }
 
   /**
@@ -144,12 +134,14 @@ public final class Session implements AutoCloseable {
 
   /** In words, how rows become tokens: format, fields, turns, length, and the model's chat template with its hash. */
   public String promptForm(Reading reading) {
-    ChatTemplate chat = chatTemplate(reading);
+    lifetime.requireOpen();
+    ChatTemplate chat = reader(reading).chatTemplate();
     return reading.words() + (chat == null ? "" : ", conversations by " + chat.description());
   }
 
   /** Refuses rows that were read otherwise than in an adapter's training, as far as its record tells. */
   public void requireFormOf(Path adapterDir, List<Sample> rows, Reading reading) {
+    lifetime.requireOpen();
     TrainingRecord.read(adapterDir)
         .ifPresent(
             record ->
@@ -157,112 +149,82 @@ public final class Session implements AutoCloseable {
                     rows, promptForm(reading), adapterDir.resolve(TrainingRecord.FILE).toString()));
   }
 
-  /** The model's chat template where the reading may use it; null where it does not or the folder has none. */
-  private ChatTemplate chatTemplate(Reading reading) {
-    if (reading.template != null) {
-      return null;
-    }
-    LocalDateTime now =
-        reading.day == null ? LocalDateTime.now() : reading.day.atStartOfDay();
-    return ChatTemplate.of(folder.path(), reading.supervise, now);
-  }
-
-  private PromptForm form(List<Row> rows, Reading reading) {
-    ChatTemplate chat = chatTemplate(reading);
-    if (reading.byModel && chat == null) {
-      throw new FormatException(
-          FormatException.Kind.FILE_MISSING,
-          folder.path().toString(),
-          "the model's folder has no chat template",
-          "chat_template.jinja, or chat_template in tokenizer_config.json",
-          "neither",
-          "Use another --template");
-    }
-    PromptForm fixed = PromptForm.fixed(reading.template, reading.supervise);
-    if (chat == null) {
-      return fixed;
-    }
-    PromptForm byChat = chat.naming(tokenizer() == null ? Map.of() : tokenizer().named());
-    if (reading.byModel || rows.stream().anyMatch(row -> row instanceof Row.MessagesRow)) {
-      notes.accept("rows are rendered by " + chat.description());
-    }
-    return reading.byModel
-        ? byChat
-        : (row, where) -> (row instanceof Row.MessagesRow ? byChat : fixed).render(row, where);
-  }
-
   /** Who is told what the data files say that is not used, and how rows are read where that is not plain; nobody by default. */
   public Session tell(Consumer<String> reader) {
+    lifetime.requireOpen();
     notes = reader;
     return this;
   }
 
   /** Whether rows that cannot be used are left out of data sets; otherwise a data set with one is refused. */
   public Session skipBadRows(boolean value) {
+    lifetime.requireOpen();
     skipBadRows = value;
     return this;
   }
 
   /** In which form the model's weights lie in memory, from when it is loaded on. */
   public Session withWeights(WeightStorage storage) {
-    weights = storage;
+    model.withWeights(storage);
     return this;
   }
 
   /** Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. */
   public Session withHiddenStates(Path folder) {
-    keepsStates = true;
-    statesFolder = folder;
+    lifetime.requireOpen();
+    states.in(folder);
     return this;
   }
 
   /** Keeps no hidden states of the adapters that are opened from now on. */
   public Session withoutHiddenStates() {
-    keepsStates = false;
+    lifetime.requireOpen();
+    states.none();
     return this;
   }
 
   /** One line for people about the hidden states that are kept; null where none are. */
   public String hiddenStates() {
-    return states == null ? null : states.report();
+    lifetime.requireOpen();
+    return states.report();
   }
 
   public Backend backend() {
+    lifetime.requireOpen();
     return backend;
   }
 
+  /** The model's files, with the frozen weights of the adapter that was opened first, if it has such. */
   public ModelFiles folder() {
-    return folder;
+    lifetime.requireOpen();
+    return model.files();
   }
 
   /** The model, loaded when first asked for. */
-  public synchronized LanguageModel model() {
-    if (model == null) {
-      if (tokenizer == null) {
-        tokenizerAhead = CompletableFuture.supplyAsync(this::openTokenizer, BESIDE);
-      }
-      model = LanguageModel.open(folder, backend, weights);
-      open.push(model);
-      if (weights == WeightStorage.AUTO && model.leavesWeights()) {
-        notes.accept(
-            "weights stay in bfloat16 in their file, because float32 would not fit into memory: same numbers, slower");
-      }
+  public LanguageModel model() {
+    lifetime.requireOpen();
+    readTokenizerAhead();
+    return model.get(notes);
+  }
+
+  private synchronized void readTokenizerAhead() {
+    if (tokenizer == null && tokenizerAhead == null) {
+      tokenizerAhead = new Meanwhile<>("lethe-tokenizer", this::openTokenizer);
     }
-    return model;
   }
 
   /** How much memory work on the model takes with an adapter of a configuration; null: bare. */
   public MemoryPlan memoryPlan(PeftAdapterConfig adapter) {
-    WeightStorage now =
-        model == null ? weights : model.leavesWeights() ? WeightStorage.BF16 : weights;
-    return new MemoryPlan(folder, backend, now, adapter);
+    return new MemoryPlan(model.files(), backend, model.storage(), adapter);
   }
 
   /** The model with the adapter of a PEFT folder, or bare where that is null. */
   public AdaptedModel adapted(Path adapterDir) {
+    lifetime.requireOpen();
     if (adapterDir == null) {
       return new AdaptedModel(model(), null);
     }
+    model.freezePartsOf(adapterDir).ifPresent(notes);
     try (PeftFolder peft = PeftFolder.open(adapterDir)) {
       return adapted(LoraAdapter.open(peft, model()));
     }
@@ -270,38 +232,25 @@ public final class Session implements AutoCloseable {
 
   /** The model with an adapter, which this session takes over. */
   public synchronized AdaptedModel adapted(LoraAdapter adapter) {
+    lifetime.requireOpen();
     open.push(adapter);
     AdaptedModel adapted = new AdaptedModel(model(), adapter);
-    if (keepsStates && states == null) {
-      states = HiddenStates.keep(adapted, statesFolder, statesBudget());
-      if (states != null) {
-        open.push(states);
-      }
-    }
+    states.of(adapted);
     return adapted;
-  }
-
-  private long statesBudget() {
-    if (statesFolder == null) {
-      return Machine.current().availableMemory() / 8;
-    }
-    try {
-      return Files.createDirectories(statesFolder).toFile().getUsableSpace() / 4;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 
   /** Takes the tokenizer of another folder; null: the model's own, the default. */
   public Session withTokenizer(Path folder) {
+    lifetime.requireOpen();
     tokenizerFolder = folder;
     return this;
   }
 
   /** The model's tokenizer; null where it has none. */
   public synchronized Tokenizer tokenizer() {
+    lifetime.requireOpen();
     if (tokenizer == null) {
-      tokenizer = tokenizerAhead == null ? openTokenizer() : awaited(tokenizerAhead);
+      tokenizer = tokenizerAhead == null ? openTokenizer() : tokenizerAhead.get();
       if (tokenizer != null) {
         open.push(tokenizer);
         tokenizer.notes().forEach(notes);
@@ -310,15 +259,15 @@ public final class Session implements AutoCloseable {
     return tokenizer;
   }
 
-  private static Tokenizer awaited(CompletableFuture<Tokenizer> tokenizer) {
-    try {
-      return tokenizer.join();
-    } catch (CompletionException e) {
-      switch (e.getCause()) {
-        case RuntimeException cause -> throw cause;
-        case Error cause -> throw cause;
-        default -> throw e;
-      }
+  /** The text of {@code tokenizer.json} where a GGUF file holds it; null otherwise. */
+  public String ownTokenizer() {
+    lifetime.requireOpen();
+    return folder instanceof GgufModel gguf && gguf.hasTokenizer() ? gguf.tokenizer().json() : null;
+  }
+
+  private static void closeUnused(Tokenizer tokenizer) {
+    if (tokenizer != null) {
+      tokenizer.close();
     }
   }
 
@@ -338,52 +287,47 @@ public final class Session implements AutoCloseable {
 
   /** An encoder for the given rows, which loads the tokenizer only if one of them is text. */
   public Encoder encoder(List<Row> rows, Reading reading) {
-    boolean tokensOnly = rows.stream().allMatch(row -> row instanceof Row.TokenRow);
-    TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
-    long context = spec.maxPositions();
-    long longest = reading.maxLength == 0 ? context : Math.min(context, reading.maxLength);
-    return tokensOnly
-        ? new Encoder(null, reading.template, longest, spec.vocabulary())
-        : Encoder.of(tokenizer(), form(rows, reading), longest, spec.vocabulary());
+    lifetime.requireOpen();
+    return reader(reading).encoder(rows);
   }
 
   /** A data set as samples. */
   public List<Sample> samples(Path file) {
+    lifetime.requireOpen();
     return samples(file, Reading.DEFAULT);
   }
 
   /** A data set as samples. */
   public List<Sample> samples(Path file, Reading reading) {
+    lifetime.requireOpen();
     return load(file, reading).samples();
   }
 
   /** A data set as samples, with what is known of its rows. */
   public LoadedRows load(Path file, Reading reading) {
-    return encoded(dataset(file, reading, false), reading);
+    lifetime.requireOpen();
+    return reader(reading).load(file, false);
   }
 
   /** A data set whose rows must have ids, each that of the row that it replaces. */
   public List<Sample> replacements(Path file, Reading reading) {
-    return encoded(dataset(file, reading, true), reading).samples();
+    lifetime.requireOpen();
+    return reader(reading).load(file, true).samples();
   }
 
   /** A data set's rows, for those who encode them themselves. */
   public List<Row> rows(Path file, Reading reading) {
-    Dataset data = dataset(file, reading, false);
-    data.notes().forEach(notes);
-    return data.rows();
+    lifetime.requireOpen();
+    return reader(reading).rows(file);
   }
 
-  private Dataset dataset(Path file, Reading reading, boolean idsRequired) {
-    return DatasetReader.open(file, reading.fields, idsRequired, skipBadRows);
+  /** The rows of a data set that was read before, so that nobody is told again. */
+  List<Row> rowsAgain(Path file, Reading reading) {
+    return reader(reading).dataset(file, false).rows();
   }
 
-  private LoadedRows encoded(Dataset data, Reading reading) {
-    Encoder encoder = encoder(data.rows(), reading);
-    LoadedRows loaded = data.encode(encoder, skipBadRows);
-    loaded.notes().forEach(notes);
-    encoder.notes().forEach(notes);
-    return loaded;
+  private RowReader reader(Reading reading) {
+    return new RowReader(folder, reading, this::tokenizer, notes, skipBadRows);
   }
 
   /**
@@ -396,18 +340,28 @@ public final class Session implements AutoCloseable {
    * @return the certificate
    */
   public Certificate unlearn(Path adapterDir, UnlearnRequest request, Path out) {
+    lifetime.requireOpen();
     return new Unlearning(this, adapterDir, request).write(out);
+  }
+
+  /**
+   * Closes one adapter before the session ends; closing it twice is harmless. Hidden states that were kept stay until
+   * the session's end.
+   *
+   * @param adapted a model with an adapter that this session gave
+   */
+  public synchronized void close(AdaptedModel adapted) {
+    if (adapted.adapter() != null) {
+      open.remove(adapted.adapter());
+      adapted.adapter().close();
+    }
   }
 
   @Override
   public synchronized void close() {
+    lifetime.end();
     if (tokenizerAhead != null && tokenizer == null) {
-      tokenizerAhead.thenAccept(
-          unused -> {
-            if (unused != null) {
-              unused.close();
-            }
-          });
+      tokenizerAhead.then(Session::closeUnused);
     }
     while (!open.isEmpty()) {
       try {

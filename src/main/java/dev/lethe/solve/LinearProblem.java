@@ -1,5 +1,6 @@
 package dev.lethe.solve;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.CurvatureOperator;
@@ -21,7 +22,7 @@ public record LinearProblem(
   public LinearProblem {
     DampedOperator.requireDamping(damping);
     if (rhs.shape().rank() > 2 || rhs.dim(-1) != curvature.dimension()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("right-hand side %s for an operator of dimension %d", rhs, curvature.dimension()));
     }
   }

@@ -1,5 +1,6 @@
 package dev.lethe.tensor;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -51,7 +52,7 @@ public abstract class BlockFormat {
    */
   public final void expand(MemorySegment from, long first, int count, MemorySegment to, long offset) {
     if ((first | count) % RUN != 0) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("numbers %d to %d are no whole runs of %d", first, first + count, RUN));
     }
     for (int i = 0; i < count; i += RUN) {

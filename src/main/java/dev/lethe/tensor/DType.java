@@ -1,5 +1,6 @@
 package dev.lethe.tensor;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 
 /**
@@ -48,21 +49,34 @@ public enum DType {
   /** Bytes of one element; throws for a block format, whose elements have no bytes of their own. */
   public int bytes() {
     if (isBlocks()) {
-      throw new IllegalStateException(this + " has blocks of " + blocks.elements() + " elements");
+      throw new ArgumentException(this + " has blocks of " + blocks.elements() + " elements");
     }
     return bytes;
   }
 
-  /** Bytes of consecutive elements; throws ArithmeticException where they leave a long. */
+  /**
+   * Bytes of consecutive elements.
+   *
+   * @throws ArgumentException where they leave a long
+   */
   public long byteSize(long elements) {
     if (!isBlocks()) {
-      return Math.multiplyExact(elements, bytes);
+      return product(elements, bytes);
     }
     if (elements % blocks.elements() != 0) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("%s has whole blocks of %d elements, not %d", this, blocks.elements(), elements));
     }
-    return Math.multiplyExact(elements / blocks.elements(), blocks.bytes());
+    return product(elements / blocks.elements(), blocks.bytes());
+  }
+
+  private long product(long count, int size) {
+    try {
+      return Math.multiplyExact(count, size);
+    } catch (ArithmeticException e) {
+      throw new ArgumentException(
+          Text.format("the bytes of %d times %d of %s do not fit into 64 bits", count, size, this));
+    }
   }
 
   /** Whether this is a floating-point format, packed in blocks or not. */

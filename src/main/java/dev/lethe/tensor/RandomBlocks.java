@@ -1,5 +1,6 @@
 package dev.lethe.tensor;
 
+import dev.lethe.ArgumentException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -45,7 +46,7 @@ public final class RandomBlocks {
       case Q4_K -> 300;
       case Q6_K -> 1370;
       case NF4, NF4_F16, NF4_BF16 -> 0.5;
-      default -> throw new IllegalArgumentException(format + " has no blocks");
+      default -> throw new ArgumentException(format + " has no blocks");
     };
   }
 }

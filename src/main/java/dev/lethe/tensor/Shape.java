@@ -1,5 +1,6 @@
 package dev.lethe.tensor;
 
+import dev.lethe.ArgumentException;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
@@ -13,16 +14,28 @@ public final class Shape {
     long product = 1;
     for (long d : dims) {
       if (d < 0) {
-        throw new IllegalArgumentException(
+        throw new ArgumentException(
             "shape " + Arrays.toString(dims) + " has a negative size");
       }
-      product = Math.multiplyExact(product, d);
+      product = times(product, d, dims);
     }
     this.dims = dims;
     this.elements = product;
   }
 
-  /** A shape of the given sizes. Throws ArithmeticException where the element count leaves a long. */
+  private static long times(long product, long size, long[] dims) {
+    try {
+      return Math.multiplyExact(product, size);
+    } catch (ArithmeticException e) {
+      throw new ArgumentException("shape " + Arrays.toString(dims) + " has more elements than fit into 64 bits");
+    }
+  }
+
+  /**
+   * A shape of the given sizes.
+   *
+   * @throws ArgumentException where a size is negative or the element count leaves a long
+   */
   public static Shape of(long... dims) {
     return new Shape(dims.clone());
   }
@@ -33,7 +46,11 @@ public final class Shape {
 
   /** The size of an axis; negative axes count from the last, as in NumPy. */
   public long dim(int axis) {
-    return dims[axis < 0 ? dims.length + axis : axis];
+    int at = axis < 0 ? dims.length + axis : axis;
+    if (at < 0 || at >= dims.length) {
+      throw new ArgumentException("shape " + this + " has no axis " + axis);
+    }
+    return dims[at];
   }
 
   /** The product of all sizes. */
@@ -45,7 +62,7 @@ public final class Shape {
   public long rows() {
     long product = 1;
     for (int axis = 0; axis < dims.length - 1; axis++) {
-      product = Math.multiplyExact(product, dims[axis]);
+      product = times(product, dims[axis], dims);
     }
     return product;
   }
@@ -56,7 +73,7 @@ public final class Shape {
   }
 
   /** The same without its outermost axis. */
-  Shape withoutFirst() {
+  public Shape withoutFirst() {
     return new Shape(Arrays.copyOfRange(dims, 1, dims.length));
   }
 

@@ -1,5 +1,7 @@
 package dev.lethe.tensor;
 
+import dev.lethe.ArgumentException;
+import dev.lethe.ClosedException;
 import dev.lethe.Text;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -30,9 +32,9 @@ public final class Tensor {
   private final DType dtype;
   private final Storage storage;
   private final long byteOffset;
-  private final Scope.Lifetime lifetime;
+  private final Scope.Tie tie;
 
-  Tensor(Shape shape, DType dtype, Storage storage, long byteOffset, Scope.Lifetime lifetime) {
+  Tensor(Shape shape, DType dtype, Storage storage, long byteOffset, Scope.Tie tie) {
     if (dtype.isBlocks() && shape.rank() > 0) {
       dtype.byteSize(shape.dim(-1));
     }
@@ -40,14 +42,14 @@ public final class Tensor {
     this.dtype = dtype;
     this.storage = storage;
     this.byteOffset = byteOffset;
-    this.lifetime = lifetime;
+    this.tie = tie;
   }
 
   /** A view of host memory that somebody else keeps alive, for example a mapped file. */
   public static Tensor view(MemorySegment segment, DType dtype, Shape shape) {
     long bytes = dtype.byteSize(shape.elements());
     if (segment.byteSize() != bytes) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("%s%s needs %d bytes, the segment has %d", dtype, shape, bytes, segment.byteSize()));
     }
     return new Tensor(shape, dtype, new HostStorage(segment), 0, null);
@@ -90,8 +92,8 @@ public final class Tensor {
 
   /** The storage, checked to be alive. */
   public Storage storage() {
-    if (lifetime != null) {
-      lifetime.requireAlive(this);
+    if (tie != null) {
+      tie.requireAlive(this);
     }
     return storage;
   }
@@ -104,9 +106,12 @@ public final class Tensor {
   /** Exactly this tensor's bytes in host memory; throws where the tensor lies on a device. */
   public MemorySegment segment() {
     if (storage() instanceof HostStorage host) {
+      if (!host.segment().scope().isAlive()) {
+        throw new ClosedException("tensor " + this, "the file or backend that it belongs to was closed");
+      }
       return host.segment().asSlice(byteOffset, byteSize());
     }
-    throw new IllegalStateException(
+    throw new ArgumentException(
         "tensor " + this + " lies on " + storage.place() + "; download it first (Backend.download)");
   }
 
@@ -117,7 +122,7 @@ public final class Tensor {
     long[] dims = shape.toArray();
     dims[0] = count;
     long step = size == 0 ? 0 : byteSize() / size;
-    return new Tensor(Shape.of(dims), dtype, storage, byteOffset + first * step, lifetime);
+    return new Tensor(Shape.of(dims), dtype, storage, byteOffset + first * step, tie);
   }
 
   /** Entry {@code index} along the first axis, without that axis. */
@@ -129,29 +134,31 @@ public final class Tensor {
 
   /** The elements {@code first … first+shape.elements()-1} in memory order under another shape. */
   public Tensor section(long first, Shape part) {
-    if (first < 0 || first + part.elements() > elements()) {
-      throw new IndexOutOfBoundsException(
+    if (first < 0 || first > elements() - part.elements()) {
+      throw new ArgumentException(
           Text.format("section %s at element %d of tensor %s", part, first, this));
     }
-    return new Tensor(part, dtype, storage, byteOffset + dtype.byteSize(first), lifetime);
+    return new Tensor(part, dtype, storage, byteOffset + dtype.byteSize(first), tie);
   }
 
   /** The same elements under another shape. */
   public Tensor reshape(long... dims) {
     Shape other = Shape.of(dims);
     if (other.elements() != elements()) {
-      throw new IllegalArgumentException("cannot reshape " + this + " to " + other);
+      throw new ArgumentException("cannot reshape " + this + " to " + other);
     }
-    return new Tensor(other, dtype, storage, byteOffset, lifetime);
+    return new Tensor(other, dtype, storage, byteOffset, tie);
   }
 
   /** One element of a host tensor in memory order, widened to double. For tests and small data. */
   public double get(long index) {
+    requireElement(index);
     return read(segment(), dtype, index);
   }
 
   /** Stores one element of a host tensor in memory order, rounded to its format. */
   public void set(long index, double value) {
+    requireElement(index);
     write(segment(), dtype, index, value);
   }
 
@@ -165,7 +172,7 @@ public final class Tensor {
   /** Overwrites a host tensor with another host tensor's numbers, converting the format. */
   public void copyFrom(Tensor source) {
     if (source.elements() != elements()) {
-      throw new IllegalArgumentException("cannot copy " + source + " into " + this);
+      throw new ArgumentException("cannot copy " + source + " into " + this);
     }
     MemorySegment from = source.segment();
     MemorySegment to = segment();
@@ -181,15 +188,21 @@ public final class Tensor {
     }
   }
 
-  private void requireRows(long first, long count) {
-    if (first < 0 || count < 0 || first + count > shape.dim(0)) {
-      throw new IndexOutOfBoundsException(
-          Text.format("rows %d..%d of tensor %s", first, first + count, this));
+  private void requireElement(long index) {
+    if (index < 0 || index >= elements()) {
+      throw new ArgumentException(Text.format("element %d of tensor %s", index, this));
     }
   }
 
-  Scope.Lifetime lifetime() {
-    return lifetime;
+  private void requireRows(long first, long count) {
+    if (shape.rank() == 0 || first < 0 || count < 0 || first > shape.dim(0) - count) {
+      throw new ArgumentException(
+          Text.format("%d rows from row %d on of tensor %s", count, first, this));
+    }
+  }
+
+  Scope.Tie tie() {
+    return tie;
   }
 
   /** Reads n elements from the given one on. */
@@ -293,8 +306,13 @@ public final class Tensor {
       case I16, U16 -> s.set(I16, i * 2, (short) (long) value);
       case I8, U8, BOOL -> s.set(ValueLayout.JAVA_BYTE, i, (byte) (long) value);
       case Q8_0, Q4_0, Q4_K, Q6_K, NF4, NF4_F16, NF4_BF16 ->
-          throw new IllegalArgumentException("cannot store single numbers in blocks of " + dtype);
+          throw new ArgumentException("cannot store single numbers in blocks of " + dtype);
     }
+  }
+
+  /** Whether another host tensor has the same format, shape and bytes. */
+  public boolean sameBytes(Tensor other) {
+    return dtype == other.dtype && shape.equals(other.shape) && segment().mismatch(other.segment()) < 0;
   }
 
   /** As in {@code F32(8,256)}. */

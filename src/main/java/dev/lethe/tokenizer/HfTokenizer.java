@@ -3,9 +3,10 @@ package dev.lethe.tokenizer;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
+import dev.lethe.Lifetime;
 import dev.lethe.Text;
-import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.Place;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -31,6 +32,7 @@ public final class HfTokenizer implements Tokenizer {
       Map.of("truncation", "do_not_truncate", "padding", "do_not_pad");
   private static final String PROBE = "a b";
 
+  private final Lifetime lifetime;
   private final HuggingFaceTokenizer library;
   private final int[] before;
   private final int[] after;
@@ -42,6 +44,7 @@ public final class HfTokenizer implements Tokenizer {
   private final List<String> notes = new ArrayList<>();
 
   private HfTokenizer(HuggingFaceTokenizer library, TokenizerFiles files, Path file) {
+    this.lifetime = new Lifetime("tokenizer " + file);
     this.library = library;
     this.vocabSize = files.vocabSize();
     this.eosId = files.eosId();
@@ -127,56 +130,67 @@ public final class HfTokenizer implements Tokenizer {
 
   @Override
   public String decode(int[] ids) {
+    lifetime.requireOpen();
     return library.decode(IntStream.of(ids).asLongStream().toArray(), true);
   }
 
   @Override
   public int[] before() {
+    lifetime.requireOpen();
     return before.clone();
   }
 
   @Override
   public int[] after() {
+    lifetime.requireOpen();
     return after.clone();
   }
 
   @Override
   public Map<String, String> named() {
+    lifetime.requireOpen();
     return named;
   }
 
   @Override
   public boolean isSpecial(int id) {
+    lifetime.requireOpen();
     return special.contains(id);
   }
 
   @Override
   public List<String> notes() {
+    lifetime.requireOpen();
     return List.copyOf(notes);
   }
 
   @Override
   public int bosId() {
+    lifetime.requireOpen();
     return bosId;
   }
 
   @Override
   public int eosId() {
+    lifetime.requireOpen();
     return eosId;
   }
 
   @Override
   public int vocabSize() {
+    lifetime.requireOpen();
     return vocabSize;
   }
 
   /** Frees the library's memory. Closing twice is harmless. */
   @Override
   public void close() {
+    lifetime.end();
     library.close();
   }
 
   private Encoding encoding(String text, boolean addSpecialTokens) {
+    lifetime.requireOpen();
     requireText(text);
     return library.encode(text, addSpecialTokens, false);
   }

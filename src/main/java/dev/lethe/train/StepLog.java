@@ -9,7 +9,8 @@ package dev.lethe.train;
  * @param learningRate used in this step
  * @param loss mean over the step's samples of their mean token loss, before the step; NaN where none is left
  * @param gradientNorm ‖g‖ before clipping
- * @param tokensPerSecond tokens computed in this step by its time
+ * @param tokens computed in this step
+ * @param seconds that it took; 0 where no row was left
  */
 public record StepLog(
     long step,
@@ -18,4 +19,10 @@ public record StepLog(
     double learningRate,
     double loss,
     double gradientNorm,
-    double tokensPerSecond) {}
+    long tokens,
+    double seconds) {
+  /** Tokens computed in this step by its time; 0 where no row was left. */
+  public double tokensPerSecond() {
+    return seconds == 0 ? 0 : tokens / seconds;
+  }
+}

@@ -1,12 +1,13 @@
 package dev.lethe.train;
 
 /** Watches a training run and may stop it. */
+@FunctionalInterface
 public interface TrainMonitor {
   /** Watches nothing. */
-  TrainMonitor NONE = new TrainMonitor() {};
+  TrainMonitor NONE = log -> {};
 
-  /** Called after every step. */
-  default void onStep(StepLog log) {}
+  /** Called after every step, by the training thread. */
+  void onStep(StepLog log);
 
   /** Called before a checkpoint is written: what belongs to the steps so far must be kept by then. */
   default void beforeCheckpoint() {}

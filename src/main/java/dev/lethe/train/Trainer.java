@@ -1,5 +1,6 @@
 package dev.lethe.train;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.autograd.Gradients;
@@ -64,7 +65,7 @@ public final class Trainer {
       RowEdits edits,
       TrainMonitor listener) {
     if (model.adapter() == null) {
-      throw new IllegalArgumentException("training needs a model with an adapter");
+      throw new ArgumentException("training needs a model with an adapter");
     }
     this.model = model;
     this.plan = plan;
@@ -91,7 +92,7 @@ public final class Trainer {
    */
   public TrainingResult run(Path checkpointDir, boolean resume) {
     if (resume && checkpointDir == null) {
-      throw new IllegalArgumentException("resuming needs the folder of the checkpoints");
+      throw new ArgumentException("resuming needs the folder of the checkpoints");
     }
     Checkpoints checkpoints =
         checkpointDir == null ? null : new Checkpoints(checkpointDir, identity());
@@ -146,7 +147,7 @@ public final class Trainer {
       state.step++;
       state.lastLoss = Double.NaN;
       listener.onStep(
-          new StepLog(state.step, plan.steps(), step.epoch(), 0, Double.NaN, 0, 0));
+          new StepLog(state.step, plan.steps(), step.epoch(), 0, Double.NaN, 0, 0, 0));
       return;
     }
     final long start = System.nanoTime();
@@ -167,7 +168,7 @@ public final class Trainer {
     listener.onStep(
         new StepLog(
             state.step, plan.steps(), step.epoch(), step.rate(), pass.loss, norm,
-            pass.tokens / seconds));
+            pass.tokens, seconds));
   }
 
   /** Scales a gradient of a norm down to a limit as {@code torch.nn.utils.clip_grad_norm_} does; 0: none. */

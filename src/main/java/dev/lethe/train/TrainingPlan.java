@@ -62,6 +62,17 @@ public final class TrainingPlan {
     return source.step(k);
   }
 
+  /** Gradients of single rows that the training takes with the edits. */
+  public long sampleGradients(RowEdits edits) {
+    long sum = 0;
+    for (long k = 0; k < steps; k++) {
+      for (int place : step(k).rows()) {
+        sum += edits.apply(rows.get(place)) != null ? 1 : 0;
+      }
+    }
+    return sum;
+  }
+
   /**
    * The ends of the parts into which the slots of a step are cut, a forward pass each, counted in slots.
    *

@@ -1,5 +1,6 @@
 package dev.lethe.trajectory;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 
 /**
@@ -12,7 +13,7 @@ import dev.lethe.Text;
 public record LoggedStep(double rate, int[] rows, double[] weights) {
   public LoggedStep {
     if (rows.length != weights.length) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("a step of %d rows and %d weights", rows.length, weights.length));
     }
   }

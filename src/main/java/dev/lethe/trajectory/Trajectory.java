@@ -1,5 +1,6 @@
 package dev.lethe.trajectory;
 
+import dev.lethe.Lifetime;
 import dev.lethe.data.Sample;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.file.MappedFile;
@@ -37,6 +38,7 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
   private final List<LoggedRow> rows;
   private final List<StepLines.Line> steps;
   private final Tensor initial;
+  private final Lifetime lifetime;
   private final Arena arena;
   private final MemorySegment gradients;
   private CompletableFuture<Void> ahead = CompletableFuture.completedFuture(null);
@@ -44,6 +46,7 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
   private Trajectory(Path folder, AdaptedModel model, Arena arena) throws IOException {
     Path json = folder.resolve(TrajectoryFiles.HEADER);
     this.folder = folder;
+    this.lifetime = new Lifetime("trajectory " + folder);
     this.arena = arena;
     this.layout = model.layout();
     this.header = TrajectoryHeader.read(json);
@@ -90,41 +93,49 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
 
   /** What the trajectory belongs to. */
   public Provenance provenance() {
+    lifetime.requireOpen();
     return header.provenance();
   }
 
   /** The number format of the gradients. */
   public DType dtype() {
+    lifetime.requireOpen();
     return header.dtype();
   }
 
   @Override
   public TrainOptions options() {
+    lifetime.requireOpen();
     return header.provenance().options();
   }
 
   @Override
   public List<LoggedRow> rows() {
+    lifetime.requireOpen();
     return rows;
   }
 
   @Override
   public Tensor initial() {
+    lifetime.requireOpen();
     return initial;
   }
 
   @Override
   public int steps() {
+    lifetime.requireOpen();
     return steps.size();
   }
 
   @Override
   public LoggedStep step(int k) {
+    lifetime.requireOpen();
     return steps.get(k).step();
   }
 
   @Override
   public Tensor gradient(int k) {
+    lifetime.requireOpen();
     MemorySegment row = row(k);
     if (permutation == null) {
       return Tensor.view(row, header.dtype(), Shape.of(layout.size()));
@@ -142,6 +153,7 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
 
   @Override
   public void prefetch(int k) {
+    lifetime.requireOpen();
     if (k < steps.size() && ahead.isDone()) {
       MemorySegment row = row(k);
       ahead = CompletableFuture.runAsync(row::load);
@@ -152,6 +164,7 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
    * Where the slots of step k were cut into forward passes; null where the trajectory does not say.
    */
   public int[] partEnds(int k) {
+    lifetime.requireOpen();
     int[] given = steps.get(k).partEnds();
     return given != null || provenance().foreign()
         ? given
@@ -167,11 +180,13 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
    * @throws dev.lethe.LetheException naming rows that are missing, changed, unknown or removed before
    */
   public List<Sample> requireMatches(List<Sample> data, String promptForm) {
+    lifetime.requireOpen();
     return RowMatch.of(folder, provenance(), rows, data, promptForm);
   }
 
   /** Refuses ids that were removed by an earlier request. */
   public void requireNotRemoved(Collection<String> ids) {
+    lifetime.requireOpen();
     RowMatch.requireNotRemoved(folder, rows, ids);
   }
 
@@ -181,6 +196,7 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
    * @param samples as {@link #requireMatches} gives them
    */
   public TrainingPlan plan(List<Sample> samples) {
+    lifetime.requireOpen();
     List<TrainingPlan.Step> planned = new ArrayList<>();
     long slots = 0;
     for (int k = 0; k < steps.size(); k++) {
@@ -214,7 +230,7 @@ public final class Trajectory implements TrainingLog, AutoCloseable {
   @Override
   public void close() {
     ahead.join();
-    if (arena.scope().isAlive()) {
+    if (lifetime.end()) {
       arena.close();
     }
   }

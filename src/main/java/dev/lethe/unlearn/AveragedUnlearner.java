@@ -113,7 +113,7 @@ public final class AveragedUnlearner implements Unlearner {
       double rates = add(step, all, monitor, watch);
       monitor.onPhase("solve", 0);
       double[] delta = watch.products(() -> step.solve(rates));
-      page.cost(new Cost(step.rowGradients(), retraining(edits), watch.total(), null));
+      page.cost(new Cost(step.rowGradients(), plan.sampleGradients(edits), watch.total(), null));
       Tensor host = Tensor.of(Shape.of(delta.length), delta);
       return Outcomes.moved(page, task, host, List.of(), monitor, watch);
     }
@@ -189,16 +189,6 @@ public final class AveragedUnlearner implements Unlearner {
     Map<String, Tensor> vectors = new HashMap<>();
     state.vectors().forEach((name, tensor) -> vectors.put(name, HostTensors.copy(tensor)));
     return new StoredState(state.step(), vectors, state.where());
-  }
-
-  private long retraining(RowEdits edits) {
-    long sum = 0;
-    for (long k = 0; k < plan.steps(); k++) {
-      for (int place : plan.step(k).rows()) {
-        sum += plan.rows().get(place) != null && edits.apply(plan.rows().get(place)) != null ? 1 : 0;
-      }
-    }
-    return sum;
   }
 
   private interface Sink {

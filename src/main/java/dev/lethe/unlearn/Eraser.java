@@ -1,5 +1,6 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.Curvature;
 import dev.lethe.curvature.MemoryBudget;
@@ -141,7 +142,7 @@ public final class Eraser implements Unlearner {
 
     private Builder(AdaptedModel model, UnlearnRequest request) {
       if (model.adapter() == null) {
-        throw new IllegalArgumentException("a bare model has nothing to unlearn");
+        throw new ArgumentException("a bare model has nothing to unlearn");
       }
       this.model = model;
       this.request = request;

@@ -45,7 +45,7 @@ final class EraserCertificate {
             request.sha256(),
             model.adapter().sha256(),
             unlearned.sha256());
-    Verdict verdict = EraserVerdict.of(request, found, hashes, record);
+    Verdict verdict = EraserVerdict.of(request, found, hashes, record).with(model.model());
     return new Certificate(
         Certificate.FORMAT,
         Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),

@@ -15,6 +15,9 @@ import java.util.List;
 
 /** Turns what a method found into a result. */
 final class Outcomes {
+  private static final String REPLAY_REMEDY =
+      "Retrain more of the training's head (--exact-head), or use --method exact.";
+
   private Outcomes() {}
 
   /** Nothing was asked. */
@@ -49,11 +52,7 @@ final class Outcomes {
       Tensor step = scope.allocate(backend.vectorType(), difference.elements());
       backend.upload(difference, step);
       backend.vectors().axpy(1, step, adapter.theta());
-      requireFinite(backend, adapter);
-      Tensor after = HostTensors.download(adapter);
-      ExactStep exact = ExactStep.between(HostTensors.download(task.model().adapter()), after);
-      backend.upload(after, adapter.theta());
-      UnlearnResult result = arrived(page, task, adapter, exact, parts, monitor, watch);
+      UnlearnResult result = settled(page, task, adapter, parts, REPLAY_REMEDY, monitor, watch);
       done = true;
       return result;
     } finally {
@@ -61,6 +60,28 @@ final class Outcomes {
         adapter.close();
       }
     }
+  }
+
+  /**
+   * The adapter has its new parameters to within the last bit, which may change, so that the step leads to them exactly.
+   *
+   * @param adapter taken over by the result
+   * @param remedy what to do where they are not finite
+   */
+  static UnlearnResult settled(
+      ReplayPage page,
+      UnlearnTask task,
+      LoraAdapter adapter,
+      List<FolderPart> parts,
+      String remedy,
+      EraserMonitor monitor,
+      Stopwatch watch) {
+    Backend backend = task.model().backend();
+    requireFinite(backend, adapter, remedy);
+    Tensor after = HostTensors.download(adapter);
+    ExactStep exact = ExactStep.between(HostTensors.download(task.model().adapter()), after);
+    backend.upload(after, adapter.theta());
+    return arrived(page, task, adapter, exact, parts, monitor, watch);
   }
 
   /**
@@ -89,14 +110,14 @@ final class Outcomes {
     return new UnlearnResult(adapter, step, true, page.make(adapter, watch), task.request(), parts, null);
   }
 
-  private static void requireFinite(Backend backend, LoraAdapter adapter) {
+  private static void requireFinite(Backend backend, LoraAdapter adapter, String remedy) {
     if (!backend.vectors().allFinite(adapter.theta())) {
       throw new LetheException(
           "unlearning",
           "the new parameters are not finite",
           "finite numbers",
           "NaN or infinity",
-          "Retrain more of the training's head (--exact-head), or use --method exact.");
+          remedy);
     }
   }
 

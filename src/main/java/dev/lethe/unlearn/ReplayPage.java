@@ -69,7 +69,7 @@ final class ReplayPage {
   }
 
   Certificate make(LoraAdapter unlearned, Stopwatch watch) {
-    Verdict judged = judge();
+    Verdict judged = judge().with(task.model().model());
     return new Certificate(
         Certificate.FORMAT,
         Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),

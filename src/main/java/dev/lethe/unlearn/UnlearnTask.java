@@ -1,5 +1,6 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.train.Divisor;
@@ -29,7 +30,7 @@ public record UnlearnTask(
     Measuring measuring) {
   public UnlearnTask {
     if (model.adapter() == null) {
-      throw new IllegalArgumentException("a bare model has nothing to unlearn");
+      throw new ArgumentException("a bare model has nothing to unlearn");
     }
     heldOut = List.copyOf(heldOut);
   }

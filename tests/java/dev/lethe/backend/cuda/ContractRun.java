@@ -2,6 +2,7 @@ package dev.lethe.backend.cuda;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.contract.Contract;
 import dev.lethe.backend.contract.KernelBench;
@@ -167,7 +168,7 @@ final class ContractRun {
     List<Map.Entry<String, Executable>> chosen =
         cases.filter(c -> c.getKey().contains(suite.cases)).toList();
     if (chosen.isEmpty()) {
-      throw new IllegalArgumentException("no case of " + suite);
+      throw new ArgumentException("no case of " + suite);
     }
     for (int round = 0; round < rounds; round++) {
       for (Map.Entry<String, Executable> c : chosen) {

@@ -3,6 +3,7 @@ package dev.lethe.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
@@ -38,9 +39,9 @@ final class CudaLoraTest {
       Tensor x = scope.allocate(DType.F32, 5, 4);
       Tensor u = scope.allocate(DType.F32, 5, 2);
       Tensor y = scope.allocate(DType.F32, 5, 3);
-      IllegalArgumentException e =
+      ArgumentException e =
           assertThrows(
-              IllegalArgumentException.class,
+              ArgumentException.class,
               () -> backend.run(new LoraKernels.Forward(layer, theta, x, x, u, y)));
       assertTrue(e.getMessage().startsWith(what), e.getMessage());
     }

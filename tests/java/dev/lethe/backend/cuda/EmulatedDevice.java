@@ -2,6 +2,7 @@ package dev.lethe.backend.cuda;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.contract.GuardZones;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
@@ -118,7 +119,7 @@ public final class EmulatedDevice implements Device {
   public void free(long address) {
     Arena arena = blocks.remove(address);
     if (arena == null) {
-      throw new IllegalArgumentException("address %x was not allocated".formatted(address));
+      throw new ArgumentException("address %x was not allocated".formatted(address));
     }
     arena.close();
   }
@@ -148,7 +149,7 @@ public final class EmulatedDevice implements Device {
     try (Arena arena = Arena.ofConfined()) {
       long handle = (long) kernel.invokeExact(arena.allocateFrom(name));
       if (handle == 0) {
-        throw new IllegalArgumentException("no kernel is exported as " + name);
+        throw new ArgumentException("no kernel is exported as " + name);
       }
       return handle;
     } catch (Throwable e) {

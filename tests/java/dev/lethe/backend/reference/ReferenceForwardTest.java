@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
@@ -216,18 +217,18 @@ final class ReferenceForwardTest {
     Tensor w = Flat.zeros(3);
     Tensor x = Flat.zeros(2, 3);
     Tensor r = Flat.zeros(2);
-    IllegalArgumentException wrong =
+    ArgumentException wrong =
         assertThrows(
-            IllegalArgumentException.class,
+            ArgumentException.class,
             () ->
                 BACKEND.run(
                     new RmsNormKernels.Forward(w, 1e-5, x, null, null, Flat.zeros(3, 2), r)));
     String message = wrong.getMessage();
     assertTrue(message.startsWith("rmsNorm.forward: y: expected F64(2,3), got F64(3,2)"), message);
     ReferenceLinear forwardOnly = new ReferenceLinear(Flat.zeros(3, 3), null, false);
-    IllegalArgumentException untransposed =
+    ArgumentException untransposed =
         assertThrows(
-            IllegalArgumentException.class,
+            ArgumentException.class,
             () ->
                 BACKEND.run(
                     new LossKernels.Forward(

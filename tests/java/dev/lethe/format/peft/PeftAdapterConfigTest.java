@@ -60,7 +60,6 @@ class PeftAdapterConfigTest {
       delimiter = '|',
       value = {
         "use_dora|true",
-        "modules_to_save|[\"lm_head\"]",
         "bias|\"all\"",
         "bias|\"lora_only\"",
         "something_new|{\"x\": 1}",

@@ -129,11 +129,7 @@ class PeftFolderTest {
     PeftAdapterConfig config = PeftAdapterConfig.create(2, 4, 0, List.of("q_proj"), "tiny");
     for (String suffix :
         List.of(
-            ".lora_magnitude_vector",
-            ".lora_embedding_A",
-            ".base_layer.weight",
-            ".weight",
-            ".lora_A.default.weight")) {
+            ".lora_magnitude_vector", ".lora_B.bias", ".weight.scale", ".lora_A.default.weight")) {
       Map<String, Tensor> tensors = pair(2);
       tensors.put(Q + suffix, Tensor.of(Shape.of(2, 1), 1f, 2f));
       assertTrue(refuse(Kind.UNSUPPORTED, config, tensors).getMessage().contains(suffix), suffix);

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
+import dev.lethe.ClosedException;
 import dev.lethe.RealData;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.FormatException;
@@ -79,6 +81,22 @@ class SafeTensorsTest {
   }
 
   @Test
+  void partsFollowOneAnother() {
+    Tensor first = Tensor.of(Shape.of(1, 2), 1f, 2f);
+    Tensor second = Tensor.of(Shape.of(2, 2), 3f, 4f, 5f, 6f);
+    SafeTensors.writeParts(dir.resolve("parts"), Map.of("w", List.of(first, second)), Map.of());
+    try (SafeTensors file = SafeTensors.open(dir.resolve("parts"))) {
+      assertEquals(Shape.of(3, 2), file.get("w").shape());
+      assertArrayEquals(new double[] {1, 2, 3, 4, 5, 6}, file.get("w").toDoubles());
+    }
+    Tensor wide = Tensor.of(Shape.of(1, 3), 1f, 2f, 3f);
+    assertThrows(
+        ArgumentException.class,
+        () -> SafeTensors.writeParts(dir.resolve("bad"), Map.of("w", List.of(first, wide)), Map.of()));
+    assertFalse(Files.exists(dir.resolve("bad")));
+  }
+
+  @Test
   void tensorsOfAScopeAndViewsAreWritten() {
     try (HostAllocator memory = new HostAllocator();
         Scope scope = Scope.open("test", memory)) {
@@ -129,8 +147,8 @@ class SafeTensorsTest {
     assertThrows(RuntimeException.class, () -> view.set(0, 5));
     read.close();
     read.close();
-    assertThrows(IllegalStateException.class, () -> view.get(0));
-    IllegalStateException e = assertThrows(IllegalStateException.class, () -> read.get("w"));
+    assertThrows(ClosedException.class, () -> view.get(0));
+    ClosedException e = assertThrows(ClosedException.class, () -> read.get("w"));
     assertTrue(e.getMessage().contains("closed"), e.getMessage());
   }
 
@@ -183,7 +201,7 @@ class SafeTensorsTest {
   void aTensorThatTheFormatCannotHoldIsRefusedBeforeAnythingIsWritten() throws IOException {
     Tensor rank9 = Tensor.of(Shape.of(1, 1, 1, 1, 1, 1, 1, 1, 1), 1f);
     assertThrows(
-        IllegalArgumentException.class,
+        ArgumentException.class,
         () -> SafeTensors.write(dir.resolve("r"), Map.of("w", rank9), Map.of()));
     try (Stream<Path> left = Files.list(dir)) {
       assertEquals(0, left.count());

@@ -82,7 +82,7 @@ class PreparationTest {
     List<LoggedRow> rows = samples.stream().map(s -> new LoggedRow(s.id(), s.hash())).toList();
     log = new MemoryLog(options, rows, host(adapter.theta()));
     new Trainer(
-            model, TrainingPlan.of(samples, options), options, RowEdits.NONE, new TrainMonitor() {})
+            model, TrainingPlan.of(samples, options), options, RowEdits.NONE, TrainMonitor.NONE)
         .keep(
             new TrainingSink() {
               @Override

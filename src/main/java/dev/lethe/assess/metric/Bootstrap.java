@@ -1,5 +1,6 @@
 package dev.lethe.assess.metric;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.Arrays;
 import java.util.SplittableRandom;
@@ -21,7 +22,7 @@ public record Bootstrap(int draws, long seed) {
 
   public Bootstrap {
     if (draws < 100) {
-      throw new IllegalArgumentException("a bootstrap of " + draws + " draws; at least 100");
+      throw new ArgumentException("a bootstrap of " + draws + " draws; at least 100");
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.assess.metric;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 
 /**
@@ -20,7 +21,7 @@ public final class Closure {
    */
   public static Estimate of(double[] now, double[] before, Bootstrap bootstrap) {
     if (now.length != before.length) {
-      throw new IllegalArgumentException(Text.format("%d rows now, %d before", now.length, before.length));
+      throw new ArgumentException(Text.format("%d rows now, %d before", now.length, before.length));
     }
     if (now.length == 0) {
       return Estimate.none("no rows");

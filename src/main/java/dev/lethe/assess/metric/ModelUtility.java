@@ -1,5 +1,7 @@
 package dev.lethe.assess.metric;
 
+import dev.lethe.ArgumentException;
+
 /**
  * TOFU's model utility (arXiv 2401.06121, §2.2.2): the harmonic mean of nine parts, {probability, ROUGE-L recall, truth
  * ratio} on {retained rows, real authors, world facts}. A model that is useless in one part has no utility.
@@ -13,7 +15,7 @@ public final class ModelUtility {
   /** The harmonic mean; 0 where a part is 0. */
   public static double of(double... parts) {
     if (parts.length != PARTS) {
-      throw new IllegalArgumentException(parts.length + " parts, not " + PARTS);
+      throw new ArgumentException(parts.length + " parts, not " + PARTS);
     }
     double sum = 0;
     for (double part : parts) {

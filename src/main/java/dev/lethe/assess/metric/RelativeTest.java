@@ -1,5 +1,6 @@
 package dev.lethe.assess.metric;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.SplittableRandom;
 
@@ -28,7 +29,7 @@ public record RelativeTest(double meanDifference, double pValue, int rows) {
   public static RelativeTest of(double[] toOriginal, double[] toRetrained, long seed) {
     int n = toOriginal.length;
     if (n == 0 || toRetrained.length != n) {
-      throw new IllegalArgumentException(Text.format("%d rows and %d", n, toRetrained.length));
+      throw new ArgumentException(Text.format("%d rows and %d", n, toRetrained.length));
     }
     double[] difference = new double[n];
     double observed = 0;

@@ -1,5 +1,6 @@
 package dev.lethe.autograd.op;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LossKernels;
@@ -46,7 +47,7 @@ public record CrossEntropy(
       Tensor weights,
       Packing supervised) {
     if (supervised.count() != tape.packing().count() || supervised.rows() != x.rows()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format(
               "cross-entropy over %s for a batch of %s, %d rows",
               supervised, tape.packing(), x.rows()));

@@ -1,5 +1,6 @@
 package dev.lethe.autograd.op;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.RowKernels.CopyColumns;
 import dev.lethe.tensor.Tensor;
@@ -20,7 +21,7 @@ public record Split(Value x, List<Value> parts) implements Op {
       sum += width;
     }
     if (sum != x.width()) {
-      throw new IllegalArgumentException("parts of " + sum + " columns for " + x.width());
+      throw new ArgumentException("parts of " + sum + " columns for " + x.width());
     }
     return tape.record(new Split(x, List.copyOf(parts))).parts;
   }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.function.Consumer;
 
@@ -21,7 +22,7 @@ public final class ContractCase {
     this.name = name;
     this.body = body;
     if (kernel().indexOf('.') < 0) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           "contract case: expected a name that begins as in lora.forward, got " + name);
     }
   }

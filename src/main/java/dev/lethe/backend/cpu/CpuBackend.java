@@ -38,7 +38,7 @@ import dev.lethe.tensor.Tensor;
 final class CpuBackend implements Backend {
   static final String NAME = "cpu";
 
-  private final Turn turn = new Turn();
+  private final Turn turn = new Turn(NAME);
   private final Cpu cpu;
   private final Kernels kernels;
 
@@ -91,6 +91,14 @@ final class CpuBackend implements Backend {
     return Text.format(
         "float32%s, %s, %d thread%s",
         products, cpu.primitives().detail(), cpu.pool().threads(), cpu.pool().threads() == 1 ? "" : "s");
+  }
+
+  @Override
+  public String arithmetic() {
+    String all = Backend.super.arithmetic();
+    return productType() == DType.BF16
+        ? Text.format("%s, products with frozen weights by %s", all, cpu.products().instructions())
+        : all;
   }
 
   @Override
@@ -177,8 +185,6 @@ final class CpuBackend implements Backend {
 
   @Override
   public void close() {
-    try (Turn.Taken mine = turn.take()) {
-      cpu.close();
-    }
+    turn.end(cpu::close);
   }
 }

@@ -60,6 +60,11 @@ final class CudaBackend implements Backend {
   }
 
   @Override
+  public String arithmetic() {
+    return NAME + ", " + description().replace(cuda.device().place() + ", ", "");
+  }
+
+  @Override
   public DType activationType() {
     return cuda.type();
   }
@@ -146,7 +151,7 @@ final class CudaBackend implements Backend {
 
   @Override
   public void close() {
-    inTurn(cuda::close);
+    turn().end(cuda::close);
   }
 
   private void inTurn(Runnable work) {

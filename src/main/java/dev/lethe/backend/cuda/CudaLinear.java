@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.tensor.Tensor;
 
@@ -25,7 +26,7 @@ record CudaLinear(Tensor weight, Tensor bias, boolean transposed) implements Fro
     if (weight instanceof CudaLinear linear) {
       return linear;
     }
-    throw new IllegalArgumentException(
+    throw new ArgumentException(
         "weight: expected one frozen by the cuda backend, got " + weight.getClass().getName());
   }
 }

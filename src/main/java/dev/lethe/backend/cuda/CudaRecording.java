@@ -82,7 +82,9 @@ final class CudaRecording implements KernelRecording {
 
   @Override
   public void close() {
-    inTurn(this::giveBack);
+    if (turn.lifetime().isOpen()) {
+      inTurn(this::giveBack);
+    }
   }
 
   private void giveBack() {

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.tensor.Tensor;
 
@@ -23,7 +24,7 @@ record CudaTable(Tensor table) implements FrozenEmbedding {
     if (table instanceof CudaTable ours) {
       return ours;
     }
-    throw new IllegalArgumentException(
+    throw new ArgumentException(
         "table: expected one frozen by the cuda backend, got " + table.getClass().getName());
   }
 }

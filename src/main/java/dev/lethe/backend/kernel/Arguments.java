@@ -4,7 +4,7 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 
 /**
- * Checks of the arguments of a {@link KernelCall}. A failure is an IllegalArgumentException that names the call and
+ * Checks of the arguments of a {@link KernelCall}. A failure is an ArgumentException that names the call and
  * the argument, and says what was expected and what was there.
  *
  * @param call the call's name, as in {@code rmsNorm.forward}

@@ -1,5 +1,6 @@
 package dev.lethe.backend.kernel;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 
 /**
@@ -11,7 +12,7 @@ import dev.lethe.Text;
 public record AttentionShape(int heads, int keyHeads, int headSize, int window) {
   public AttentionShape {
     if (heads <= 0 || keyHeads <= 0 || headSize <= 0 || heads % keyHeads != 0 || window < 0) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format(
               "attention of %d heads, %d key heads of size %d, window %d",
               heads, keyHeads, headSize, window));

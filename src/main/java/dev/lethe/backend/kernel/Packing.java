@@ -1,5 +1,6 @@
 package dev.lethe.backend.kernel;
 
+import dev.lethe.ArgumentException;
 import java.util.Arrays;
 import java.util.List;
 
@@ -19,7 +20,7 @@ public final class Packing {
     int[] starts = new int[lengths.length + 1];
     for (int i = 0; i < lengths.length; i++) {
       if (lengths[i] < 0) {
-        throw new IllegalArgumentException("sequence " + i + " has length " + lengths[i]);
+        throw new ArgumentException("sequence " + i + " has length " + lengths[i]);
       }
       starts[i + 1] = Math.addExact(starts[i], lengths[i]);
     }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.kernel;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -7,7 +8,7 @@ import java.util.Arrays;
 
 /**
  * Checks of kernel arguments, shared by the backends. What is checked is named as in {@code
- * "rmsNorm.forward: y"}; a failure is an IllegalArgumentException that also says what was expected,
+ * "rmsNorm.forward: y"}; a failure is an ArgumentException that also says what was expected,
  * what was there and where to read on.
  */
 public final class Require {
@@ -80,8 +81,8 @@ public final class Require {
     }
   }
 
-  private static IllegalArgumentException failure(String what, Object expected, Object got) {
-    return new IllegalArgumentException(
+  private static ArgumentException failure(String what, Object expected, Object got) {
+    return new ArgumentException(
         what
             + ": expected "
             + expected

@@ -16,7 +16,7 @@ public final class ReferenceBackend implements Backend {
   static final String NAME = "reference";
   static final String DESCRIPTION = "float64, scalar Java, one thread";
 
-  private final Turn turn = new Turn();
+  private final Turn turn = new Turn(NAME);
   private final HostAllocator allocator = new HostAllocator();
   private final Kernels kernels =
       new Kernels(
@@ -107,8 +107,6 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public void close() {
-    try (Turn.Taken mine = turn.take()) {
-      allocator.close();
-    }
+    turn.end(allocator::close);
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.reference;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.kernel.EmbeddingKernels;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.Require;
@@ -27,7 +28,7 @@ final class ReferenceEmbedding implements EmbeddingKernels {
       if (table instanceof Table own) {
         return own;
       }
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           "table: expected one frozen by the reference backend, got " + table.getClass().getName());
     }
 

@@ -145,7 +145,7 @@ public final class AssessCommand extends LetheCommand {
     require(draws >= 100, "--draws is at least 100, got " + draws);
     PrivateKey key = signer == null ? null : Signing.privateKey(signer);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(this, common))) {
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       Session.Reading reading = dataOptions.reading();
       UnlearnRequest request =
           requests.request(this, session, reading, original.getFirst(), session.load(data, reading));

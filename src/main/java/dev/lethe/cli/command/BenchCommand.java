@@ -91,6 +91,13 @@ public final class BenchCommand extends LetheCommand {
   private boolean kernels;
 
   @Option(
+      names = "--predict",
+      description =
+          "run nothing: print what a model of one H200 gives for each operation, and with --kernels for each"
+              + " kernel (docs/gpu-model.md)")
+  private boolean predict;
+
+  @Option(
       names = "--runs",
       paramLabel = "N",
       defaultValue = "5",
@@ -117,6 +124,10 @@ public final class BenchCommand extends LetheCommand {
     require(runs >= 1, "--runs is 1 or more", runs);
     require(warmup >= 0, "--warmup is 0 or more", warmup);
     require(vectors >= 1, "--vectors is 1 or more", vectors);
+    if (predict) {
+      predict(shapes, operations);
+      return ExitCode.DONE;
+    }
     try (Backend backend = common.openBackend(this, kernels)) {
       WorkloadMemory.require(shapes, operations, vectors, backend);
       BenchReport report = new BenchReport(shapes, layers != null, vectors, backend, peak(backend));
@@ -140,6 +151,20 @@ public final class BenchCommand extends LetheCommand {
         delete(dir);
       }
       return ExitCode.DONE;
+    }
+  }
+
+  private void predict(Workload shapes, List<Operation> operations) {
+    String refusal = PredictionReport.refusal(shapes, operations);
+    if (refusal != null) {
+      throw usage(refusal);
+    }
+    PredictionReport report = new PredictionReport(shapes);
+    for (Operation op : operations) {
+      print(report.line(op));
+      if (kernels) {
+        report.kernelLines(op).forEach(this::print);
+      }
     }
   }
 

@@ -72,7 +72,7 @@ public final class EvaluateCommand extends LetheCommand {
     dataOptions.check(this);
     requireTwoAnswers();
     take(out);
-    try (Session session = dataOptions.in(this, model.open(this, common));
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);
@@ -107,7 +107,7 @@ public final class EvaluateCommand extends LetheCommand {
 
   private List<RowLoss> losses(Session session, AdaptedModel adapted, Tensor theta) {
     List<Sample> samples = session.samples(data, dataOptions.reading());
-    BatchLimits limits = dataOptions.limits(this, session, Work.EVALUATE, adapted, samples);
+    BatchLimits limits = dataOptions.limits(this, session, Work.EVALUATE, adapted, samples, false);
     DatasetLoss all = new DatasetLoss(adapted, samples, limits);
     return inPieces(
         samples.size(), (from, to) -> Evaluation.rows(all.of(samples.subList(from, to)), theta));

@@ -85,7 +85,7 @@ public final class GenerateCommand extends LetheCommand {
     require(
         temperature >= 0 && Double.isFinite(temperature), "--temperature is a finite number of 0 or more", temperature);
     require(topP > 0 && topP <= 1, "--top-p is above 0 and at most 1", topP);
-    try (Session session = model.open(this, common)) {
+    try (Session session = model.open(this, common.openBackend(this))) {
       AdaptedModel adapted = session.adapted(adapter);
       Tokenizer tokenizer = promptIds == null ? requireTokenizer(session) : null;
       int[] start = promptIds == null ? encode(tokenizer, adapted.model().spec()) : promptIds;

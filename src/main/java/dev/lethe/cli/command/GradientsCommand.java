@@ -7,10 +7,12 @@ import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.LoadedModelOptions;
+import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.curvature.sum.PartialSum;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.safetensors.SafeTensors;
@@ -19,6 +21,9 @@ import dev.lethe.nn.ParameterLayout.Parameter;
 import dev.lethe.session.Machine;
 import dev.lethe.session.Session;
 import dev.lethe.session.Work;
+import dev.lethe.shard.ShardHeader;
+import dev.lethe.shard.ShardOrigin;
+import dev.lethe.shard.TensorShards;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
@@ -31,6 +36,7 @@ import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import tools.jackson.databind.node.ObjectNode;
 
 /** The gradient of a data set, or one of every row. */
 @Command(
@@ -43,6 +49,7 @@ public final class GradientsCommand extends LetheCommand {
   @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
+  @Mixin private ShardOption shard;
   @Mixin private CommonOptions common;
 
   @Option(names = "--data", required = true, paramLabel = "FILE", description = "the rows")
@@ -66,62 +73,86 @@ public final class GradientsCommand extends LetheCommand {
   public int run() {
     common.check(this);
     dataOptions.check(this);
+    shard.check(this);
     take(out);
-    try (Session session = dataOptions.in(this, model.open(this, common))) {
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       Work work = perSample ? Work.PER_SAMPLE : Work.GRADIENTS;
-      DatasetLoss loss =
-          new DatasetLoss(adapted, samples, dataOptions.limits(this, session, work, adapted, samples));
-      double norm = perSample ? writeEach(adapted, loss) : writeMean(adapted, loss);
-      report(samples.size(), adapted.layout().size(), norm);
+      DatasetLoss all =
+          new DatasetLoss(adapted, samples, dataOptions.limits(this, session, work, adapted, samples, shard.given()));
+      DatasetLoss loss = shard.of(all);
+      double norm;
+      try (Progress.Task task = progress().start(content(), loss.size(), "rows")) {
+        DatasetLoss watched =
+            loss.watched(
+                done -> {
+                  task.done(done);
+                  stopIfAsked();
+                });
+        norm = perSample ? writeEach(adapted, all, watched) : writeMean(adapted, all, watched);
+      }
+      report(loss.size(), adapted.layout().size(), norm);
       return ExitCode.DONE;
     }
   }
 
-  private double writeMean(AdaptedModel adapted, DatasetLoss loss) {
-    Tensor theta = adapted.adapter().theta();
-    int n = loss.size();
-    try (Scope scope = adapted.backend().openScope("gradient");
-        Progress.Task task = progress().start("gradient", n, "rows")) {
+  private String content() {
+    return perSample ? "per-sample gradients" : "mean gradient";
+  }
+
+  private ShardHeader header(ShardHeader.Content kind, DatasetLoss all) {
+    ShardOrigin origin =
+        ShardOrigin.of("gradients, " + content(), all.model(), all.samples(), dataOptions.limits())
+            .with(TensorShards.BLOCKS, all.blocks());
+    return new ShardHeader(shard.get(), kind, origin, metadata(all));
+  }
+
+  private Map<String, String> metadata(DatasetLoss all) {
+    return Map.of("content", content(), "rows", "" + all.size());
+  }
+
+  private double writeMean(AdaptedModel adapted, DatasetLoss all, DatasetLoss loss) {
+    List<PartialSum> parts =
+        loss.gradientParts(adapted.adapter().theta(), 1.0 / all.size());
+    if (shard.given()) {
+      TensorShards.writeSums(
+          out, header(ShardHeader.Content.SUM, all), adapted.layout(), parts, null);
+      return Double.NaN;
+    }
+    try (Scope scope = adapted.backend().openScope("gradient")) {
       Tensor g = scope.allocate(adapted.backend().vectorType(), adapted.layout().size());
-      adapted.backend().vectors().fill(g, 0);
-      int done = 0;
-      for (List<Sample> part : JsonLines.chunks(loss.samples())) {
-        stopIfAsked();
-        loss.of(part).addGradient(theta, 1.0 / n, g);
-        done += part.size();
-        task.done(done);
-      }
-      VectorFiles.write(out, adapted, g, Map.of("content", "mean gradient", "rows", "" + n));
+      adapted.backend().upload(PartialSum.total(parts), g);
+      VectorFiles.write(out, adapted, g, metadata(all));
       return adapted.backend().vectors().norm(g);
     }
   }
 
-  private double writeEach(AdaptedModel adapted, DatasetLoss loss) {
+  private double writeEach(AdaptedModel adapted, DatasetLoss all, DatasetLoss loss) {
     int n = loss.size();
     DType type = adapted.backend().vectorType();
     requireMemory(n, adapted.layout().size() * type.bytes());
     try (HostAllocator memory = new HostAllocator();
-        Scope host = Scope.open("per-sample gradients", memory);
-        Progress.Task task = progress().start("per-sample gradients", n, "rows")) {
-      Map<String, Tensor> all = new LinkedHashMap<>();
-      for (Parameter p : adapted.layout().parameters()) {
-        all.put(p.name(), host.allocate(type, Shape.of(n, p.shape().dim(0), p.shape().dim(1))));
+        Scope host = Scope.open("per-sample gradients", memory)) {
+      Map<String, Tensor> rows = new LinkedHashMap<>();
+      for (Parameter p : n == 0 ? List.<Parameter>of() : adapted.layout().parameters()) {
+        rows.put(p.name(), host.allocate(type, Shape.of(n, p.shape().dim(0), p.shape().dim(1))));
       }
       double[] squares = new double[1];
       loss.perSample(
           adapted.adapter().theta(),
           (first, gradients) -> {
-            stopIfAsked();
             squares[0] += adapted.backend().vectors().dot(gradients, gradients);
             adapted
                 .layout()
                 .rowsToHost(adapted.backend(), gradients)
-                .forEach((name, rows) -> all.get(name).slice(first, rows.dim(0)).copyFrom(rows));
-            task.done(first + gradients.dim(0));
+                .forEach((name, part) -> rows.get(name).slice(first, part.dim(0)).copyFrom(part));
           });
-      SafeTensors.write(out, all, Map.of("content", "per-sample gradients", "rows", "" + n));
+      if (shard.given()) {
+        TensorShards.writeRows(out, header(ShardHeader.Content.ROWS, all), rows);
+      } else {
+        SafeTensors.write(out, rows, metadata(all));
+      }
       return Math.sqrt(squares[0]);
     }
   }
@@ -135,19 +166,21 @@ public final class GradientsCommand extends LetheCommand {
           Text.format(
               "%,d gradients take %s and %s are free",
               rows, Machine.bytes(need), Machine.bytes(available)),
-          "Split the data into several files.");
+          "Make them in parts with --shard, or split the data into several files.");
     }
   }
 
   private void report(int rows, long parameters, double norm) {
     if (output.json) {
-      print(
+      ObjectNode json =
           StrictJson.newObject()
               .put("out", out.toString())
               .put("rows", rows)
               .put("parameters", parameters)
-              .put("per_sample", perSample)
-              .put("norm", norm));
+              .put("per_sample", perSample);
+      print(shard.given() ? json.put("shard", shard.get().toString()) : json.put("norm", norm));
+    } else if (shard.given()) {
+      print(Text.format("%s: shard %s of the %s, %,d rows", out, shard.get(), content(), rows));
     } else {
       print(
           perSample

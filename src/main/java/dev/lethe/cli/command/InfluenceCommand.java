@@ -6,29 +6,35 @@ import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.LoadedModelOptions;
+import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
-import dev.lethe.curvature.CurvatureOperator;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
-import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.influence.InfluenceScores;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.session.Influence;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
 import dev.lethe.session.Work;
+import dev.lethe.shard.ScoreLines;
+import dev.lethe.shard.ScoreShare;
+import dev.lethe.shard.ShardHeader;
+import dev.lethe.shard.ShardOrigin;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverMonitor;
 import dev.lethe.solve.Solvers;
-import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.DampingRule;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.function.BiConsumer;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -53,6 +59,7 @@ public final class InfluenceCommand extends LetheCommand {
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private SolveOptions solve;
+  @Mixin private ShardOption shard;
   @Mixin private CommonOptions common;
 
   @Option(
@@ -91,71 +98,113 @@ public final class InfluenceCommand extends LetheCommand {
         Solvers.names().contains(solve.solver),
         "--solver is one of " + String.join(", ", Solvers.names()), Text.quote(solve.solver));
     require(top >= 0, "--top is 0 or more", top);
+    shard.check(this);
+    require(!shard.given() || out != null, "--shard needs a file for its scores, --out", "none");
     take(out);
-    try (Session session = dataOptions.in(this, model.open(this, common))) {
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
-      InfluenceScores.Result result = scores(session, adapted, rows, queries);
-      if (!result.complete()) {
-        throw new InterruptedRun(
-            Text.format(
-                "interrupted after %d of %d queries; nothing was written. Run the same command again.",
-                result.scores().length, queries.size()));
-      }
-      if (out != null) {
-        JsonLines.write(out, allScores(queries, rows, result));
-      }
-      for (int q = 0; q < queries.size(); q++) {
-        printTop(queries.get(q), rows, result.scores()[q], result.solutions().get(q));
+      BatchLimits limits =
+          dataOptions.limits(this, session, Work.INFLUENCE, adapted, rows, shard.given());
+      Influence influence = influence(adapted, rows, limits);
+      DatasetLoss loss = influence.loss();
+      ScoreShare share =
+          ScoreShare.of(shard.get(), InfluenceScores.units(loss.of(queries)), loss.blocks());
+      InfluenceScores.Result result = scores(influence, queries, share);
+      requireComplete(result, queries.size());
+      if (shard.given()) {
+        List<String> lines = new ArrayList<>();
+        lines.add(ScoreLines.header(header(loss, queries, influence.damping())));
+        List<Sample> scored = loss.part(share.blocks()).samples();
+        int first = loss.firstSample(share.blocks().first());
+        eachQuery(
+            result,
+            (i, q) -> lines.add(ScoreLines.part(line(queries.get(q), scored, result, i), q, first)));
+        JsonLines.write(out, lines);
+        report(result, scored.size());
+      } else {
+        if (out != null) {
+          List<String> lines = new ArrayList<>();
+          eachQuery(result, (i, q) -> lines.add(StrictJson.line(line(queries.get(q), rows, result, i))));
+          JsonLines.write(out, lines);
+        }
+        eachQuery(
+            result,
+            (i, q) -> printTop(queries.get(q), rows, result.scores()[i], result.solutions().get(i)));
       }
       return ExitCode.DONE;
     }
   }
 
-  private InfluenceScores.Result scores(
-      Session session, AdaptedModel adapted, List<Sample> rows, List<Sample> queries) {
-    Tensor theta = adapted.adapter().theta();
-    DampingRule.Chosen chosen = solve.choose(this, adapter.adapter);
-    progress().say(Text.format("damping %.3g (%s)", chosen.damping(), chosen.from()));
-    DatasetLoss loss = new DatasetLoss(adapted, rows, dataOptions.limits(this, session, Work.INFLUENCE, adapted, rows));
-    double damping = chosen.damping() + chosen.weightDecay();
-    try (Progress.Task task = progress().start("influence", queries.size(), "queries");
-        CurvatureOperator curvature =
-            solve
-                .kind()
-                .over(
-                    loss,
-                    theta,
-                    rows.size(),
-                    MemoryBudget.automatic(session.backend()),
-                    common.seed)) {
-      InfluenceScores scores =
-          new InfluenceScores(loss, theta, curvature, damping, rows.size());
-      return scores.of(
-          loss.of(queries),
-          Solvers.byName(solve.solver),
-          solve.limits(common.seed),
-          new Watch(task));
+  private static void requireComplete(InfluenceScores.Result result, int queries) {
+    if (!result.complete()) {
+      throw new InterruptedRun(
+          Text.format(
+              "interrupted after %d of %d queries; nothing was written. Run the same command again.",
+              result.scores().length, queries));
     }
   }
 
-  private static List<String> allScores(
-      List<Sample> queries, List<Sample> rows, InfluenceScores.Result result) {
-    List<String> lines = new ArrayList<>();
-    for (int q = 0; q < queries.size(); q++) {
-      ObjectNode json = StrictJson.newObject();
-      json.put("query", queries.get(q).id());
-      json.put("residual", result.solutions().get(q).relativeResidual());
-      ArrayNode ids = json.putArray("ids");
-      rows.forEach(row -> ids.add(row.id()));
-      ArrayNode scores = json.putArray("scores");
-      for (double score : result.scores()[q]) {
-        scores.add(score);
-      }
-      lines.add(StrictJson.line(json));
+  private Influence influence(AdaptedModel adapted, List<Sample> rows, BatchLimits limits) {
+    Influence influence =
+        new Influence(adapted, adapter.adapter, rows)
+            .damping(solve.choose(this, adapter.adapter))
+            .curvature(solve.kind())
+            .solver(Solvers.byName(solve.solver), solve.limits(common.seed))
+            .limits(limits);
+    progress()
+        .say(Text.format("damping %.3g (%s)", influence.damping().damping(), influence.damping().from()));
+    return influence;
+  }
+
+  private InfluenceScores.Result scores(Influence influence, List<Sample> queries, ScoreShare share) {
+    try (Progress.Task task = progress().start("influence", queries.size(), "queries")) {
+      return influence.monitor(new Watch(task)).of(queries, share.units(), share.blocks());
     }
-    return lines;
+  }
+
+  private ShardHeader header(DatasetLoss loss, List<Sample> queries, DampingRule.Chosen chosen) {
+    ShardOrigin origin =
+        ShardOrigin.of("influence", loss.model(), loss.samples(), dataOptions.limits())
+            .with("queries", queries.size())
+            .with("query data", ShardOrigin.hash(queries))
+            .with("curvature", solve.kind().label())
+            .with("solver", solve.solver)
+            .with("damping", chosen.damping() + chosen.weightDecay())
+            .with("tolerance", solve.tolerance)
+            .with("most iterations", solve.maxIterations)
+            .with("seed", common.seed);
+    return new ShardHeader(shard.get(), ShardHeader.Content.SCORES, origin, Map.of());
+  }
+
+  /** Tells the place of each query that has scores, among these and among all. */
+  private static void eachQuery(InfluenceScores.Result result, BiConsumer<Integer, Integer> each) {
+    for (int i = 0; i < result.queries().size(); i++) {
+      each.accept(i, result.queries().get(i));
+    }
+  }
+
+  private static ObjectNode line(
+      Sample query, List<Sample> rows, InfluenceScores.Result result, int i) {
+    double residual = result.solutions().get(i).relativeResidual();
+    return ScoreLines.of(query, residual, rows, result.scores()[i]);
+  }
+
+  private void report(InfluenceScores.Result result, int rows) {
+    int queries = result.queries().size();
+    if (output.json) {
+      print(
+          StrictJson.newObject()
+              .put("out", out.toString())
+              .put("shard", shard.get().toString())
+              .put("queries", queries)
+              .put("rows", rows));
+    } else {
+      print(
+          Text.format(
+              "%s: shard %s of the scores, %,d queries on %,d rows each", out, shard.get(), queries, rows));
+    }
   }
 
   private void printTop(Sample query, List<Sample> rows, double[] scores, Solution solution) {

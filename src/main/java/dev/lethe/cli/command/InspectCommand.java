@@ -62,7 +62,7 @@ public final class InspectCommand extends LetheCommand {
   public int run() {
     common.check(this);
     dataOptions.check(this);
-    try (Session session = dataOptions.in(this, model.open(this, common));
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
         PeftFolder peft = adapter == null ? null : PeftFolder.open(adapter)) {
       ModelFiles folder = session.folder();
       TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
@@ -106,11 +106,10 @@ public final class InspectCommand extends LetheCommand {
   }
 
   private static ObjectNode adapter(PeftFolder peft) {
-    long parameters = peft.tensors().values().stream().mapToLong(Tensor::elements).sum();
     ObjectNode json =
         StrictJson.newObject()
             .put("folder", peft.path().toString())
-            .put("parameters", parameters)
+            .put("parameters", parameters(peft))
             .put("rank", peft.config().r())
             .put("alpha", peft.config().loraAlpha())
             .put("dropout", peft.config().loraDropout())
@@ -125,7 +124,21 @@ public final class InspectCommand extends LetheCommand {
                 .distinct()
                 .sorted()
                 .toList()));
-    return json;
+    String copies =
+        String.join(
+            " ",
+            peft.tensors().keySet().stream()
+                .filter(key -> PeftFolder.pairModule(key) == null)
+                .map(key -> key.substring(PeftFolder.PREFIX.length()))
+                .toList());
+    return copies.isEmpty() ? json : json.put("frozen_copies", copies);
+  }
+
+  private static long parameters(PeftFolder peft) {
+    return peft.tensors().entrySet().stream()
+        .filter(tensor -> PeftFolder.pairModule(tensor.getKey()) != null)
+        .mapToLong(tensor -> tensor.getValue().elements())
+        .sum();
   }
 
   /** Bytes of tensors that each command takes at most, with the weights. */

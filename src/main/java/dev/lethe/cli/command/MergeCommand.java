@@ -9,7 +9,6 @@ import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.OutputFolder;
-import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
@@ -71,12 +70,12 @@ public final class MergeCommand extends LetheCommand {
   public int run() {
     OutputFolder.refuseExisting(out);
     take(out);
-    try (Session session = model.open(this, common).withoutHiddenStates();
+    try (Session session = model.open(this, common.openBackend(this)).withoutHiddenStates();
         OutputFolder folder = OutputFolder.create(out)) {
       AdaptedModel adapted = session.adapted(adapter.adapter);
       MergedFolder merged =
           new MergedFolder(session.folder(), adapted.adapter(), weights == null ? null : weights.dtype);
-      merged.writeInto(folder.path(), ownTokenizer(session));
+      merged.writeInto(folder.path(), session.ownTokenizer());
       int[] ids = tokens(adapted.model().spec());
       double[][] expected = adapted.logits(ids);
       double[][] got = logits(folder.path(), session, ids);
@@ -84,11 +83,6 @@ public final class MergeCommand extends LetheCommand {
       report(merged, expected, got);
       return ExitCode.DONE;
     }
-  }
-
-  /** The tokenizer of a GGUF file; null where files can be copied. */
-  private static String ownTokenizer(Session session) {
-    return session.folder() instanceof GgufModel gguf && gguf.hasTokenizer() ? gguf.tokenizer().json() : null;
   }
 
   private int[] tokens(TransformerSpec spec) {

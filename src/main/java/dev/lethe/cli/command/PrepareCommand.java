@@ -6,9 +6,11 @@ import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.LoadedModelOptions;
+import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.sum.BlockRange;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.OutputName;
@@ -19,9 +21,13 @@ import dev.lethe.replay.prepare.PreparationSettings;
 import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
+import dev.lethe.shard.OperatorShards;
+import dev.lethe.shard.ShardHeader;
+import dev.lethe.shard.ShardOrigin;
 import dev.lethe.trajectory.Trajectory;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -37,6 +43,7 @@ public final class PrepareCommand extends LetheCommand {
   @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
+  @Mixin private ShardOption shard;
   @Mixin private CommonOptions common;
 
   @Option(
@@ -67,17 +74,24 @@ public final class PrepareCommand extends LetheCommand {
   public int run() {
     common.check(this);
     dataOptions.check(this);
+    shard.check(this);
     require(sketchRows == null || sketchRows >= 1, "--sketch-rows is 1 or more", sketchRows);
+    require(!shard.given() || operators != null, "--shard needs a folder of its own, --operators", "none");
     Path dir = operators == null ? PreparedOperators.folder(adapter.adapter) : operators;
     held(OutputName.hold(dir));
-    try (Session session = dataOptions.in(this, model.open(this, common))) {
+    OperatorShards.require(dir, shard.given());
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       try (Trajectory log = Trajectory.open(adapter.adapter, adapted)) {
         List<Sample> samples = log.requireMatches(rows, session.promptForm(dataOptions.reading()));
         Preparation preparation =
             new Preparation(dir, log, adapted, samples, settings(), dataOptions.limits());
-        prepare(preparation, dir, log);
+        if (shard.given()) {
+          prepareShard(preparation, dir, adapted, rows);
+        } else {
+          prepare(preparation, dir, log);
+        }
       }
       return ExitCode.DONE;
     }
@@ -99,11 +113,40 @@ public final class PrepareCommand extends LetheCommand {
     try (Progress.Task task = progress().start("prepare", 0, "rows")) {
       complete = preparation.run(new Watch(task));
     }
+    requireComplete(complete, dir);
+    report(dir, cost, slots(log), (System.nanoTime() - start) * 1e-9);
+  }
+
+  private void prepareShard(
+      Preparation preparation, Path dir, AdaptedModel adapted, List<Sample> rows) {
+    BlockRange groups = shard.get().of(preparation.groups());
+    ShardOrigin origin =
+        ShardOrigin.of("prepare", adapted, rows, dataOptions.limits())
+            .with("parts", preparation.groups());
+    OperatorShards.mark(
+        dir, new ShardHeader(shard.get(), ShardHeader.Content.OPERATORS, origin, Map.of()));
+    try (Progress.Task task = progress().start("prepare", 0, "rows")) {
+      requireComplete(preparation.run(groups, new Watch(task)), dir);
+    }
+    if (output.json) {
+      print(
+          StrictJson.newObject()
+              .put("operators", dir.toString())
+              .put("shard", shard.get().toString())
+              .put("parts", groups.size())
+              .put("parts_in_all", preparation.groups()));
+    } else {
+      print(
+          Text.format(
+              "%s: shard %s, %d of %d parts", dir, shard.get(), groups.size(), preparation.groups()));
+    }
+  }
+
+  private static void requireComplete(boolean complete, Path dir) {
     if (!complete) {
       throw new InterruptedRun(
           Text.format("interrupted; what was finished is in %s. Run the same command again.", dir));
     }
-    report(dir, cost, slots(log), (System.nanoTime() - start) * 1e-9);
   }
 
   /** Sample gradients of the training. */

@@ -10,7 +10,6 @@ import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.MinimumOptions;
 import dev.lethe.cli.option.TrainingOptions;
-import dev.lethe.cli.option.TrainingTrace;
 import dev.lethe.cli.option.TrajectoryOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -18,26 +17,20 @@ import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.Sample;
-import dev.lethe.format.file.AtomicFiles;
-import dev.lethe.format.file.OutputFolder;
 import dev.lethe.format.peft.PeftAdapterConfig;
-import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
-import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
+import dev.lethe.session.Training;
 import dev.lethe.session.Work;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.TrainOptions;
-import dev.lethe.train.Trainer;
 import dev.lethe.train.TrainingPlan;
 import dev.lethe.train.TrainingRecord;
-import dev.lethe.train.TrainingResult;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.BiConsumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -86,54 +79,39 @@ public final class TrainCommand extends LetheCommand {
     final TrainOptions options = training.options(this, common.seed);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, model.open(this, common)))) {
+        hiddenStates.in(dataOptions.in(model.open(this, common.openBackend(this))))) {
       LoadedRows loaded = session.load(data, dataOptions.reading());
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);
       BatchLimits pass = new BatchLimits(options.batchSize(), TrainingPlan.TOKENS_PER_PASS);
       session.memoryPlan(adapted.adapter().config()).fitting(Work.TRAIN, samples, pass, true);
-      TrainingPlan plan = TrainingPlan.of(samples, options);
-      TrainingProgress watch = new TrainingProgress(this, folder.state(), plan.steps());
-      boolean goOn = resume && watch.hasCheckpoint();
+      TrainingProgress watch = new TrainingProgress(this, options.totalSteps(samples.size()));
+      Training training =
+          new Training(session, samples)
+              .options(options)
+              .on(adapted)
+              .reading(dataOptions.reading())
+              .skipped(loaded.skipped().size())
+              .edits(edits)
+              .trace(trajectory.choice(this, minimum.asked()))
+              .monitor(watch)
+              .tell(this::say);
       try (watch;
-          TrainingTrace trace =
-              trajectory.trace(
-                  this, folder, adapted, options, samples.size(), minimum.asked(), goOn)) {
-        Trainer trainer =
-            new Trainer(adapted, plan, options, edits, watch).keep(trace.sink());
-        TrainingResult result = trainer.run(folder.state(), goOn);
+          Training.Run run = training.start(folder, resume)) {
+        run.train();
         watch.close();
-        requireCompleted(result, plan, folder);
         Optional<MinimumOptions.Reached> reached =
             minimum.reach(
                 this,
                 new DatasetLoss(adapted, edits.target(samples), dataOptions.limits()),
                 adapted.adapter().theta(),
                 folder.hasState());
-        String promptForm = session.promptForm(dataOptions.reading());
-        write(
-            folder, adapted, result, loaded.skipped().size(), watch, reached, promptForm,
-            (dir, record) -> trace.finish(dir, adapted, plan, edits, record, promptForm));
-        report(result, watch, reached);
+        TrainingRecord record = run.write(dir -> reached.ifPresent(m -> m.record().write(dir)));
+        report(record, watch, reached);
         hiddenStates.report(this, session);
         return ExitCode.DONE;
-      } catch (RuntimeException | Error e) {
-        if (!watch.hasCheckpoint() && folder.hasState()) {
-          AtomicFiles.deleteTree(folder.state());
-        }
-        throw e;
       }
-    }
-  }
-
-  private static void requireCompleted(
-      TrainingResult result, TrainingPlan plan, RunFolder folder) {
-    if (!result.completed()) {
-      throw new InterruptedRun(
-          Text.format(
-              "interrupted after step %,d of %,d. The state is in %s; run the same command with --resume.",
-              result.record().steps(), plan.steps(), folder.state()));
     }
   }
 
@@ -150,36 +128,9 @@ public final class TrainCommand extends LetheCommand {
     return adapted;
   }
 
-  private static void write(
-      RunFolder folder,
-      AdaptedModel adapted,
-      TrainingResult result,
-      int skipped,
-      TrainingProgress watch,
-      Optional<MinimumOptions.Reached> reached,
-      String promptForm,
-      BiConsumer<Path, TrainingRecord> trace) {
-    LoraAdapter adapter = adapted.adapter();
-    TrainingRecord record =
-        result.record().withAdapter(adapter.sha256()).withSkipped(skipped).withPromptForm(promptForm);
-    try (OutputFolder output = folder.output()) {
-      Path dir = output.path();
-      PeftFolder.writeInto(
-          dir,
-          adapter.config(),
-          adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
-      record.write(dir, result.optimizerState());
-      reached.ifPresent(minimum -> minimum.record().write(dir));
-      watch.writeLog(dir);
-      trace.accept(dir, record);
-      output.commit();
-    }
-    folder.finish();
-  }
-
   private void report(
-      TrainingResult result, TrainingProgress watch, Optional<MinimumOptions.Reached> reached) {
-    ObjectNode json = watch.summary(result.record());
+      TrainingRecord record, TrainingProgress watch, Optional<MinimumOptions.Reached> reached) {
+    ObjectNode json = watch.summary(record);
     json.put("out", out.toString());
     reached.ifPresent(minimum -> minimum.record().addTo(json));
     if (output.json) {
@@ -189,7 +140,7 @@ public final class TrainCommand extends LetheCommand {
     print(
         Text.format(
             "%s: %,d steps over %,d rows, loss of the last step %.4f",
-            out, result.record().steps(), result.record().n(), result.record().finalLoss()));
+            out, record.steps(), record.n(), record.finalLoss()));
     reached.ifPresent(minimum -> print(minimum.toText()));
   }
 }

@@ -18,10 +18,14 @@ import dev.lethe.data.LoadedRows;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.InterruptedRun;
+import dev.lethe.session.PreferredResponses;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
 import dev.lethe.session.TrainingFollower;
 import dev.lethe.session.Work;
+import dev.lethe.train.TrainOptions;
+import dev.lethe.train.TrainingRecord;
+import dev.lethe.unlearn.BaselineUnlearner;
 import dev.lethe.unlearn.Eraser;
 import dev.lethe.unlearn.EraserMonitor;
 import dev.lethe.unlearn.EraserOptions;
@@ -144,11 +148,15 @@ public final class UnlearnCommand extends LetheCommand {
         "--certificate-rows is all where there are several --outer-steps, which need that gradient", certificateRows);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(this, model.open(this, common)))) {
+        hiddenStates.in(dataOptions.in(model.open(this, common.openBackend(this))))) {
       LoadedRows rows = session.load(data, dataOptions.reading());
       UnlearnRequest request =
           requests.request(this, session, dataOptions.reading(), adapter.adapter, rows);
       AdaptedModel adapted = session.adapted(adapter.adapter);
+      if (method == MethodOptions.Method.PUBLISHED) {
+        publish(session, request, adapted, measured, folder);
+        return ExitCode.DONE;
+      }
       if (method != MethodOptions.Method.INFLUENCE) {
         follow(method, session, request, adapted, measured, folder);
         return ExitCode.DONE;
@@ -166,7 +174,7 @@ public final class UnlearnCommand extends LetheCommand {
               .outerSteps(outerSteps)
               .outerTarget(target)
               .certificateRows(measured)
-              .limits(dataOptions.limits(this, session, Work.UNLEARN, adapted, rows.samples()))
+              .limits(dataOptions.limits(this, session, Work.UNLEARN, adapted, rows.samples(), false))
               .heldOut(heldOut(session))
               .partial(folder.state())
               .resume(resume);
@@ -192,13 +200,7 @@ public final class UnlearnCommand extends LetheCommand {
     try (TrainingFollower follower =
         new TrainingFollower(adapter.adapter, adapted, folder, methods.continued(this))) {
       follower.requireNotRemoved(request.forgetIds());
-      UnlearnTask task =
-          new UnlearnTask(
-              adapted,
-              request,
-              methods.divisor(),
-              heldOut(session),
-              new Measuring(measured, common.seed, 0, dataOptions.limits()));
+      UnlearnTask task = task(session, request, adapted, measured);
       String form = session.promptForm(dataOptions.reading());
       unlearn(
           watch ->
@@ -215,6 +217,29 @@ public final class UnlearnCommand extends LetheCommand {
         folder.finish(); // a replay starts anew
       }
     }
+  }
+
+  /** The methods for comparison. */
+  private void publish(
+      Session session, UnlearnRequest request, AdaptedModel adapted, int measured, RunFolder folder) {
+    session.requireFormOf(adapter.adapter, request.data(), dataOptions.reading());
+    List<Sample> preferred =
+        methods.wantsPreferred()
+            ? new PreferredResponses(session, dataOptions.reading(), data).of(request, common.seed)
+            : List.of();
+    TrainOptions training =
+        TrainingRecord.read(adapter.adapter).map(TrainingRecord::options).orElse(null);
+    UnlearnTask task = task(session, request, adapted, measured);
+    unlearn(new BaselineUnlearner(task, methods.published(this), preferred, training)::run, folder);
+  }
+
+  private UnlearnTask task(Session session, UnlearnRequest request, AdaptedModel adapted, int measured) {
+    return new UnlearnTask(
+        adapted,
+        request,
+        methods.divisor(),
+        heldOut(session),
+        new Measuring(measured, common.seed, 0, dataOptions.limits()));
   }
 
   private List<Sample> heldOut(Session session) {

@@ -6,7 +6,6 @@ import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.evaluate.Outputs;
 import dev.lethe.format.peft.PeftAdapterConfig;
-import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
@@ -106,8 +105,7 @@ final class AsTrained {
               .run(null, false)
               .record();
       LoraAdapter adapter = adapted.adapter();
-      PeftFolder.writeInto(
-          dir, adapter.config(), adapter.layout().toHost(backend, adapter.theta()));
+      adapter.writeInto(dir);
       String key = RowHashes.key("demo");
       writer.finish(
           dir,

@@ -4,6 +4,7 @@ import dev.lethe.Text;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.ParameterLayout;
+import dev.lethe.session.Training;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Option;
@@ -85,7 +86,7 @@ public final class AdapterOptions {
    * @param linears the model's linear layers by the last parts of their names
    */
   public PeftAdapterConfig config(String baseModel, List<String> linears) {
-    int r = rank == null ? 8 : rank;
+    int r = rank == null ? Training.DEFAULT_RANK : rank;
     return PeftAdapterConfig.create(
         r,
         alpha == null ? 2.0 * r : alpha,

@@ -75,11 +75,9 @@ public final class DataOptions {
     command.option("--field", () -> DatasetReader.requireFields(fields, "column " + fields.values()));
   }
 
-  /** A session that reads data sets so, and tells what of them is not used. */
-  public Session in(LetheCommand command, Session session) {
-    return session
-        .skipBadRows(skipBadRows)
-        .tell(note -> command.console.err().println("lethe: " + note));
+  /** A session that reads data sets so. */
+  public Session in(Session session) {
+    return session.skipBadRows(skipBadRows);
   }
 
   /** How rows become samples. */
@@ -94,13 +92,19 @@ public final class DataOptions {
   /**
    * The limits with which work on rows fits into memory: those asked for, or the usual ones or less.
    *
+   * @param fixed whether the usual ones must be kept, as where several processes share the work
    * @throws dev.lethe.backend.EnvironmentException where it cannot be done
    */
   public BatchLimits limits(
-      LetheCommand command, Session session, Work work, AdaptedModel model, List<Sample> rows) {
+      LetheCommand command,
+      Session session,
+      Work work,
+      AdaptedModel model,
+      List<Sample> rows,
+      boolean fixed) {
     PeftAdapterConfig adapter = model.adapter() == null ? null : model.adapter().config();
     boolean asked = command.given(List.of("--batch-tokens"));
-    BatchLimits fitting = session.memoryPlan(adapter).fitting(work, rows, limits(), asked);
+    BatchLimits fitting = session.memoryPlan(adapter).fitting(work, rows, limits(), fixed || asked);
     if (fitting.maxTokens() < batchTokens) {
       command.console.err().println(
           Text.format(

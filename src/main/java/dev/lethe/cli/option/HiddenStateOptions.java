@@ -37,8 +37,8 @@ public final class HiddenStateOptions {
   /** Says what was kept, if anything. */
   public void report(LetheCommand command, Session session) {
     String line = session.hiddenStates();
-    if (line != null && !command.output.quiet) {
-      command.console.err().println("lethe: " + line);
+    if (line != null) {
+      command.say(line);
     }
   }
 }

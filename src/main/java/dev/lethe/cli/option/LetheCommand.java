@@ -82,6 +82,13 @@ public abstract class LetheCommand implements Callable<Integer> {
     console.out().println(line);
   }
 
+  /** Says a sentence on standard error, unless nothing is to be said. */
+  public final void say(String words) {
+    if (!output.quiet) {
+      console.err().println("lethe: " + words);
+    }
+  }
+
   /** Prints a JSON value on one line; numbers that are none are null. */
   public final void print(JsonNode json) {
     console.out().println(StrictJson.line(json));

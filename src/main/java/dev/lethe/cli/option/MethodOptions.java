@@ -6,10 +6,14 @@ import dev.lethe.session.Unlearning;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.SavedStates;
 import dev.lethe.trajectory.Trajectory;
+import dev.lethe.unlearn.baseline.Baseline;
+import dev.lethe.unlearn.baseline.Baselines;
 import dev.lethe.unlearn.recording.ReplayOptions;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import picocli.CommandLine.Option;
 
 /** Which way an adapter is made to forget, and what belongs to the ways that follow its training. */
@@ -19,7 +23,8 @@ public final class MethodOptions {
     RECORDED,
     EXACT,
     AVERAGED,
-    INFLUENCE
+    INFLUENCE,
+    PUBLISHED
   }
 
   /** Options that pose a linear system at the end of the training. */
@@ -32,6 +37,9 @@ public final class MethodOptions {
   private static final List<String> FOLLOWING =
       List.of("--exact-head", "--budget", "--operator-every", "--measured-steps", "--operators", "--force");
 
+  /** Options that say something of the new training, which a method that knows nothing of the old one has not. */
+  private static final List<String> TRAINED = List.of("--divisor", "--trajectory", "--resume");
+
   @Option(
       names = "--method",
       paramLabel = "M",
@@ -39,8 +47,19 @@ public final class MethodOptions {
       description =
           "recorded: replay the training from its trajectory without the rows; exact: train again without them;"
               + " averaged: one step from averages over the training; influence: one step from its end; auto: recorded"
-              + " where the adapter has a trajectory, otherwise influence (default: ${DEFAULT-VALUE})")
+              + " where the adapter has a trajectory, otherwise influence (default: ${DEFAULT-VALUE}). For comparison:"
+              + " gradient-ascent, grad-diff, kl-min, npo, simnpo, idk-dpo, rmu, fine-tune, task-vector, datainf, ekfac,"
+              + " k-fade")
   private String method;
+
+  @Option(
+      names = "--set",
+      paramLabel = "NAME=VALUE",
+      split = ",",
+      description =
+          "a hyper-parameter of a method for comparison, in place of the published one; a name that it does not have"
+              + " is answered with all that it has")
+  private Map<String, Double> settings = new LinkedHashMap<>();
 
   @Option(
       names = "--divisor",
@@ -115,6 +134,13 @@ public final class MethodOptions {
       boolean recorded = Unlearning.isRecorded(adapterDir) && !system;
       chosen = recorded || following ? Method.RECORDED : Method.INFLUENCE;
     }
+    command.require(
+        settings.isEmpty() || chosen == Method.PUBLISHED, "--set belongs to the methods for comparison", settings);
+    if (chosen == Method.PUBLISHED) {
+      published(command);
+      refuse(command, SYSTEM, FOLLOWING, TRAINED);
+      return chosen;
+    }
     boolean influence = chosen == Method.INFLUENCE;
     if (influence ? following : system) {
       throw command.usage(
@@ -124,6 +150,25 @@ public final class MethodOptions {
     }
     requireTraces(chosen, adapterDir);
     return chosen;
+  }
+
+  @SafeVarargs
+  private void refuse(LetheCommand command, List<String>... groups) {
+    for (List<String> options : groups) {
+      if (command.given(options)) {
+        throw command.usage(Text.format("--method %s goes without %s", method, String.join(", ", options)));
+      }
+    }
+  }
+
+  /** The method for comparison, with its hyper-parameters. */
+  public Baseline published(LetheCommand command) {
+    return command.option("--set", () -> Baselines.of(method, settings));
+  }
+
+  /** Whether the method for comparison needs to know what should be said instead. */
+  public boolean wantsPreferred() {
+    return Baselines.wantsPreferred(method);
   }
 
   private void check(LetheCommand command) {
@@ -146,13 +191,18 @@ public final class MethodOptions {
     if (method.equals("auto")) {
       return null;
     }
+    if (Baselines.names().contains(method)) {
+      return Method.PUBLISHED;
+    }
     for (Method each : Method.values()) {
-      if (label(each).equals(method)) {
+      if (label(each).equals(method) && each != Method.PUBLISHED) {
         return each;
       }
     }
     throw command.usage(
-        "--method is auto, recorded, exact, averaged or influence, got " + method);
+        Text.format(
+            "--method is auto, recorded, exact, averaged or influence, or for comparison %s; got %s",
+            String.join(", ", Baselines.names()), method));
   }
 
   private static String label(Method method) {
@@ -164,7 +214,7 @@ public final class MethodOptions {
         switch (chosen) {
           case RECORDED, EXACT -> Trajectory.exists(adapterDir);
           case AVERAGED -> Trajectory.exists(adapterDir) || SavedStates.exist(adapterDir);
-          case INFLUENCE -> true;
+          case INFLUENCE, PUBLISHED -> true;
         };
     if (!has) {
       throw new LetheException(

@@ -1,5 +1,6 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.backend.Backend;
 import dev.lethe.nn.WeightStorage;
 import dev.lethe.session.Session;
 import java.nio.file.Path;
@@ -20,10 +21,12 @@ public class ModelOptions {
       description = "folder of a tokenizer.json (default: the model's own tokenizer)")
   private Path tokenizer;
 
-  /** A session on the model and the device. */
-  public Session open(LetheCommand command, CommonOptions common) {
-    WeightStorage storage = storage(command);
-    return Session.open(model, common.openBackend(command)).withTokenizer(tokenizer).withWeights(storage);
+  /** A session on the model, which closes the backend and tells people what files say that is not used as it stands. */
+  public Session open(LetheCommand command, Backend backend) {
+    return Session.open(model, backend)
+        .withTokenizer(tokenizer)
+        .withWeights(storage(command))
+        .tell(note -> command.console.err().println("lethe: " + note));
   }
 
   /** How the matrices should lie in memory. */

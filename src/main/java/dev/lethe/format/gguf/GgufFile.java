@@ -1,5 +1,6 @@
 package dev.lethe.format.gguf;
 
+import dev.lethe.Lifetime;
 import dev.lethe.Text;
 import dev.lethe.format.ForeignFile;
 import dev.lethe.format.FormatException.Kind;
@@ -22,12 +23,14 @@ import java.util.Set;
  */
 public final class GgufFile implements AutoCloseable {
   private final Path path;
+  private final Lifetime lifetime;
   private final Arena arena;
   private final MemorySegment file;
   private final GgufHeader header;
 
   private GgufFile(Path path, Arena arena, MemorySegment file, GgufHeader header) {
     this.path = path;
+    this.lifetime = new Lifetime("file " + path);
     this.arena = arena;
     this.file = file;
     this.header = header;
@@ -65,24 +68,23 @@ public final class GgufFile implements AutoCloseable {
 
   /** Values by key: Long, Double, Boolean, String, or List of these. */
   public Map<String, Object> metadata() {
+    lifetime.requireOpen();
     return Collections.unmodifiableMap(header.metadata());
   }
 
   /** The tensors' names in the order of the file. */
   public Set<String> names() {
+    lifetime.requireOpen();
     return Collections.unmodifiableSet(header.tensors().keySet());
   }
 
   /** A view of one tensor, outermost axis first; it dies with this file. */
   public Tensor get(String name) {
+    lifetime.requireOpen();
     GgufHeader.Entry entry = header.tensors().get(name);
     if (entry == null) {
       throw Place.of(path).refuse(
           Kind.UNKNOWN_TENSOR, "there is no such tensor", Text.quote(name), names().size() + " others");
-    }
-    if (!arena.scope().isAlive()) {
-      throw new IllegalStateException(
-          "tensor '" + name + "' was asked of " + path + " after it was closed");
     }
     return Tensor.view(file.asSlice(entry.begin(), entry.bytes()), entry.dtype(), entry.shape());
   }
@@ -90,7 +92,7 @@ public final class GgufFile implements AutoCloseable {
   /** Unmaps the file. Closing twice is harmless; its tensors must no longer be used. */
   @Override
   public void close() {
-    if (arena.scope().isAlive()) {
+    if (lifetime.end()) {
       arena.close();
     }
   }

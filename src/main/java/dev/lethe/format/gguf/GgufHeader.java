@@ -1,8 +1,9 @@
 package dev.lethe.format.gguf;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
-import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.Place;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
@@ -133,7 +134,7 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Entry> tensors) {
       }
       dtype.byteSize(shape.elements());
       return new Found(name, new Entry(dtype, shape, in.int64()));
-    } catch (ArithmeticException e) {
+    } catch (ArithmeticException | ArgumentException e) {
       throw place.refuse(Kind.OVERFLOW, "the size leaves 64 bits", null, Arrays.toString(dims), e);
     }
   }

@@ -36,6 +36,13 @@ public final class GgufLora {
           peft, "this family's adapters are not exported", String.join(", ", ARCHITECTURES.keySet().stream().sorted().toList()),
           Text.quote(base.modelType()));
     }
+    for (String key : peft.tensors().keySet()) {
+      if (!key.endsWith(PeftFolder.LORA_A) && !key.endsWith(PeftFolder.LORA_B)) {
+        throw refused(
+            peft, "the adapter has more than pairs of linear layers, for which llama.cpp's format has no place",
+            "pairs alone", Text.quote(key));
+      }
+    }
     Map<String, Object> metadata = new LinkedHashMap<>();
     metadata.put("general.type", "adapter");
     metadata.put("general.architecture", architecture);

@@ -1,5 +1,6 @@
 package dev.lethe.format.gguf;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.tensor.DType;
 import java.util.Arrays;
 import java.util.Map;
@@ -53,7 +54,7 @@ enum GgufType {
     return Arrays.stream(values())
         .filter(type -> type.dtype == dtype)
         .findFirst()
-        .orElseThrow(() -> new IllegalArgumentException("GGUF has no type for " + dtype));
+        .orElseThrow(() -> new ArgumentException("GGUF has no type for " + dtype));
   }
 
   /** What a type that is not read is called. */

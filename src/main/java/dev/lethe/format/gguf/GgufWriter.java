@@ -1,5 +1,6 @@
 package dev.lethe.format.gguf;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.format.file.AtomicFiles;
 import dev.lethe.tensor.Tensor;
 import java.io.ByteArrayOutputStream;
@@ -110,7 +111,7 @@ public final class GgufWriter {
         case Boolean _ -> 7;
         case String _ -> 8;
         case Long _ -> 11;
-        default -> throw new IllegalArgumentException("GGUF metadata cannot hold " + value);
+        default -> throw new ArgumentException("GGUF metadata cannot hold " + value);
       };
     }
 
@@ -121,7 +122,7 @@ public final class GgufWriter {
         case Boolean b -> out.write(b ? 1 : 0);
         case String s -> string(s);
         case Long l -> int64(l);
-        default -> throw new IllegalArgumentException("GGUF metadata cannot hold " + value);
+        default -> throw new ArgumentException("GGUF metadata cannot hold " + value);
       }
     }
 

@@ -126,6 +126,15 @@ public record HfConfig(
         queryPreAttnScalar, bosTokenId, ids, dtype, nf4);
   }
 
+  /** The same with a head of its own. */
+  public HfConfig untied() {
+    return new HfConfig(
+        defaults, architectures, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
+        numKeyValueHeads, headDim, vocabSize, maxPositionEmbeddings, rmsNormEps, rope,
+        localRope, false, attentionBias, mlpBias, windows, hiddenAct,
+        queryPreAttnScalar, bosTokenId, eosTokenIds, dtype, nf4);
+  }
+
   private static void refuseNulls(JsonFields f) {
     for (String field : NOT_NULL) {
       if (f.node().path(field).isNull()) {

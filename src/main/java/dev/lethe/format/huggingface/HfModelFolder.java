@@ -1,5 +1,6 @@
 package dev.lethe.format.huggingface;
 
+import dev.lethe.Lifetime;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.JsonFields;
@@ -36,6 +37,7 @@ public final class HfModelFolder implements ModelFiles {
   private static final String GENERATION = "generation_config.json";
   private static final System.Logger LOG = System.getLogger(HfModelFolder.class.getName());
 
+  private final Lifetime lifetime;
   private final Path path;
   private final ObjectNode configJson;
   private final HfConfig config;
@@ -50,6 +52,7 @@ public final class HfModelFolder implements ModelFiles {
       HfConfig config,
       Map<String, SafeTensors> shards,
       Map<String, SafeTensors> homes) {
+    this.lifetime = new Lifetime("model folder " + path);
     this.path = path;
     this.configJson = configJson;
     this.config = config;
@@ -85,11 +88,13 @@ public final class HfModelFolder implements ModelFiles {
 
   @Override
   public HfConfig config() {
+    lifetime.requireOpen();
     return config;
   }
 
   @Override
   public ObjectNode configJson() {
+    lifetime.requireOpen();
     return configJson.deepCopy();
   }
 
@@ -100,6 +105,7 @@ public final class HfModelFolder implements ModelFiles {
 
   @Override
   public Tensor tensor(String name) {
+    lifetime.requireOpen();
     SafeTensors home = homes.get(name);
     if (home == null) {
       throw new FormatException(
@@ -115,16 +121,19 @@ public final class HfModelFolder implements ModelFiles {
 
   @Override
   public DType dtype(String name) {
+    lifetime.requireOpen();
     return packed.containsKey(name) ? packed.get(name).dtype() : tensor(name).dtype();
   }
 
   @Override
   public Set<String> tensorNames() {
+    lifetime.requireOpen();
     return Collections.unmodifiableSet(homes.keySet());
   }
 
   @Override
   public synchronized String sha256() {
+    lifetime.requireOpen();
     if (sha256 == null) {
       List<Path> files = new ArrayList<>(List.of(path.resolve(CONFIG)));
       shards.keySet().stream().sorted().map(path::resolve).forEach(files::add);
@@ -135,6 +144,7 @@ public final class HfModelFolder implements ModelFiles {
 
   @Override
   public void close() {
+    lifetime.end();
     shards.values().forEach(SafeTensors::close);
   }
 

@@ -3,6 +3,7 @@ package dev.lethe.format.huggingface;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Set;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -35,6 +36,14 @@ public interface ModelFiles extends AutoCloseable {
 
   /** SHA-256 of configuration and weights, in hex; reads every byte on the first call. */
   String sha256();
+
+  /**
+   * What every adapter of this model must hold beside its pairs, by PEFT's key: tensors of the adapter that these files
+   * were opened with, which are frozen weights here.
+   */
+  default Map<String, Tensor> carried() {
+    return Map.of();
+  }
 
   /** Unmaps the weights. Closing twice is harmless. */
   @Override

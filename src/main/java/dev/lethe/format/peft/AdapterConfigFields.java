@@ -28,6 +28,8 @@ public final class AdapterConfigFields {
                   USED,
                   "which modules have a pair",
                   "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+              Rule.of(USED, "modules with whole copies in the file, which stay frozen", "modules_to_save"),
+              Rule.of(USED, "whether a tied head's pair is the embedding's; refused with pairs there", "ensure_weight_tying"),
               Rule.of(USED, "dropout on the pairs' input, in training", "lora_dropout"),
               Rule.of(USED, "trained biases; only none is read", "bias"),
               Rule.of(
@@ -51,10 +53,9 @@ public final class AdapterConfigFields {
               Rule.of(
                   HARMLESS,
                   "settings of what is refused below",
-                  "qalora_group_size", "megatron_core", "ensure_weight_tying"),
+                  "qalora_group_size", "megatron_core"),
               Rule.of(HARMLESS, "how it is computed, not what", "runtime_config"),
               Rule.of(REFUSED, "DoRA", "use_dora"),
-              Rule.of(REFUSED, "whole modules trained beside the adapter", "modules_to_save"),
               Rule.of(REFUSED, "repeated layers", "layer_replication"),
               Rule.of(REFUSED, "trained token embeddings", "trainable_token_indices"),
               Rule.of(REFUSED, "a bias in the adapter", "lora_bias"),

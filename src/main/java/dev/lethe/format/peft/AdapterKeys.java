@@ -13,7 +13,9 @@ import java.util.regex.Pattern;
  * q_proj.lora_A.default.weight}; files that PEFT writes leave it out.
  */
 final class AdapterKeys {
-  private static final Pattern NAMED = Pattern.compile("(.*\\.lora_[AB])\\.([^.]+)(\\.weight)");
+  private static final Pattern PAIR = Pattern.compile(".*\\.lora_(embedding_)?[AB](\\..*)?");
+  private static final Pattern NAMED =
+      Pattern.compile("(?<matrix>.*\\.lora_(?:[AB](?=\\.[^.]+\\.weight$)|embedding_[AB]))\\.(?<adapter>[^.]+)(?<end>.*)");
 
   private AdapterKeys() {}
 
@@ -22,7 +24,9 @@ final class AdapterKeys {
     Set<String> adapters = new TreeSet<>();
     for (String key : keys) {
       Matcher named = NAMED.matcher(key);
-      adapters.add(named.matches() ? "'" + named.group(2) + "'" : "no name");
+      if (PAIR.matcher(key).matches()) {
+        adapters.add(named.matches() ? "'" + named.group("adapter") + "'" : "no name");
+      }
     }
     if (adapters.size() > 1) {
       throw new FormatException(
@@ -38,6 +42,6 @@ final class AdapterKeys {
 
   /** The key as PEFT writes it into a file. */
   String plain(String key) {
-    return NAMED.matcher(key).replaceFirst("$1$3");
+    return NAMED.matcher(key).replaceFirst("${matrix}${end}");
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.format.peft;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.format.JsonFields;
 import java.util.List;
@@ -20,7 +21,7 @@ public record ModuleSelector(List<String> names, String regex) {
 
   public ModuleSelector {
     if ((names == null) == (regex == null)) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           "either names or an expression, got " + names + ", " + regex);
     }
     names = names == null ? null : List.copyOf(names);

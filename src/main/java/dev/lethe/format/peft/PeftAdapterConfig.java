@@ -18,6 +18,7 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param r the rank of modules that {@code rankPattern} does not name
  * @param loraAlpha the alpha of modules that {@code alphaPattern} does not name
+ * @param modulesToSave ends of the names of modules of which the file has whole copies; mostly empty
  * @param layersToTransform empty where all layers are meant
  * @param layersPattern the expressions for the name of the layer list; empty for any
  * @param rankPattern rank by expression over the end of a module's name, first match first
@@ -31,6 +32,7 @@ public record PeftAdapterConfig(
     double loraDropout,
     ModuleSelector targetModules,
     ModuleSelector excludeModules,
+    List<String> modulesToSave,
     List<Integer> layersToTransform,
     List<String> layersPattern,
     Map<String, Integer> rankPattern,
@@ -49,6 +51,7 @@ public record PeftAdapterConfig(
 
   /** Copies what can change. */
   public PeftAdapterConfig {
+    modulesToSave = List.copyOf(modulesToSave);
     layersToTransform = List.copyOf(layersToTransform);
     layersPattern = List.copyOf(layersPattern);
     rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
@@ -78,6 +81,7 @@ public record PeftAdapterConfig(
             f.numberOr("lora_dropout", 0, 0, Math.nextDown(1.0)),
             targets,
             ModuleSelector.parse(f, "exclude_modules"),
+            f.strings("modules_to_save"),
             f.oneOrMoreIntegers("layers_to_transform", 0, Integer.MAX_VALUE),
             layersPattern(f),
             ranks(f),

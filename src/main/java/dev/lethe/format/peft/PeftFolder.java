@@ -16,14 +16,15 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 
 /**
  * A PEFT adapter folder: {@code adapter_config.json} and {@code adapter_model.safetensors} with
  * keys such as {@code base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight}. A is (r,
- * in), B is (out, r). On opening, the tensors are checked against the configuration: whole pairs,
- * targeted modules, ranks, finite numbers.
+ * in), B is (out, r). Beside pairs there may be whole copies of weights, as {@code base_model.model.lm_head.weight}. On
+ * opening, the tensors are checked against the configuration: whole pairs, targeted modules, ranks, finite numbers.
  */
 public final class PeftFolder implements AutoCloseable {
   /** What stands before a module's name in a key. */
@@ -35,6 +36,17 @@ public final class PeftFolder implements AutoCloseable {
   /** What follows a module's name in the key of B, (out, r). */
   public static final String LORA_B = ".lora_B.weight";
 
+  /** What follows an embedding's name in the key of A, (r, rows). */
+  public static final String EMBEDDING_A = ".lora_embedding_A";
+
+  /** What follows an embedding's name in the key of B, (width, r). */
+  public static final String EMBEDDING_B = ".lora_embedding_B";
+
+  /** The ends of a pair's keys, A before B: of linear layers, and of embeddings. */
+  public static final List<List<String>> PAIRS =
+      List.of(List.of(LORA_A, LORA_B), List.of(EMBEDDING_A, EMBEDDING_B));
+
+  private static final List<String> COPIED = List.of(".weight", ".bias");
   private static final String CONFIG = "adapter_config.json";
   private static final String WEIGHTS = "adapter_model.safetensors";
 
@@ -103,7 +115,7 @@ public final class PeftFolder implements AutoCloseable {
   /** The names in the base model of the modules that have a pair, sorted. */
   public Set<String> modules() {
     Set<String> modules = new TreeSet<>();
-    tensors.keySet().forEach(key -> modules.add(moduleOf(key, path.toString())));
+    tensors.keySet().stream().map(PeftFolder::pairModule).filter(Objects::nonNull).forEach(modules::add);
     return modules;
   }
 
@@ -138,27 +150,54 @@ public final class PeftFolder implements AutoCloseable {
     tensors.forEach(
         (key, tensor) -> {
           String place = where + ": tensor '" + key + "'";
-          String module = moduleOf(key, where);
-          String other = key.endsWith(LORA_A) ? PREFIX + module + LORA_B : PREFIX + module + LORA_A;
-          if (!tensors.containsKey(other)) {
-            throw mismatch(place, "half of a pair", "'" + other + "' too", "only this");
+          String module = pairModule(key);
+          if (module == null) {
+            requireCopy(where, key, tensor);
+          } else {
+            String end = key.substring(PREFIX.length() + module.length());
+            String other = PREFIX + module + otherEnd(end);
+            if (!tensors.containsKey(other)) {
+              throw mismatch(place, "half of a pair", "'" + other + "' too", "only this");
+            }
+            if (!config.targets(module)) {
+              throw mismatch(
+                  place,
+                  "the configuration does not target its module",
+                  "a module of target_modules",
+                  "'" + module + "'");
+            }
+            requireShape(place, end, tensor, config.rankOf(module));
           }
-          if (!config.targets(module)) {
-            throw mismatch(
-                place,
-                "the configuration does not target its module",
-                "a module of target_modules",
-                "'" + module + "'");
-          }
-          requireShape(place, key, tensor, config.rankOf(module));
           FiniteCheck.require(place, tensor);
         });
   }
 
-  private static void requireShape(String place, String key, Tensor tensor, int rank) {
+  private static String otherEnd(String end) {
+    List<String> pair = PAIRS.stream().filter(ends -> ends.contains(end)).findFirst().orElseThrow();
+    return pair.get(1 - pair.indexOf(end));
+  }
+
+  private static void requireCopy(String where, String key, Tensor tensor) {
+    boolean copy =
+        key.startsWith(PREFIX)
+            && COPIED.stream().anyMatch(end -> key.endsWith(end) && key.length() > PREFIX.length() + end.length())
+            && !key.contains(".lora_");
+    if (!copy) {
+      throw new Place(where).refuse(
+          Kind.UNSUPPORTED, "this is neither a tensor of a LoRA pair nor a copy of a weight",
+          PREFIX + "<module>" + LORA_A + " or " + LORA_B + ", or " + PREFIX + "<module>.weight", "'" + key + "'");
+    }
+    if (!tensor.dtype().isFloating()) {
+      throw mismatch(where + ": tensor '" + key + "'", "a copy of a weight is not in floating point", "F32, F16 or BF16",
+          tensor.toString());
+    }
+  }
+
+  private static void requireShape(String place, String end, Tensor tensor, int rank) {
+    boolean first = end.equals(LORA_A) || end.equals(EMBEDDING_A);
     boolean matrix = tensor.shape().rank() == 2 && tensor.dtype().isFloating();
-    String wanted = key.endsWith(LORA_A) ? "(" + rank + ",inputs)" : "(outputs," + rank + ")";
-    if (!matrix || tensor.dim(key.endsWith(LORA_A) ? 0 : 1) != rank || tensor.elements() == 0) {
+    String wanted = first ? "(" + rank + ",inputs)" : "(outputs," + rank + ")";
+    if (!matrix || tensor.dim(first ? 0 : 1) != rank || tensor.elements() == 0) {
       throw mismatch(
           place,
           "its shape does not fit the configuration's rank",
@@ -167,15 +206,16 @@ public final class PeftFolder implements AutoCloseable {
     }
   }
 
-  /** The module's name in the base model that a key belongs to. */
-  static String moduleOf(String key, String where) {
-    boolean known = key.startsWith(PREFIX) && (key.endsWith(LORA_A) || key.endsWith(LORA_B));
-    if (!known || key.length() <= PREFIX.length() + LORA_A.length()) {
-      throw new Place(where).refuse(
-          Kind.UNSUPPORTED, "this is no tensor of a LoRA pair on a linear layer",
-          PREFIX + "<module>" + LORA_A + " or " + LORA_B, "'" + key + "'");
+  /** The name in the base model of the module whose pair a key belongs to; null for other keys. */
+  public static String pairModule(String key) {
+    for (List<String> pair : PAIRS) {
+      for (String end : pair) {
+        if (key.startsWith(PREFIX) && key.endsWith(end) && key.length() > PREFIX.length() + end.length()) {
+          return key.substring(PREFIX.length(), key.length() - end.length());
+        }
+      }
     }
-    return key.substring(PREFIX.length(), key.length() - LORA_A.length());
+    return null;
   }
 
   private static FormatException mismatch(

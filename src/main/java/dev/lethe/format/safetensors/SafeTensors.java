@@ -1,5 +1,6 @@
 package dev.lethe.format.safetensors;
 
+import dev.lethe.Lifetime;
 import dev.lethe.format.ForeignFile;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.FormatException;
@@ -16,6 +17,8 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -32,12 +35,14 @@ public final class SafeTensors implements AutoCloseable {
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final Path path;
+  private final Lifetime lifetime;
   private final Arena arena;
   private final MemorySegment data;
   private final SafeTensorsHeader header;
 
   private SafeTensors(Path path, Arena arena, MemorySegment data, SafeTensorsHeader header) {
     this.path = path;
+    this.lifetime = new Lifetime("file " + path);
     this.arena = arena;
     this.data = data;
     this.header = header;
@@ -72,28 +77,34 @@ public final class SafeTensors implements AutoCloseable {
    * falling element size and then by name, so that each is aligned, and metadata is sorted.
    */
   public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
+    Map<String, List<Tensor>> parts = new HashMap<>();
+    tensors.forEach((name, tensor) -> parts.put(name, List.of(tensor)));
+    SafeTensorsWriter.write(path, parts, metadata);
+  }
+
+  /** The same for tensors whose parts, at least one, lie in several places and follow one another along the first axis. */
+  public static void writeParts(Path path, Map<String, List<Tensor>> tensors, Map<String, String> metadata) {
     SafeTensorsWriter.write(path, tensors, metadata);
   }
 
   /** The tensors' names in the order of the file. */
   public Set<String> names() {
+    lifetime.requireOpen();
     return Collections.unmodifiableSet(header.entries().keySet());
   }
 
   public boolean contains(String name) {
+    lifetime.requireOpen();
     return header.entries().containsKey(name);
   }
 
   /** A view of one tensor; it dies with this file. */
   public Tensor get(String name) {
+    lifetime.requireOpen();
     SafeTensorsHeader.Entry entry = header.entries().get(name);
     if (entry == null) {
       throw Place.of(path).refuse(
           Kind.UNKNOWN_TENSOR, "there is no such tensor", "'" + name + "'", names().size() + " others");
-    }
-    if (!arena.scope().isAlive()) {
-      throw new IllegalStateException(
-          "tensor '" + name + "' was asked of " + path + " after it was closed");
     }
     MemorySegment bytes = data.asSlice(entry.begin(), entry.end() - entry.begin());
     return Tensor.view(bytes, entry.dtype(), entry.shape());
@@ -101,6 +112,7 @@ public final class SafeTensors implements AutoCloseable {
 
   /** The free-form strings of the header. */
   public Map<String, String> metadata() {
+    lifetime.requireOpen();
     return Collections.unmodifiableMap(header.metadata());
   }
 
@@ -111,7 +123,7 @@ public final class SafeTensors implements AutoCloseable {
   /** Unmaps the file. Closing twice is harmless; its tensors must no longer be used. */
   @Override
   public void close() {
-    if (arena.scope().isAlive()) {
+    if (lifetime.end()) {
       arena.close();
     }
   }

@@ -1,5 +1,6 @@
 package dev.lethe.format.safetensors;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.format.FormatException.Kind;
 import dev.lethe.format.Place;
@@ -118,7 +119,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     try {
       shape = Shape.of(dims);
       bytes = Math.multiplyExact(shape.elements(), dtype.bytes());
-    } catch (ArithmeticException e) {
+    } catch (ArithmeticException | ArgumentException e) {
       throw place.refuse(Kind.OVERFLOW, "the size leaves 64 bits", null, Arrays.toString(dims), e);
     }
     if (bytes != offsets[1] - offsets[0]) {

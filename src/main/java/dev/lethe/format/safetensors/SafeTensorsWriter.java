@@ -1,7 +1,9 @@
 package dev.lethe.format.safetensors;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.AtomicFiles;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -25,10 +27,11 @@ final class SafeTensorsWriter {
 
   private SafeTensorsWriter() {}
 
-  static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
-    List<Map.Entry<String, Tensor>> ordered = new ArrayList<>(tensors.entrySet());
+  static void write(Path path, Map<String, List<Tensor>> tensors, Map<String, String> metadata) {
+    List<Map.Entry<String, List<Tensor>>> ordered = new ArrayList<>(tensors.entrySet());
     ordered.sort(
-        Comparator.comparingInt((Map.Entry<String, Tensor> e) -> -e.getValue().dtype().bytes())
+        Comparator.comparingInt(
+                (Map.Entry<String, List<Tensor>> e) -> -e.getValue().getFirst().dtype().bytes())
             .thenComparing(Map.Entry::getKey));
     byte[] header = header(ordered, metadata);
     AtomicFiles.write(
@@ -37,29 +40,33 @@ final class SafeTensorsWriter {
           ByteBuffer start = ByteBuffer.allocate(8 + header.length).order(ByteOrder.LITTLE_ENDIAN);
           writeFully(channel, start.putLong(header.length).put(header).flip());
           ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK);
-          for (Map.Entry<String, Tensor> named : ordered) {
-            writeTensor(channel, named.getValue().segment(), chunk);
+          for (Map.Entry<String, List<Tensor>> named : ordered) {
+            for (Tensor part : named.getValue()) {
+              writeTensor(channel, part.segment(), chunk);
+            }
           }
         });
   }
 
   private static byte[] header(
-      List<Map.Entry<String, Tensor>> tensors, Map<String, String> metadata) {
+      List<Map.Entry<String, List<Tensor>>> tensors, Map<String, String> metadata) {
     ObjectNode root = StrictJson.newObject();
     if (!metadata.isEmpty()) {
       ObjectNode strings = root.putObject(SafeTensorsHeader.METADATA);
       new TreeMap<>(metadata).forEach(strings::put);
     }
     long at = 0;
-    for (Map.Entry<String, Tensor> named : tensors) {
-      requireWritable(named.getKey(), named.getValue());
+    for (Map.Entry<String, List<Tensor>> named : tensors) {
+      List<Tensor> parts = named.getValue();
+      Shape whole = whole(parts);
+      requireWritable(named.getKey(), whole);
       ObjectNode entry = root.putObject(named.getKey());
-      entry.put("dtype", named.getValue().dtype().name());
+      entry.put("dtype", parts.getFirst().dtype().name());
       ArrayNode shape = entry.putArray("shape");
-      for (long dim : named.getValue().shape().toArray()) {
+      for (long dim : whole.toArray()) {
         shape.add(dim);
       }
-      long end = Math.addExact(at, named.getValue().byteSize());
+      long end = Math.addExact(at, parts.stream().mapToLong(Tensor::byteSize).sum());
       entry.putArray("data_offsets").add(at).add(end);
       at = end;
     }
@@ -70,11 +77,25 @@ final class SafeTensorsWriter {
     return json.toString().getBytes(StandardCharsets.UTF_8);
   }
 
-  private static void requireWritable(String name, Tensor tensor) {
-    if (name.equals(SafeTensorsHeader.METADATA)
-        || tensor.shape().rank() > SafeTensorsHeader.MAX_RANK) {
-      throw new IllegalArgumentException(
-          "safetensors cannot hold tensor '" + name + "' of shape " + tensor.shape());
+  /** The shape of parts that follow one another along the first axis. */
+  private static Shape whole(List<Tensor> parts) {
+    Tensor first = parts.getFirst();
+    if (parts.size() == 1) {
+      return first.shape();
+    }
+    for (Tensor part : parts) {
+      if (part.dtype() != first.dtype() || !part.shape().withoutFirst().equals(first.shape().withoutFirst())) {
+        throw new ArgumentException("a part of " + part + " follows one of " + first);
+      }
+    }
+    long[] dims = first.shape().toArray();
+    dims[0] = parts.stream().mapToLong(part -> part.dim(0)).sum();
+    return Shape.of(dims);
+  }
+
+  private static void requireWritable(String name, Shape shape) {
+    if (name.equals(SafeTensorsHeader.METADATA) || shape.rank() > SafeTensorsHeader.MAX_RANK) {
+      throw new ArgumentException("safetensors cannot hold tensor '" + name + "' of shape " + shape);
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.replay.operator;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraGradientKernels;
@@ -55,7 +56,7 @@ public final class BilinearTerm implements ReplayOperator {
    */
   public void addMean(int step, List<Weight> weights) {
     if (!points.isEmpty() && step <= points.getLast().step) {
-      throw new IllegalArgumentException(Text.format("step %d after %d", step, points.getLast().step));
+      throw new ArgumentException(Text.format("step %d after %d", step, points.getLast().step));
     }
     points.add(point(step, weights));
   }
@@ -67,7 +68,7 @@ public final class BilinearTerm implements ReplayOperator {
 
   private Point point(int step, List<Weight> weights) {
     if (weights.size() != layers.size()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("%d gradients for %d layers", weights.size(), layers.size()));
     }
     return new Point(step, weights.stream().map(this::upload).toList());

@@ -1,5 +1,6 @@
 package dev.lethe.replay.operator;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.Scope;
@@ -9,7 +10,7 @@ import java.util.Arrays;
 /**
  * A sum of two operators: a costly one whose product is kept while the direction only grows or shrinks, and one that is
  * applied in every step. The kept product is scaled by the part of the direction that lies along the one that it was
- * made for; it is made anew when the direction has turned. With always the same number of directions.
+ * made for; it is made anew when one of the directions has turned, and when a replay begins.
  */
 public final class RefreshedOperator implements ReplayOperator {
   /** Made anew as the turn demands. */
@@ -37,7 +38,7 @@ public final class RefreshedOperator implements ReplayOperator {
   public RefreshedOperator(
       ReplayOperator operator, ReplayOperator always, int every, Backend backend) {
     if (every < 0) {
-      throw new IllegalArgumentException("a product every " + every + " steps");
+      throw new ArgumentException("a product every " + every + " steps");
     }
     this.operator = operator;
     this.always = always;
@@ -66,7 +67,7 @@ public final class RefreshedOperator implements ReplayOperator {
       operator.addProduct(step, d, scale, out);
       return;
     }
-    double[] along = step < made || product == null ? null : along(step, d);
+    double[] along = step < made || product == null || product.dim(0) != d.dim(0) ? null : along(step, d);
     if (along == null) {
       make(step, d);
       along = new double[Math.toIntExact(d.dim(0))];
@@ -78,6 +79,11 @@ public final class RefreshedOperator implements ReplayOperator {
   }
 
   private void make(int step, Tensor d) {
+    if (product != null && product.dim(0) != d.dim(0)) {
+      scope.release(product);
+      scope.release(direction);
+      product = null;
+    }
     if (product == null) {
       product = scope.allocate(backend.vectorType(), d.shape());
       direction = scope.allocate(backend.vectorType(), d.shape());

@@ -9,6 +9,7 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The run's mean Gauss-Newton curvature from sampled gradients: Σ weight·FᵀF over parts F (N,P). Its rows
@@ -23,6 +24,8 @@ public final class SketchedGgn implements ReplayOperator {
   private final Scope scope;
   private final List<Part> parts;
   private final boolean streamed;
+  private final int every;
+  private int products;
 
   /**
    * Some rows of the sketch.
@@ -34,6 +37,17 @@ public final class SketchedGgn implements ReplayOperator {
 
   /** The sum of these parts, in this order. */
   public SketchedGgn(Backend backend, List<Part> parts) {
+    this(backend, parts, Long.MAX_VALUE);
+  }
+
+  /**
+   * The sum of these parts for replays, where a product is a pass over memory: each product reads only every mth of
+   * the parts, and products take turns. What one of them misses averages out over a run.
+   *
+   * @param rowsAProduct rows that a product reads, about, where there are as many
+   */
+  public SketchedGgn(Backend backend, List<Part> parts, long rowsAProduct) {
+    this.every = Math.clamp(rowsOf(parts) / rowsAProduct, 1, Math.max(1, parts.size()));
     this.backend = backend;
     this.scope = backend.openScope("curvature sketch");
     long bytes = parts.stream().mapToLong(part -> part.rows.byteSize()).sum();
@@ -59,17 +73,29 @@ public final class SketchedGgn implements ReplayOperator {
 
   /** Rows in all parts, N. */
   public long rows() {
+    return rowsOf(parts);
+  }
+
+  private static long rowsOf(List<Part> parts) {
     return parts.stream().mapToLong(part -> part.rows.dim(0)).sum();
   }
 
   @Override
   public void addProduct(int step, Tensor d, double scale, Tensor out) {
-    for (Part part : parts) {
-      if (streamed) {
-        addStreamed(part, d, scale, out);
-      } else if (part.rows.dim(0) > 0) {
-        backend.run(new SketchKernels.AddProduct(part.rows, d, scale * part.weight, out));
-      }
+    int turn = products++ % every;
+    List<Part> read =
+        IntStream.range(0, parts.size()).filter(i -> i % every == turn).mapToObj(parts::get).toList();
+    double all = (double) rows() / Math.max(1, rowsOf(read));
+    for (Part part : read) {
+      add(part, d, scale * all, out);
+    }
+  }
+
+  private void add(Part part, Tensor d, double scale, Tensor out) {
+    if (streamed) {
+      addStreamed(part, d, scale, out);
+    } else if (part.rows.dim(0) > 0) {
+      backend.run(new SketchKernels.AddProduct(part.rows, d, scale * part.weight, out));
     }
   }
 

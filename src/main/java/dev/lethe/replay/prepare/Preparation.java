@@ -6,6 +6,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DrawnPass;
 import dev.lethe.curvature.FactorStatistics;
+import dev.lethe.curvature.sum.BlockRange;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
 import dev.lethe.format.safetensors.SafeTensors;
@@ -114,7 +115,40 @@ public final class Preparation {
    * @return whether it is complete; false where the monitor interrupted
    */
   public boolean run(PreparationMonitor monitor) {
-    List<Missing> missing = parts().missing();
+    if (!make(parts().missing(), monitor)) {
+      return false;
+    }
+    if (!Files.exists(files.ekfac())) {
+      try (PreparedParts.Sketch sketch = parts().openSketch()) {
+        EkfacParts.fit(model, parts().factors(), sketch.parts(), files.ekfac());
+      }
+    }
+    if (!plan.longRun() && !Files.exists(files.means())) {
+      MeanWeights.fit(files, plan, model.adapted().size(), settings.rank());
+    }
+    return true;
+  }
+
+  /** The parts that a preparation makes one by one, before it fits anything to all of them. */
+  public int groups() {
+    return plan.groups().size();
+  }
+
+  /**
+   * Makes what is missing of some parts, and fits nothing: the parts of several such folders, put together, are those
+   * of {@link #run}.
+   *
+   * @return whether they are complete; false where the monitor interrupted
+   */
+  public boolean run(BlockRange groups, PreparationMonitor monitor) {
+    return make(
+        parts().missing().stream()
+            .filter(each -> each.group().index() >= groups.first() && each.group().index() < groups.end())
+            .toList(),
+        monitor);
+  }
+
+  private boolean make(List<Missing> missing, PreparationMonitor monitor) {
     requireRoom(missing);
     Watch watch = new Watch(monitor, missing.stream().mapToLong(m -> m.group().count()).sum());
     if (!missing.isEmpty()) {
@@ -127,14 +161,6 @@ public final class Preparation {
           return false;
         }
       }
-    }
-    if (!Files.exists(files.ekfac())) {
-      try (PreparedParts.Sketch sketch = parts().openSketch()) {
-        EkfacParts.fit(model, parts().factors(), sketch.parts(), files.ekfac());
-      }
-    }
-    if (!plan.longRun() && !Files.exists(files.means())) {
-      MeanWeights.fit(files, plan, model.adapted().size(), settings.rank());
     }
     return true;
   }

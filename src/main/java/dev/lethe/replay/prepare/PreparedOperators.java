@@ -24,6 +24,9 @@ public final class PreparedOperators implements AutoCloseable {
 
   private static final double LONG_RUN_CURVATURE = 2;
 
+  /** Of the sketch. Fewer lose quality (docs/studies/replay-operators.md), more gain nothing. */
+  private static final long ROWS_A_PRODUCT = 1000;
+
   private final PreparedParts.Sketch sketch;
   private final WeightedSum curvature;
   private final BilinearTerm bilinear;
@@ -89,7 +92,7 @@ public final class PreparedOperators implements AutoCloseable {
 
   private static WeightedSum curvature(
       OperatorFiles files, PreparedParts.Sketch sketch, AdaptedModel model, double scale) {
-    SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts());
+    SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts(), ROWS_A_PRODUCT);
     double rho = shrinkage(ggn.rows(), model.layout().size());
     return new WeightedSum(
         List.of(

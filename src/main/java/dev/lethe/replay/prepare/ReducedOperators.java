@@ -10,7 +10,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
@@ -41,15 +43,23 @@ record ReducedOperators(TrainingLog before, TrainingLog after) {
     try (SafeTensors file = SafeTensors.open(from)) {
       int[] places = OperatorFiles.places(file.get(OperatorFiles.PLACES));
       Tensor rows = file.get(SketchBuffer.ROWS);
-      int[] kept = IntStream.range(0, places.length).filter(i -> same(places[i])).toArray();
-      if (kept.length == 0) {
-        return;
-      }
-      try (SketchBuffer buffer = new SketchBuffer(to, kept.length, rows.dim(1))) {
-        for (int i : kept) {
-          buffer.next(places[i]).copyFrom(rows.row(i));
+      List<Tensor> kept = new ArrayList<>();
+      for (int first = 0; first < places.length; first++) {
+        int end = first;
+        while (end < places.length && same(places[end])) {
+          end++;
         }
-        buffer.commit();
+        if (end > first) {
+          kept.add(rows.slice(first, end - first));
+        }
+        first = end;
+      }
+      if (!kept.isEmpty()) {
+        int[] left = IntStream.of(places).filter(this::same).toArray();
+        SafeTensors.writeParts(
+            to,
+            Map.of(SketchBuffer.ROWS, kept, OperatorFiles.PLACES, List.of(OperatorFiles.places(left))),
+            Map.of());
       }
     }
   }

@@ -1,9 +1,13 @@
 package dev.lethe.unlearn.certificate;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.AtomicFiles;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
@@ -101,11 +105,25 @@ public record Certificate(
   /**
    * How the new adapter was made.
    *
-   * @param name {@code recorded}, {@code exact}, {@code averaged} or {@code influence}
+   * @param name {@code recorded}, {@code exact}, {@code averaged}, {@code influence}, or a published method's
    * @param divisor what removals do to the weights of a batch's other rows; null where there are no batches
    * @param worth what the method is worth, in a sentence
+   * @param settings a published method's hyper-parameters by name; not written where there are none
    */
-  public record Method(String name, String divisor, String worth) {}
+  public record Method(
+      String name,
+      String divisor,
+      String worth,
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, String> settings) {
+    public Method {
+      settings = Collections.unmodifiableMap(new LinkedHashMap<>(settings));
+    }
+
+    /** A method whose choices stand elsewhere in the certificate. */
+    public Method(String name, String divisor, String worth) {
+      this(name, divisor, worth, Map.of());
+    }
+  }
 
   /**
    * A replay of the recorded training.
@@ -131,10 +149,10 @@ public record Certificate(
    * gradients that were made here.
    *
    * @param sampleGradients gradients of single rows, those of measurements included
-   * @param retraining gradients of single rows that training again takes
+   * @param retraining gradients of single rows that training again takes; null where no record of the training is there
    */
   public record Cost(
-      long sampleGradients, long retraining, double seconds, Double retrainingSeconds) {}
+      long sampleGradients, Long retraining, double seconds, Double retrainingSeconds) {}
 
   /**
    * How well the operator described the change of the retained rows' gradient, and what follows from it.

@@ -31,6 +31,8 @@ final class CertificateText {
     if (c.replay() != null) {
       page.replay(c.replay());
       page.closure(c.closure());
+    }
+    if (c.replay() != null || !c.method().settings().isEmpty()) {
       page.weights(c.weights());
       page.losses(c.losses());
     }
@@ -76,6 +78,12 @@ final class CertificateText {
   private void method(Method m) {
     line("method", "%s%s", m.name(), m.divisor() == null ? "" : ", divisor " + m.divisor());
     line("worth", "%s", m.worth());
+    if (!m.settings().isEmpty()) {
+      line("settings", "%s",
+          m.settings().entrySet().stream()
+              .map(each -> each.getKey() + " " + each.getValue())
+              .collect(Collectors.joining(", ")));
+    }
   }
 
   private void replay(Replay r) {
@@ -107,13 +115,20 @@ final class CertificateText {
   }
 
   private void cost(Cost c) {
-    Double part = CertificateParts.ratio(c.sampleGradients(), c.retraining());
-    line("cost", "%,d sample gradients; training again takes %,d%s",
-        c.sampleGradients(), c.retraining(), part == null ? "" : Text.format(" (%.3f)", part));
+    line("cost", "%,d sample gradients%s", c.sampleGradients(), retraining(c));
     line("", "%.2f s%s", c.seconds(),
         c.retrainingSeconds() == null
             ? ""
             : Text.format("; training again about %.2f s", c.retrainingSeconds()));
+  }
+
+  private static String retraining(Cost c) {
+    if (c.retraining() == null) {
+      return "; nothing tells what training again takes";
+    }
+    Double part = CertificateParts.ratio(c.sampleGradients(), c.retraining());
+    return Text.format("; training again takes %,d", c.retraining())
+        + (part == null ? "" : Text.format(" (%.3f)", part));
   }
 
   private void system(LinearSystem m) {

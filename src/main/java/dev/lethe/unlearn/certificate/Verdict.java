@@ -1,6 +1,8 @@
 package dev.lethe.unlearn.certificate;
 
 import dev.lethe.Text;
+import dev.lethe.nn.LanguageModel;
+import dev.lethe.nn.frozen.FrozenModel;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +17,19 @@ public record Verdict(List<String> warnings, List<String> notes) {
   public Verdict {
     warnings = List.copyOf(warnings);
     notes = List.copyOf(notes);
+  }
+
+  /** The same of a model with frozen weights of the adapter's, which unlearning cannot change. */
+  public Verdict with(LanguageModel model) {
+    if (model.carried().isEmpty()) {
+      return this;
+    }
+    List<String> more = new ArrayList<>(warnings);
+    more.add(
+        "the adapter's own weights of "
+            + FrozenModel.modules(model.carried())
+            + " stay as they are: what they learned of the forgotten rows stays too");
+    return new Verdict(more, notes);
   }
 
   /** Collects a verdict, in the order in which it is read. */

@@ -2,7 +2,6 @@ package dev.lethe.unlearn.result;
 
 import dev.lethe.LetheException;
 import dev.lethe.format.file.OutputFolder;
-import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.unlearn.Unlearner;
 import dev.lethe.unlearn.certificate.Certificate;
@@ -58,10 +57,7 @@ public record UnlearnResult(
     try (OutputFolder folder = OutputFolder.create(out)) {
       Path dir = folder.path();
       if (changed || original == null) {
-        PeftFolder.writeInto(
-            dir,
-            adapter.config(),
-            adapter.layout().toHost(adapter.model().backend(), adapter.theta()));
+        adapter.writeInto(dir);
       } else {
         copyAdapter(original, dir);
       }

@@ -20,12 +20,14 @@ final class RecordPrimitivesTest {
   private static final float[] WEIGHTS = {9, .3f, -1.1f, .7f, 2};
 
   @Test
-  void bothGiveTheSameBytes() {
+  void allGiveTheSameBytes() {
     for (int n : LENGTHS) {
       float[][] scalar = results(new ScalarRecords(), n);
       float[][] vector = results(Primitives.bestInJava().records(), n);
+      float[][] best = results(Primitives.best().records(), n);
       for (int i = 0; i < scalar.length; i++) {
         assertArrayEquals(scalar[i], vector[i], "result " + i + ", length " + n);
+        assertArrayEquals(scalar[i], best[i], "the best, result " + i + ", length " + n);
       }
     }
   }

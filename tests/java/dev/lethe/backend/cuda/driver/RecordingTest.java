@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.EnvironmentException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -61,14 +62,14 @@ class RecordingTest {
         assertThrows(Device.RecordingRefused.class, () -> device.record(work));
         assertFalse(device.recording());
       }
-      IllegalArgumentException own = new IllegalArgumentException("of the work");
+      ArgumentException own = new ArgumentException("of the work");
       Runnable failing =
           () -> {
             device.fill(address, (byte) 7, 4);
             throw own;
           };
       assertEquals(
-          own, assertThrows(IllegalArgumentException.class, () -> device.record(failing)));
+          own, assertThrows(ArgumentException.class, () -> device.record(failing)));
       assertArrayEquals(new float[] {1, 2, 3, 4, 5}, gpu.read(address));
     }
   }

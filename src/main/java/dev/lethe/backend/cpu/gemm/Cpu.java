@@ -1,5 +1,7 @@
 package dev.lethe.backend.cpu.gemm;
 
+import dev.lethe.ArgumentException;
+import dev.lethe.ClosedException;
 import dev.lethe.backend.cpu.primitive.Primitives;
 import dev.lethe.backend.cpu.primitive.RecordPrimitives;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
@@ -105,14 +107,13 @@ public final class Cpu implements AutoCloseable {
   public static MemorySegment memory(Tensor tensor) {
     MemorySegment segment = tensor.segment();
     if (!segment.isNative()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           "tensor "
               + tensor
               + " lies on the Java heap; upload it into a scope of this backend first");
     }
     if (!segment.scope().isAlive()) {
-      throw new IllegalStateException(
-          "tensor " + tensor + " is of a backend that was closed; make it anew");
+      throw new ClosedException("tensor " + tensor, "the backend that it belongs to was closed");
     }
     return segment;
   }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu.gemm;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
@@ -21,7 +22,7 @@ public final class HostFloats {
 
   public HostFloats(String what, Tensor host, RowPrimitives rows) {
     if (!host.dtype().isFloating()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           what + ": expected a floating format (F64, F32, F16, BF16 or blocks), got " + host);
     }
     this.segment = host.segment();

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu.gemm;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.Require;
@@ -50,7 +51,7 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     if (weight instanceof PackedLinear packed) {
       return packed;
     }
-    throw new IllegalArgumentException(
+    throw new ArgumentException(
         "weight: expected one frozen by the cpu backend, got " + weight.getClass().getName());
   }
 

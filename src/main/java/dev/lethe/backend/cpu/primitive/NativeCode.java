@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu.primitive;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -19,6 +20,8 @@ import java.util.Collections;
  * lies behind them.
  */
 final class NativeCode {
+  private static final Linker.Option OFF_HEAP = Linker.Option.critical(false);
+
   /** Bits of the registers; 0 where there are no functions. */
   static final int BITS = bits();
 
@@ -36,7 +39,15 @@ final class NativeCode {
       function(
           "attention_second", null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
           JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT);
-  static final MethodHandle PREFETCH = named("lethe_prefetch", null, longs(4));
+  static final MethodHandle DOTS =
+      named(
+          ofSet("dots"), Linker.Option.critical(true), null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+          ADDRESS);
+  static final MethodHandle ADD_ROWS =
+      function(
+          "add_rows", null, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_LONG,
+          JAVA_LONG, JAVA_LONG);
+  static final MethodHandle PREFETCH = named("lethe_prefetch", OFF_HEAP, null, longs(4));
 
   private NativeCode() {}
 
@@ -56,11 +67,15 @@ final class NativeCode {
 
   private static MethodHandle function(
       String name, MemoryLayout result, MemoryLayout... arguments) {
-    String set = BITS == 512 ? "avx512" : "avx2";
-    return named("lethe_f32_" + name + "_" + set, result, arguments);
+    return named(ofSet(name), OFF_HEAP, result, arguments);
   }
 
-  private static MethodHandle named(String name, MemoryLayout result, MemoryLayout... arguments) {
+  private static String ofSet(String name) {
+    return "lethe_f32_" + name + "_" + (BITS == 512 ? "avx512" : "avx2");
+  }
+
+  private static MethodHandle named(
+      String name, Linker.Option heap, MemoryLayout result, MemoryLayout... arguments) {
     if (BITS == 0) {
       return null;
     }
@@ -68,8 +83,7 @@ final class NativeCode {
         result == null
             ? FunctionDescriptor.ofVoid(arguments)
             : FunctionDescriptor.of(result, arguments);
-    return CpuLibrary.function(
-        CpuLibrary.found().symbols(), name, signature, Linker.Option.critical(false));
+    return CpuLibrary.function(CpuLibrary.found().symbols(), name, signature, heap);
   }
 
   private static MemoryLayout[] longs(int count) {

@@ -29,7 +29,7 @@ public record Primitives(
           new NativeTiles(),
           new NativeRows(java.rows),
           java.gates,
-          java.records,
+          new NativeRecords(java.records),
           detail,
           java.remedy);
     }

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu.rows;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.gemm.HostFloats;
 import dev.lethe.backend.kernel.EmbeddingKernels;
@@ -52,7 +53,7 @@ public final class CpuEmbedding implements EmbeddingKernels {
       if (table instanceof Table own) {
         return own;
       }
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           "table: expected one frozen by the cpu backend, got " + table.getClass().getName());
     }
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 
 /**
@@ -26,11 +27,11 @@ public record Product(
 
   public Product {
     if (m < 0 || n < 0 || k < 0 || batch < 1 || a.type() != b.type() || c.transposed()) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("product (%d,%d,%d) of %s and %s into %s, batch %d", m, n, k, a, b, c, batch));
     }
     if (second != null && !(second.a.isLike(a) && second.b.isLike(b))) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format("a second term of %s and %s in a product of %s and %s", second.a, second.b, a, b));
     }
   }

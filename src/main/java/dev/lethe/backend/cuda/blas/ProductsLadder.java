@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.blas;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.backend.cuda.driver.CudaUnavailable;
@@ -89,7 +90,7 @@ public final class ProductsLadder {
       case CUBLASLT -> lt(library, device, own);
       case JCUBLAS -> new JCublasProducts(library, device, own);
       case CUBLAS -> new CublasProducts(new CublasProducts.Functions(library), device, own);
-      case TILED -> throw new IllegalArgumentException("tiled needs no library");
+      case TILED -> throw new ArgumentException("tiled needs no library");
     };
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.ArgumentException;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -45,7 +46,7 @@ public interface Device extends AutoCloseable {
   /**
    * The handle of an exported kernel by its whole name, as in {@code gated_forward_silu_f32}.
    *
-   * @throws IllegalArgumentException where there is none of this name
+   * @throws ArgumentException where there is none of this name
    */
   long kernel(String name);
 

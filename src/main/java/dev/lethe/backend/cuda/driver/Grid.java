@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 
 /**
@@ -11,7 +12,7 @@ public record Grid(int x, int y, int z, int threads, int sharedBytes) {
 
   public Grid {
     if (x < 1 || y < 1 || z < 1 || threads < 1 || y > MOST_Y || z > MOST_Y || sharedBytes < 0) {
-      throw new IllegalArgumentException(
+      throw new ArgumentException(
           Text.format(
               "a grid of %d by %d by %d blocks of %d threads, %d bytes shared",
               x, y, z, threads, sharedBytes));

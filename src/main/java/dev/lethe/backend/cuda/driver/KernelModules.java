@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.driver;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import java.util.ArrayList;
 import java.util.List;
@@ -58,7 +59,7 @@ final class KernelModules {
         device.check(result, "finding the kernel " + name);
       }
     }
-    throw new IllegalArgumentException(
+    throw new ArgumentException(
         Text.format("no kernel is called %s in the %d images of the jar", name, images.count()));
   }
 

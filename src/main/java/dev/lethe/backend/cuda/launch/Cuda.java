@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.launch;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Turn;
 import dev.lethe.backend.cuda.blas.Operand;
@@ -27,7 +28,7 @@ public final class Cuda implements AutoCloseable {
 
   private final Device device;
   private final DType type;
-  private final Turn turn = new Turn();
+  private final Turn turn = new Turn("cuda");
   private final CudaAllocator allocator;
   private final Arena arena = Arena.ofShared();
   private final Map<String, Kernel> kernels = new HashMap<>();
@@ -143,7 +144,7 @@ public final class Cuda implements AutoCloseable {
     if (tensor.storage() instanceof CudaStorage storage) {
       return storage.address() + tensor.byteOffset();
     }
-    throw new IllegalArgumentException(
+    throw new ArgumentException(
         Text.format(
             "tensor %s lies on %s; upload it into a scope of the cuda backend first",
             tensor, tensor.storage().place()));

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda.launch;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -119,7 +120,7 @@ public final class Transfers {
 
   private static void requireSameSize(Tensor host, Tensor onDevice) {
     if (host.elements() != onDevice.elements()) {
-      throw new IllegalArgumentException("cannot copy between " + host + " and " + onDevice);
+      throw new ArgumentException("cannot copy between " + host + " and " + onDevice);
     }
   }
 

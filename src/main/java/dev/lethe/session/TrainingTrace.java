@@ -1,4 +1,4 @@
-package dev.lethe.cli.option;
+package dev.lethe.session;
 
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.AdaptedModel;

@@ -1,0 +1,307 @@
+// first-gpu-kernels FATBINS [--tiny] [--once]: the hot kernels at the shapes of llama1b, 8 x 1024, without a JVM: tiled
+// attention against the plain kernels, cross-entropy and a norm's adjoint against loops here, each with its time by events.
+// --tiny takes shapes that sanitizers and the emulator can bear; --once launches nothing for time. Ends with 1 where a
+// kernel is wrong.
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "gpu.h"
+
+namespace {
+
+using Bf16 = uint16_t;
+
+float widened(Bf16 x) {
+  uint32_t bits = uint32_t{x} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+float widened(float x) { return x; }
+
+Bf16 rounded(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return static_cast<Bf16>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+std::mt19937 generator(20261201);
+
+std::vector<float> random_numbers(size_t count, float deviation) {
+  std::normal_distribution<float> normal(0, deviation);
+  std::vector<float> values(count);
+  constexpr size_t PERIOD = (1 << 20) + 7;  // drawing takes longer than the kernels
+  for (size_t i = 0; i < count; i++) {
+    values[i] = i < PERIOD ? normal(generator) : values[i - PERIOD];
+  }
+  return values;
+}
+
+std::vector<Bf16> random_bf16(size_t count, float deviation) {
+  std::vector<Bf16> values;
+  for (float x : random_numbers(count, deviation)) {
+    values.push_back(rounded(x));
+  }
+  return values;
+}
+
+struct Shape {
+  std::vector<int> lengths;
+  int64_t heads;
+  int64_t key_heads;
+  int64_t vocabulary;
+  int64_t hidden;
+  int runs;
+};
+
+constexpr int64_t HEAD = 64;
+constexpr int64_t TILE = 64;
+constexpr int THREADS = 128;
+constexpr double MOST_ERROR = 2e-2;  // relative, of tensors in bfloat16
+
+bool right = true;
+
+void report(const std::string& kernel, double error, double most, double milliseconds, double plain) {
+  bool good = error <= most;  // false for NaN
+  right = right && good;
+  std::printf("%-36s %s  error %.2e (at most %.0e)  %9.4f ms", kernel.c_str(), good ? "ok   " : "WRONG", error, most,
+              milliseconds);
+  if (plain > 0) {
+    std::printf("  plain kernel %9.4f ms", plain);
+  }
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+class Attention {
+ public:
+  Attention(Gpu& gpu, const Shape& shape) : gpu(gpu), shape(shape) {
+    std::vector<int32_t> starts = {0};
+    std::vector<int32_t> sequences;
+    int longest = 0;
+    for (int length : shape.lengths) {
+      sequences.insert(sequences.end(), static_cast<size_t>(length), static_cast<int32_t>(starts.size() - 1));
+      starts.push_back(starts.back() + length);
+      longest = std::max(longest, length);
+    }
+    std::vector<int32_t> tiles;
+    for (int64_t first = (longest - 1) / TILE * TILE; first >= 0; first -= TILE) {
+      for (size_t i = 0; i < shape.lengths.size(); i++) {
+        if (first < shape.lengths[i]) {
+          tiles.insert(tiles.end(), {static_cast<int32_t>(i), static_cast<int32_t>(first)});
+        }
+      }
+    }
+    rows = starts.back();
+    tile_count = static_cast<int64_t>(tiles.size() / 2);
+    starts_at = gpu.upload(starts);
+    sequences_at = gpu.upload(sequences);
+    tiles_at = gpu.upload(tiles);
+  }
+
+  void run() {
+    uint64_t q = queries(), dq = queries(), go = queries(), dgo = queries();
+    uint64_t k = keys(), v = keys(), dk = keys(), dv = keys();
+    Result o = result(shape.heads * HEAD, 2), lse = result(shape.heads, 4);
+    both("forward", tiles(shape.heads, 5 * 64), rows_of(shape.heads), {starts_at, starts_at, q, k, v},
+         {&o, &lse}, "attention_forward");
+    Result d_o = result(shape.heads * HEAD, 2), mu = result(shape.heads, 4);
+    both("tangent", tiles(shape.heads, 2 * 64 + 8 * 32), rows_of(shape.heads),
+         {starts_at, q, k, v, o.tiled, lse.tiled, dq, dk, dv}, {&d_o, &mu}, "attention_tangent");
+    uint64_t delta = deltas(o.tiled, go, nullptr, nullptr);
+    uint64_t ddelta = deltas(o.tiled, go, d_o.tiled, dgo);
+    std::vector<Argument> first = {starts_at, q, k, v, lse.tiled, go, delta};
+    std::vector<Argument> second = first;
+    second.insert(second.end(), {dq, dk, dv, mu.tiled, dgo, ddelta});
+    Result gq = result(shape.heads * HEAD, 2);
+    Result gk = result(shape.key_heads * HEAD, 2), gv = result(shape.key_heads * HEAD, 2);
+    both("query_gradient", tiles(shape.heads, 2 * 64 + 4 * 32), rows_of(shape.heads), first, {&gq},
+         "attention_query_gradient");
+    both("key_gradient", tiles(shape.key_heads, 2 * 64 + 2 * 32), rows_of(shape.key_heads), first, {&gk, &gv},
+         "attention_key_gradient");
+    both("query_gradient_tangent", tiles(shape.heads, 4 * 64 + 4 * 32), rows_of(shape.heads), second, {&gq},
+         "attention_query_gradient");
+    both("key_gradient_tangent", tiles(shape.key_heads, 4 * 64 + 4 * 32), rows_of(shape.key_heads), second, {&gk, &gv},
+         "attention_key_gradient");
+  }
+
+ private:
+  // What a tiled and a plain kernel make of the same.
+  struct Result {
+    uint64_t tiled;
+    uint64_t plain;
+    size_t count;
+    int bytes;
+  };
+
+  uint64_t queries() { return gpu.upload(random_bf16(static_cast<size_t>(rows * shape.heads * HEAD), 1)); }
+
+  uint64_t keys() { return gpu.upload(random_bf16(static_cast<size_t>(rows * shape.key_heads * HEAD), 1)); }
+
+  Result result(int64_t width, int bytes) {
+    size_t count = static_cast<size_t>(rows * width);
+    return {gpu.allocate(count * static_cast<size_t>(bytes)), gpu.allocate(count * static_cast<size_t>(bytes)), count,
+            bytes};
+  }
+
+  // A block a tile and head, with tiles of so many rows together in shared memory.
+  Grid tiles(int64_t heads, int shared_rows) {
+    return {tile_count, heads, THREADS, shared_rows * static_cast<int>(HEAD * sizeof(Bf16))};
+  }
+
+  Grid rows_of(int64_t heads) { return {(rows + 3) / 4, heads, THREADS, 0}; }
+
+  uint64_t deltas(Argument o, Argument go, Argument d_o, Argument dgo) {
+    uint64_t delta = gpu.allocate(static_cast<size_t>(rows * shape.heads) * sizeof(float));
+    gpu.run("attention_plain", "attention_delta_bf16", rows_of(shape.heads),
+            {o, go, d_o, dgo, delta, rows, shape.heads, HEAD}, 0);
+    return delta;
+  }
+
+  // The plain kernels take the tangents' arguments always, as null pointers in the first order.
+  void both(const std::string& mode, Grid tile_grid, Grid row_grid, std::vector<Argument> inputs,
+            std::vector<Result*> results, const std::string& file) {
+    constexpr size_t TANGENTS = 6;
+    bool first_order = mode == "query_gradient" || mode == "key_gradient";
+    std::string plain_mode = mode.substr(0, mode.find("_tangent"));
+    std::vector<Argument> tiled = {tiles_at};
+    std::vector<Argument> plain = {sequences_at};
+    for (std::vector<Argument>* arguments : {&tiled, &plain}) {
+      arguments->insert(arguments->end(), inputs.begin(), inputs.end());
+    }
+    if (first_order) {
+      plain.insert(plain.end(), TANGENTS, nullptr);
+    }
+    for (Result* each : results) {
+      tiled.push_back(each->tiled);
+      plain.push_back(each->plain);
+    }
+    int64_t group = shape.heads / shape.key_heads;
+    float scale = 1 / std::sqrt(static_cast<float>(HEAD));
+    tiled.insert(tiled.end(), {rows, shape.heads, group, 0, scale, 1});
+    plain.insert(plain.end(), {rows, shape.heads, group, HEAD, 0, scale});
+    double milliseconds = gpu.run(file, "attention_" + mode + "_64_bf16", tile_grid, tiled, shape.runs);
+    double slow = gpu.run("attention_plain", "attention_" + plain_mode + "_plain_bf16", row_grid, plain, shape.runs > 0);
+    double error = 0;
+    for (Result* each : results) {
+      double one = each->bytes == 2 ? distance<Bf16>(*each) : distance<float>(*each);
+      error = one <= error ? error : one;  // NaN stays
+    }
+    report("attention_" + mode, error, MOST_ERROR, milliseconds, slow);
+  }
+
+  template <class T>
+  double distance(const Result& result) {
+    std::vector<T> a = gpu.download<T>(result.tiled, result.count);
+    std::vector<T> b = gpu.download<T>(result.plain, result.count);
+    double difference = 0;
+    double size = 0;
+    for (size_t i = 0; i < a.size(); i++) {
+      double x = widened(a[i]);
+      double y = widened(b[i]);
+      difference += (x - y) * (x - y);
+      size += y * y;
+    }
+    return std::sqrt(difference / size);
+  }
+
+  Gpu& gpu;
+  const Shape& shape;
+  int64_t rows = 0;
+  int64_t tile_count = 0;
+  uint64_t starts_at = 0;
+  uint64_t sequences_at = 0;
+  uint64_t tiles_at = 0;
+};
+
+// Losses of some rows against a loop in double.
+void cross_entropy(Gpu& gpu, const Shape& shape) {
+  constexpr int64_t ROWS = 1024;
+  int64_t rows = std::min(ROWS, int64_t{shape.lengths[0]});
+  int64_t v = shape.vocabulary;
+  std::vector<float> z = random_numbers(static_cast<size_t>(rows * v), 3);
+  std::vector<int32_t> targets(static_cast<size_t>(rows));
+  for (int64_t row = 0; row < rows; row++) {
+    targets[static_cast<size_t>(row)] = static_cast<int32_t>(row * 7919 % v);
+  }
+  uint64_t loss = gpu.allocate(static_cast<size_t>(rows) * sizeof(float));
+  uint64_t gz = gpu.allocate(z.size() * sizeof(Bf16));
+  uint64_t weights = gpu.upload(std::vector<float>(static_cast<size_t>(rows), 1));
+  double milliseconds =
+      gpu.run("cross_entropy", "cross_entropy_forward_bf16", {std::min<int64_t>(rows, gpu.multiprocessors), 1, 1024, 0},
+              {gpu.upload(z), nullptr, gpu.upload(targets), weights, loss, nullptr, gz, rows, v}, shape.runs);
+  std::vector<float> got = gpu.download<float>(loss, static_cast<size_t>(rows));
+  double error = 0;
+  for (int64_t row = 0; row < rows; row += rows / 8) {
+    const float* of_row = &z[static_cast<size_t>(row * v)];
+    double sum = 0;
+    for (int64_t i = 0; i < v; i++) {
+      sum += std::exp(double{of_row[i]});
+    }
+    double expected = std::log(sum) - of_row[targets[static_cast<size_t>(row)]];
+    double one = std::fabs(got[static_cast<size_t>(row)] - expected) / expected;
+    error = one <= error ? error : one;
+  }
+  report("cross_entropy_forward", error, 1e-5, milliseconds, 0);
+}
+
+// gx = gs + r w gy - r^3 s mean(s w gy) of some rows against a loop in double.
+void norm_backward(Gpu& gpu, const Shape& shape) {
+  int64_t rows = 0;
+  for (int length : shape.lengths) {
+    rows += length;
+  }
+  int64_t d = shape.hidden;
+  size_t count = static_cast<size_t>(rows * d);
+  std::vector<Bf16> w = random_bf16(static_cast<size_t>(d), 1), s = random_bf16(count, 1), gy = random_bf16(count, 1);
+  std::vector<float> r(static_cast<size_t>(rows), 0.9f);
+  uint64_t gx = gpu.allocate(count * sizeof(Bf16));
+  double milliseconds = gpu.run("rms_norm", "rms_norm_backward_bf16", {rows, 1, 256, 0},
+                                {gpu.upload(w), gpu.upload(s), gpu.upload(r), nullptr, gpu.upload(gy), gx, rows, d, 1},
+                                shape.runs);
+  std::vector<Bf16> got = gpu.download<Bf16>(gx, count);
+  double difference = 0;
+  double size = 0;
+  for (int64_t row = 0; row < rows; row += rows / 8) {
+    size_t at = static_cast<size_t>(row * d);
+    double mean = 0;
+    for (size_t i = 0; i < static_cast<size_t>(d); i++) {
+      mean += double{widened(s[at + i])} * widened(w[i]) * widened(gy[at + i]) / static_cast<double>(d);
+    }
+    double root = r[0];
+    for (size_t i = 0; i < static_cast<size_t>(d); i++) {
+      double expected =
+          root * widened(w[i]) * widened(gy[at + i]) - root * root * root * widened(s[at + i]) * mean;
+      double off = widened(got[at + i]) - expected;
+      difference += off * off;
+      size += expected * expected;
+    }
+  }
+  report("rms_norm_backward", std::sqrt(difference / size), 5e-3, milliseconds, 0);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count < 2) {
+    std::printf("usage: first-gpu-kernels FATBINS [--tiny] [--once]\n");
+    return 2;
+  }
+  Shape shape = {std::vector<int>(8, 1024), 32, 8, 128256, 2048, 5};
+  for (int i = 2; i < count; i++) {
+    if (std::string(words[i]) == "--tiny") {
+      shape = {{70, 33}, 4, 2, 1000, 256, shape.runs};
+    } else if (std::string(words[i]) == "--once") {
+      shape.runs = 0;
+    } else {
+      stop(std::string("no option ") + words[i]);
+    }
+  }
+  Gpu gpu(words[1]);
+  Attention(gpu, shape).run();
+  cross_entropy(gpu, shape);
+  norm_backward(gpu, shape);
+  return right ? 0 : 1;
+}

@@ -1,0 +1,212 @@
+package dev.lethe.bench.predict;
+
+import dev.lethe.ArgumentException;
+import static dev.lethe.bench.predict.H200.STREAM_SHARE;
+
+import dev.lethe.bench.Operation;
+import dev.lethe.bench.Workload;
+import dev.lethe.nn.Projection;
+import dev.lethe.nn.TransformerSpec;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/**
+ * The kernels of an operation on one H200, in bfloat16, and the time that the model gives each: docs/gpu-model.md. One vector
+ * at a time; all layers are taken to depend on adapters below them.
+ */
+public final class Prediction {
+  private static final int BF16 = 2;
+  private static final int F32 = 4;
+
+  /** What CudaLoss allows the logits of a chunk of rows, and the fewest rows of one. */
+  private static final long CHUNK_BYTES = 512L << 20;
+
+  private static final long LEAST_ROWS = 512;
+
+  private final Workload workload;
+  private final TransformerSpec spec;
+  private final double rows;
+  private final double hiddenBytes;
+  private final double feedForwardBytes;
+  private final List<KernelWork> all = new ArrayList<>();
+
+  private Prediction(Workload workload) {
+    this.workload = workload;
+    this.spec = workload.spec();
+    this.rows = (double) workload.batch() * (workload.seq() - 1);
+    this.hiddenBytes = BF16 * rows * spec.hidden();
+    this.feedForwardBytes = BF16 * rows * spec.intermediate();
+  }
+
+  /**
+   * Predicts one run of an operation on one vector.
+   *
+   * @throws IllegalArgumentException for operations on several vectors, and for head sizes that have no tiled kernel
+   */
+  public static Prediction of(Workload workload, Operation op) {
+    Prediction p = new Prediction(workload);
+    switch (op) {
+      case FORWARD -> p.forward(false);
+      case GRAD -> p.gradient(LoraWork::gradient);
+      case PER_SAMPLE -> p.gradient(LoraWork::sampleGradients);
+      case HVP -> {
+        p.gradient(linear -> List.of());
+        p.hessianProduct();
+      }
+      case HVP_AGAIN -> p.hessianProduct();
+      case GGN -> {
+        p.forward(true);
+        p.tangent();
+        p.backward(LoraWork::gradient);
+      }
+      case GGN_AGAIN -> {
+        p.tangent();
+        p.backward(LoraWork::gradient);
+      }
+      case HVP_BLOCK, GGN_BLOCK -> throw new ArgumentException(op.label() + " has no prediction");
+    }
+    return p;
+  }
+
+  /** Seconds of all kernels, one after another. */
+  public double seconds() {
+    return all.stream().mapToDouble(KernelWork::seconds).sum();
+  }
+
+  /** Launches of all kernels. */
+  public double launches() {
+    return all.stream().mapToDouble(KernelWork::launches).sum();
+  }
+
+  /** Every kernel at every shape, in the order of a pass; equal names are different shapes. */
+  public List<KernelWork> kernels() {
+    return List.copyOf(all);
+  }
+
+  private void gradient(Function<LoraWork, List<KernelWork>> parameters) {
+    forward(true);
+    backward(parameters);
+  }
+
+  private void hessianProduct() {
+    tangent();
+    backwardTangent();
+  }
+
+  private void forward(boolean adjoint) {
+    add(KernelWork.stream("rows_gather", 1, 2 * hiddenBytes, STREAM_SHARE));
+    layers("rms_norm_forward", 2, 4 * hiddenBytes);
+    rope();
+    attention("forward", queryBytes(2) + keyBytes(2));
+    layers("gated_forward", 1, 3 * feedForwardBytes);
+    linear(LoraWork::forward);
+    add(KernelWork.stream("rms_norm_forward", 1, 4 * hiddenBytes, STREAM_SHARE));
+    // the logits are read twice from memory: the rows under way exceed the second-level cache
+    head("cross_entropy_forward", F32, adjoint ? 2 * F32 + BF16 : F32, adjoint);
+  }
+
+  private void tangent() {
+    layers("rms_norm_tangent", 2, 5 * hiddenBytes);
+    rope();
+    attention("tangent", queryBytes(4) + keyBytes(4));
+    layers("gated_tangent", 1, 5 * feedForwardBytes);
+    linear(LoraWork::tangent);
+    add(KernelWork.stream("rms_norm_tangent", 1, 5 * hiddenBytes, STREAM_SHARE));
+    head("cross_entropy_backward_tangent", BF16, 3 * BF16, true);
+  }
+
+  private void backward(Function<LoraWork, List<KernelWork>> parameters) {
+    add(KernelWork.stream("rms_norm_backward", 1, 4 * hiddenBytes, STREAM_SHARE));
+    layers("rms_norm_backward", 2, 4 * hiddenBytes);
+    rope();
+    layers("attention_delta", 1, queryBytes(2));
+    attention("query_gradient", queryBytes(3) + keyBytes(2));
+    attention("key_gradient", queryBytes(2) + keyBytes(4));
+    layers("gated_backward", 1, 5 * feedForwardBytes);
+    linearBack(LoraWork::backward);
+    linear(parameters);
+  }
+
+  private void backwardTangent() {
+    add(KernelWork.stream("rms_norm_backward_tangent", 1, 6 * hiddenBytes, STREAM_SHARE));
+    layers("rms_norm_backward_tangent", 2, 6 * hiddenBytes);
+    rope();
+    layers("attention_delta", 1, queryBytes(4));
+    attention("query_gradient_tangent", queryBytes(5) + keyBytes(4));
+    attention("key_gradient_tangent", queryBytes(4) + keyBytes(6));
+    layers("gated_backward_tangent", 1, 8 * feedForwardBytes);
+    linearBack(LoraWork::backwardTangent);
+    linear(LoraWork::gradientTangent);
+  }
+
+  private void rope() {
+    layers("rope_rotate", 1, queryBytes(2));
+    layers("rope_rotate", 1, keyBytes(2));
+  }
+
+  private void attention(String kernel, double bytes) {
+    int size = spec.attention(0).headSize();
+    add(
+        TileLoop.of(kernel, size)
+            .launch(spec.attention(0).heads(), workload.batch(), workload.seq() - 1, bytes)
+            .times(spec.layers()));
+  }
+
+  /** The vocabulary's products in chunks of rows, and a kernel between them that moves so many bytes a logit. */
+  private void head(String kernel, int logitBytes, double kernelBytes, boolean adjoint) {
+    long vocabulary = spec.vocabulary();
+    double chunk = Math.min(rows, Math.max(LEAST_ROWS, CHUNK_BYTES / (F32 * vocabulary) / 128 * 128));
+    double chunks = Math.ceil(rows / chunk);
+    KernelWork logits = ProductWork.of("logits", chunk, vocabulary, spec.hidden());
+    double more = (logitBytes - BF16) * chunk * vocabulary;
+    add(logits.times(chunks).withBytes(logits.bytes() + more));
+    add(KernelWork.stream(kernel, chunks, kernelBytes * chunk * vocabulary, STREAM_SHARE));
+    if (adjoint) {
+      add(ProductWork.of("logits_back", chunk, spec.hidden(), vocabulary).times(chunks));
+    }
+  }
+
+  private void linear(Function<LoraWork, List<KernelWork>> mode) {
+    for (Projection projection : spec.projections()) {
+      mode.apply(lora(projection)).forEach(work -> add(work.times(spec.layers())));
+    }
+  }
+
+  /** As a mode of adjoints, of which the second and third to the same input add up. */
+  private void linearBack(BackMode mode) {
+    for (Projection projection : spec.projections()) {
+      boolean accumulate =
+          projection == Projection.KEY || projection == Projection.VALUE || projection == Projection.UP;
+      mode.apply(lora(projection), accumulate).forEach(work -> add(work.times(spec.layers())));
+    }
+  }
+
+  @FunctionalInterface
+  private interface BackMode {
+    List<KernelWork> apply(LoraWork linear, boolean accumulate);
+  }
+
+  private LoraWork lora(Projection projection) {
+    String module = spec.module(0, projection);
+    boolean adapted = workload.targets().contains(module.substring(module.lastIndexOf('.') + 1));
+    return new LoraWork(
+        rows, spec.in(projection), spec.out(projection), adapted ? workload.rank() : 0, workload.batch());
+  }
+
+  private void layers(String kernel, int launches, double bytes) {
+    add(KernelWork.stream(kernel, (double) launches * spec.layers(), bytes, STREAM_SHARE));
+  }
+
+  private double queryBytes(int tensors) {
+    return tensors * BF16 * rows * spec.queryWidth();
+  }
+
+  private double keyBytes(int tensors) {
+    return tensors * BF16 * rows * spec.keyWidth();
+  }
+
+  private void add(KernelWork work) {
+    all.add(work);
+  }
+}

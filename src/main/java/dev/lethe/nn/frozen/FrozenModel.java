@@ -1,0 +1,193 @@
+package dev.lethe.nn.frozen;
+
+import dev.lethe.LetheException;
+import dev.lethe.backend.kernel.LoraSlot;
+import dev.lethe.format.Sha256;
+import dev.lethe.format.huggingface.HfConfig;
+import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.format.peft.PeftFolder;
+import dev.lethe.nn.DeltaWeights;
+import dev.lethe.nn.ModelFamily;
+import dev.lethe.nn.TransformerSpec;
+import dev.lethe.nn.WeightNames;
+import dev.lethe.tensor.DType;
+import dev.lethe.tensor.HostAllocator;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A base model with the frozen parts of an adapter in it: whole copies stand in for the base's weights, pairs on
+ * embeddings or the head are added to theirs. A tied head that then differs from the embedding becomes one of its own.
+ */
+public final class FrozenModel implements ModelFiles {
+  private final ModelFiles base;
+  private final PeftFolder adapter;
+  private final Map<String, Tensor> carried;
+  private final Map<String, Tensor> weights = new LinkedHashMap<>();
+  private final HostAllocator memory = new HostAllocator();
+  private final Scope scope = Scope.open("frozen parts", memory);
+  private final String leftOut;
+  private boolean untied;
+
+  private FrozenModel(ModelFiles base, PeftFolder adapter, TransformerSpec spec, FrozenParts parts, DType sums) {
+    this.base = base;
+    this.adapter = adapter;
+    this.carried = parts.tensors();
+    WeightNames names = spec.family().names();
+    this.leftOut = names.leftOut(base);
+    String table = names.embedding() + ".weight";
+    String head = names.head() + ".weight";
+    parts.copies().forEach((name, copy) -> weights.put(stored(name), copy));
+    if (spec.tiedEmbeddings()) {
+      untie(parts, table, head);
+    }
+    for (String module : new String[] {names.embedding(), names.positions(), names.head()}) {
+      FrozenParts.Pair pair = module == null ? null : parts.pair(module);
+      if (pair != null) {
+        String name = stored(module + ".weight");
+        weights.put(name, sum(tensor(name), pair, sums));
+      }
+    }
+  }
+
+  /**
+   * The model of an adapter; the base itself where the adapter has pairs of decoder layers alone.
+   *
+   * @param sums the format of weights that a pair is added to
+   * @return closes the base with itself
+   * @throws LetheException where the parts do not fit the base model
+   */
+  public static ModelFiles of(ModelFiles base, Path adapterDir, DType sums) {
+    TransformerSpec spec = ModelFamily.spec(base.config(), base.path().toString());
+    PeftFolder adapter = PeftFolder.open(adapterDir);
+    boolean kept = false;
+    try {
+      FrozenParts parts = new FrozenParts(adapter, spec);
+      kept = !parts.tensors().isEmpty();
+      return kept ? new FrozenModel(base, adapter, spec, parts, sums) : base;
+    } finally {
+      if (!kept) {
+        adapter.close();
+      }
+    }
+  }
+
+  /** The modules that {@link ModelFiles#carried} tensors belong to, a few by name. */
+  public static String modules(Map<String, Tensor> carried) {
+    return FrozenParts.inWords(carried.keySet());
+  }
+
+  /** A head that has a copy or a pair of its own, or whose embedding has, is tied no longer. */
+  private void untie(FrozenParts parts, String table, String head) {
+    boolean own = parts.saved(table) || parts.saved(head);
+    WeightNames names = ModelFamily.spec(base.config(), base.path().toString()).family().names();
+    untied = own || parts.pair(names.embedding()) != null || parts.pair(names.head()) != null;
+    if (!untied || parts.saved(head)) {
+      return;
+    }
+    Tensor before = parts.saved(table) ? base.tensor(stored(table)) : tensor(stored(table));
+    Tensor copy = weights.putIfAbsent(head, before);
+    if (copy != null && !copy.sameBytes(before)) {
+      throw new LetheException(
+          adapter.path().toString(),
+          "the base model ties its head to its embedding, and the adapter has another copy of each",
+          "equal copies, or both in modules_to_save", "'" + head + "' and '" + table + "' that differ",
+          "Merge base model and adapter in PEFT (merge_and_unload) and use the result.");
+    }
+  }
+
+  private Tensor sum(Tensor own, FrozenParts.Pair pair, DType sums) {
+    Tensor sum = scope.allocate(sums, own.shape().toArray());
+    sum.copyFrom(own);
+    double[] a = pair.a().toDoubles(); // (rank,in)
+    double[] b = pair.b().toDoubles(); // (out,rank)
+    long rank = pair.a().dim(0);
+    long in = pair.a().dim(1);
+    long out = pair.b().dim(0);
+    if (pair.table()) {
+      LoraSlot slot = new LoraSlot(out, in, rank, pair.scale(), 0, rank * out);
+      DeltaWeights.add(slot, transposed(b, out, rank), transposed(a, rank, in), sum);
+    } else {
+      DeltaWeights.add(new LoraSlot(in, out, rank, pair.scale(), 0, rank * in), a, b, sum);
+    }
+    return sum;
+  }
+
+  private static double[] transposed(double[] matrix, long rows, long columns) {
+    double[] result = new double[matrix.length];
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < columns; j++) {
+        result[j * (int) rows + i] = matrix[i * (int) columns + j];
+      }
+    }
+    return result;
+  }
+
+  /** A weight's name in the files of a base that was saved without its head. */
+  private String stored(String name) {
+    return name.startsWith(leftOut) ? name.substring(leftOut.length()) : name;
+  }
+
+  @Override
+  public Path path() {
+    return base.path();
+  }
+
+  @Override
+  public HfConfig config() {
+    return untied ? base.config().untied() : base.config();
+  }
+
+  @Override
+  public ObjectNode configJson() {
+    ObjectNode json = base.configJson();
+    if (untied) {
+      json.put("tie_word_embeddings", false);
+    }
+    return json;
+  }
+
+  @Override
+  public Tensor tensor(String name) {
+    return weights.containsKey(name) ? weights.get(name) : base.tensor(name);
+  }
+
+  @Override
+  public DType dtype(String name) {
+    return weights.containsKey(name) ? weights.get(name).dtype() : base.dtype(name);
+  }
+
+  @Override
+  public Set<String> tensorNames() {
+    Set<String> names = new LinkedHashSet<>(base.tensorNames());
+    names.addAll(weights.keySet());
+    return Collections.unmodifiableSet(names);
+  }
+
+  @Override
+  public Map<String, Tensor> carried() {
+    return carried;
+  }
+
+  @Override
+  public String sha256() {
+    Sha256 hash = Sha256.start().add(base.sha256());
+    carried.forEach((key, tensor) -> hash.add(key).add(tensor));
+    return hash.hex();
+  }
+
+  @Override
+  public void close() {
+    scope.close();
+    memory.close();
+    adapter.close();
+    base.close();
+  }
+}
