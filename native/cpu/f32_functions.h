@@ -31,6 +31,11 @@ EXPORT void FUNCTION(transpose)(
   transpose(rows, columns, from, from_row, to, to_row, padded);
 }
 
+// y = x, where x holds bfloat16 numbers.
+EXPORT void FUNCTION(widen)(int64_t n, const char* x, char* y) {
+  widen(n, x, y);
+}
+
 EXPORT float FUNCTION(max)(int64_t n, const char* x) {
   return max<Vector>(n, x);
 }

@@ -37,6 +37,20 @@ struct Lanes {
   }
 };
 
+// Numbers at any byte.
+typedef uint16_t __attribute__((aligned(1), may_alias)) Half;
+typedef uint32_t __attribute__((aligned(1), may_alias)) Bits;
+
+// The floats that bfloat16 numbers stand for.
+inline void widen(int64_t n, const char* x, char* y) {
+  const Half* from = reinterpret_cast<const Half*>(x);
+  Bits* to = reinterpret_cast<Bits*>(y);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) {
+    to[i] = uint32_t(from[i]) << 16;
+  }
+}
+
 // Calls whole(offset in bytes, register of the virtual lanes) for each whole vector of a run, then
 // part(offset, register, elements) for what is left.
 template <class Vector, class Whole, class Part>

@@ -10,6 +10,7 @@ import dev.lethe.backend.kernel.Kernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.OptionalLong;
@@ -84,6 +85,16 @@ public interface Backend extends AutoCloseable {
   FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner);
 
   /**
+   * The same for a weight that is read where it lies, and converted where it is multiplied: the same numbers in less
+   * memory and more time. Only where {@link #leavesWeights}.
+   *
+   * @param weight must stay alive as long as the owner
+   */
+  default FrozenLinear leaveLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    throw new IllegalStateException("device " + name() + " leaves no weight where it lies");
+  }
+
+  /**
    * Takes over a frozen embedding table, host tensor (V,D). A backend may read from the given memory
    * itself, so it must stay alive as long as the owner.
    */
@@ -135,6 +146,18 @@ public interface Backend extends AutoCloseable {
   /** Whether frozen matrices that come packed in blocks stay so in memory. */
   default boolean keepsPacked() {
     return true;
+  }
+
+  /** Whether frozen matrices can stay where they lie, in host memory. */
+  default boolean leavesWeights() {
+    return false;
+  }
+
+  /** Bytes that a frozen matrix takes here, in all directions together. */
+  default long weightBytes(DType stored, Shape shape) {
+    return stored.isBlocks() && keepsPacked()
+        ? stored.byteSize(shape.elements())
+        : Math.multiplyExact(productType().bytes(), shape.elements());
   }
 
   /** Whether {@link #record} is worth fixed buffers. */

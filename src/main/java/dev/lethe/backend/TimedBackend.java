@@ -9,6 +9,7 @@ import dev.lethe.backend.kernel.Kernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -105,6 +106,11 @@ public final class TimedBackend implements Backend {
   }
 
   @Override
+  public FrozenLinear leaveLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    return backend.leaveLinear(weight, bias, transposed, owner);
+  }
+
+  @Override
   public FrozenEmbedding freezeEmbedding(Tensor table, Scope owner) {
     return backend.freezeEmbedding(table, owner);
   }
@@ -127,6 +133,16 @@ public final class TimedBackend implements Backend {
   @Override
   public boolean rowsIndependent() {
     return backend.rowsIndependent();
+  }
+
+  @Override
+  public boolean leavesWeights() {
+    return backend.leavesWeights();
+  }
+
+  @Override
+  public long weightBytes(DType stored, Shape shape) {
+    return backend.weightBytes(stored, shape);
   }
 
   @Override

@@ -3,7 +3,7 @@ package dev.lethe.curvature;
 import com.sun.management.OperatingSystemMXBean;
 import dev.lethe.ArgumentException;
 import dev.lethe.backend.Backend;
-import java.lang.management.ManagementFactory;
+import dev.lethe.tensor.HostMemory;
 import java.util.OptionalLong;
 
 /**
@@ -30,9 +30,7 @@ public record MemoryBudget(long bytes) {
     if (onDevice.isPresent()) {
       return new MemoryBudget(onDevice.getAsLong() / 2);
     }
-    OperatingSystemMXBean system =
-        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    long half = system.getTotalMemorySize() / 2;
+    long half = HostMemory.now().limit() / 2;
     return new MemoryBudget(Math.max(0, half - backend.memoryUse().liveBytes()));
   }
 }

@@ -2,6 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.Lifetime;
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.Rehearsal;
 import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.RopeTable;
@@ -9,9 +10,11 @@ import dev.lethe.format.Sha256;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.huggingface.Rope;
 import dev.lethe.nn.ModelFamily.Trait;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
+import dev.lethe.tensor.SystemPages;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -33,6 +36,7 @@ public final class LanguageModel implements AutoCloseable {
   private final LoraAdapter merged;
   private final Lifetime lifetime;
   private final Scope scope;
+  private final boolean left;
   private final FrozenEmbedding embedding;
   private final FrozenEmbedding positions;
   private final List<Layer> layers = new ArrayList<>();
@@ -46,6 +50,7 @@ public final class LanguageModel implements AutoCloseable {
       TransformerSpec spec,
       Backend backend,
       LoraAdapter merged,
+      WeightStorage storage,
       Lifetime lifetime,
       Scope scope) {
     this.folder = folder;
@@ -55,9 +60,13 @@ public final class LanguageModel implements AutoCloseable {
     this.lifetime = lifetime;
     this.scope = scope;
     WeightNames names = spec.family().names();
-    WeightFiles files = new WeightFiles(folder, spec);
-    MemoryNeed.require(
-        MemoryNeed.ofWeights(spec, folder, backend), backend, folder.path().toString());
+    boolean rehearsed = backend instanceof Rehearsal;
+    WeightFiles files = new WeightFiles(folder, spec, !rehearsed);
+    this.left = storage.left(folder, spec, backend);
+    if (!left && !rehearsed) {
+      MemoryNeed.require(
+          MemoryNeed.ofWeights(spec, folder, backend), backend, folder.path().toString());
+    }
     Tensor table = files.finite(names.embedding() + ".weight");
     embedding = backend.freezeEmbedding(table, scope);
     positions =
@@ -69,7 +78,7 @@ public final class LanguageModel implements AutoCloseable {
     }
     finalNorm = norm(files, names.finalNorm(), 1);
     Tensor headWeight = spec.tiedEmbeddings() ? table : files.finite(names.head() + ".weight");
-    head = backend.freezeLinear(headWeight, null, true, scope);
+    head = freeze(headWeight, null, true);
     if (spec.rope() != null) {
       for (int layer = 0; layer < spec.layers(); layer++) {
         ropes.computeIfAbsent(
@@ -85,16 +94,22 @@ public final class LanguageModel implements AutoCloseable {
    *     another shape or not finite, or memory does not suffice
    */
   public static LanguageModel open(ModelFiles folder, Backend backend) {
-    return load(folder, backend, null);
+    return open(folder, backend, WeightStorage.AUTO);
+  }
+
+  /** The same with weights in a form of memory. */
+  public static LanguageModel open(ModelFiles folder, Backend backend, WeightStorage storage) {
+    return load(folder, backend, null, storage);
   }
 
   /** Loads a model with an adapter's s·BA added to its weights, for running without the adapter. */
   public static LanguageModel openMerged(
       ModelFiles folder, Backend backend, LoraAdapter adapter) {
-    return load(folder, backend, adapter);
+    return load(folder, backend, adapter, WeightStorage.AUTO);
   }
 
-  private static LanguageModel load(ModelFiles folder, Backend backend, LoraAdapter merged) {
+  private static LanguageModel load(
+      ModelFiles folder, Backend backend, LoraAdapter merged, WeightStorage storage) {
     TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
     if (merged != null) {
       merged.requireFits(spec);
@@ -102,7 +117,7 @@ public final class LanguageModel implements AutoCloseable {
     Lifetime lifetime = new Lifetime("model " + folder.path());
     Scope scope = backend.openScope("model " + folder.path().getFileName()).of(lifetime);
     try {
-      return new LanguageModel(folder, spec, backend, merged, lifetime, scope);
+      return new LanguageModel(folder, spec, backend, merged, storage, lifetime, scope);
     } catch (RuntimeException | Error e) {
       scope.close();
       throw e;
@@ -151,7 +166,7 @@ public final class LanguageModel implements AutoCloseable {
     boolean transposed = layer > 0 || !projection.readsLayerInput();
     boolean turned = spec.family().traits().contains(Trait.TRANSPOSED_WEIGHTS);
     if (merged == null && !turned) {
-      return backend.freezeLinear(weight, bias, transposed, scope);
+      return freeze(weight, bias, transposed);
     }
     try (HostAllocator memory = new HostAllocator();
         Scope host = Scope.open("weight", memory)) {
@@ -167,6 +182,20 @@ public final class LanguageModel implements AutoCloseable {
       }
       return backend.freezeLinear(copy, bias, transposed, scope);
     }
+  }
+
+  private FrozenLinear freeze(Tensor weight, Tensor bias, boolean transposed) {
+    if (left && weight.dtype() == DType.BF16) {
+      return backend.leaveLinear(weight, bias, transposed, scope);
+    }
+    FrozenLinear frozen = backend.freezeLinear(weight, bias, transposed, scope);
+    SystemPages.forget(weight.segment());
+    return frozen;
+  }
+
+  /** Whether matrices stay in the model's file, in bfloat16. */
+  public boolean leavesWeights() {
+    return left;
   }
 
   public TransformerSpec spec() {

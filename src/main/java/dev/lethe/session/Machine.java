@@ -1,8 +1,8 @@
 package dev.lethe.session;
 
 import dev.lethe.Text;
+import dev.lethe.tensor.HostMemory;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.OptionalLong;
@@ -10,7 +10,7 @@ import java.util.stream.Stream;
 
 /**
  * Processor and memory of this machine, as far as this process may use them: a container's limits
- * count.
+ * count, and what the user allows ({@link HostMemory}).
  *
  * @param cpu the processor's name, or its architecture where the system does not tell
  * @param processors how many this process may use
@@ -18,28 +18,16 @@ import java.util.stream.Stream;
  * @param availableMemory bytes that can be taken now without swapping
  */
 public record Machine(String cpu, int processors, long totalMemory, long availableMemory) {
-  private static final Path MEMINFO = Path.of("/proc/meminfo");
-  private static final Path CGROUP = Path.of("/sys/fs/cgroup");
-
   /** The machine that this process runs on, asked now. */
   public static Machine current() {
-    com.sun.management.OperatingSystemMXBean system =
-        (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    long total = system.getTotalMemorySize();
-    long free = kilobytes(MEMINFO, "MemAvailable").orElse(system.getFreeMemorySize());
-    OptionalLong limit = number(CGROUP.resolve("memory.max"));
-    OptionalLong used = number(CGROUP.resolve("memory.current"));
-    if (limit.isPresent() && used.isPresent()) {
-      total = Math.min(total, limit.getAsLong());
-      long reclaimable = cgroupStat("inactive_file").orElse(0);
-      free = Math.min(free, Math.max(0, limit.getAsLong() - used.getAsLong() + reclaimable));
-    }
-    return new Machine(cpuName(), system.getAvailableProcessors(), total, Math.min(free, total));
+    HostMemory memory = HostMemory.now();
+    return new Machine(
+        cpuName(), Runtime.getRuntime().availableProcessors(), memory.limit(), memory.available());
   }
 
   /** The most memory that this process ever held, in bytes; empty where the system does not tell. */
   public static OptionalLong peakResidentMemory() {
-    return kilobytes(Path.of("/proc/self/status"), "VmHWM");
+    return HostMemory.kilobytes(Path.of("/proc/self/status"), "VmHWM");
   }
 
   /** Begins to count {@link #peakResidentMemory} from now on, where the system can do that (Linux). */
@@ -74,36 +62,6 @@ public record Machine(String cpu, int processors, long totalMemory, long availab
           .orElse(System.getProperty("os.arch"));
     } catch (IOException notLinux) {
       return System.getProperty("os.arch");
-    }
-  }
-
-  private static OptionalLong kilobytes(Path file, String field) {
-    try (Stream<String> lines = Files.lines(file)) {
-      return lines
-          .filter(line -> line.startsWith(field + ":"))
-          .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
-          .findFirst();
-    } catch (IOException notLinux) {
-      return OptionalLong.empty();
-    }
-  }
-
-  private static OptionalLong cgroupStat(String field) {
-    try (Stream<String> lines = Files.lines(CGROUP.resolve("memory.stat"))) {
-      return lines
-          .filter(line -> line.startsWith(field + " "))
-          .mapToLong(line -> Long.parseLong(line.substring(field.length() + 1)))
-          .findFirst();
-    } catch (IOException noCgroup) {
-      return OptionalLong.empty();
-    }
-  }
-
-  private static OptionalLong number(Path file) {
-    try {
-      return OptionalLong.of(Long.parseLong(Files.readString(file).strip()));
-    } catch (IOException | NumberFormatException unlimited) {
-      return OptionalLong.empty();
     }
   }
 }

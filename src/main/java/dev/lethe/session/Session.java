@@ -21,10 +21,14 @@ import dev.lethe.format.gguf.BaseModels;
 import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.gguf.GgufTokenizer;
 import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
+import dev.lethe.nn.ModelFamily;
+import dev.lethe.nn.TransformerSpec;
+import dev.lethe.nn.WeightStorage;
 import dev.lethe.tokenizer.HfTokenizer;
 import dev.lethe.tokenizer.Tokenizer;
 import dev.lethe.train.TrainingRecord;
@@ -55,6 +59,7 @@ public final class Session implements AutoCloseable {
   private final OpenModel model;
   private final KeptStates states = new KeptStates();
   private Tokenizer tokenizer;
+  private Meanwhile<Tokenizer> tokenizerAhead;
   private Path tokenizerFolder;
   private Sharing sharing;
   private Consumer<String> notes = note -> {};
@@ -162,6 +167,12 @@ public final class Session implements AutoCloseable {
     return this;
   }
 
+  /** In which form the model's weights lie in memory, from when it is loaded on. */
+  public Session withWeights(WeightStorage storage) {
+    model.withWeights(storage);
+    return this;
+  }
+
   /** Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. */
   public Session withHiddenStates(Path folder) {
     lifetime.requireOpen();
@@ -196,7 +207,19 @@ public final class Session implements AutoCloseable {
   /** The model, loaded when first asked for. */
   public LanguageModel model() {
     lifetime.requireOpen();
-    return model.get();
+    readTokenizerAhead();
+    return model.get(notes);
+  }
+
+  private synchronized void readTokenizerAhead() {
+    if (tokenizer == null && tokenizerAhead == null) {
+      tokenizerAhead = new Meanwhile<>("lethe-tokenizer", this::openTokenizer);
+    }
+  }
+
+  /** How much memory work on the model takes with an adapter of a configuration; null: bare. */
+  public MemoryPlan memoryPlan(PeftAdapterConfig adapter) {
+    return new MemoryPlan(model.files(), backend, model.storage(), adapter);
   }
 
   /** The model with the adapter of a PEFT folder, or bare where that is null. */
@@ -248,7 +271,7 @@ public final class Session implements AutoCloseable {
   public synchronized Tokenizer tokenizer() {
     lifetime.requireOpen();
     if (tokenizer == null) {
-      tokenizer = openTokenizer();
+      tokenizer = tokenizerAhead == null ? openTokenizer() : tokenizerAhead.get();
       if (tokenizer != null) {
         open.push(tokenizer);
         tokenizer.notes().forEach(notes);
@@ -261,6 +284,12 @@ public final class Session implements AutoCloseable {
   public String ownTokenizer() {
     lifetime.requireOpen();
     return folder instanceof GgufModel gguf && gguf.hasTokenizer() ? gguf.tokenizer().json() : null;
+  }
+
+  private static void closeUnused(Tokenizer tokenizer) {
+    if (tokenizer != null) {
+      tokenizer.close();
+    }
   }
 
   private Tokenizer openTokenizer() {
@@ -365,6 +394,9 @@ public final class Session implements AutoCloseable {
 
   private void closeAll() {
     lifetime.end();
+    if (tokenizerAhead != null && tokenizer == null) {
+      tokenizerAhead.then(Session::closeUnused);
+    }
     while (!open.isEmpty()) {
       try {
         open.pop().close();

@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
  * their slots, never the plan. Steps are made when they are asked for.
  */
 public final class TrainingPlan {
-  private static final long TOKENS_PER_PASS = 8192;
+  public static final long TOKENS_PER_PASS = 8192;
 
   private final List<Sample> rows;
   private final long steps;

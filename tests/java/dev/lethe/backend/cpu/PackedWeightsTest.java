@@ -17,6 +17,8 @@ import dev.lethe.tensor.RandomBlocks;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -47,6 +49,53 @@ final class PackedWeightsTest {
     Assumptions.assumeTrue(Bf16Products.found().products() != null, "no bfloat16 products here");
     same(DType.Q4_K, Primitives.best(), new BackendOptions(2, DType.BF16, -1));
     same(DType.NF4, Primitives.best(), new BackendOptions(2, DType.BF16, -1));
+  }
+
+  /** A bfloat16 weight that is left in its file, at any byte of it, against the same converted before. */
+  @Test
+  void areTheSameWhereTheyAreLeft() {
+    for (int threads = 1; threads <= 3; threads += 2) {
+      left(Primitives.best(), new BackendOptions(threads));
+    }
+    left(Primitives.scalar("scalar", null), new BackendOptions(2));
+  }
+
+  private static void left(Primitives primitives, BackendOptions options) {
+    for (int[] size : new int[][] {{45, 67}, {70, 1795}, {1700, 257}}) {
+      List<double[]> expected = ofBfloat16(false, size, primitives, options);
+      List<double[]> got = ofBfloat16(true, size, primitives, options);
+      for (int i = 0; i < expected.size(); i++) {
+        assertArrayEquals(
+            expected.get(i), got.get(i), 0, "%d x %d, result %d".formatted(size[0], size[1], i));
+      }
+    }
+  }
+
+  private static List<double[]> ofBfloat16(
+      boolean left, int[] size, Primitives primitives, BackendOptions options) {
+    try (Backend backend = new CpuBackend(primitives, options);
+        Scope scope = backend.openScope("bfloat16 weights");
+        Arena file = Arena.ofShared()) {
+      Random random = new Random(13);
+      Shape shape = Shape.of(size[0], size[1]);
+      MemorySegment odd = file.allocate(2 * shape.elements() + 1).asSlice(1);
+      Tensor weight = Tensor.view(odd, DType.BF16, shape);
+      for (long i = 0; i < shape.elements(); i++) {
+        weight.set(i, .05 * random.nextGaussian());
+      }
+      Work work = new Work(backend, scope, random, size[0], size[1]);
+      Tensor bias = work.input(size[0]);
+      long before = backend.memoryUse().liveBytes();
+      FrozenLinear frozen =
+          left
+              ? backend.leaveLinear(weight, bias, true, scope)
+              : backend.freezeLinear(weight, bias, true, scope);
+      long taken = backend.memoryUse().liveBytes() - before;
+      assertTrue(taken < weight.byteSize() == left, taken + " bytes");
+      List<Tensor> results = new ArrayList<>(work.layer(frozen));
+      results.addAll(work.head(frozen));
+      return results.stream().map(Tensor::toDoubles).toList();
+    }
   }
 
   /** What a frozen weight keeps is its blocks, whether it is multiplied in one direction or both. */

@@ -28,6 +28,7 @@ import dev.lethe.backend.kernel.Kernels;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 
 /**
@@ -143,8 +144,23 @@ final class CpuBackend implements Backend {
   }
 
   @Override
+  public FrozenLinear leaveLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    return PackedLinear.left(cpu, weight, bias, transposed, owner);
+  }
+
+  @Override
+  public boolean leavesWeights() {
+    return productType() == DType.F32;
+  }
+
+  @Override
+  public long weightBytes(DType stored, Shape shape) {
+    return PackedLinear.bytes(productType(), stored, shape);
+  }
+
+  @Override
   public FrozenEmbedding freezeEmbedding(Tensor table, Scope owner) {
-    return CpuEmbedding.table(table);
+    return CpuEmbedding.table(cpu, table);
   }
 
   @Override

@@ -17,7 +17,7 @@ import dev.lethe.assess.report.HtmlReport;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.RequestOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -42,7 +42,7 @@ import picocli.CommandLine.Option;
       "tables; writes assessment.json and report.html into --out. Any PEFT adapters of one base model will do."
     })
 public final class AssessCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private DataOptions dataOptions;
   @Mixin private RequestOptions requests;
   @Mixin private CommonOptions common;

@@ -4,11 +4,12 @@ import dev.lethe.Text;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.Parameters;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Row;
@@ -19,6 +20,7 @@ import dev.lethe.evaluate.RowLoss;
 import dev.lethe.format.StrictJson;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
@@ -38,7 +40,7 @@ import tools.jackson.databind.node.ObjectNode;
       "A row's loss is the mean cross-entropy over its supervised tokens, in nats."
     })
 public final class EvaluateCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private DataOptions dataOptions;
   @Mixin private CommonOptions common;
 
@@ -105,7 +107,8 @@ public final class EvaluateCommand extends LetheCommand {
 
   private List<RowLoss> losses(Session session, AdaptedModel adapted, Tensor theta) {
     List<Sample> samples = session.samples(data, dataOptions.reading());
-    DatasetLoss all = new DatasetLoss(adapted, samples, dataOptions.limits());
+    BatchLimits limits = dataOptions.limits(this, session, Work.EVALUATE, adapted, samples, false);
+    DatasetLoss all = new DatasetLoss(adapted, samples, limits);
     return inPieces(
         samples.size(), (from, to) -> Evaluation.rows(all.of(samples.subList(from, to)), theta));
   }

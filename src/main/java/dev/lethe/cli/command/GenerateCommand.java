@@ -3,7 +3,7 @@ package dev.lethe.cli.command;
 import dev.lethe.Text;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
@@ -28,7 +28,7 @@ import tools.jackson.databind.node.ObjectNode;
     name = "generate",
     description = "Continues a text with a model and, if given, an adapter; greedy by default.")
 public final class GenerateCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private CommonOptions common;
 
   @Option(names = "--adapter", paramLabel = "DIR", description = "adapter: a PEFT folder")

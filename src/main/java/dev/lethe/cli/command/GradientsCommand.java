@@ -6,7 +6,7 @@ import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -20,6 +20,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.ParameterLayout.Parameter;
 import dev.lethe.session.Machine;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.shard.ShardHeader;
 import dev.lethe.shard.ShardOrigin;
 import dev.lethe.shard.TensorShards;
@@ -45,7 +46,7 @@ import tools.jackson.databind.node.ObjectNode;
       "with --per-sample one gradient a row, stacked in data order."
     })
 public final class GradientsCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private ShardOption shard;
@@ -77,7 +78,9 @@ public final class GradientsCommand extends LetheCommand {
     try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
-      DatasetLoss all = new DatasetLoss(adapted, samples, dataOptions.limits());
+      Work work = perSample ? Work.PER_SAMPLE : Work.GRADIENTS;
+      DatasetLoss all =
+          new DatasetLoss(adapted, samples, dataOptions.limits(this, session, work, adapted, samples, shard.given()));
       DatasetLoss loss = shard.of(all);
       double norm;
       try (Progress.Task task = progress().start(content(), loss.size(), "rows", 2)) {

@@ -6,11 +6,12 @@ import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.Curvature;
 import dev.lethe.curvature.CurvatureOperator;
 import dev.lethe.curvature.DatasetCurvature;
@@ -23,6 +24,7 @@ import dev.lethe.format.StrictJson;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.shard.ShardHeader;
 import dev.lethe.shard.ShardOrigin;
 import dev.lethe.shard.TensorShards;
@@ -43,7 +45,7 @@ import picocli.CommandLine.Option;
       "Vectors are safetensors files under PEFT's names, as lethe gradients writes them."
     })
 public final class HvpCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private ShardOption shard;
@@ -94,7 +96,8 @@ public final class HvpCommand extends LetheCommand {
       AdaptedModel adapted = session.adapted(adapter.adapter);
       Tensor v = scope.allocate(session.backend().vectorType(), 1, adapted.layout().size());
       VectorFiles.read(vector, adapted, v.row(0));
-      DatasetLoss all = new DatasetLoss(adapted, samples, dataOptions.limits());
+      BatchLimits limits = dataOptions.limits(this, session, Work.HVP, adapted, samples, shard.given());
+      DatasetLoss all = new DatasetLoss(adapted, samples, limits);
       if (shard.given()) {
         writeShard(all, kind, v, scope);
       } else {

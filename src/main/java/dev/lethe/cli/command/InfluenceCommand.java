@@ -5,12 +5,13 @@ import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
@@ -19,6 +20,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Influence;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.shard.ScoreLines;
 import dev.lethe.shard.ScoreShare;
 import dev.lethe.shard.ShardHeader;
@@ -53,7 +55,7 @@ public final class InfluenceCommand extends LetheCommand {
   private static final String COLUMNS = "  %-24s %17s     %-24s %17s";
   private static final int ID_WIDTH = 23;
 
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private SolveOptions solve;
@@ -103,7 +105,9 @@ public final class InfluenceCommand extends LetheCommand {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
-      Influence influence = influence(adapted, rows);
+      BatchLimits limits =
+          dataOptions.limits(this, session, Work.INFLUENCE, adapted, rows, shard.given());
+      Influence influence = influence(adapted, rows, limits);
       DatasetLoss loss = influence.loss();
       ScoreShare share =
           ScoreShare.of(shard.get(), InfluenceScores.units(loss.of(queries)), loss.blocks());
@@ -143,13 +147,13 @@ public final class InfluenceCommand extends LetheCommand {
     }
   }
 
-  private Influence influence(AdaptedModel adapted, List<Sample> rows) {
+  private Influence influence(AdaptedModel adapted, List<Sample> rows, BatchLimits limits) {
     Influence influence =
         new Influence(adapted, adapter.adapter, rows)
             .damping(solve.choose(this, adapter.adapter))
             .curvature(solve.kind())
             .solver(Solvers.byName(solve.solver), solve.limits(common.seed))
-            .limits(dataOptions.limits());
+            .limits(limits);
     progress()
         .say(Text.format("damping %.3g (%s)", influence.damping().damping(), influence.damping().from()));
     return influence;

@@ -1,22 +1,29 @@
 package dev.lethe.cli.command;
 
 import dev.lethe.Text;
-import dev.lethe.backend.Backend;
 import dev.lethe.cli.option.CommonOptions;
+import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
-import dev.lethe.format.gguf.BaseModels;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.peft.PeftFolder;
-import dev.lethe.nn.MemoryNeed;
 import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;
 import dev.lethe.session.Machine;
+import dev.lethe.session.MemoryPlan;
+import dev.lethe.session.Session;
+import dev.lethe.session.Work;
+import dev.lethe.tensor.HostMemory;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.train.TrainOptions;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -28,18 +35,21 @@ import tools.jackson.databind.node.ObjectNode;
     name = "inspect",
     description = "Prints a model's and an adapter's shapes, parameters, and the memory that work needs.")
 public final class InspectCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  private static final int ROWS = 8;
+  private static final List<String> COUNTS = List.of("rows", "longest");
+
+  @Mixin private LoadedModelOptions model;
+  @Mixin private DataOptions dataOptions;
   @Mixin private CommonOptions common;
 
   @Option(names = "--adapter", paramLabel = "DIR", description = "adapter: a PEFT folder")
   private Path adapter;
 
   @Option(
-      names = "--batch-tokens",
-      paramLabel = "N",
-      defaultValue = "4096",
-      description = "tokens worked on at a time (default: ${DEFAULT-VALUE})")
-  private long batchTokens;
+      names = "--data",
+      paramLabel = "FILE",
+      description = "rows to work on (default: 8 rows of together --batch-tokens tokens)")
+  private Path data;
 
   @Option(names = "--tensors", description = "list every tensor")
   private boolean tensors;
@@ -51,17 +61,17 @@ public final class InspectCommand extends LetheCommand {
   @Override
   public int run() {
     common.check(this);
-    require(batchTokens >= 1, "--batch-tokens is 1 or more", batchTokens);
-    try (ModelFiles folder = BaseModels.open(model.model);
-        PeftFolder peft = adapter == null ? null : PeftFolder.open(adapter);
-        Backend backend = common.openBackend(this)) {
+    dataOptions.check(this);
+    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
+        PeftFolder peft = adapter == null ? null : PeftFolder.open(adapter)) {
+      ModelFiles folder = session.folder();
       TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
       ObjectNode json = StrictJson.newObject();
       json.set("model", model(folder, spec));
       if (peft != null) {
         json.set("adapter", adapter(peft));
       }
-      json.set("memory", memory(spec, folder, peft, backend));
+      json.set("memory", memory(session, spec, peft));
       if (output.json) {
         print(json);
       } else {
@@ -131,27 +141,41 @@ public final class InspectCommand extends LetheCommand {
         .sum();
   }
 
-  /**
-   * Bytes that work takes besides the weights: what a pass over one batch keeps, counted from the
-   * shapes, and the vectors of a solve. Estimates, about a fifth off.
-   */
-  private ObjectNode memory(
-      TransformerSpec spec, ModelFiles folder, PeftFolder peft, Backend backend) {
-    long weights = MemoryNeed.ofWeights(spec, folder, backend);
-    long tokens = Math.min(batchTokens, 32 * spec.maxPositions());
-    long kept = MemoryNeed.ofPass(spec, backend, tokens);
-    long theta =
-        peft == null
-            ? 0
-            : parameters(peft) * backend.vectorType().bytes();
-    return StrictJson.newObject()
-        .put("device", backend.name())
-        .put("available", Machine.current().availableMemory())
-        .put("weights", weights)
-        .put("evaluate", weights + kept / Math.max(1, spec.layers()) + theta)
-        .put("gradients", weights + kept + 2 * theta)
-        .put("hvp", weights + 3 * kept + 3 * theta)
-        .put("unlearn_at_least", weights + 3 * kept + 10 * theta);
+  /** Bytes of tensors that each command takes at most, with the weights. */
+  private ObjectNode memory(Session session, TransformerSpec spec, PeftFolder peft) {
+    MemoryPlan plan = session.memoryPlan(peft == null ? null : peft.config());
+    List<Sample> rows =
+        data == null ? rows(spec) : session.samples(data, dataOptions.reading());
+    HostMemory memory = HostMemory.now();
+    ObjectNode json =
+        StrictJson.newObject()
+            .put("device", session.backend().name())
+            .put("limit", session.backend().freeMemory().orElse(memory.limit()))
+            .put("available", session.backend().freeMemory().orElse(memory.available()))
+            .put("java", HostMemory.ofJava())
+            .put("rows", rows.size())
+            .put("longest", rows.stream().mapToInt(Sample::length).max().orElse(0))
+            .put("weights", plan.loaded());
+    for (Work work : Work.values()) {
+      if (peft != null || !work.needsAdapter()) {
+        json.put(work.label(), plan.bytes(work, rows, limits(work)));
+      }
+    }
+    return json;
+  }
+
+  private BatchLimits limits(Work work) {
+    BatchLimits usual = dataOptions.limits();
+    return work == Work.TRAIN
+        ? new BatchLimits(TrainOptions.DEFAULT.batchSize(), usual.maxTokens())
+        : usual;
+  }
+
+  /** Rows that fill a batch, all their tokens supervised. */
+  private List<Sample> rows(TransformerSpec spec) {
+    long length = Math.clamp(dataOptions.limits().maxTokens() / ROWS, 2, spec.maxPositions());
+    int[] ids = new int[(int) length];
+    return IntStream.range(0, ROWS).mapToObj(i -> new Sample(Integer.toString(i), ids, ids, "")).toList();
   }
 
   private void printText(ObjectNode json) {
@@ -171,7 +195,7 @@ public final class InspectCommand extends LetheCommand {
     String text = value.asString();
     if (value.isIntegralNumber()) {
       text =
-          bytes
+          bytes && !COUNTS.contains(name)
               ? Machine.bytes(value.longValue())
               : Text.format("%,d", value.longValue());
     }

@@ -5,7 +5,7 @@ import dev.lethe.cli.option.AdapterOption;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
-import dev.lethe.cli.option.ModelOptions;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.ShardOption;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
@@ -40,7 +40,7 @@ import picocli.CommandLine.Option;
       "requests. An interrupted preparation goes on where it stopped. unlearn does it by itself on first use."
     })
 public final class PrepareCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private ShardOption shard;

@@ -7,12 +7,13 @@ import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.EditOptions;
 import dev.lethe.cli.option.HiddenStateOptions;
 import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.MinimumOptions;
-import dev.lethe.cli.option.ModelOptions;
 import dev.lethe.cli.option.TrainingOptions;
 import dev.lethe.cli.option.TrajectoryOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.RowKey;
@@ -23,8 +24,10 @@ import dev.lethe.nn.LoraAdapter;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
 import dev.lethe.session.Training;
+import dev.lethe.session.Work;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.TrainOptions;
+import dev.lethe.train.TrainingPlan;
 import dev.lethe.train.TrainingRecord;
 import java.nio.file.Path;
 import java.util.List;
@@ -42,7 +45,7 @@ import tools.jackson.databind.node.ObjectNode;
       "Ctrl-C saves the state; the same command with --resume goes on to the same bytes."
     })
 public final class TrainCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private DataOptions dataOptions;
   @Mixin private AdapterOptions adapterOptions;
   @Mixin private TrainingOptions training;
@@ -97,6 +100,8 @@ public final class TrainCommand extends LetheCommand {
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
       AdaptedModel adapted = adapter(session);
+      BatchLimits pass = new BatchLimits(options.batchSize(), TrainingPlan.TOKENS_PER_PASS);
+      session.memoryPlan(adapted.adapter().config()).fitting(Work.TRAIN, samples, pass, true);
       TrainingProgress watch = new TrainingProgress(this, options, samples.size());
       Training training =
           new Training(session, samples)

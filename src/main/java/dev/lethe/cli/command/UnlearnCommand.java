@@ -6,8 +6,8 @@ import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.HiddenStateOptions;
 import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.option.MethodOptions;
-import dev.lethe.cli.option.ModelOptions;
 import dev.lethe.cli.option.RequestOptions;
 import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.option.SweepOptions;
@@ -22,6 +22,7 @@ import dev.lethe.session.PreferredResponses;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
 import dev.lethe.session.TrainingFollower;
+import dev.lethe.session.Work;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.BaselineUnlearner;
@@ -55,7 +56,7 @@ import picocli.CommandLine.Option;
       "same bytes. A replay is short and starts anew."
     })
 public final class UnlearnCommand extends LetheCommand {
-  @Mixin private ModelOptions model;
+  @Mixin private LoadedModelOptions model;
   @Mixin private AdapterOption adapter;
   @Mixin private DataOptions dataOptions;
   @Mixin private RequestOptions requests;
@@ -181,7 +182,7 @@ public final class UnlearnCommand extends LetheCommand {
               .outerSteps(outerSteps)
               .outerTarget(target)
               .certificateRows(measured)
-              .limits(dataOptions.limits())
+              .limits(dataOptions.limits(this, session, Work.UNLEARN, adapted, rows.samples(), false))
               .heldOut(heldOut(session))
               .partial(folder.state())
               .resume(resume);

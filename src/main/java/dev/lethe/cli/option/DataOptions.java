@@ -1,12 +1,18 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.Text;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.DatasetReader;
 import dev.lethe.data.PromptForm;
 import dev.lethe.data.PromptTemplate;
+import dev.lethe.data.Sample;
+import dev.lethe.format.peft.PeftAdapterConfig;
+import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import java.time.LocalDate;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Option;
 
@@ -51,7 +57,8 @@ public final class DataOptions {
       names = "--batch-tokens",
       paramLabel = "N",
       defaultValue = "4096",
-      description = "tokens worked on at a time, which decides memory (default: ${DEFAULT-VALUE})")
+      description =
+          "tokens worked on at a time, which decides memory (default: ${DEFAULT-VALUE}, or what fits where that is less)")
   long batchTokens;
 
   @Option(
@@ -80,6 +87,31 @@ public final class DataOptions {
     long longest = maxLength == null ? 0 : maxLength;
     return new Session.Reading(
         format, byModel, PromptForm.Supervise.byName(supervise), longest, fields, day);
+  }
+
+  /**
+   * The limits with which work on rows fits into memory: those asked for, or the usual ones or less.
+   *
+   * @param fixed whether the usual ones must be kept, as where several processes share the work
+   * @throws dev.lethe.backend.EnvironmentException where it cannot be done
+   */
+  public BatchLimits limits(
+      LetheCommand command,
+      Session session,
+      Work work,
+      AdaptedModel model,
+      List<Sample> rows,
+      boolean fixed) {
+    PeftAdapterConfig adapter = model.adapter() == null ? null : model.adapter().config();
+    boolean asked = command.given(List.of("--batch-tokens"));
+    BatchLimits fitting = session.memoryPlan(adapter).fitting(work, rows, limits(), fixed || asked);
+    if (fitting.maxTokens() < batchTokens) {
+      command.console.err().println(
+          Text.format(
+              "lethe: %,d tokens are worked on at a time, because more would not fit into memory",
+              fitting.maxTokens()));
+    }
+    return fitting;
   }
 
   public BatchLimits limits() {

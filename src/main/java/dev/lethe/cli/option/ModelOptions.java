@@ -1,12 +1,13 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.nn.WeightStorage;
 import dev.lethe.session.Session;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** Which model. */
-public final class ModelOptions {
+public class ModelOptions {
   @Option(
       names = "--model",
       required = true,
@@ -25,6 +26,12 @@ public final class ModelOptions {
     return Session.open(model, backend)
         .withTokenizer(tokenizer)
         .share(command.sharing())
+        .withWeights(storage(command))
         .tell(note -> command.console.err().println("lethe: " + note));
+  }
+
+  /** How the matrices should lie in memory. */
+  WeightStorage storage(LetheCommand command) {
+    return WeightStorage.AUTO;
   }
 }

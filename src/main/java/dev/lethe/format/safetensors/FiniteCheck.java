@@ -9,23 +9,24 @@ import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.OptionalLong;
+import java.util.stream.LongStream;
 
 /**
  * Finds weights that are NaN or infinite before they spread through everything computed from them.
  */
 public final class FiniteCheck {
-  private static final ValueLayout.OfShort I16 =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt I32 =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfLong I64 =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  /** Bytes that a thread looks at before it takes others. */
+  private static final long PIECE = 1 << 20;
 
   private FiniteCheck() {}
 
   /**
    * Throws {@link FormatException} with the first element that is not finite. Reads every byte
-   * once.
+   * once, on all processors.
    *
    * @param where file and tensor, for the message
    * @param tensor a host tensor; formats without NaN pass
@@ -52,21 +53,62 @@ public final class FiniteCheck {
     return -1;
   }
 
-  /** A number is not finite where all bits of its exponent are set. */
   private static long firstNotFinite(MemorySegment bytes, DType dtype, long elements) {
-    for (long i = 0; i < elements; i++) {
-      boolean finite =
-          switch (dtype) {
-            case F64 -> (~bytes.get(I64, i * 8) & 0x7FF0_0000_0000_0000L) != 0;
-            case F32 -> (~bytes.get(I32, i * 4) & 0x7F80_0000) != 0;
-            case F16 -> (~bytes.get(I16, i * 2) & 0x7C00) != 0;
-            case BF16 -> (~bytes.get(I16, i * 2) & 0x7F80) != 0;
-            default -> true;
-          };
-      if (!finite) {
-        return i;
-      }
+    Exponents exponents = Exponents.of(dtype);
+    if (exponents == null) {
+      return -1;
     }
-    return -1;
+    long size = dtype.bytes();
+    OptionalLong piece =
+        LongStream.range(0, Math.ceilDiv(bytes.byteSize(), PIECE))
+            .parallel()
+            .filter(i -> !exponents.finite(piece(bytes, i * PIECE, PIECE)))
+            .findFirst();
+    if (piece.isEmpty()) {
+      return -1;
+    }
+    long element = piece.getAsLong() * PIECE / size;
+    while (exponents.finite(piece(bytes, element * size, size))) {
+      element++;
+    }
+    return element;
+  }
+
+  private static MemorySegment piece(MemorySegment bytes, long first, long length) {
+    return bytes.asSlice(first, Math.min(length, bytes.byteSize() - first));
+  }
+
+  /**
+   * Where the exponents of the numbers in eight bytes lie. A number is not finite where all bits of its exponent are
+   * set; then, and only then, adding one to the exponent carries into the sign's place.
+   *
+   * @param bits of the exponents
+   * @param ones the lowest bit of each
+   */
+  private record Exponents(long bits, long ones) {
+    /** Null of a format without infinities. */
+    static Exponents of(DType dtype) {
+      return switch (dtype) {
+        case F64 -> new Exponents(0x7FF0_0000_0000_0000L, 0x0010_0000_0000_0000L);
+        case F32 -> new Exponents(0x7F80_0000_7F80_0000L, 0x0080_0000_0080_0000L);
+        case F16 -> new Exponents(0x7C00_7C00_7C00_7C00L, 0x0400_0400_0400_0400L);
+        case BF16 -> new Exponents(0x7F80_7F80_7F80_7F80L, 0x0080_0080_0080_0080L);
+        default -> null;
+      };
+    }
+
+    boolean finite(MemorySegment numbers) {
+      int whole = (int) (numbers.byteSize() / Long.BYTES);
+      long carried = 0;
+      for (int i = 0; i < whole; i++) {
+        carried |= (numbers.get(I64, 8L * i) & bits) + ones;
+      }
+      long[] rest = {0};
+      long done = 8L * whole;
+      MemorySegment.copy(numbers, done, MemorySegment.ofArray(rest), 0, numbers.byteSize() - done);
+      carried |= (rest[0] & bits) + ones;
+      long signs = bits + ones;
+      return (carried & signs) == 0;
+    }
   }
 }

@@ -99,6 +99,7 @@ final class NativeCodeTest {
         function(
             bits, "weighted", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT,
             JAVA_LONG);
+    MethodHandle widen = function(bits, "widen", null, longs(3));
     MethodHandle second =
         function(
             bits, "attention_second", null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
@@ -114,6 +115,8 @@ final class NativeCodeTest {
         assertEquals(ROWS.dot(m, 4, m, 812, n), ofDot, "dot of " + n);
         float ofExp = (float) expSum.invokeExact(count, got.at(1), 40f, .3f);
         assertEquals(ROWS.expSum(m, 4, n, 40f, .3f), ofExp, "expSum of " + n);
+        ROWS.widen(m, 6, m, 9000, n);
+        widen.invokeExact(count, got.at(1) + 2, got.at(2250));
         ROWS.weighted(1.5f, m, 4, m, 1204, .2f, m, 1604, n);
         weighted.invokeExact(count, 1.5f, got.at(1), got.at(301), .2f, got.at(401));
         MemorySegment other = m.asSlice(4000);

@@ -55,6 +55,7 @@ final class RowPrimitivesTest {
     r.copy(m[7], 0, m[6], 4, n);
     r.adamW(STEP, m[6], m[0], m[4], m[8], 0, n);
     r.fill(m[5], 8, n, 3);
+    r.widen(m[1], 2, m[7], 8, n);
     for (int i = 0; i < sums.length; i++) {
       m[5].setAtIndex(FLOAT, SPACE - 1 - i, sums[i]);
     }

@@ -35,8 +35,8 @@ public final class Gemm {
   /** Rows of a block of bfloat16, whose product is so fast that weights must come by less often. */
   private static final int BF16_BLOCK = 12 * BF16_ROWS;
 
-  /** Rows of a block of a packed weight, whose panels must be expanded less often than they could be read. */
-  private static final int PACKED_BLOCK = 40 * ROWS;
+  /** Rows of a block where panels come as windows, which must be made less often than panels could be read. */
+  private static final int WINDOW_BLOCK = 40 * ROWS;
 
   /** Panels of bfloat16 after which further terms are added, while C is in the second-level cache. */
   private static final int BF16_PANELS = 8;
@@ -48,7 +48,7 @@ public final class Gemm {
 
   /**
    * One product of a sum: (rows,depth)·(depth,columns). Panels of bfloat16 must be in the first, and
-   * its left factor is rounded to them; panels of packed weights must be in the first too.
+   * its left factor is rounded to them; panels that lie elsewhere must be in the first too.
    */
   public record Term(Matrix a, Panels b) {}
 
@@ -98,8 +98,8 @@ public final class Gemm {
       rowCuts = Math.min(rowTiles, Math.max(1, Math.ceilDiv(rowCuts, threads)) * threads);
     }
     int columnCuts = 1;
-    boolean packed = terms[0].b().packed();
-    if (packed || rowCuts < threads || rowTiles % rowCuts != 0 && rowTiles < 4 * threads) {
+    boolean elsewhere = terms[0].b().elsewhere();
+    if (elsewhere || rowCuts < threads || rowTiles % rowCuts != 0 && rowTiles < 4 * threads) {
       rowCuts = blocks;
       columnCuts = Math.min(panels, 4 * threads);
     }
@@ -136,8 +136,8 @@ public final class Gemm {
   }
 
   private static int blockRows(Term[] terms) {
-    if (terms[0].b().packed()) {
-      return PACKED_BLOCK;
+    if (terms[0].b().elsewhere()) {
+      return WINDOW_BLOCK;
     }
     return terms[0].b().bf16() ? BF16_BLOCK : BLOCK;
   }
@@ -220,13 +220,13 @@ public final class Gemm {
       at += terms[t].b().depth();
     }
     MemorySegment edge = scratch.floats(Slot.TILE, (long) ROWS * WIDE);
-    boolean packed = terms[0].b().packed();
+    boolean elsewhere = terms[0].b().elsewhere();
     for (int p = panel; p < panelEnd; p++) {
-      Term[] now = packed ? expanded(scratch, p, k, kEnd, terms) : terms;
+      Term[] now = elsewhere ? withWindow(scratch, p, k, kEnd, terms) : terms;
       boolean whole = terms[0].b().used(p) == terms[0].b().width(p);
       for (int i = row; i < end; i += ROWS) {
         int count = Math.min(ROWS, end - i);
-        if (!packed && p + 1 < panelEnd) {
+        if (!elsewhere && p + 1 < panelEnd) {
           prefetchPart(terms[0].b(), p + 1, k, kEnd, i - row, end - row);
         }
         if (whole) {
@@ -239,8 +239,8 @@ public final class Gemm {
     }
   }
 
-  /** The terms with the depths {@code k … kEnd} of a panel of the first one expanded. */
-  private static Term[] expanded(Scratch scratch, int panel, int k, int kEnd, Term[] terms) {
+  /** The terms with the window {@code k … kEnd} of a panel of the first one. */
+  private static Term[] withWindow(Scratch scratch, int panel, int k, int kEnd, Term[] terms) {
     Panels b = terms[0].b();
     if (k >= b.depth()) {
       return terms;
@@ -293,7 +293,7 @@ public final class Gemm {
         Matrix from =
             new Matrix(start.segment(), start.at(row, column), start.rowStride(), 4);
         Matrix to = new Matrix(c.segment(), c.at(row, column), c.rowStride(), 4);
-        Panels now = b.packed() ? b.window(scratch, p, k, k + depth) : b;
+        Panels now = b.elsewhere() ? b.window(scratch, p, k, k + depth) : b;
         products.multiply(count, depth, rounded, now, p, k, from, to);
       }
       if (others.length > 0) {

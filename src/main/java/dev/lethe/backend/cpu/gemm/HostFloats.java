@@ -1,6 +1,7 @@
 package dev.lethe.backend.cpu.gemm;
 
 import dev.lethe.ArgumentException;
+import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -17,14 +18,16 @@ public final class HostFloats {
 
   private final MemorySegment segment;
   private final DType dtype;
+  private final RowPrimitives rows;
 
-  public HostFloats(String what, Tensor host) {
+  public HostFloats(String what, Tensor host, RowPrimitives rows) {
     if (!host.dtype().isFloating()) {
       throw new ArgumentException(
           what + ": expected a floating format (F64, F32, F16, BF16 or blocks), got " + host);
     }
     this.segment = host.segment();
     this.dtype = host.dtype();
+    this.rows = rows;
   }
 
   /** Writes elements {@code first … first+n-1} as floats; of block formats whole runs. */
@@ -44,12 +47,19 @@ public final class HostFloats {
       }
       case Q8_0, Q4_0, Q4_K, Q6_K, NF4, NF4_F16, NF4_BF16 ->
           dtype.blocks().expand(segment, first, n, to, toOffset);
-      default -> {
-        for (int i = 0; i < n; i++) {
-          short bits = segment.get(I16, 2 * (first + i));
-          to.set(F32, toOffset + 4L * i, DType.bf16ToFloat(bits));
-        }
-      }
+      case BF16 -> widen(first, n, to, toOffset);
+      default -> throw new IllegalStateException("not floating: " + dtype);
+    }
+  }
+
+  private void widen(long first, int n, MemorySegment to, long toOffset) {
+    if (segment.isNative()) {
+      rows.widen(segment, 2 * first, to, toOffset, n);
+      return;
+    }
+    for (int i = 0; i < n; i++) {
+      short bits = segment.get(I16, 2 * (first + i));
+      to.set(F32, toOffset + 4L * i, DType.bf16ToFloat(bits));
     }
   }
 }

@@ -4,15 +4,15 @@ import dev.lethe.ArgumentException;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
 import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.Require;
-import dev.lethe.tensor.BlockFormat;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A frozen weight W (out,in) as panels of floats, or of bfloat16 where those are multiplied, once for
- * each direction that will be needed; or packed in blocks as it came, once for both.
+ * A frozen weight W (out,in), in memory once: as panels of floats for x·Wᵀ, which are turned where ȳ·W reads them, or in
+ * the format in which it came. Panels of bfloat16, which the processor multiplies, lie there once for each direction.
  *
  * @param bias (out) filled up to a multiple of 32, or null
  * @param forward panels of Wᵀ, for x·Wᵀ
@@ -20,7 +20,10 @@ import java.lang.foreign.MemorySegment;
  */
 public record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backward)
     implements FrozenLinear {
-  /** Panels that lie in memory or are expanded from it. */
+  /** Rows are read and turned so many columns at a time, while both copies are in the nearest cache. */
+  private static final int AT_A_TIME = 256;
+
+  /** Panels that lie in memory or are made from what does. */
   @FunctionalInterface
   public interface Stored {
     Panels panels();
@@ -52,17 +55,84 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
         "weight: expected one frozen by the cpu backend, got " + weight.getClass().getName());
   }
 
+  /** Bytes of a frozen weight that comes in a format. */
+  public static long bytes(DType products, DType stored, Shape shape) {
+    if (stored.isBlocks()) {
+      return stored.byteSize(shape.elements());
+    }
+    long out = shape.dim(0);
+    long in = shape.dim(1);
+    long forward = Panels.size(in, out, products);
+    return products.bytes() * (products == DType.BF16 ? forward + Panels.size(out, in, products) : forward);
+  }
+
+  /** Takes over a weight in the layout that is multiplied fastest, or a copy of one that is packed in blocks. */
   public static PackedLinear pack(Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    Require.rank("freezeLinear: weight", weight, 2);
+    if (weight.dtype().isBlocks()) {
+      Tensor copy = owner.allocate(weight.dtype(), weight.shape());
+      copy.copyFrom(weight);
+      return left(cpu, copy, bias, transposed, owner);
+    }
+    return cpu.productType() == DType.BF16
+        ? pairs(cpu, weight, bias, transposed, owner)
+        : floats(cpu, weight, bias, transposed, owner);
+  }
+
+  /** Leaves a weight where it lies. */
+  public static PackedLinear left(Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
     Require.rank("freezeLinear: weight", weight, 2);
     int out = Math.toIntExact(weight.dim(0));
     int in = Math.toIntExact(weight.dim(1));
-    if (weight.dtype().isBlocks()) {
-      return inBlocks(cpu, weight, bias, transposed, owner);
+    Stored forward = () -> new Panels(null, in, out, cpu.productType(), stored(cpu, weight, false), 0);
+    Stored backward = () -> new Panels(null, out, in, cpu.productType(), stored(cpu, weight, true), 0);
+    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, transposed ? backward : null);
+  }
+
+  private static PanelSource stored(Cpu cpu, Tensor weight, boolean columns) {
+    HostFloats numbers = new HostFloats("freezeLinear: weight", weight, cpu.rows());
+    return new StoredWeight(numbers, Math.toIntExact(weight.dim(1)), cpu.tiles(), columns);
+  }
+
+  private static PackedLinear floats(Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    int out = Math.toIntExact(weight.dim(0));
+    int in = Math.toIntExact(weight.dim(1));
+    HostFloats source = new HostFloats("freezeLinear: weight", weight, cpu.rows());
+    Whole forward = allocate(owner, DType.F32, in, out);
+    Panels panels = forward.panels();
+    cpu.pool().run(panels.count(), (p, scratch) -> turnRows(cpu, scratch, source, panels, p));
+    Stored backward =
+        () -> {
+          PanelSource turned = new TurnedPanels(forward.panels(), cpu.tiles());
+          return new Panels(null, out, in, DType.F32, turned, 0);
+        };
+    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, transposed ? backward : null);
+  }
+
+  /** Rows of W into a panel of Wᵀ. */
+  private static void turnRows(Cpu cpu, Scratch scratch, HostFloats source, Panels panels, int p) {
+    int used = panels.used(p);
+    int width = panels.width(p);
+    long in = panels.depth();
+    long first = (long) p * TilePrimitives.WIDE;
+    MemorySegment rows = scratch.floats(Scratch.Slot.EXPANDED_ROWS, (long) used * AT_A_TIME);
+    for (int k = 0; k < in; k += AT_A_TIME) {
+      int count = (int) Math.min(AT_A_TIME, in - k);
+      for (int j = 0; j < used; j++) {
+        source.read((first + j) * in + k, count, rows, 4L * j * count);
+      }
+      cpu.tiles()
+          .transpose(
+              used, count, rows, 0, 4L * count, panels.segment(), panels.at(p, k), 4L * width, width);
     }
-    HostFloats source = new HostFloats("freezeLinear: weight", weight);
-    DType type = cpu.productType();
-    Whole forward = allocate(owner, type, in, out);
-    Whole backward = transposed ? allocate(owner, type, out, in) : null;
+  }
+
+  private static PackedLinear pairs(Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
+    int out = Math.toIntExact(weight.dim(0));
+    int in = Math.toIntExact(weight.dim(1));
+    HostFloats source = new HostFloats("freezeLinear: weight", weight, cpu.rows());
+    Whole forward = allocate(owner, DType.BF16, in, out);
+    Whole backward = transposed ? allocate(owner, DType.BF16, out, in) : null;
     Panels forwards = forward.panels();
     cpu.pool()
         .run(
@@ -80,28 +150,7 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
                 packBackward(backward.panels(), rows, (int) first, used);
               }
             });
-    return new PackedLinear(in, out, padded(bias, out, owner), forward, backward);
-  }
-
-  /** A copy of the blocks, from which products expand what they read. */
-  private static PackedLinear inBlocks(
-      Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
-    int out = Math.toIntExact(weight.dim(0));
-    int in = Math.toIntExact(weight.dim(1));
-    Tensor copy = owner.allocate(weight.dtype(), weight.shape());
-    copy.copyFrom(weight);
-    BlockFormat format = weight.dtype().blocks();
-    Stored forward =
-        () -> {
-          BlockWeight blocks = new BlockWeight(copy.segment(), format, in, cpu.tiles(), false);
-          return new Panels(null, in, out, cpu.productType(), blocks, 0);
-        };
-    Stored backward =
-        () -> {
-          BlockWeight blocks = new BlockWeight(copy.segment(), format, in, cpu.tiles(), true);
-          return new Panels(null, out, in, cpu.productType(), blocks, 0);
-        };
-    return new PackedLinear(in, out, padded(bias, out, owner), forward, transposed ? backward : null);
+    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, backward);
   }
 
   /** Rows {@code first … first+count-1} of W into all panels of W. */
@@ -119,7 +168,7 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     return new Whole(owner.allocate(type, Panels.size(depth, columns, type)), depth, columns);
   }
 
-  private static Tensor padded(Tensor bias, int out, Scope owner) {
+  private static Tensor padded(Cpu cpu, Tensor bias, int out, Scope owner) {
     if (bias == null) {
       return null;
     }
@@ -128,7 +177,7 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     int wide = Math.ceilDiv(out, TilePrimitives.WIDE) * TilePrimitives.WIDE;
     Tensor copy = owner.allocate(DType.F32, wide);
     MemorySegment memory = copy.segment().fill((byte) 0);
-    new HostFloats("freezeLinear: bias", bias).read(0, out, memory, 0);
+    new HostFloats("freezeLinear: bias", bias, cpu.rows()).read(0, out, memory, 0);
     return copy;
   }
 }

@@ -12,15 +12,15 @@ import java.lang.foreign.ValueLayout;
  * wide, filled up with zeros. In bfloat16 rows go in pairs: the two numbers of column 0, of column 1
  * and so on, which take the place of one float each; an odd last row is paired with zeros.
  *
- * <p>Panels of a weight that stays packed in blocks lie nowhere; a product asks for a {@link #window} of them.
+ * <p>Panels of a weight that lies in another form lie nowhere; a product asks for a {@link #window} of them.
  *
- * @param segment null for panels of a packed weight
+ * @param segment null for panels that lie nowhere
  * @param type F32 or BF16
- * @param blocks the packed weight, or null
+ * @param source where they come from; null for panels that lie in the segment
  * @param origin which byte of all panels the segment begins with
  */
 public record Panels(
-    MemorySegment segment, int depth, int columns, DType type, BlockWeight blocks, long origin) {
+    MemorySegment segment, int depth, int columns, DType type, PanelSource source, long origin) {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
 
@@ -44,21 +44,21 @@ public record Panels(
     return size(type == DType.BF16 ? depth + depth % 2 : depth, columns);
   }
 
-  /** Whether a product must ask for windows. */
-  boolean packed() {
-    return blocks != null;
+  /** Whether a product must ask for source. */
+  boolean elsewhere() {
+    return source != null;
   }
 
   /**
-   * Depths {@code k … kEnd} of one panel, expanded into memory that the next window takes over; places are those of
+   * Depths {@code k … kEnd} of one panel, made in memory that the next window takes over; places are those of
    * all panels.
    *
-   * @param k even, and a multiple of 32 where the weight is cut along its rows
+   * @param k a multiple of 32
    */
   Panels window(Scratch scratch, int panel, int k, int kEnd) {
     long first = (long) panel * TilePrimitives.WIDE;
     int width = width(panel);
-    MemorySegment floats = blocks.panel(scratch, first, used(panel), width, k, kEnd);
+    MemorySegment floats = source.panel(scratch, first, used(panel), width, k, kEnd);
     if (!bf16()) {
       return new Panels(floats, depth, columns, type, null, at(panel, k));
     }
@@ -121,12 +121,12 @@ public record Panels(
   /**
    * Adds factor times row k of the matrix to floats.
    *
-   * @param scratch for rows of packed weights
+   * @param scratch for rows of panels that lie nowhere
    */
   public void addRow(
       Scratch scratch, RowPrimitives rows, float factor, int k, MemorySegment to, long offset) {
-    if (packed()) {
-      addPackedRow(rows, factor, blocks.row(scratch, k), to, offset);
+    if (elsewhere()) {
+      addMadeRow(rows, factor, source.row(scratch, k), to, offset);
       return;
     }
     for (int panel = 0; panel < count(); panel++) {
@@ -143,7 +143,7 @@ public record Panels(
     }
   }
 
-  private void addPackedRow(
+  private void addMadeRow(
       RowPrimitives rows, float factor, MemorySegment row, MemorySegment to, long offset) {
     if (!bf16()) {
       rows.axpby(factor, row, 0, 1, to, offset, columns);

@@ -27,6 +27,7 @@ final class NativeCode {
 
   static final MethodHandle MULTIPLY = function("multiply", null, longs(12));
   static final MethodHandle TRANSPOSE = function("transpose", null, longs(7));
+  static final MethodHandle WIDEN = function("widen", null, longs(3));
   static final MethodHandle MAX = function("max", JAVA_FLOAT, longs(2));
   static final MethodHandle DOT = function("dot", JAVA_FLOAT, longs(3));
   static final MethodHandle EXP_SUM =

@@ -18,6 +18,17 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
   }
 
   @Override
+  public void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    long ofX = NativeCode.reach(x, xo, 2L * n);
+    long ofY = NativeCode.reach(y, yo, 4L * n);
+    try {
+      NativeCode.WIDEN.invokeExact((long) n, ofX, ofY);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
+  }
+
+  @Override
   public void add(
       MemorySegment x, long xo, MemorySegment f, long fo, MemorySegment y, long yo, int n) {
     java.add(x, xo, f, fo, y, yo, n);

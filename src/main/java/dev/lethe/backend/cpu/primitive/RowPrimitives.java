@@ -17,6 +17,9 @@ public interface RowPrimitives {
   /** y = x. */
   void copy(MemorySegment x, long xo, MemorySegment y, long yo, int n);
 
+  /** y = x, where x holds bfloat16 numbers, at any byte. */
+  void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n);
+
   /** y = x + f. */
   void add(MemorySegment x, long xo, MemorySegment f, long fo, MemorySegment y, long yo, int n);
 

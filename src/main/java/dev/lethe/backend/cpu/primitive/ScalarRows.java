@@ -5,8 +5,10 @@ import static dev.lethe.backend.cpu.primitive.ScalarMath.fma;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
 import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 
 /**
  * Row arithmetic in plain Java: the meaning of {@link RowPrimitives}, operation by operation. Long because there are as
@@ -14,6 +16,8 @@ import java.lang.foreign.ValueLayout;
  */
 final class ScalarRows implements RowPrimitives {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfShort BFLOAT16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   @Override
   public void fill(MemorySegment x, long xo, int n, float value) {
@@ -25,6 +29,13 @@ final class ScalarRows implements RowPrimitives {
   @Override
   public void copy(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
     MemorySegment.copy(x, xo, y, yo, 4L * n);
+  }
+
+  @Override
+  public void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    for (int i = 0; i < n; i++) {
+      set(y, yo, i, DType.bf16ToFloat(x.get(BFLOAT16, xo + 2L * i)));
+    }
   }
 
   @Override

@@ -8,7 +8,10 @@ import static jdk.incubator.vector.VectorOperators.LT;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -16,6 +19,10 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorMath {
   static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   static final int L = SPECIES.length();
+
+  private static final VectorSpecies<Integer> BITS = SPECIES.withLanes(int.class);
+  private static final VectorSpecies<Short> HALVES =
+      VectorSpecies.of(short.class, VectorShape.forBitSize(SPECIES.vectorBitSize() / 2));
 
   private static final VectorShuffle<Float> BY_8 = VectorShuffle.iota(SPECIES, 8 % L, 1, true);
   private static final VectorShuffle<Float> BY_4 = VectorShuffle.iota(SPECIES, 4 % L, 1, true);
@@ -40,6 +47,15 @@ final class VectorMath {
   static FloatVector loadTail(MemorySegment s, long offset, int i, int n) {
     return FloatVector.fromMemorySegment(
         SPECIES, s, offset + 4L * i, LITTLE_ENDIAN, SPECIES.indexInRange(i, n));
+  }
+
+  /** The vector at element i of a run of bfloat16 numbers. */
+  static FloatVector loadBfloat16(MemorySegment s, long offset, int i) {
+    return ShortVector.fromMemorySegment(HALVES, s, offset + 2L * i, LITTLE_ENDIAN)
+        .convertShape(VectorOperators.ZERO_EXTEND_S2I, BITS, 0)
+        .reinterpretAsInts()
+        .lanewise(LSHL, 16)
+        .reinterpretAsFloats();
   }
 
   static void store(FloatVector v, MemorySegment s, long offset, int i) {

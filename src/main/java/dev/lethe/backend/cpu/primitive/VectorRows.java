@@ -42,6 +42,15 @@ final class VectorRows implements RowPrimitives {
   }
 
   @Override
+  public void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
+    int whole = SPECIES.loopBound(n);
+    for (int i = 0; i < whole; i += L) {
+      store(VectorMath.loadBfloat16(x, xo, i), y, yo, i);
+    }
+    rest.widen(x, xo + 2L * whole, y, yo + 4L * whole, n - whole);
+  }
+
+  @Override
   public void add(
       MemorySegment x,
       long xo,

@@ -21,9 +21,9 @@ public final class CpuEmbedding implements EmbeddingKernels {
   }
 
   /** A table (V,D) that is read where it lies. */
-  public static FrozenEmbedding table(Tensor host) {
+  public static FrozenEmbedding table(Cpu cpu, Tensor host) {
     Require.rank("freezeEmbedding: table", host, 2);
-    return new Table(host, new HostFloats("freezeEmbedding: table", host));
+    return new Table(host, new HostFloats("freezeEmbedding: table", host, cpu.rows()));
   }
 
   @Override

@@ -1,0 +1,41 @@
+package dev.lethe.backend.cpu.gemm;
+
+import dev.lethe.backend.cpu.gemm.Scratch.Slot;
+import dev.lethe.backend.cpu.primitive.TilePrimitives;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Panels of a frozen weight W (out,in) that stays in the format in which it came, packed in blocks or narrower than
+ * floats. One copy serves both directions.
+ *
+ * @param in a multiple of 32 in block formats
+ * @param columns whether panels have W's columns, for ȳ·W; else they have W's rows, for x·Wᵀ
+ */
+record StoredWeight(HostFloats weight, int in, TilePrimitives tiles, boolean columns)
+    implements PanelSource {
+  @Override
+  public MemorySegment panel(Scratch scratch, long first, int used, int width, int k, int kEnd) {
+    int depth = kEnd - k;
+    MemorySegment panel = scratch.floats(Slot.EXPANDED, (long) depth * width);
+    if (columns) {
+      for (int row = 0; row < depth; row++) {
+        weight.read((k + row) * (long) in + first, used, panel, 4L * row * width);
+        panel.asSlice(4L * (row * width + used), 4L * (width - used)).fill((byte) 0);
+      }
+      return panel;
+    }
+    MemorySegment rows = scratch.floats(Slot.EXPANDED_ROWS, (long) used * depth);
+    for (int j = 0; j < used; j++) {
+      weight.read((first + j) * in + k, depth, rows, 4L * j * depth);
+    }
+    tiles.transpose(used, depth, rows, 0, 4L * depth, panel, 0, 4L * width, width);
+    return panel;
+  }
+
+  @Override
+  public MemorySegment row(Scratch scratch, int k) {
+    MemorySegment row = scratch.floats(Slot.EXPANDED_ROWS, in);
+    weight.read((long) k * in, in, row, 0);
+    return row;
+  }
+}

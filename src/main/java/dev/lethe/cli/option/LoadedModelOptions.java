@@ -1,0 +1,25 @@
+package dev.lethe.cli.option;
+
+import dev.lethe.nn.WeightStorage;
+import java.util.Arrays;
+import picocli.CommandLine.Option;
+
+/** Which model, and how it lies in memory. */
+public final class LoadedModelOptions extends ModelOptions {
+  @Option(
+      names = "--weights",
+      paramLabel = "W",
+      defaultValue = "auto",
+      description =
+          "how the model's matrices lie in memory: f32, or bf16 for those of a bfloat16 file, which gives the same"
+              + " numbers in half the memory and more time (default: auto, f32 where that fits)")
+  private String weights;
+
+  @Override
+  public WeightStorage storage(LetheCommand command) {
+    return Arrays.stream(WeightStorage.values())
+        .filter(storage -> storage.label().equals(weights))
+        .findFirst()
+        .orElseThrow(() -> command.usage("--weights is one of auto, f32, bf16; got " + weights));
+  }
+}
