@@ -1,8 +1,8 @@
 #!/bin/bash
-# Lethe's first minutes on a GPU: run.sh [--tiny] [--only STAGE,STAGE] [RESULTS]. Stages of at most nine minutes together, each under a time
-# limit; what they say goes to files of the folder RESULTS (default: first-gpu-results) as it comes, and a verdict a stage
-# to verdicts.txt there. Ends with 0 where no stage failed. Needs the bundle, and no toolkit; with ncu, compute-sanitizer,
-# or a python3 that has torch on the PATH, more is measured.
+# Lethe's first minutes on a GPU: run.sh [--tiny] [--only STAGE,STAGE] [RESULTS]. Stages of at most nine minutes together,
+# each under a time limit; what they say goes to files of the folder RESULTS (default: first-gpu-results) as it comes, and a
+# verdict a stage to verdicts.txt there. Ends with 0 where no stage failed. Needs the bundle, and no toolkit; with ncu,
+# compute-sanitizer, or a python3 that has torch on the PATH, more is measured.
 #
 #   --tiny           small shapes everywhere, to try the script without a GPU
 #   --only           these stages and no others, after the first, which looks for the driver and cuBLAS
