@@ -68,7 +68,7 @@ final class EraserVerdict {
 
   private void agreeData(TrainingRecord record) {
     switch (record.match(request.data())) {
-      case OTHER -> verdict.warn("the data are not those of the training record");
+      case OTHER -> verdict.warn("the data is not the one of the training record");
       case UNKNOWN ->
           verdict.note(
               "nobody can tell whether the data are those of the training record: its key (%s) is not beside it",
