@@ -291,7 +291,7 @@ class CommandsTest {
     Map<String, Long> sizes = Map.of("layers", 2L, "hidden", 12L, "vocabulary", 23L);
     sizes.forEach((name, size) -> assertEquals(size, json.path("model").path(name).asLong(), name));
     assertEquals(14, json.path("adapter").path("pairs").asInt());
-    assertTrue(json.path("memory").path("unlearn_at_least").asLong() > 0);
+    assertTrue(json.path("memory").path("unlearn").asLong() > 0);
   }
 
   @Test
