@@ -46,7 +46,8 @@ final class PartFields {
           Map.ofEntries(
               of("NFC"), of("NFD"), of("NFKC"), of("NFKD"), of("Lowercase"), of("StripAccents"), of("Nmt"),
               of("ByteLevel"),
-              of("BertNormalizer", "clean_text", Rule.FLAG, "handle_chinese_chars", Rule.FLAG, "strip_accents", Rule.FLAG_OR_NULL,
+              of("BertNormalizer", "clean_text", Rule.FLAG, "handle_chinese_chars", Rule.FLAG, "strip_accents",
+                  Rule.FLAG_OR_NULL,
                   "lowercase", Rule.FLAG),
               of("Strip", "strip_left", Rule.FLAG, "strip_right", Rule.FLAG),
               of("Replace", "pattern", Rule.PATTERN, "content", Rule.TEXT),
@@ -56,7 +57,8 @@ final class PartFields {
           "pre_tokenizer",
           Map.ofEntries(
               of("ByteLevel", "add_prefix_space", Rule.FLAG, "trim_offsets", Rule.FLAG, "use_regex", Rule.FLAG),
-              of("Metaspace", "replacement", Rule.CHARACTER, "add_prefix_space", Rule.FLAG, "prepend_scheme", SCHEMES, "split", Rule.FLAG,
+              of("Metaspace", "replacement", Rule.CHARACTER, "add_prefix_space", Rule.FLAG, "prepend_scheme",
+                  SCHEMES, "split", Rule.FLAG,
                   "str_rep", Rule.TEXT),
               of("Whitespace"), of("WhitespaceSplit"), of("BertPreTokenizer"), of("UnicodeScripts"),
               of("Digits", "individual_digits", Rule.FLAG),
@@ -70,12 +72,14 @@ final class PartFields {
               of("ByteLevel", "add_prefix_space", Rule.FLAG, "trim_offsets", Rule.FLAG, "use_regex", Rule.FLAG),
               of("TemplateProcessing", "single", Rule.PIECES, "pair", Rule.PIECES, "special_tokens", Rule.SPECIAL),
               of("BertProcessing", "sep", Rule.TOKEN, "cls", Rule.TOKEN),
-              of("RobertaProcessing", "sep", Rule.TOKEN, "cls", Rule.TOKEN, "trim_offsets", Rule.FLAG, "add_prefix_space", Rule.FLAG),
+              of("RobertaProcessing", "sep", Rule.TOKEN, "cls", Rule.TOKEN, "trim_offsets", Rule.FLAG,
+                  "add_prefix_space", Rule.FLAG),
               of("Sequence", "processors", Rule.LIST)),
           "decoder",
           Map.ofEntries(
               of("ByteLevel", "add_prefix_space", Rule.FLAG, "trim_offsets", Rule.FLAG, "use_regex", Rule.FLAG),
-              of("Metaspace", "replacement", Rule.CHARACTER, "add_prefix_space", Rule.FLAG, "prepend_scheme", SCHEMES, "split", Rule.FLAG,
+              of("Metaspace", "replacement", Rule.CHARACTER, "add_prefix_space", Rule.FLAG, "prepend_scheme",
+                  SCHEMES, "split", Rule.FLAG,
                   "str_rep", Rule.TEXT),
               of("ByteFallback"), of("Fuse"),
               of("Replace", "pattern", Rule.PATTERN, "content", Rule.TEXT),
@@ -87,9 +91,11 @@ final class PartFields {
 
   static final Map<String, Map<String, Object>> MODELS =
       Map.ofEntries(
-          of("BPE", "dropout", Rule.NOTHING, "unk_token", Rule.TEXT, "continuing_subword_prefix", Rule.EMPTY, "end_of_word_suffix", Rule.TEXT,
+          of("BPE", "dropout", Rule.NOTHING, "unk_token", Rule.TEXT, "continuing_subword_prefix", Rule.EMPTY,
+              "end_of_word_suffix", Rule.TEXT,
               "fuse_unk", Rule.FLAG, "byte_fallback", Rule.FLAG, "ignore_merges", Rule.FLAG),
-          of("WordPiece", "unk_token", Rule.TEXT, "continuing_subword_prefix", Rule.TEXT, "max_input_chars_per_word", Rule.COUNT),
+          of("WordPiece", "unk_token", Rule.TEXT, "continuing_subword_prefix", Rule.TEXT, "max_input_chars_per_word",
+              Rule.COUNT),
           of("WordLevel", "unk_token", Rule.TEXT),
           of("Unigram", "unk_id", Rule.ID, "byte_fallback", Rule.FLAG));
 

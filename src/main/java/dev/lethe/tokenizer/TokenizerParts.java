@@ -60,12 +60,14 @@ final class TokenizerParts {
     String type = fields.containsKey("type") ? fields.get("type").asString("") : "BPE";
     Map<String, Object> rules = PartFields.MODELS.get(type);
     if (rules == null) {
-      throw refused("model", "it is not known", PartFields.MODELS.keySet().stream().sorted().toList().toString(), Text.quote(type));
+      throw refused("model", "it is not known", PartFields.MODELS.keySet().stream().sorted().toList().toString(),
+          Text.quote(type));
     }
     fields.forEach((name, value) -> {
       Object rule = rules.get(name);
       if (!name.equals("type") && rule == null) {
-        throw refused("model." + type, "a field is not known", rules.keySet().stream().sorted().toList().toString(), Text.quote(name));
+        throw refused("model." + type, "a field is not known", rules.keySet().stream().sorted().toList().toString(),
+            Text.quote(name));
       }
       if (!name.equals("type") && !value.isNull()) {
         value("model", "model." + type + "." + name, rule, value, 0);
@@ -78,17 +80,20 @@ final class TokenizerParts {
     Map<String, Object> fields = PartFields.COMPONENTS.get(kind).get(type);
     if (fields == null) {
       throw refused(
-          place, "a component is not known", Text.format("one of %s", PartFields.COMPONENTS.get(kind).keySet().stream().sorted().toList()),
+          place, "a component is not known", Text.format("one of %s",
+              PartFields.COMPONENTS.get(kind).keySet().stream().sorted().toList()),
           type.isEmpty() ? StrictJson.describe(node) : Text.quote(type));
     }
     if (depth > MAX_DEPTH || ++components > MAX_COMPONENTS) {
-      throw refused(place, "there are too many components", "at most " + MAX_COMPONENTS + ", " + MAX_DEPTH + " deep", "more");
+      throw refused(place, "there are too many components", "at most " + MAX_COMPONENTS + ", " + MAX_DEPTH + " deep",
+          "more");
     }
     for (String name : node.propertyNames()) {
       if (!name.equals("type")) {
         Object rule = fields.get(name);
         if (rule == null) {
-          throw refused(place + "." + type, "a field is not known", fields.keySet().stream().sorted().toList().toString(),
+          throw refused(place + "." + type, "a field is not known",
+              fields.keySet().stream().sorted().toList().toString(),
               Text.quote(name));
         }
         value(kind, place + "." + type + "." + name, rule, node.get(name), depth);
@@ -161,7 +166,8 @@ final class TokenizerParts {
     }
     String problem = Charsmap.problem(table.stringValue());
     if (problem != null) {
-      throw refused(place, problem, "the table that SentencePiece made", "a table of " + table.stringValue().length() + " characters");
+      throw refused(place, problem, "the table that SentencePiece made",
+          "a table of " + table.stringValue().length() + " characters");
     }
     return true;
   }
@@ -198,7 +204,8 @@ final class TokenizerParts {
         if (piece.size() != 1 || !known || !type.isIntegralNumber() || !type.canConvertToInt() || type.intValue() < 0) {
           throw refused(
               place + "." + form, "a piece is neither a sequence nor a declared special token",
-              "special tokens among " + Text.quote(String.join(", ", declared.propertyNames())), StrictJson.describe(said.path("id")));
+              "special tokens among " + Text.quote(String.join(", ", declared.propertyNames())),
+                  StrictJson.describe(said.path("id")));
         }
       }
       if (form.equals("single") && sequences != 1 || node.path(form).size() > MAX_TEXT) {

@@ -33,7 +33,8 @@ public final class GgufLora {
     String architecture = ARCHITECTURES.get(base.modelType());
     if (architecture == null) {
       throw refused(
-          peft, "this family's adapters are not exported", String.join(", ", ARCHITECTURES.keySet().stream().sorted().toList()),
+          peft, "this family's adapters are not exported", String.join(", ",
+              ARCHITECTURES.keySet().stream().sorted().toList()),
           Text.quote(base.modelType()));
     }
     for (String key : peft.tensors().keySet()) {
@@ -53,7 +54,8 @@ public final class GgufLora {
     for (String module : peft.modules()) {
       String name = GgufNames.toGguf(module + ".weight");
       if (name == null) {
-        throw refused(peft, "a pair belongs to a weight that GGUF has no name for", "a linear layer", Text.quote(module));
+        throw refused(peft, "a pair belongs to a weight that GGUF has no name for", "a linear layer",
+            Text.quote(module));
       }
       Tensor a = peft.tensors().get(PeftFolder.PREFIX + module + PeftFolder.LORA_A);
       Tensor b = peft.tensors().get(PeftFolder.PREFIX + module + PeftFolder.LORA_B);

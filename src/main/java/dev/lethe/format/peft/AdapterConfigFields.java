@@ -29,7 +29,8 @@ public final class AdapterConfigFields {
                   "which modules have a pair",
                   "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
               Rule.of(USED, "modules with whole copies in the file, which stay frozen", "modules_to_save"),
-              Rule.of(USED, "whether a tied head's pair is the embedding's; refused with pairs there", "ensure_weight_tying"),
+              Rule.of(USED, "whether a tied head's pair is the embedding's; refused with pairs there",
+                  "ensure_weight_tying"),
               Rule.of(USED, "dropout on the pairs' input, in training", "lora_dropout"),
               Rule.of(USED, "trained biases; only none is read", "bias"),
               Rule.of(

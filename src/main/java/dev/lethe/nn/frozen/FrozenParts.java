@@ -179,7 +179,8 @@ final class FrozenParts {
 
   /** Every module that modules_to_save names must have its copies, and no pair within. */
   private void requireSaved(String name) {
-    List<String> weights = Stream.concat(spec.weights().keySet().stream(), Stream.of(spec.family().names().head() + ".weight"))
+    List<String> weights = Stream.concat(spec.weights().keySet().stream(),
+        Stream.of(spec.family().names().head() + ".weight"))
         .distinct().filter(weight -> selects(name, weight)).toList();
     if (weights.isEmpty()) {
       throw mismatch(
@@ -190,7 +191,8 @@ final class FrozenParts {
       String module = moduleOf(weight);
       if (!copies.containsKey(weight)) {
         throw mismatch(
-            "modules_to_save names a module of which there is no copy", "'" + weight + "' in the file", "no such tensor");
+            "modules_to_save names a module of which there is no copy", "'" + weight + "' in the file",
+                "no such tensor");
       }
       if (paired(module)) {
         throw mismatch("'" + module + "' is in modules_to_save and has a pair", "one of the two", "both");
