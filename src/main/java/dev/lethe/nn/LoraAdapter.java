@@ -36,7 +36,9 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** A new adapter with PEFT's start values: it changes nothing yet, because B is zero. */
   public static LoraAdapter create(PeftAdapterConfig config, LanguageModel model, long seed) {
-    ParameterLayout.requireLinearTargets(config, model.spec());
+    if (model.carried().isEmpty()) {
+      ParameterLayout.requireLinearTargets(config, model.spec());
+    }
     ParameterLayout layout = ParameterLayout.of(config, model.spec());
     LoraInit init = new LoraInit(config, seed);
     LoraAdapter adapter = new LoraAdapter(config, model, layout);

@@ -217,6 +217,14 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /** How much memory work on the model takes with the adapter of a folder and the frozen parts that it brings; null: bare. */
+  public MemoryPlan memoryPlan(PeftFolder adapter) {
+    if (adapter != null) {
+      model.freezePartsOf(adapter.path());
+    }
+    return memoryPlan(adapter == null ? null : adapter.config());
+  }
+
   /** How much memory work on the model takes with an adapter of a configuration; null: bare. */
   public MemoryPlan memoryPlan(PeftAdapterConfig adapter) {
     return new MemoryPlan(model.files(), backend, model.storage(), adapter);

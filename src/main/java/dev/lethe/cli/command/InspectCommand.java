@@ -143,7 +143,7 @@ public final class InspectCommand extends LetheCommand {
 
   /** Bytes of tensors that each command takes at most, with the weights. */
   private ObjectNode memory(Session session, TransformerSpec spec, PeftFolder peft) {
-    MemoryPlan plan = session.memoryPlan(peft == null ? null : peft.config());
+    MemoryPlan plan = session.memoryPlan(peft);
     List<Sample> rows =
         data == null ? rows(spec) : session.samples(data, dataOptions.reading());
     HostMemory memory = HostMemory.now();
