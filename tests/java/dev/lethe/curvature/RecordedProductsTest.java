@@ -133,7 +133,7 @@ class RecordedProductsTest {
     }
   }
 
-  /** What many batches keep in the driver's memory is bounded; those over the bound give the same sums without a graph. */
+  /** What many batches keep in the driver's memory is bounded; those over the bound give the same sums without it. */
   @Test
   void theRecordingsUsedLastAreKept() {
     int batches = RecordedProducts.MOST_KEPT + 3;

@@ -81,8 +81,8 @@ public record Workload(
   }
 
   /**
-   * Writes a Hugging Face folder of random bfloat16 weights, normal with deviation 0.02: a block of them again and again, at
-   * another place in each tensor, because drawing 1.5 billion takes a minute.
+   * Writes a Hugging Face folder of random bfloat16 weights, normal with deviation 0.02: a block of them again and
+   * again, at another place in each tensor, because drawing 1.5 billion takes a minute.
    */
   public void write(Path dir, long seed) {
     AtomicFiles.writeText(dir.resolve("config.json"), StrictJson.write(config()));

@@ -13,8 +13,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * The LoRA layer's contract with products by cuBLASLt's stand-in, where a low-rank term is rounded to bfloat16 before the frozen
- * product is added to it: the tolerances, which are selftest's too, have room for that.
+ * The LoRA layer's contract with products by cuBLASLt's stand-in, where a low-rank term is rounded to bfloat16 before
+ * the frozen product is added to it: the tolerances, which are selftest's too, have room for that.
  */
 final class LibraryLoraTest {
   private final String before = System.getProperty(ProductsLadder.PROPERTY, "tiled");

@@ -100,7 +100,8 @@ final class MachineCode {
     Process process = builder.redirectErrorStream(true).start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assumeTrue(
-        process.waitFor() == 0, () -> "cuobjdump cannot read " + fatbin + ", NOT looked at: " + said.lines().findFirst());
+        process.waitFor() == 0,
+        () -> "cuobjdump cannot read " + fatbin + ", NOT looked at: " + said.lines().findFirst());
     return said;
   }
 }

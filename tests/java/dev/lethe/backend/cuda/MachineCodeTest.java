@@ -9,9 +9,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * What the compiler makes of the hot loops for sm_90a: so many instructions for each product on tensor cores and no more, and
- * so few registers that the blocks fit which the kernels count on. 170 registers let three blocks of 128 threads share a
- * multiprocessor, 255 two.
+ * What the compiler makes of the hot loops for sm_90a: so many instructions for each product on tensor cores and no
+ * more, and so few registers that the blocks fit which the kernels count on. 170 registers let three blocks of 128
+ * threads share a multiprocessor, 255 two.
  */
 final class MachineCodeTest {
   private static final String TARGET = "sm_90a";

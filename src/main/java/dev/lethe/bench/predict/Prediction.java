@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * The kernels of an operation on one H200, in bfloat16, and the time that the model gives each: docs/gpu-model.md. One vector
- * at a time; all layers are taken to depend on adapters below them.
+ * The kernels of an operation on one H200, in bfloat16, and the time that the model gives each: docs/gpu-model.md. One
+ * vector at a time; all layers are taken to depend on adapters below them.
  */
 public final class Prediction {
   private static final int BF16 = 2;

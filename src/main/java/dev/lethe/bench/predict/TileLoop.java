@@ -10,8 +10,8 @@ import static dev.lethe.bench.predict.H200.MULTIPROCESSORS;
 import java.util.Arrays;
 
 /**
- * The main loops of the tiled attention kernels, as compiled for sm_90a: what a warp does for one tile of the other side,
- * the masks included that only tiles on the diagonal need.
+ * The main loops of the tiled attention kernels, as compiled for sm_90a: what a warp does for one tile of the other
+ * side, the masks included that only tiles on the diagonal need.
  */
 enum TileLoop {
   FORWARD_64("forward", 64, 64, ISSUE_SHARE_12_WARPS, 515, 36, 64),

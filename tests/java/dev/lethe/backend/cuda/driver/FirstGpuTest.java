@@ -16,8 +16,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * native/first-gpu/run.sh in the layout of the bundle, as far as it goes without a GPU: its harness on the stand-in for the
- * driver, its verdicts on a program that stands for lethe.
+ * native/first-gpu/run.sh in the layout of the bundle, as far as it goes without a GPU: its harness on the stand-in for
+ * the driver, its verdicts on a program that stands for lethe.
  */
 class FirstGpuTest {
   private static final Path SCRIPTS = Path.of("native/first-gpu");

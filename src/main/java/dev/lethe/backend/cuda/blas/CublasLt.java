@@ -146,8 +146,8 @@ final class CublasLt {
   }
 
   /**
-   * What the library thinks best, best first; empty where it cannot do this product. Throws {@link CublasFailure} where it
-   * does not say.
+   * What the library thinks best, best first; empty where it cannot do this product. Throws {@link CublasFailure}
+   * where it does not say.
    *
    * @param plan its descriptors
    */

@@ -85,8 +85,8 @@ abstract class LibraryProducts implements Products {
   }
 
   /**
-   * A few numbers of two terms each, which may cancel: rounding one before the other is added could leave nothing of the sum.
-   * In large results such numbers are few.
+   * A few numbers of two terms each, which may cancel: rounding one before the other is added could leave nothing of
+   * the sum. In large results such numbers are few.
    */
   private static boolean wantsOneRounding(Product p) {
     return p.second() != null
