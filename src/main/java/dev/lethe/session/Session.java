@@ -18,8 +18,6 @@ import dev.lethe.data.work.RowWorkers;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.file.MappedFile;
 import dev.lethe.format.gguf.BaseModels;
-import dev.lethe.format.gguf.GgufModel;
-import dev.lethe.format.gguf.GgufTokenizer;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.peft.PeftFolder;
@@ -29,7 +27,6 @@ import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;
 import dev.lethe.nn.WeightStorage;
-import dev.lethe.tokenizer.HfTokenizer;
 import dev.lethe.tokenizer.Tokenizer;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.certificate.Certificate;
@@ -48,19 +45,17 @@ import java.util.function.Consumer;
  * What work on one base model needs: backend, weights, adapters, tokenizer. Closes all of them. Several threads may
  * share a session and its models: their calls take turns on the backend. An adapter that one thread changes, by training
  * or unlearning in place, gives the others a mixture while that lasts.
+ *
+ * <p>Long because all that a program asks of an open model stands here, a few lines each.
  */
 public final class Session implements AutoCloseable {
-  private static final String TOKENIZER = "tokenizer.json";
-
   private final Lifetime lifetime;
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private final Backend backend;
   private final ModelFiles folder;
   private final OpenModel model;
   private final KeptStates states = new KeptStates();
-  private Tokenizer tokenizer;
-  private Meanwhile<Tokenizer> tokenizerAhead;
-  private Path tokenizerFolder;
+  private final OpenTokenizer tokenizer;
   private Sharing sharing;
   private Consumer<String> notes = note -> {};
   private boolean skipBadRows;
@@ -70,9 +65,11 @@ public final class Session implements AutoCloseable {
     this.folder = folder;
     this.backend = backend;
     this.model = new OpenModel(folder, backend);
+    this.tokenizer = new OpenTokenizer(folder);
     open.push(backend);
     open.push(model);
     open.push(states);
+    open.push(tokenizer);
   }
 
   /**
@@ -153,7 +150,10 @@ public final class Session implements AutoCloseable {
                     rows, promptForm(reading), adapterDir.resolve(TrainingRecord.FILE).toString()));
   }
 
-  /** Who is told what the data files say that is not used, and how rows are read where that is not plain; nobody by default. */
+  /**
+   * Who is told what the data files say that is not used, and how rows are read where that is not plain; nobody by
+   * default.
+   */
   public Session tell(Consumer<String> reader) {
     lifetime.requireOpen();
     notes = reader;
@@ -207,17 +207,14 @@ public final class Session implements AutoCloseable {
   /** The model, loaded when first asked for. */
   public LanguageModel model() {
     lifetime.requireOpen();
-    readTokenizerAhead();
+    tokenizer.readAhead();
     return model.get(notes);
   }
 
-  private synchronized void readTokenizerAhead() {
-    if (tokenizer == null && tokenizerAhead == null) {
-      tokenizerAhead = new Meanwhile<>("lethe-tokenizer", this::openTokenizer);
-    }
-  }
-
-  /** How much memory work on the model takes with the adapter of a folder and the frozen parts that it brings; null: bare. */
+  /**
+   * How much memory work on the model takes with the adapter of a folder and the frozen parts that it brings; null:
+   * bare.
+   */
   public MemoryPlan memoryPlan(PeftFolder adapter) {
     if (adapter != null) {
       model.freezePartsOf(adapter.path());
@@ -271,47 +268,20 @@ public final class Session implements AutoCloseable {
   /** Takes the tokenizer of another folder; null: the model's own, the default. */
   public Session withTokenizer(Path folder) {
     lifetime.requireOpen();
-    tokenizerFolder = folder;
+    tokenizer.in(folder);
     return this;
   }
 
   /** The model's tokenizer; null where it has none. */
-  public synchronized Tokenizer tokenizer() {
+  public Tokenizer tokenizer() {
     lifetime.requireOpen();
-    if (tokenizer == null) {
-      tokenizer = tokenizerAhead == null ? openTokenizer() : tokenizerAhead.get();
-      if (tokenizer != null) {
-        open.push(tokenizer);
-        tokenizer.notes().forEach(notes);
-      }
-    }
-    return tokenizer;
+    return tokenizer.get(notes);
   }
 
   /** The text of {@code tokenizer.json} where a GGUF file holds it; null otherwise. */
   public String ownTokenizer() {
     lifetime.requireOpen();
-    return folder instanceof GgufModel gguf && gguf.hasTokenizer() ? gguf.tokenizer().json() : null;
-  }
-
-  private static void closeUnused(Tokenizer tokenizer) {
-    if (tokenizer != null) {
-      tokenizer.close();
-    }
-  }
-
-  private Tokenizer openTokenizer() {
-    if (tokenizerFolder != null) {
-      return HfTokenizer.open(tokenizerFolder);
-    }
-    if (folder instanceof GgufModel gguf) {
-      if (!gguf.hasTokenizer()) {
-        return null;
-      }
-      GgufTokenizer own = gguf.tokenizer();
-      return HfTokenizer.of(gguf.path(), own.json(), own.bosId(), own.eosId(), own.vocabSize());
-    }
-    return Files.exists(folder.path().resolve(TOKENIZER)) ? HfTokenizer.open(folder.path()) : null;
+    return tokenizer.own();
   }
 
   /** An encoder for the given rows, which loads the tokenizer only if one of them is text. */
@@ -402,9 +372,6 @@ public final class Session implements AutoCloseable {
 
   private void closeAll() {
     lifetime.end();
-    if (tokenizerAhead != null && tokenizer == null) {
-      tokenizerAhead.then(Session::closeUnused);
-    }
     while (!open.isEmpty()) {
       try {
         open.pop().close();

@@ -13,7 +13,6 @@ import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.option.SweepOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
-import dev.lethe.cli.terminal.Progress;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
@@ -255,15 +254,15 @@ public final class UnlearnCommand extends LetheCommand {
   }
 
   private DampingTable table(Eraser eraser) {
-    try (Watch watch = new Watch()) {
+    try (UnlearnProgress watch = watch()) {
       return sweep.table(eraser, watch);
     }
   }
 
   private void unlearn(Function<EraserMonitor, UnlearnResult> way, RunFolder folder) {
-    try (Watch watch = new Watch();
+    try (UnlearnProgress watch = watch();
         UnlearnResult result = way.apply(watch)) {
-      watch.close();
+      watch.end();
       result.write(out, adapter.adapter);
       folder.finish();
       result.certificate().steps().forEach(this::warnUnsolved);
@@ -320,42 +319,7 @@ public final class UnlearnCommand extends LetheCommand {
     throw usage(option + " has no value '" + value + "'");
   }
 
-  /** Phases and iterations as progress. */
-  private final class Watch implements EraserMonitor, AutoCloseable {
-    private Progress.Task task;
-
-    @Override
-    public void onPhase(String phase, long rows) {
-      close();
-      task = progress().start(phase, rows, rows > 0 ? "rows" : "iterations", rows > 0 ? 2 : 0);
-    }
-
-    @Override
-    public void onSteps(String phase, long steps) {
-      close();
-      task = progress().start(phase, steps, "steps");
-    }
-
-    @Override
-    public void onRows(long done) {
-      task.done(done);
-    }
-
-    @Override
-    public void onIteration(int outerStep, int iteration, int maxIterations, double residual) {
-      task.done(iteration, Text.format("residual %.1e of %.0e", residual, solve.tolerance));
-    }
-
-    @Override
-    public boolean interrupted() {
-      return console.interrupt().requested();
-    }
-
-    @Override
-    public void close() {
-      if (task != null) {
-        task.close();
-      }
-    }
+  private UnlearnProgress watch() {
+    return new UnlearnProgress(progress(), console.interrupt()::requested, solve.tolerance);
   }
 }

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which algorithm cuBLASLt is given, and that it stays. */
+/** Which algorithm cuBLASLt is given, and that it stays. Long because all of it shares the stand-in's proposals. */
 final class CublasLtProductsTest {
   private static final int M = 150;
   private static final int N = 140;
