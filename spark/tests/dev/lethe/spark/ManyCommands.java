@@ -6,7 +6,10 @@ import java.nio.file.Path;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 
-/** A driver that runs the commands of a file one after another, words between tabs. Ends with the first code that is not 0. */
+/**
+ * A driver that runs the commands of a file one after another, words between tabs. Ends with the first code that is
+ * not 0.
+ */
 public final class ManyCommands {
   private ManyCommands() {}
 

@@ -25,7 +25,9 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Without the key nobody can try guesses of rows on what leaves the machine; with it everything still fits together. */
+/**
+ * Without the key nobody can try guesses of rows on what leaves the machine; with it everything still fits together.
+ */
 class RowKeyTest {
   @TempDir private Path dir;
   private Workplace place;

@@ -21,7 +21,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What would abort the process in the tokenizers library, or not come back, is refused by name before it gets there. */
+/**
+ * What would abort the process in the tokenizers library, or not come back, is refused by name before it gets there.
+ */
 class TokenizerPartsTest {
   private static final Path UNIGRAM = Path.of("tests/resources/tokenizers/unigram/tokenizer.json");
 

@@ -112,7 +112,9 @@ public final class Assessment {
     return this;
   }
 
-  /** The sections that follow from predictions alone, without answers and attacks: what can be measured again cheaply. */
+  /**
+   * The sections that follow from predictions alone, without answers and attacks: what can be measured again cheaply.
+   */
   public List<Section> ofPredictions() {
     Bootstrap bootstrap = new Bootstrap(options.draws(), options.seed());
     List<Reading> readings = readings();

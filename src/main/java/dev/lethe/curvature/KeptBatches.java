@@ -9,7 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
 
-/** The batches of a data set linearized at one θ: the first of them kept, as far as a budget allows, the others made anew. */
+/**
+ * The batches of a data set linearized at one θ: the first of them kept, as far as a budget allows, the others made
+ * anew.
+ */
 final class KeptBatches implements AutoCloseable {
   private final DatasetLoss loss;
   private final Tensor theta;

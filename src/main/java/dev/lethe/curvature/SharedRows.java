@@ -20,7 +20,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** A data set's losses and their derivatives, made in parts by the workers of its model, to the bytes of one machine. */
+/**
+ * A data set's losses and their derivatives, made in parts by the workers of its model, to the bytes of one machine.
+ */
 final class SharedRows implements AutoCloseable {
   private final DatasetLoss loss;
   private final RowWorkers<AdaptedModel> workers;

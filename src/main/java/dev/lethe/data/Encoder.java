@@ -173,7 +173,10 @@ public final class Encoder {
     }
   }
 
-  /** The tokens of each piece of the whole text; null where one reaches over the pieces' ends, or takes a response whole. */
+  /**
+   * The tokens of each piece of the whole text; null where one reaches over the pieces' ends, or takes a response
+   * whole.
+   */
   private List<int[]> together(List<Piece> pieces) {
     TokenSpans spans =
         tokenizer.spans(pieces.stream().map(Piece::text).collect(Collectors.joining()));

@@ -10,7 +10,10 @@ import java.util.Map;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
-/** Reads a list of messages, in OpenAI's words ({@code role}, {@code content}) or in ShareGPT's ({@code from}, {@code value}). */
+/**
+ * Reads a list of messages, in OpenAI's words ({@code role}, {@code content}) or in ShareGPT's ({@code from}, {@code
+ * value}).
+ */
 final class MessageColumn {
   private static final Map<String, String> ROLES =
       Map.of(

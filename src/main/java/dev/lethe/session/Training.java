@@ -153,7 +153,9 @@ public final class Training {
     return session.adapted(LoraAdapter.create(config, session.model(), options.seed()));
   }
 
-  /** One run: first {@link #train}, then {@link #write}. Closing it before that deletes a state without a checkpoint. */
+  /**
+   * One run: first {@link #train}, then {@link #write}. Closing it before that deletes a state without a checkpoint.
+   */
   public final class Run implements AutoCloseable {
     private final RunFolder folder;
     private final boolean goOn;

@@ -10,7 +10,10 @@ import java.util.zip.Deflater;
 public final class Zlib {
   private Zlib() {}
 
-  /** Minus the loss over the number of bytes that zlib makes of the text; higher means likelier to have been trained on. */
+  /**
+   * Minus the loss over the number of bytes that zlib makes of the text; higher means likelier to have been trained
+   * on.
+   */
   public static double score(double loss, String text) {
     return -loss / compressedBytes(text);
   }

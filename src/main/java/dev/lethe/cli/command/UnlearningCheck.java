@@ -75,7 +75,10 @@ public final class UnlearningCheck {
     }
   }
 
-  /** In bfloat16 the solve amplifies what rounding weights and activations does to b and to products: 0.11 when measured. */
+  /**
+   * In bfloat16 the solve amplifies what rounding weights and activations does to b and to products: 0.11 when
+   * measured.
+   */
   private static double allowed(DType type) {
     return switch (type) {
       case F64 -> 1e-9;

@@ -59,7 +59,9 @@ public final class OutputFolder implements AutoCloseable {
     }
   }
 
-  /** The folder; throws where it is none or cannot be made or written to, so that a long run can ask before it starts. */
+  /**
+   * The folder; throws where it is none or cannot be made or written to, so that a long run can ask before it starts.
+   */
   public static Path requireUsable(Path folder) {
     Path at = folder.toAbsolutePath().normalize();
     while (at != null && Files.notExists(at, LinkOption.NOFOLLOW_LINKS)) {

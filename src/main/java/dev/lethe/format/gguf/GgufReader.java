@@ -11,7 +11,9 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Reads the header of a GGUF file from front to back; nothing is allocated that the file's own bytes do not pay for. */
+/**
+ * Reads the header of a GGUF file from front to back; nothing is allocated that the file's own bytes do not pay for.
+ */
 final class GgufReader {
   private static final ValueLayout.OfInt INT =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -83,7 +83,10 @@ public final class SafeTensors implements AutoCloseable {
     SafeTensorsWriter.write(path, parts, metadata);
   }
 
-  /** The same for tensors whose parts, at least one, lie in several places and follow one another along the first axis. */
+  /**
+   * The same for tensors whose parts, at least one, lie in several places and follow one another along the first
+   * axis.
+   */
   public static void writeParts(Path path, Map<String, List<Tensor>> tensors, Map<String, String> metadata) {
     SafeTensorsWriter.write(path, tensors, metadata);
   }
