@@ -175,7 +175,7 @@ final class Filters {
   private static String indented(String text, Arguments a) {
     Object width = a.get(0, "width", 4L);
     String margin =
-        width instanceof String s ? s : " ".repeat((int) Math.clamp(Values.integer(width), 0, 1000));
+        width instanceof String s ? s : " ".repeat(Math.clamp(Values.integer(width), 0, 1000));
     boolean first = Values.truth(a.get(1, "first", false));
     boolean blank = Values.truth(a.get(2, "blank", false));
     String[] lines = text.split("\n", -1);

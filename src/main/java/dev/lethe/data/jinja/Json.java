@@ -19,7 +19,7 @@ final class Json {
     indent =
         width == null
             ? null
-            : width instanceof String s ? s : " ".repeat((int) Math.clamp(Values.integer(width), 0, 64));
+            : width instanceof String s ? s : " ".repeat(Math.clamp(Values.integer(width), 0, 64));
     Object separators = a.get(2, "separators", null);
     List<Object> pair = separators == null ? null : Values.items(separators);
     comma = pair == null ? (indent == null ? ", " : ",") : Values.string(pair.get(0));

@@ -49,7 +49,7 @@ public record ReplayOptions(
       return Math.min(measuredSteps, steps);
     }
     double rows = (double) retraining / steps;
-    return Math.min(steps, (int) Math.clamp(Math.round(MEASURING * retraining / rows), FEWEST, MOST));
+    return Math.min(steps, Math.clamp(Math.round(MEASURING * retraining / rows), FEWEST, MOST));
   }
 
   private static void require(boolean holds, String option, String expected, Object got) {

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
@@ -74,7 +73,7 @@ public final class FakeCublas {
   /** How often something happened since the last configuration. */
   public long count(String what) {
     try (Arena arena = Arena.ofConfined()) {
-      return (long) count.invokeExact((MemorySegment) arena.allocateFrom(what));
+      return (long) count.invokeExact(arena.allocateFrom(what));
     } catch (Throwable e) {
       throw new AssertionError(e);
     }

@@ -136,7 +136,7 @@ public final class FakeDriver implements AutoCloseable {
 
   private static long number(MethodHandle function, String of) {
     try (Arena arena = Arena.ofConfined()) {
-      return (long) function.invokeExact((MemorySegment) arena.allocateFrom(of));
+      return (long) function.invokeExact(arena.allocateFrom(of));
     } catch (Throwable e) {
       throw new AssertionError(e);
     }
