@@ -6,16 +6,17 @@ import pathlib
 
 # Floors from top to bottom: rooms of (package, what is in it, share of the width, stations of the road).
 FLOORS = [
-    [("cli", "commands, options, terminal, demo", 3, ""), ("assess", "how near to retraining", 2, ""), ("bench", "lethe bench, compare", 2, "")],
+    [("cli", "commands, options, terminal, demo", 3, ""), ("study", "plans of commands over seeds", 2, "")],
+    [("assess", "how near to retraining", 2, ""), ("bench", "lethe bench, compare", 2, ""), ("shard", "parts of sums", 1.5, "")],
     [("session", "a model opened on a device; folders and interrupts of long runs", 4, ""), ("chart", "SVG", 1, "")],
     [("unlearn", "request → result, certificate; baseline", 3, "7"), ("evaluate", "losses, KL, AUC", 2, "")],
     [("replay", "recorded steps again; operator, prepare", 3, "6"), ("influence", "which row helps whom", 2, "")],
     [("trajectory", "what a training leaves", 2.5, ""), ("solve", "(C + λI) x = b: CG, MINRES, …", 2.5, "5")],
     [("train", "AdamW, SGD, schedules", 2.5, ""), ("curvature", "Hessian, Gauss-Newton, EK-FAC", 2.5, "")],
-    [("nn", "Llama family, LoRA adapters, whole models' derivatives", 5, "")],
+    [("nn", "model families, LoRA adapters, whole models' derivatives", 5, "")],
     [("autograd", "tape, linearization; op: four rules an op", 3, "3 4"), ("data", "rows, templates, requests", 2, "")],
     [("backend", "kernel contracts; reference, cpu, cuda", 3, ""), ("tokenizer", "text → ids", 2, "")],
-    [("natives", "unpacks libraries", 1.5, ""), ("format", "safetensors, HF and PEFT folders", 3.5, "1 8")],
+    [("natives", "unpacks libraries", 1.5, ""), ("format", "safetensors, GGUF, HF and PEFT folders", 3.5, "1 8")],
     [("tensor", "shapes, number formats, memory, scopes, vectors of floats", 5, "2")],
 ]
 ROAD = ["1 file", "2 tensor", "3 op", "4 linearization", "5 solver", "6 or replay", "7 step and certificate", "8 adapter"]
