@@ -195,6 +195,7 @@ public final class LanguageModel implements AutoCloseable {
 
   /** Whether matrices stay in the model's file, in bfloat16. */
   public boolean leavesWeights() {
+    lifetime.requireOpen();
     return left;
   }
 

@@ -91,10 +91,14 @@ final class ReplayStreams implements AutoCloseable {
 
   /** The requests' runs begin where a retraining left them. */
   void part(ReplayStart start) {
-    backend.upload(start.thetas(), thetas);
-    backend.upload(start.first(), first);
-    if (adamW()) {
-      backend.upload(start.second(), second);
+    boolean alike = start.thetas().dim(0) == 1;
+    for (int j = 0; j < counts.length; j++) {
+      int of = alike ? 0 : j;
+      backend.upload(start.thetas().row(of), thetas.row(j));
+      backend.upload(start.first().row(of), first.row(j));
+      if (adamW()) {
+        backend.upload(start.second().row(of), second.row(j));
+      }
     }
     Arrays.fill(counts, start.count());
     backend.vectors().copy(thetas, difference);

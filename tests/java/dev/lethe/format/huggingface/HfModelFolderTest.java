@@ -217,7 +217,8 @@ class HfModelFolderTest {
           assertEquals(
               Shape.of(model.config().vocabSize(), model.config().hiddenSize()),
               model.tensor(embedding(model)).shape());
-          assertEquals(2 * adapter.modules().size(), adapter.tensors().size());
+          long pairs = adapter.tensors().keySet().stream().filter(key -> key.matches(".*\\.lora_(embedding_)?A.*")).count();
+          assertEquals(adapter.modules().size(), pairs);
           assertTrue(DatasetReader.read(folder.resolve("samples.jsonl")).size() >= 2);
         }
       }

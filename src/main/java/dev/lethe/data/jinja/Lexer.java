@@ -151,15 +151,20 @@ final class Lexer {
       at++;
       digits();
     }
-    if (at < source.length() && (source.charAt(at) == 'e' || source.charAt(at) == 'E')) {
+    int exponent = exponent();
+    if (isDigit(exponent)) {
       kind = Kind.FLOAT;
-      at++;
-      if (at < source.length() && "+-".indexOf(source.charAt(at)) >= 0) {
-        at++;
-      }
+      at = exponent;
       digits();
     }
     add(kind, source.substring(from, at).replace("_", ""));
+  }
+
+  /** Where the digits of an exponent would begin. */
+  private int exponent() {
+    boolean letter = at < source.length() && "eE".indexOf(source.charAt(at)) >= 0;
+    boolean sign = letter && at + 1 < source.length() && "+-".indexOf(source.charAt(at + 1)) >= 0;
+    return !letter ? source.length() : at + (sign ? 2 : 1);
   }
 
   private void digits() {
