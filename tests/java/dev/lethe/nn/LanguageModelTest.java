@@ -147,6 +147,18 @@ class LanguageModelTest {
   }
 
   @Test
+  void aWeightOfAnotherShapeThanTheConfigurationSaysIsRefused() {
+    Map<String, Tensor> weights = TinyModels.weights(Dims.DEFAULT, SEED);
+    weights.put("model.norm.weight", zeros(Dims.DEFAULT.hidden() + 1));
+    try (HfModelFolder folder = folder("misfit", Dims.DEFAULT, weights)) {
+      assertSays(
+          assertThrows(LetheException.class, () -> LanguageModel.open(folder, backend)),
+          "model.norm.weight",
+          "another shape");
+    }
+  }
+
+  @Test
   void memoryIsAskedForBeforeLoading() {
     Dims dims = new Dims(9_000, 1 << 20, 1 << 20, 2, 2, 10_000_000, 64, "");
     try (HfModelFolder folder = folder("huge", dims, Map.of("x", zeros(1)))) {
