@@ -18,7 +18,7 @@ public final class Lifetime {
   /**
    * Begins now.
    *
-   * @param what is opened, for messages: {@code adapter of /work/adapter}
+   * @param what is opened, for messages: {@code adapter of adapters/mine}
    */
   public Lifetime(String what) {
     this.what = what;
