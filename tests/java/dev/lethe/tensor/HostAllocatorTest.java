@@ -12,7 +12,6 @@ import org.junit.jupiter.api.Test;
 
 /** Blocks come back, large ones cost nothing until they are written, and the limit is kept. */
 final class HostAllocatorTest {
-  private static final String LIMIT = "lethe.memory.limit";
   private static final long LARGE = 64 << 20;
 
   @Test
@@ -41,43 +40,29 @@ final class HostAllocatorTest {
 
   @Test
   void stopsAtTheLimitAndSaysWhatItNeeds() {
-    try (HostAllocator memory = new HostAllocator()) {
-      long allowed = HostAllocator.reservedByAll() + HostMemory.ofJava() + 2 * LARGE;
-      withLimit(
-          allowed,
-          () -> {
-            memory.allocate(LARGE);
-            OutOfMemoryError e =
-                assertThrows(OutOfMemoryError.class, () -> memory.allocate(4 * LARGE));
-            assertTrue(e.getMessage().startsWith("256 MiB more are needed"), e.getMessage());
-            assertTrue(e.getMessage().contains("LETHE_MEMORY_LIMIT allows"), e.getMessage());
-            assertTrue(e.getMessage().contains("use a smaller batch"), e.getMessage());
-          });
+    try (HostAllocator memory = limited(2 * LARGE)) {
+      memory.allocate(LARGE);
+      OutOfMemoryError e = assertThrows(OutOfMemoryError.class, () -> memory.allocate(4 * LARGE));
+      assertTrue(e.getMessage().startsWith("256 MiB more are needed"), e.getMessage());
+      assertTrue(e.getMessage().contains("the test allows"), e.getMessage());
+      assertTrue(e.getMessage().contains("use a smaller batch"), e.getMessage());
     }
   }
 
   @Test
   void givesIdleBlocksBackBeforeItStops() {
-    try (HostAllocator memory = new HostAllocator()) {
-      long allowed = HostAllocator.reservedByAll() + HostMemory.ofJava() + 5 * LARGE;
-      withLimit(
-          allowed,
-          () -> {
-            HostStorage idle = (HostStorage) memory.allocate(3 * LARGE);
-            memory.free(idle);
-            memory.allocate(4 * LARGE);
-            assertEquals(4 * LARGE, memory.reservedBytes());
-            assertTrue(!idle.segment().scope().isAlive(), "the idle block is still there");
-          });
+    try (HostAllocator memory = limited(5 * LARGE)) {
+      HostStorage idle = (HostStorage) memory.allocate(3 * LARGE);
+      memory.free(idle);
+      memory.allocate(4 * LARGE);
+      assertEquals(4 * LARGE, memory.reservedBytes());
+      assertTrue(!idle.segment().scope().isAlive(), "the idle block is still there");
     }
   }
 
-  private static void withLimit(long bytes, Runnable work) {
-    System.setProperty(LIMIT, Long.toString(bytes));
-    try {
-      work.run();
-    } finally {
-      System.clearProperty(LIMIT);
-    }
+  /** May take so many bytes beside what the process has. */
+  private static HostAllocator limited(long bytes) {
+    long taken = HostAllocator.reservedByAll() + HostMemory.ofJava();
+    return new HostAllocator(() -> new HostMemory(taken + bytes, bytes, taken, "the test"));
   }
 }

@@ -9,6 +9,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -32,12 +33,24 @@ public final class HostAllocator implements Allocator, AutoCloseable {
   /** Bytes that all allocators have taken from the system. */
   private static final AtomicLong RESERVED = new AtomicLong();
 
+  private final Supplier<HostMemory> present;
   private final Arena small = Arena.ofShared();
   private final Map<Long, Deque<HostStorage>> idle = new HashMap<>();
   private final Map<HostStorage, Arena> large = new IdentityHashMap<>();
   private long liveBytes;
   private long reservedBytes;
   private long peakLiveBytes;
+
+  public HostAllocator() {
+    this(HostMemory::now);
+  }
+
+  /**
+   * @param present tells how much memory there is, whenever a large block is asked for
+   */
+  HostAllocator(Supplier<HostMemory> present) {
+    this.present = present;
+  }
 
   @Override
   public synchronized Storage allocate(long bytes) {
@@ -132,7 +145,7 @@ public final class HostAllocator implements Allocator, AutoCloseable {
 
   /** Gives idle blocks back where the limit is near; throws where that is not enough. */
   private void makeRoom(long size) {
-    HostMemory memory = HostMemory.now();
+    HostMemory memory = present.get();
     long room = memory.room();
     if (size > room) {
       room += releaseIdle();
