@@ -1,5 +1,5 @@
-// The functions that Java calls (dev.lethe.backend.cpu.primitive.NativeTiles, NativeRows, NativeRecords), once for each instruction set: included
-// by a file that is compiled for it and defines
+// The functions that Java calls (dev.lethe.backend.cpu.primitive.NativeTiles, NativeRows, NativeRecords), once for each
+// instruction set: included by a file that is compiled for it and defines
 //   Vector         a register: load, store, arithmetic, and the first elements of a run
 //   FUNCTION(f)    the name of function f for this set
 //   TILE_ROWS      rows of a tile that with two vectors of columns fit its registers

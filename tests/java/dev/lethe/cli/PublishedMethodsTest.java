@@ -38,13 +38,7 @@ class PublishedMethodsTest {
 
   @BeforeEach
   void prepare() throws IOException {
-    int vocabulary = 1;
-    for (var token : StrictJson.read(TOKENIZER, 1 << 24).path("model").path("vocab")) {
-      vocabulary = Math.max(vocabulary, token.intValue() + 1);
-    }
-    TinyModels.Dims dims = new TinyModels.Dims(1, 12, 17, 6, 2, vocabulary, 256, "");
-    model = TinyModels.writeFolder(dir.resolve("model"), dims, 1);
-    Files.copy(TOKENIZER, model.resolve("tokenizer.json"));
+    model = TinyModels.writeFolder(dir.resolve("model"), TOKENIZER, 1);
     data = Files.writeString(dir.resolve("data.jsonl"), ROWS);
     adapter = dir.resolve("adapter");
     Workplace.ok(

@@ -36,14 +36,7 @@ class WhoLearnsWhatTest {
   /** A training with everything kept, both ways of unlearning, and an assessment. */
   @BeforeAll
   static void work() throws IOException {
-    int vocabulary = 1;
-    for (var token : StrictJson.read(TOKENIZER, 1 << 24).path("model").path("vocab")) {
-      vocabulary = Math.max(vocabulary, token.intValue() + 1);
-    }
-    Path model =
-        TinyModels.writeFolder(
-            dir.resolve("model"), new TinyModels.Dims(1, 12, 17, 6, 2, vocabulary, 256, ""), 1);
-    Files.copy(TOKENIZER, model.resolve("tokenizer.json"));
+    Path model = TinyModels.writeFolder(dir.resolve("model"), TOKENIZER, 1);
     List<String> rows = new ArrayList<>();
     for (int i = 0; i < 8; i++) {
       rows.add("{\"id\":\"person-" + i + "\",\"question\":\"Pet " + i + "?\",\"answer\":\"a " + SECRET + " " + i + "\"}");

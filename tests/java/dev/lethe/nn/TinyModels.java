@@ -2,6 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
+import dev.lethe.format.StrictJson;
 import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.safetensors.SafeTensors;
@@ -101,6 +102,21 @@ public final class TinyModels {
   public static Path writeFolder(Path dir, Dims dims, long seed) {
     writeConfig(dir, dims);
     SafeTensors.write(dir.resolve("model.safetensors"), weights(dims, seed), Map.of());
+    return dir;
+  }
+
+  /** The same of a model for rows of text, with a copy of a tokenizer whose whole vocabulary it has. */
+  public static Path writeFolder(Path dir, Path tokenizer, long seed) {
+    int vocabulary = 1;
+    for (var token : StrictJson.read(tokenizer, 1 << 24).path("model").path("vocab")) {
+      vocabulary = Math.max(vocabulary, token.intValue() + 1);
+    }
+    writeFolder(dir, new Dims(1, 12, 17, 6, 2, vocabulary, 256, ""), seed);
+    try {
+      Files.copy(tokenizer, dir.resolve("tokenizer.json"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
     return dir;
   }
 

@@ -14,6 +14,7 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -99,6 +100,27 @@ class OperatorsTest {
       }
       assertTrue(net.distance(all, each) < bound, device + ": " + net.distance(all, each));
       assertEquals("0.70 sketch of 9 rows + 0.30 sketch of 9 rows + 1.0 bilinear", sum.name());
+    }
+  }
+
+  @Test
+  void productsThatTakeTurnsAreTheWholeInTheMean() {
+    try (SoftmaxLayer net = new SoftmaxLayer("reference", SEED)) {
+      Tensor rows = net.random(1, 12, P);
+      List<SketchedGgn.Part> parts =
+          IntStream.range(0, 6).mapToObj(i -> new SketchedGgn.Part(rows.slice(2 * i, 2), 0.25)).toList();
+      Tensor d = net.random(1, 2, P);
+      try (SketchedGgn whole = new SketchedGgn(net.backend, parts);
+          SketchedGgn inTurns = new SketchedGgn(net.backend, parts, 4)) {
+        Tensor full = product(net, whole, 0, d);
+        Tensor mean = net.zeros(2, P);
+        for (int k = 0; k < 3; k++) {
+          Tensor one = product(net, inTurns, k, d);
+          assertTrue(net.distance(one, full) > 0.1, "product " + k + " reads all");
+          net.backend.vectors().axpy(1.0 / 3, one, mean);
+        }
+        assertTrue(net.distance(mean, full) < 1e-12, "seed " + SEED + ": " + net.distance(mean, full));
+      }
     }
   }
 

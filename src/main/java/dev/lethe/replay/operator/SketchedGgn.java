@@ -22,9 +22,9 @@ public final class SketchedGgn implements ReplayOperator {
 
   private final Backend backend;
   private final Scope scope;
-  private final List<Part> parts;
+  private final List<Turn> turns;
+  private final long rows;
   private final boolean streamed;
-  private final int every;
   private int products;
 
   /**
@@ -34,6 +34,9 @@ public final class SketchedGgn implements ReplayOperator {
    * @param weight of each row's outer product
    */
   public record Part(Tensor rows, double weight) {}
+
+  /** What one product reads, and what makes up for the rest. */
+  private record Turn(List<Part> parts, double scale) {}
 
   /** The sum of these parts, in this order. */
   public SketchedGgn(Backend backend, List<Part> parts) {
@@ -47,13 +50,20 @@ public final class SketchedGgn implements ReplayOperator {
    * @param rowsAProduct rows that a product reads, about, where there are as many
    */
   public SketchedGgn(Backend backend, List<Part> parts, long rowsAProduct) {
-    this.every = Math.clamp(rowsOf(parts) / rowsAProduct, 1, Math.max(1, parts.size()));
     this.backend = backend;
+    this.rows = rowsOf(parts);
     this.scope = backend.openScope("curvature sketch");
     long bytes = parts.stream().mapToLong(part -> part.rows.byteSize()).sum();
     boolean device = !(scope.allocate(DType.BF16, 1).storage() instanceof HostStorage);
     this.streamed = device && bytes > backend.freeMemory().orElse(Long.MAX_VALUE) / 2;
-    this.parts = device && !streamed ? upload(parts) : List.copyOf(parts);
+    List<Part> read = device && !streamed ? upload(parts) : parts;
+    int every = Math.clamp(rows / rowsAProduct, 1, Math.max(1, parts.size()));
+    this.turns = IntStream.range(0, every).mapToObj(turn -> turn(read, turn, every)).toList();
+  }
+
+  private Turn turn(List<Part> all, int first, int every) {
+    List<Part> some = IntStream.range(0, all.size()).filter(i -> i % every == first).mapToObj(all::get).toList();
+    return new Turn(some, (double) rows / Math.max(1, rowsOf(some)));
   }
 
   private List<Part> upload(List<Part> host) {
@@ -73,7 +83,7 @@ public final class SketchedGgn implements ReplayOperator {
 
   /** Rows in all parts, N. */
   public long rows() {
-    return rowsOf(parts);
+    return rows;
   }
 
   private static long rowsOf(List<Part> parts) {
@@ -82,12 +92,9 @@ public final class SketchedGgn implements ReplayOperator {
 
   @Override
   public void addProduct(int step, Tensor d, double scale, Tensor out) {
-    int turn = products++ % every;
-    List<Part> read =
-        IntStream.range(0, parts.size()).filter(i -> i % every == turn).mapToObj(parts::get).toList();
-    double all = (double) rows() / Math.max(1, rowsOf(read));
-    for (Part part : read) {
-      add(part, d, scale * all, out);
+    Turn turn = turns.get(products++ % turns.size());
+    for (Part part : turn.parts) {
+      add(part, d, scale * turn.scale, out);
     }
   }
 

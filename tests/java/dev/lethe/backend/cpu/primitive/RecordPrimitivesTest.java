@@ -22,9 +22,9 @@ final class RecordPrimitivesTest {
   @Test
   void allGiveTheSameBytes() {
     for (int n : LENGTHS) {
-      float[][] scalar = results(new ScalarRecords(), n);
-      float[][] vector = results(Primitives.bestInJava().records(), n);
-      float[][] best = results(Primitives.best().records(), n);
+      float[][] scalar = results(Primitives.scalar("scalar", null), n);
+      float[][] vector = results(Primitives.bestInJava(), n);
+      float[][] best = results(Primitives.best(), n);
       for (int i = 0; i < scalar.length; i++) {
         assertArrayEquals(scalar[i], vector[i], "result " + i + ", length " + n);
         assertArrayEquals(scalar[i], best[i], "the best, result " + i + ", length " + n);
@@ -42,7 +42,7 @@ final class RecordPrimitivesTest {
         float[] lanes = new float[ROWS * RowPrimitives.LANES];
         Primitives.best().records().dots(x, 2, 2 * SPACE, v, 4, n, lanes);
         for (int r = 0; r < ROWS; r++) {
-          Primitives.best().records().widen(x, 2 + 2L * SPACE * r, wide, 0, n);
+          Primitives.best().rows().widen(x, 2 + 2L * SPACE * r, wide, 0, n);
           float dot = Primitives.best().rows().dot(wide, 0, v, 4, n);
           assertEquals(dot, lanes[RowPrimitives.LANES * r], "row " + r + ", length " + n);
         }
@@ -50,7 +50,8 @@ final class RecordPrimitivesTest {
     }
   }
 
-  private static float[][] results(RecordPrimitives records, int n) {
+  private static float[][] results(Primitives primitives, int n) {
+    RecordPrimitives records = primitives.records();
     try (Arena arena = Arena.ofShared()) {
       MemorySegment x = recorded(arena);
       MemorySegment v = floats(arena, 2);
@@ -60,7 +61,7 @@ final class RecordPrimitivesTest {
       }
       MemorySegment[] out = {floats(arena, 4), floats(arena, 5), floats(arena, 6)};
       float[] lanes = new float[ROWS * RowPrimitives.LANES];
-      records.widen(x, 2, out[0], 4, n);
+      primitives.rows().widen(x, 2, out[0], 4, n);
       records.changed(.7f, v, 4, d, 8, out[1], 0, n);
       records.addRows(WEIGHTS, 1, x, 2, 2 * SPACE, out[2], 4, n);
       records.dots(x, 2, 2 * SPACE, v, 4, n, lanes);

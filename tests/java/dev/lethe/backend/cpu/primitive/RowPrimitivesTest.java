@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.AdamWStep;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -5,11 +5,6 @@ import java.lang.foreign.MemorySegment;
 /** Products with rows of BF16 by the native library. The rest is that of Java. */
 record NativeRecords(RecordPrimitives java) implements RecordPrimitives {
   @Override
-  public void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
-    java.widen(x, xo, y, yo, n);
-  }
-
-  @Override
   public void changed(
       float a, MemorySegment x, long xo, MemorySegment d, long dOffset, MemorySegment y, long yo, int n) {
     java.changed(a, x, xo, d, dOffset, y, yo, n);

@@ -1,6 +1,6 @@
 package dev.lethe.backend.cpu.primitive;
 
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import java.lang.foreign.MemorySegment;
 
 /**

@@ -1,6 +1,5 @@
 package dev.lethe.backend.cpu.primitive;
 
-import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -10,9 +9,6 @@ import java.lang.foreign.MemorySegment;
 public interface RecordPrimitives {
   /** Rows that are taken at a time. */
   int ROWS = 4;
-
-  /** y = x as floats, where x is BF16. */
-  void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n);
 
   /** y = a·(x + d) of floats, where x itself stands for x + 0, so that a zero keeps its sign. */
   void changed(
@@ -31,16 +27,4 @@ public interface RecordPrimitives {
   /** y = y + Σ weights[r]·x[r] over {@value #ROWS} rows of BF16, which are added in their order. */
   void addRows(
       float[] weights, int first, MemorySegment x, long xo, long row, MemorySegment y, long yo, int n);
-
-  /** Where elements {@code first … first+n-1} lie as floats: in place, or behind the copy that this makes. */
-  default Run floats(DType type, MemorySegment x, long first, int n, MemorySegment copy) {
-    if (type == DType.F32) {
-      return new Run(x, 4 * first);
-    }
-    widen(x, 2 * first, copy, 0, n);
-    return new Run(copy, 0);
-  }
-
-  /** Floats at a byte offset. */
-  record Run(MemorySegment segment, long offset) {}
 }

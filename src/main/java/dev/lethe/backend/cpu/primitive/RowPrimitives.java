@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu.primitive;
 
+import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -118,4 +119,16 @@ public interface RowPrimitives {
       float size,
       float rootGain,
       float epsilon) {}
+
+  /** Where elements {@code first … first+n-1} lie as floats: in place, or behind the copy that this makes of BF16. */
+  default Run floats(DType type, MemorySegment x, long first, int n, MemorySegment copy) {
+    if (type == DType.F32) {
+      return new Run(x, 4 * first);
+    }
+    widen(x, 2 * first, copy, 0, n);
+    return new Run(copy, 0);
+  }
+
+  /** Floats at a byte offset. */
+  record Run(MemorySegment segment, long offset) {}
 }

@@ -13,13 +13,6 @@ final class ScalarRecords implements RecordPrimitives {
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
 
   @Override
-  public void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
-    for (int i = 0; i < n; i++) {
-      y.set(FLOAT, yo + 4L * i, DType.bf16ToFloat(x.get(SHORT, xo + 2L * i)));
-    }
-  }
-
-  @Override
   public void changed(
       float a,
       MemorySegment x,

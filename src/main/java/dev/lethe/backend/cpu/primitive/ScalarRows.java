@@ -4,7 +4,7 @@ import static dev.lethe.backend.cpu.primitive.ScalarMath.exp;
 import static dev.lethe.backend.cpu.primitive.ScalarMath.fma;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -6,32 +6,14 @@ import static dev.lethe.backend.cpu.primitive.VectorMath.SPECIES;
 import static dev.lethe.backend.cpu.primitive.VectorMath.all;
 import static dev.lethe.backend.cpu.primitive.VectorMath.load;
 import static dev.lethe.backend.cpu.primitive.VectorMath.store;
-import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
-import jdk.incubator.vector.VectorSpecies;
 
 /** The same on the Vector API. */
 final class VectorRecords implements RecordPrimitives {
-  private static final VectorSpecies<Short> SHORTS =
-      VectorSpecies.of(short.class, VectorShape.forBitSize(16 * L));
-  private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
-
   private final ScalarRecords scalar = new ScalarRecords();
-
-  @Override
-  public void widen(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
-    int whole = SPECIES.loopBound(n);
-    for (int i = 0; i < whole; i += L) {
-      store(floats(x, xo + 2L * i), y, yo, i);
-    }
-    scalar.widen(x, xo + 2L * whole, y, yo + 4L * whole, n - whole);
-  }
 
   @Override
   public void dots(
@@ -80,9 +62,7 @@ final class VectorRecords implements RecordPrimitives {
 
   /** The vector of BF16 at a byte offset. */
   private static FloatVector floats(MemorySegment x, long offset) {
-    ShortVector bits = ShortVector.fromMemorySegment(SHORTS, x, offset, LITTLE_ENDIAN);
-    IntVector wide = (IntVector) bits.convertShape(VectorOperators.S2I, INTS, 0);
-    return wide.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+    return VectorMath.loadBfloat16(x, offset, 0);
   }
 
   @Override

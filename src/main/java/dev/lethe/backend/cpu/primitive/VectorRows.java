@@ -6,7 +6,7 @@ import static dev.lethe.backend.cpu.primitive.VectorMath.all;
 import static dev.lethe.backend.cpu.primitive.VectorMath.store;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 

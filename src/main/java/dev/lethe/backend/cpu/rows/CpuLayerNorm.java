@@ -4,7 +4,7 @@ import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.gemm.Scratch;
 import dev.lethe.backend.cpu.primitive.NormSum;
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Tensor;

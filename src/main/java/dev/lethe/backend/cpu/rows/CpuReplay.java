@@ -3,7 +3,7 @@ package dev.lethe.backend.cpu.rows;
 import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.gemm.Scratch;
 import dev.lethe.backend.cpu.gemm.Scratch.Slot;
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.AdamWStep;
 import dev.lethe.backend.kernel.ReplayKernels;
@@ -100,7 +100,7 @@ public final class CpuReplay implements ReplayKernels {
         (piece, first, n, scratch) -> {
           MemorySegment x = scratch.floats(Slot.GRADIENT, PIECE);
           MemorySegment copy = scratch.floats(Slot.STRIP, PIECE);
-          Run g = cpu.records().floats(step.g().dtype(), recorded, first, n, copy);
+          Run g = cpu.rows().floats(step.g().dtype(), recorded, first, n, copy);
           rows.scale((float) step.clip(), g.segment(), g.offset(), x, 0, n);
           update.apply(-1, x, 4 * first, n);
           for (int j = 0; j < k; j++) {
@@ -133,7 +133,7 @@ public final class CpuReplay implements ReplayKernels {
         (piece, first, n, scratch) -> {
           MemorySegment x = scratch.floats(Slot.GRADIENT, CpuVectors.RUN);
           MemorySegment copy = scratch.floats(Slot.STRIP, CpuVectors.RUN);
-          Run run = cpu.records().floats(g.dtype(), recorded, first, n, copy);
+          Run run = cpu.rows().floats(g.dtype(), recorded, first, n, copy);
           MemorySegment from = run.segment();
           sums[0][piece] = rows.dotDouble(from, run.offset(), from, run.offset(), n);
           for (int j = 0; j < k; j++) {

@@ -3,7 +3,7 @@ package dev.lethe.backend.cpu.rows;
 import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.primitive.NormSum;
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.kernel.RmsNormKernels;
 import dev.lethe.tensor.Tensor;

@@ -2,7 +2,7 @@ package dev.lethe.backend.cpu.rows;
 
 import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.primitive.NormSum;
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import java.lang.foreign.MemorySegment;
 
 /** What norms make of a row. */

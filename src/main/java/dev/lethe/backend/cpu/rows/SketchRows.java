@@ -4,7 +4,7 @@ import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.gemm.Scratch;
 import dev.lethe.backend.cpu.gemm.Scratch.Slot;
 import dev.lethe.backend.cpu.primitive.RecordPrimitives;
-import dev.lethe.backend.cpu.primitive.RecordPrimitives.Run;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
@@ -156,7 +156,7 @@ record SketchRows(Cpu cpu, MemorySegment memory, DType type, int count, long wid
         return;
       }
       for (int r = 0; r < rows; r++) {
-        Run one = cpu.records().floats(type, memory, element(row + r, strip), n, copy);
+        Run one = cpu.rows().floats(type, memory, element(row + r, strip), n, copy);
         for (int j = 0; j < k; j++) {
           sums[place + (r * k + j) * step] +=
               cpu.rows().dot(one.segment(), one.offset(), v, 4 * element(j, strip), n);
@@ -184,7 +184,7 @@ record SketchRows(Cpu cpu, MemorySegment memory, DType type, int count, long wid
         return;
       }
       for (int r = 0; r < rows; r++) {
-        Run one = cpu.records().floats(type, memory, element(row + r, strip), n, copy);
+        Run one = cpu.rows().floats(type, memory, element(row + r, strip), n, copy);
         for (int j = 0; j < k; j++) {
           float weight = weights[j * stride + first + r];
           long to = 4 * element(j, strip);
