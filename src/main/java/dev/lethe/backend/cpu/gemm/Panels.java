@@ -44,7 +44,7 @@ public record Panels(
     return size(type == DType.BF16 ? depth + depth % 2 : depth, columns);
   }
 
-  /** Whether a product must ask for source. */
+  /** Whether a product must ask for windows. */
   boolean elsewhere() {
     return source != null;
   }
