@@ -24,7 +24,7 @@ final class EkfacInverse implements AutoCloseable {
     work.phase("curvature", 0);
     EkfacFit fit = new EkfacFit(work.loss(rows), theta, rows.size(), seed);
     this.curvature = fit.fit();
-    work.count((1.0 + fit.draws()) * rows.size());
+    work.count(EkfacFit.sampleGradients(rows.size()) * rows.size());
     this.damping = curvature.eigenvalues();
     for (ParameterLayout.Parameter each : work.model().layout().parameters()) {
       int from = Math.toIntExact(each.offset());
