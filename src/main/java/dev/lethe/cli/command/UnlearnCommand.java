@@ -18,6 +18,7 @@ import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.PreferredResponses;
+import dev.lethe.session.PreparedCurvature;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
 import dev.lethe.session.TrainingFollower;
@@ -244,7 +245,10 @@ public final class UnlearnCommand extends LetheCommand {
     TrainOptions training =
         TrainingRecord.read(adapter.adapter).map(TrainingRecord::options).orElse(null);
     UnlearnTask task = task(session, request, adapted, measured);
-    unlearn(new BaselineUnlearner(task, methods.published(this), preferred, training)::run, folder);
+    BaselineUnlearner unlearner =
+        new BaselineUnlearner(task, methods.published(this), preferred, training)
+            .prepared(() -> PreparedCurvature.ekfac(adapter.adapter, adapted));
+    unlearn(unlearner::run, folder);
   }
 
   /** The shards of the rows, trained again. */
