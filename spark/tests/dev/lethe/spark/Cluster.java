@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 
 /** A standalone Spark cluster on the loopback address: a master and workers, each a process of its own. */
 final class Cluster implements AutoCloseable {
-  private static final Duration PATIENCE = Duration.ofMinutes(5);
+  private static final Duration PATIENCE = Duration.ofMinutes(20);
   private static final List<String> OPENED =
       List.of(
           "java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util",

@@ -138,7 +138,7 @@ class SparkClusterTest {
   @Test
   void aLostDriverResumes() throws IOException, InterruptedException {
     Path out = dir.resolve("resumed");
-    Path state = dir.resolve("resumed.unfinished");
+    Path state = dir.resolve("resumed.unfinished").resolve("state.safetensors");
     cluster
         .submit("lost", List.of(), Main.class, longSolve(out))
         .awaitThat("a saved state", () -> Files.exists(state))
