@@ -100,7 +100,7 @@ final class CudaBackend implements Backend {
   @Override
   public FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
     Require.rank("freezeLinear: weight", weight, 2);
-    return new CudaLinear(freezeMatrix(weight, owner), freezeBias(weight, bias, owner), transposed, null);
+    return new CudaLinear(freezeMatrix(weight, owner), freezeBias(weight, bias, owner), transposed);
   }
 
   @Override

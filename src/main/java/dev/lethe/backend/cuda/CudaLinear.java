@@ -19,6 +19,11 @@ record CudaLinear(Tensor weight, Tensor bias, boolean transposed, Tensor stack) 
    */
   static final long BORDER = 128;
 
+  /** A weight that stands alone. */
+  CudaLinear(Tensor weight, Tensor bias, boolean transposed) {
+    this(weight, bias, transposed, null);
+  }
+
   @Override
   public long in() {
     return weight.dim(1);
