@@ -15,6 +15,7 @@ template <class T>
 DEVICE float plain_dot(const T* x, const T* y, int64_t d) {
   float sum = 0.f;
   if (x != nullptr && y != nullptr) {
+#pragma unroll 2  // more would not leave every GPU its registers
     for (int64_t i = 0; i < d; i++) {
       sum = fmaf(to_float(x[i]), to_float(y[i]), sum);
     }
@@ -309,13 +310,13 @@ DEVICE void attention_key_gradient_plain(const int32_t* sequences, const int32_t
       weight[3 * WARP + lane] = pair.p;
       __syncwarp();
       for (int j = 0; j < WARP && from + j < end; j++) {
-        PlainQuery<T> query(q, dq, go, dgo, lse, mu, delta, ddelta, sequence.query0 + from + j, rows, stride,
-                            heads, head, d, adjoint_direction);
-        key_sums.add(weight[j], query.q, d);
-        value_sums.add(weight[2 * WARP + j], query.go, d);
+        int64_t query = sequence.query0 + from + j;
+        int64_t directed = blockIdx.z * rows + query;
+        key_sums.add(weight[j], plain_row(q, query, stride, head, d), d);
+        value_sums.add(weight[2 * WARP + j], plain_row(go, adjoint_direction * rows + query, heads * d, head, d), d);
         if (tangent) {
-          key_sums.add(weight[WARP + j], query.dq, d);
-          value_sums.add(weight[3 * WARP + j], query.dgo, d);
+          key_sums.add(weight[WARP + j], plain_row(dq, directed, stride, head, d), d);
+          value_sums.add(weight[3 * WARP + j], plain_row(dgo, directed, heads * d, head, d), d);
         }
       }
       __syncwarp();

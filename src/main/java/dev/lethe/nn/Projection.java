@@ -34,7 +34,7 @@ public enum Projection {
   }
 
   /** The layers that read one input, among those that a decoder layer may have. */
-  static final List<List<Projection>> GROUPS =
+  public static final List<List<Projection>> GROUPS =
       List.of(
           List.of(QUERY, KEY, VALUE), List.of(QUERY_KEY_VALUE), List.of(OUTPUT),
           List.of(GATE, UP), List.of(GATE_UP), List.of(DOWN));

@@ -13,6 +13,7 @@ import dev.lethe.backend.kernel.LoraGroup;
 import dev.lethe.backend.kernel.LoraKernels.Backward;
 import dev.lethe.backend.kernel.LoraKernels.BackwardTangent;
 import dev.lethe.backend.kernel.LoraKernels.Forward;
+import dev.lethe.backend.kernel.LoraKernels.InputAdjoint;
 import dev.lethe.backend.kernel.LoraKernels.Tangent;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Scope;
@@ -67,8 +68,17 @@ final class CudaLoraGroup {
     LoraStack stack = LoraStack.of(cuda, calls.stream().map(Tangent::layer).toList(), 2);
     boolean one = calls.stream().allMatch(call -> Columns.same(call.in().dx(), dx) && call.in().dxa() == null);
     List<Tensor> us = present(calls.stream().map(Tangent::u).toList());
-    if (stack == null || us.isEmpty() || first.dy().dim(0) != 1 || !one || !Columns.adjacent(us)
-        || !Columns.adjacent(calls.stream().map(Tangent::dy).toList())) {
+    if (stack == null || !one || !Columns.adjacent(calls.stream().map(Tangent::dy).toList())) {
+      return false;
+    }
+    if (stack.ranks() == 0 && dx != null) {
+      multiply(
+          Product.of(
+                  dx.dim(1), stack.outs(), stack.in(), 1, matrix(dx), stack.whole().transpose(), matrix(first.dy()))
+              .batch(dx.dim(0)));
+      return true;
+    }
+    if (us.isEmpty() || first.dy().dim(0) != 1 || !Columns.adjacent(us)) {
       return false;
     }
     Columns in = Columns.of(group.whole());
@@ -105,23 +115,32 @@ final class CudaLoraGroup {
         Columns.of(group.whole())
             .takeAll(calls.stream().map(Backward::gy).toList())
             .takeAll(calls.stream().map(Backward::h).toList());
-    if (stack == null || stack.ranks() == 0 || !one || !out.fits(0)) {
+    if (stack == null || !one || !out.fits(0)) {
       return false;
     }
     long k = last.gy().dim(0);
     long n = last.gy().dim(1);
+    if (stack.ranks() == 0) {
+      multiply(adjoint(stack, 0, out, last.in()).batch(k));
+      return true;
+    }
     stack.write(vectors(calls.stream().map(Backward::theta)), null);
     multiply(
         Product.of(
                 n, stack.ranks(), stack.outs(), stack.unscaled(), out.from(0), stack.scaledB(0), out.from(stack.outs()))
             .batch(k));
     if (last.in().gx() != null) {
-      long depth = stack.outs() + stack.ranks();
-      Product wide =
-          Product.of(n, stack.in(), depth, 1, out.from(0), stack.whole(), matrix(last.in().gx())).batch(k);
-      multiply(last.in().accumulate() ? wide.added() : wide);
+      multiply(adjoint(stack, stack.ranks(), out, last.in()).batch(k));
     }
     return true;
+  }
+
+  /** x̄ from the outputs' columns and those of the low-rank factors behind them. */
+  private static Product adjoint(LoraStack stack, long low, Columns out, InputAdjoint to) {
+    long n = to.gx().dim(1);
+    Product product =
+        Product.of(n, stack.in(), stack.outs() + low, 1, out.from(0), stack.whole(), matrix(to.gx()));
+    return to.accumulate() ? product.added() : product;
   }
 
   /** x̄̇ = [ȳ̇…|ḣ…|h…][W;sA;sȦ], ḣ… = ȳ̇B + ȳḂ, for one direction. */
@@ -134,14 +153,21 @@ final class CudaLoraGroup {
             .allMatch(call -> call.dgy() != null && Columns.same(call.in().gx(), last.in().gx()) && call.in().gxa() == null);
     List<Tensor> hs = present(calls.stream().map(BackwardTangent::h).toList());
     List<Tensor> gys = present(calls.stream().map(BackwardTangent::gy).toList());
-    if (stack == null || !one || hs.isEmpty() || gys.size() < calls.size() || last.directions() != 1
-        || !Columns.adjacent(hs) || !Columns.adjacent(gys)) {
-      return false;
-    }
     Columns out =
         Columns.of(group.whole())
             .takeAll(calls.stream().map(BackwardTangent::dgy).toList())
             .takeAll(calls.stream().map(BackwardTangent::dh).toList());
+    if (stack == null || !one) {
+      return false;
+    }
+    if (stack.ranks() == 0 && out.fits(0)) {
+      multiply(adjoint(stack, 0, out, last.in()).batch(last.directions()));
+      return true;
+    }
+    if (hs.isEmpty() || gys.size() < calls.size() || last.directions() != 1 || !Columns.adjacent(hs)
+        || !Columns.adjacent(gys)) {
+      return false;
+    }
     long n = last.rows();
     long r = stack.ranks();
     if (!out.fits(r)) {
@@ -154,9 +180,7 @@ final class CudaLoraGroup {
             .plus(stack.outs(), out.from(0), stack.scaledB(0)));
     if (last.in().gx() != null) {
       out.copy(cuda, hs.getFirst(), stack.outs() + r, r);
-      long depth = stack.outs() + 2 * r;
-      Product wide = Product.of(n, stack.in(), depth, 1, out.from(0), stack.whole(), matrix(last.in().gx()));
-      multiply(last.in().accumulate() ? wide.added() : wide);
+      multiply(adjoint(stack, 2 * r, out, last.in()));
     }
     return true;
   }
