@@ -15,7 +15,6 @@ template <class T>
 DEVICE float plain_dot(const T* x, const T* y, int64_t d) {
   float sum = 0.f;
   if (x != nullptr && y != nullptr) {
-#pragma unroll 2  // more would not leave every GPU its registers
     for (int64_t i = 0; i < d; i++) {
       sum = fmaf(to_float(x[i]), to_float(y[i]), sum);
     }
@@ -356,26 +355,26 @@ DEVICE void attention_delta(const T* o, const T* go, const T* d_o, const T* dgo,
   }
 }
 
-KERNEL(attention_forward_plain, (128),
+KERNEL(attention_forward_plain, (128, 1),
        (const int32_t* sequences, const int32_t* query_starts, const int32_t* key_starts, const T* q, const T* k,
         const T* v, T* o, float* lse, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window,
         int64_t stride, int64_t key_stride, int64_t o_stride, float c),
        (sequences, query_starts, key_starts, q, k, v, o, lse, rows, heads, group, d, window, stride, key_stride, o_stride, c))
-KERNEL(attention_tangent_plain, (128),
+KERNEL(attention_tangent_plain, (128, 1),
        (const int32_t* sequences, const int32_t* starts, const T* q, const T* k, const T* v, const T* o,
         const float* lse, const T* dq, const T* dk, const T* dv, T* d_o, float* mu, int64_t rows, int64_t heads,
         int64_t group, int64_t d, int64_t window, int64_t stride,
         int64_t key_stride, int64_t o_stride, float c),
        (sequences, starts, q, k, v, o, lse, dq, dk, dv, d_o, mu, rows, heads, group, d, window, stride, key_stride,
         o_stride, c))
-KERNEL(attention_query_gradient_plain, (128),
+KERNEL(attention_query_gradient_plain, (128, 1),
        (const int32_t* sequences, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,
         const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu, const T* dgo,
         const float* ddelta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window,
         int64_t stride, int64_t key_stride, int64_t gq_stride, float c),
        (sequences, starts, q, k, v, lse, go, delta, dq, dk, dv, mu, dgo, ddelta, gq, rows, heads, group, d, window, stride,
         key_stride, gq_stride, c))
-KERNEL(attention_key_gradient_plain, (128),
+KERNEL(attention_key_gradient_plain, (128, 1),
        (const int32_t* sequences, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,
         const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu, const T* dgo,
         const float* ddelta, T* gk, T* gv, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window,

@@ -8,13 +8,9 @@ import dev.lethe.autograd.Adjoints;
 import dev.lethe.autograd.Gradients;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.Turn;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.launch.Cuda;
-import dev.lethe.backend.kernel.FrozenEmbedding;
-import dev.lethe.backend.kernel.FrozenLinear;
-import dev.lethe.backend.kernel.Kernels;
 import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
@@ -22,7 +18,6 @@ import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
 import dev.lethe.nn.TinyModels.Dims;
-import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -101,8 +96,8 @@ class LoraTrafficTest {
     IdleDevice device = new IdleDevice();
     Dims dims = new Dims(layers, HIDDEN, FEED_FORWARD, HIDDEN / 64, 1, 23, 300, "");
     Path folder = TinyModels.writeFolder(dir, dims, SEED);
-    try (Backend cuda = new CudaBackend(new Cuda(device, DType.BF16, all -> products));
-        Backend backend = together ? cuda : new Apart(cuda);
+    CudaBackend cuda = new CudaBackend(new Cuda(device, DType.BF16, all -> products));
+    try (Backend backend = together ? cuda : new ApartBackend(cuda);
         HfModelFolder files = HfModelFolder.open(folder);
         LanguageModel model = LanguageModel.open(files, backend);
         LoraAdapter adapter = TinyModels.adapter(model, RANK, 2 * RANK, TinyModels.ALL_TARGETS, SEED);
@@ -154,72 +149,6 @@ class LoraTrafficTest {
       double factors = (double) depth * (p.m() + p.n()) * p.a().type().bytes();
       double result = (readsC ? 2.0 : 1.0) * p.m() * p.n() * p.c().type().bytes();
       bytes += p.batch() * (factors + result);
-    }
-
-    @Override
-    public void close() {}
-  }
-
-  /** The same backend as one that takes dense rows and single layers only. */
-  private record Apart(Backend cuda) implements Backend {
-    @Override
-    public String name() {
-      return cuda.name();
-    }
-
-    @Override
-    public String description() {
-      return cuda.description();
-    }
-
-    @Override
-    public DType activationType() {
-      return cuda.activationType();
-    }
-
-    @Override
-    public DType vectorType() {
-      return cuda.vectorType();
-    }
-
-    @Override
-    public Allocator allocator() {
-      return cuda.allocator();
-    }
-
-    @Override
-    public Turn turn() {
-      return cuda.turn();
-    }
-
-    @Override
-    public void upload(Tensor host, Tensor target) {
-      cuda.upload(host, target);
-    }
-
-    @Override
-    public void download(Tensor source, Tensor host) {
-      cuda.download(source, host);
-    }
-
-    @Override
-    public FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
-      return cuda.freezeLinear(weight, bias, transposed, owner);
-    }
-
-    @Override
-    public FrozenEmbedding freezeEmbedding(Tensor table, Scope owner) {
-      return cuda.freezeEmbedding(table, owner);
-    }
-
-    @Override
-    public Kernels kernels() {
-      return cuda.kernels();
-    }
-
-    @Override
-    public MemoryUse memoryUse() {
-      return cuda.memoryUse();
     }
 
     @Override

@@ -53,7 +53,7 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
   @Override
   public boolean takesColumns(Value value, boolean adjoint) {
     boolean whole = x.width() == weight.elements();
-    return whole && !value.equals(r) && adjoint != value.equals(y);
+    return adjoint ? hasResidual() && !value.equals(y) && !value.equals(r) : whole && value.equals(y);
   }
 
   @Override

@@ -52,9 +52,11 @@ final class CudaLoraGroup {
     if (!in.fits(0)) {
       return false;
     }
-    stack.write(vectors(calls.stream().map(Forward::theta)), null);
-    Operand a = stack.scaledA(0).transpose();
+    Tensor theta = vectors(calls.stream().map(Forward::theta));
+    stack.openNarrow(theta, null);
+    Operand a = stack.ofA(0).transpose();
     multiply(Product.of(n, stack.ranks(), stack.in(), stack.unscaled(), in.from(0), a, in.from(stack.in())));
+    stack.openWide(theta, null);
     long depth = stack.in() + stack.ranks();
     multiply(Product.of(n, stack.outs(), depth, 1, in.from(0), stack.whole().transpose(), matrix(first.y())));
     return true;
@@ -90,16 +92,19 @@ final class CudaLoraGroup {
     long n = first.dy().dim(1);
     long r = stack.ranks();
     Tensor xa = calls.stream().map(Tangent::xa).filter(Objects::nonNull).findFirst().orElseThrow();
-    stack.write(vectors(calls.stream().map(Tangent::theta)), vectors(calls.stream().map(Tangent::v)));
+    Tensor theta = vectors(calls.stream().map(Tangent::theta));
+    Tensor v = vectors(calls.stream().map(Tangent::v));
+    stack.openNarrow(theta, v);
     Product narrow =
         Product.of(
-            n, r, stack.in(), stack.unscaled(), matrix(xa), stack.scaledA(1).transpose(), in.from(stack.in()));
-    multiply(dx == null ? narrow : narrow.plus(stack.in(), in.from(0), stack.scaledA(0).transpose()));
+            n, r, stack.in(), stack.unscaled(), matrix(xa), stack.ofA(1).transpose(), in.from(stack.in()));
+    multiply(dx == null ? narrow : narrow.plus(stack.in(), in.from(0), stack.ofA(0).transpose()));
     in.copy(cuda, us.getFirst(), stack.in() + r, r);
+    stack.openWide(theta, v);
     Operand y = matrix(first.dy());
     multiply(
         dx == null
-            ? Product.of(n, stack.outs(), 2 * r, 1, in.from(stack.in()), stack.scaledB(0).transpose(), y)
+            ? Product.of(n, stack.outs(), 2 * r, 1, in.from(stack.in()), stack.ofB(0).transpose(), y)
             : Product.of(n, stack.outs(), stack.in() + 2 * r, 1, in.from(0), stack.whole().transpose(), y));
     return true;
   }
@@ -124,12 +129,14 @@ final class CudaLoraGroup {
       multiply(adjoint(stack, 0, out, last.in()).batch(k));
       return true;
     }
-    stack.write(vectors(calls.stream().map(Backward::theta)), null);
+    Tensor theta = vectors(calls.stream().map(Backward::theta));
+    stack.openNarrow(theta, null);
     multiply(
         Product.of(
-                n, stack.ranks(), stack.outs(), stack.unscaled(), out.from(0), stack.scaledB(0), out.from(stack.outs()))
+                n, stack.ranks(), stack.outs(), stack.unscaled(), out.from(0), stack.ofB(0), out.from(stack.outs()))
             .batch(k));
     if (last.in().gx() != null) {
+      stack.openWide(theta, null);
       multiply(adjoint(stack, stack.ranks(), out, last.in()).batch(k));
     }
     return true;
@@ -173,13 +180,16 @@ final class CudaLoraGroup {
     if (!out.fits(r)) {
       return false;
     }
-    stack.write(vectors(calls.stream().map(BackwardTangent::theta)), vectors(calls.stream().map(BackwardTangent::v)));
+    Tensor theta = vectors(calls.stream().map(BackwardTangent::theta));
+    Tensor v = vectors(calls.stream().map(BackwardTangent::v));
+    stack.openNarrow(theta, v);
     multiply(
         Product.of(
-                n, r, stack.outs(), stack.unscaled(), matrix(gys.getFirst()), stack.scaledB(1), out.from(stack.outs()))
-            .plus(stack.outs(), out.from(0), stack.scaledB(0)));
+                n, r, stack.outs(), stack.unscaled(), matrix(gys.getFirst()), stack.ofB(1), out.from(stack.outs()))
+            .plus(stack.outs(), out.from(0), stack.ofB(0)));
     if (last.in().gx() != null) {
       out.copy(cuda, hs.getFirst(), stack.outs() + r, r);
+      stack.openWide(theta, v);
       multiply(adjoint(stack, 2 * r, out, last.in()));
     }
     return true;

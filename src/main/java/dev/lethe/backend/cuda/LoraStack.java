@@ -82,16 +82,35 @@ final class LoraStack {
     return ranks;
   }
 
-  /** 1/s: the pairs stand scaled around the stack, so that u and h are products with them times this. */
+  /** What makes u and h of products with the pairs as {@link #openNarrow} wrote them. */
   double unscaled() {
-    return first == null ? 1 : 1 / first.scale();
+    return scalesExactly() ? 1 / first.scale() : 1;
   }
 
-  /** Writes sB and sA around the stack, θ's and, behind them, those of a direction v (1,P), which may be null. */
-  void write(Tensor theta, Tensor v) {
+  /** Whether sA and sB are A and B to the bit but for their exponents. */
+  private boolean scalesExactly() {
+    return first != null && Math.scalb(1.0, Math.getExponent(first.scale())) == Math.abs(first.scale());
+  }
+
+  /**
+   * Writes the pairs around the stack for the narrow products, θ's and, behind them, those of a direction v (1,P), which
+   * may be null: sB and sA already, where that rounds nothing twice, else B and A.
+   */
+  void openNarrow(Tensor theta, Tensor v) {
+    write(theta, v, scalesExactly() ? first.scale() : 1);
+  }
+
+  /** Makes sB and sA of them, for the wide product. */
+  void openWide(Tensor theta, Tensor v) {
+    if (!scalesExactly()) {
+      write(theta, v, first.scale());
+    }
+  }
+
+  private void write(Tensor theta, Tensor v, double factor) {
     Kernel kernel =
         cuda.kernel("lora_border")
-            .with(theta).with(v).with(stack).with(stack.stride()).with(in).with((float) first.scale());
+            .with(theta).with(v).with(stack).with(stack.stride()).with(in).with((float) factor);
     for (int i = 0; i < MOST_LAYERS; i++) {
       LoraLinear layer = i < layers.size() ? layers.get(i) : null;
       kernel.with(layer == null ? 0 : layer.weight().out());
@@ -113,13 +132,13 @@ final class LoraStack {
     return at(0, 0);
   }
 
-  /** sB of θ (O,R), or of the direction. */
-  Operand scaledB(int half) {
+  /** B of θ (O,R), or of the direction, as last written. */
+  Operand ofB(int half) {
     return at(0, in + half * ranks);
   }
 
-  /** sA of θ (R,in), or of the direction. */
-  Operand scaledA(int half) {
+  /** A of θ (R,in), or of the direction, as last written. */
+  Operand ofA(int half) {
     return at(outs + half * ranks, 0);
   }
 
