@@ -56,11 +56,11 @@ public final class ThreadWorkers<M> implements RowWorkers<M> {
   }
 
   @Override
-  public <R extends Serializable> List<R> run(List<Shared<RowPart>> parts, RowTask<M, R> task) {
+  public <P extends Serializable, R extends Serializable> List<R> run(List<Shared<P>> parts, RowTask<M, P, R> task) {
     List<Future<R>> running = new ArrayList<>();
     for (int i = 0; i < parts.size(); i++) {
       int worker = i % workers.size();
-      RowPart part = parts.get(i).get();
+      P part = parts.get(i).get();
       Callable<R> work = () -> task.run(workers.get(worker), part);
       running.add(threads.get(worker).submit(work));
     }
