@@ -147,15 +147,13 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
   @Override
   public void rotate(
       MemorySegment x,
-      long xo,
-      MemorySegment y,
-      long yo,
+      long offset,
       MemorySegment cos,
       MemorySegment sin,
       long angles,
-      int half,
+      int pairs,
       float sign) {
-    java.rotate(x, xo, y, yo, cos, sin, angles, half, sign);
+    java.rotate(x, offset, cos, sin, angles, pairs, sign);
   }
 
   @Override
