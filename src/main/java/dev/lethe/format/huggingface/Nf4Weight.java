@@ -94,6 +94,10 @@ final class Nf4Weight {
     return dtype;
   }
 
+  Shape shape() {
+    return shape;
+  }
+
   /** The blocks, each with its scale in front, on the Java heap. */
   Tensor tensor() {
     long elements = shape.elements();
