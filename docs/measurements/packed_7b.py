@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A random 7B model in 4 bits is trained and unlearns under a limit of memory; the table in this folder's notes.
 
-    packed_7b.py FOLDER [--rows 2] [--length 256] [--steps 2] [--limit 8G] [--layers 32] [--lethe bin/lethe]
+    packed_7b.py FOLDER [--rows 2] [--length 256] [--steps 2] [--sketch-rows 16] [--limit 8G] [--layers 32]
+                 [--lethe bin/lethe]
 
 FOLDER keeps the file between runs: a GGUF of Llama 2 7B's sizes, every matrix Q4_K but the head, which is Q6_K, as
 llama.cpp packs them; all bits of the quants random, scales so that weights deviate by 0.02. Each line of the output is a
@@ -143,6 +144,7 @@ def main():
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--layers", type=int, default=32)
+    parser.add_argument("--sketch-rows", type=int, default=16)
     parser.add_argument("--limit", default="8G")
     parser.add_argument("--lethe", default=str(Path(__file__).parents[2] / "bin" / "lethe"))
     args = parser.parse_args()
@@ -159,7 +161,7 @@ def main():
     forget = [*of, "--adapter", adapter, "--forget", "r0"]
     work(args, "train", "train", *of, "--out", adapter, "--rank", 8, "--targets", "q_proj,v_proj", "--batch", 1,
          "--max-steps", args.steps, "--lr", 1e-3)
-    work(args, "prepare", "prepare", *of, "--adapter", adapter)
+    work(args, "prepare", "prepare", *of, "--adapter", adapter, "--sketch-rows", args.sketch_rows)
     work(args, "recorded", "unlearn", *forget, "--method", "recorded", "--out", outs[1], "--force")
     work(args, "influence", "unlearn", *forget, "--method", "influence", "--damping", 1, "--max-iterations", 2,
          "--certificate-rows", "none", "--out", outs[2], "--force")
