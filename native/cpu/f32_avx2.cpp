@@ -19,6 +19,8 @@ struct Vector {
   static Type add(Type a, Type b) { return _mm256_add_ps(a, b); }
   static Type subtract(Type a, Type b) { return _mm256_sub_ps(a, b); }
   static Type multiply(Type a, Type b) { return _mm256_mul_ps(a, b); }
+  static Type divide(Type a, Type b) { return _mm256_div_ps(a, b); }
+  static Type root(Type a) { return _mm256_sqrt_ps(a); }
   static Type multiply_add(Type a, Type b, Type sum) { return _mm256_fmadd_ps(a, b, sum); }
   // b where a is not a number.
   static Type max(Type a, Type b) { return _mm256_max_ps(a, b); }

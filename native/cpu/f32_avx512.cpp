@@ -20,6 +20,8 @@ struct Vector {
   static Type add(Type a, Type b) { return _mm512_add_ps(a, b); }
   static Type subtract(Type a, Type b) { return _mm512_sub_ps(a, b); }
   static Type multiply(Type a, Type b) { return _mm512_mul_ps(a, b); }
+  static Type divide(Type a, Type b) { return _mm512_div_ps(a, b); }
+  static Type root(Type a) { return _mm512_sqrt_ps(a); }
   static Type multiply_add(Type a, Type b, Type sum) { return _mm512_fmadd_ps(a, b, sum); }
   // b where a is not a number.
   static Type max(Type a, Type b) { return _mm512_max_ps(a, b); }

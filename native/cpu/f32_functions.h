@@ -1,4 +1,4 @@
-// The functions that Java calls (dev.lethe.backend.cpu.primitive.NativeTiles, NativeRows, NativeRecords), once for each
+// The functions that Java calls (dev.lethe.backend.cpu.primitive.NativeTiles, NativeRows, NativeGates, NativeRecords), once for each
 // instruction set: included by a file that is compiled for it and defines
 //   Vector         a register: load, store, arithmetic, and the first elements of a run
 //   FUNCTION(f)    the name of function f for this set
@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "exports.h"
+#include "f32_gates.h"
 #include "f32_products.h"
 #include "f32_records.h"
 #include "f32_rows.h"
@@ -66,4 +67,38 @@ EXPORT void FUNCTION(dots)(int64_t n, const char* x, int64_t row, const char* v,
 EXPORT void FUNCTION(add_rows)(
     int64_t n, float w0, float w1, float w2, float w3, const char* x, int64_t row, char* y) {
   add_rows<Vector>(n, w0, w1, w2, w3, x, row, y);
+}
+
+EXPORT void FUNCTION(axpby)(int64_t n, float a, const char* x, float b, char* y) {
+  axpby<Vector>(n, a, x, b, y);
+}
+
+EXPORT float FUNCTION(dot3)(int64_t n, const char* x, const char* y, const char* z) {
+  return dot3<Vector>(n, x, y, z);
+}
+
+EXPORT double FUNCTION(dot_double)(int64_t n, const char* x, const char* y) {
+  return dot_double(n, x, y);
+}
+
+EXPORT int32_t FUNCTION(all_finite)(int64_t n, const char* x) {
+  return all_finite(n, x);
+}
+
+EXPORT void FUNCTION(norm_combine)(
+    int64_t n, const char* base, const char* w, float a1, const char* g1, float a2, const char* g2, float c1,
+    const char* s1, float c2, const char* s2, char* y) {
+  norm_combine<Vector>(n, base, w, a1, g1, a2, g2, c1, s1, c2, s2, y);
+}
+
+EXPORT void FUNCTION(adamw)(
+    int64_t n, float decay, float gain1, float beta2, float gain2, float size, float root_gain, float epsilon,
+    char* theta, const char* g, char* m, char* v) {
+  adamw<Vector>(n, decay, gain1, beta2, gain2, size, root_gain, epsilon, theta, g, m, v);
+}
+
+// f(a) and its derivatives up to an order.
+EXPORT void FUNCTION(gate_derivatives)(
+    int64_t nonlinearity, int64_t order, int64_t n, const char* a, char* f) {
+  Gates<Vector>::derivatives(nonlinearity, order, n, a, f);
 }

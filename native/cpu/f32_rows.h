@@ -214,4 +214,132 @@ void attention_second(
       });
 }
 
+// y = a x + b y.
+template <class Vector>
+void axpby(int64_t n, float a, const char* x, float b, char* y) {
+  using Type = typename Vector::Type;
+  Type zero = Vector::all(0);
+  auto sum = [&](Type of_x, Type of_y) {
+    return Vector::multiply_add(Vector::all(a), of_x, Vector::multiply(Vector::all(b), of_y));
+  };
+  along<Vector>(
+      n,
+      [&](int64_t at, int64_t) { Vector::store(y + at, sum(Vector::load(x + at), Vector::load(y + at))); },
+      [&](int64_t at, int64_t, int64_t left) {
+        Type of_x = Vector::load_first(left, x + at, zero);
+        Vector::store_first(left, y + at, sum(of_x, Vector::load_first(left, y + at, zero)));
+      });
+}
+
+template <class Vector>
+float dot3(int64_t n, const char* x, const char* y, const char* z) {
+  using Type = typename Vector::Type;
+  Lanes<Vector> sum;
+  Type zero = Vector::all(0);
+  along<Vector>(
+      n,
+      [&](int64_t at, int64_t v) {
+        Type product = Vector::multiply(Vector::load(x + at), Vector::load(y + at));
+        sum.part[v] = Vector::multiply_add(product, Vector::load(z + at), sum.part[v]);
+      },
+      [&](int64_t at, int64_t v, int64_t left) {
+        Type a = Vector::load_first(left, x + at, zero);
+        Type product = Vector::multiply(a, Vector::load_first(left, y + at, zero));
+        sum.part[v] = Vector::multiply_add(product, Vector::load_first(left, z + at, zero), sum.part[v]);
+      });
+  return sum.fold();
+}
+
+// A float at any byte.
+typedef float __attribute__((aligned(1), may_alias)) Float;
+
+// Sum of x y in double.
+inline double dot_double(int64_t n, const char* x, const char* y) {
+  const Float* a = reinterpret_cast<const Float*>(x);
+  const Float* b = reinterpret_cast<const Float*>(y);
+  double lane[LANES] = {};
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    for (int64_t j = 0; j < LANES; j++) {
+      lane[j] = __builtin_fma(double(a[i + j]), double(b[i + j]), lane[j]);
+    }
+  }
+  for (int64_t j = 0; i + j < n; j++) {
+    lane[j] = __builtin_fma(double(a[i + j]), double(b[i + j]), lane[j]);
+  }
+  for (int64_t half = LANES / 2; half > 0; half /= 2) {
+    for (int64_t j = 0; j < half; j++) {
+      lane[j] += lane[j + half];
+    }
+  }
+  return lane[0];
+}
+
+// Whether no element is infinite or not a number.
+inline bool all_finite(int64_t n, const char* x) {
+  constexpr uint32_t EXPONENT = 0x7F800000;
+  const Bits* bits = reinterpret_cast<const Bits*>(x);
+  uint32_t found = 0;
+  for (int64_t i = 0; i < n; i++) {
+    found |= (bits[i] & EXPONENT) == EXPONENT ? 1 : 0;
+  }
+  return found == 0;
+}
+
+// y = base + w (a1 g1 + a2 g2) + c1 s1 + c2 s2: NormSum of Java.
+template <class Vector>
+void norm_combine(
+    int64_t n, const char* base, const char* w, float a1, const char* g1, float a2, const char* g2, float c1,
+    const char* s1, float c2, const char* s2, char* y) {
+  using Type = typename Vector::Type;
+  auto sum = [&](auto load) {
+    Type g = Vector::multiply_add(Vector::all(a1), load(g1), Vector::multiply(Vector::all(a2), load(g2)));
+    Type t = Vector::multiply_add(load(w), g, load(base));
+    t = Vector::multiply_add(Vector::all(c1), load(s1), t);
+    return Vector::multiply_add(Vector::all(c2), load(s2), t);
+  };
+  along<Vector>(
+      n,
+      [&](int64_t at, int64_t) {
+        Vector::store(y + at, sum([&](const char* run) { return Vector::load(run + at); }));
+      },
+      [&](int64_t at, int64_t, int64_t left) {
+        Type zero = Vector::all(0);
+        Type part = sum([&](const char* run) { return Vector::load_first(left, run + at, zero); });
+        Vector::store_first(left, y + at, part);
+      });
+}
+
+// A step of AdamW: AdamWStep of Java.
+template <class Vector>
+void adamw(
+    int64_t n, float decay, float gain1, float beta2, float gain2, float size, float root_gain, float epsilon,
+    char* theta, const char* g, char* m, char* v) {
+  using Type = typename Vector::Type;
+  auto all = [](float value) { return Vector::all(value); };
+  auto step = [&](auto load, auto store) {
+    Type gi = load(g);
+    Type mi = load(m);
+    mi = Vector::multiply_add(all(gain1), Vector::subtract(gi, mi), mi);
+    Type vi = Vector::multiply_add(Vector::multiply(all(gain2), gi), gi, Vector::multiply(all(beta2), load(v)));
+    Type root = Vector::multiply_add(Vector::root(vi), all(root_gain), all(epsilon));
+    Type decayed = Vector::multiply(all(decay), load(theta));
+    store(m, mi);
+    store(v, vi);
+    store(theta, Vector::multiply_add(all(-size), Vector::divide(mi, root), decayed));
+  };
+  along<Vector>(
+      n,
+      [&](int64_t at, int64_t) {
+        step(
+            [&](const char* run) { return Vector::load(run + at); },
+            [&](char* run, Type value) { Vector::store(run + at, value); });
+      },
+      [&](int64_t at, int64_t, int64_t left) {
+        step(
+            [&](const char* run) { return Vector::load_first(left, run + at, all(0)); },
+            [&](char* run, Type value) { Vector::store_first(left, run + at, value); });
+      });
+}
+
 }  // namespace

@@ -1,7 +1,9 @@
 package dev.lethe.backend.cpu.primitive;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.lethe.Text;
@@ -47,7 +49,27 @@ final class NativeCode {
       function(
           "add_rows", null, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_LONG,
           JAVA_LONG, JAVA_LONG);
+  static final MethodHandle AXPBY =
+      function("axpby", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_FLOAT, JAVA_LONG);
+  static final MethodHandle DOT3 = function("dot3", JAVA_FLOAT, longs(4));
+  static final MethodHandle DOT_DOUBLE = function("dot_double", JAVA_DOUBLE, longs(3));
+  static final MethodHandle ALL_FINITE = function("all_finite", JAVA_INT, longs(2));
+  static final MethodHandle NORM_COMBINE =
+      function(
+          "norm_combine", null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_FLOAT, JAVA_LONG,
+          JAVA_FLOAT, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_LONG);
+  static final MethodHandle GATE_DERIVATIVES = function("gate_derivatives", null, longs(5));
   static final MethodHandle PREFETCH = named("lethe_prefetch", OFF_HEAP, null, longs(4));
+
+  /** Where a step of AdamW is called; apart, because linking takes time and not every command trains. */
+  static final class Training {
+    static final MethodHandle ADAMW =
+        function(
+            "adamw", null, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT,
+            JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+
+    private Training() {}
+  }
 
   private NativeCode() {}
 

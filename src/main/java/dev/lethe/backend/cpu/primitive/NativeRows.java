@@ -2,10 +2,7 @@ package dev.lethe.backend.cpu.primitive;
 
 import java.lang.foreign.MemorySegment;
 
-/**
- * Row arithmetic by the native library where a row is short and a call comes often, or exponentials are
- * taken: in the loss and in attention. The rest is that of Java, which is as fast where rows are long.
- */
+/** Row arithmetic by the native library. What plain Java does as fast is that of Java. */
 record NativeRows(RowPrimitives java) implements RowPrimitives {
   @Override
   public void fill(MemorySegment x, long xo, int n, float value) {
@@ -36,7 +33,13 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
 
   @Override
   public void axpby(float a, MemorySegment x, long xo, float b, MemorySegment y, long yo, int n) {
-    java.axpby(a, x, xo, b, y, yo, n);
+    long ofX = NativeCode.reach(x, xo, 4L * n);
+    long ofY = NativeCode.reach(y, yo, 4L * n);
+    try {
+      NativeCode.AXPBY.invokeExact((long) n, a, ofX, b, ofY);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
   }
 
   @Override
@@ -58,12 +61,25 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
   @Override
   public float dot3(
       MemorySegment x, long xo, MemorySegment y, long yo, MemorySegment z, long zo, int n) {
-    return java.dot3(x, xo, y, yo, z, zo, n);
+    long ofX = NativeCode.reach(x, xo, 4L * n);
+    long ofY = NativeCode.reach(y, yo, 4L * n);
+    long ofZ = NativeCode.reach(z, zo, 4L * n);
+    try {
+      return (float) NativeCode.DOT3.invokeExact((long) n, ofX, ofY, ofZ);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
   }
 
   @Override
   public double dotDouble(MemorySegment x, long xo, MemorySegment y, long yo, int n) {
-    return java.dotDouble(x, xo, y, yo, n);
+    long ofX = NativeCode.reach(x, xo, 4L * n);
+    long ofY = NativeCode.reach(y, yo, 4L * n);
+    try {
+      return (double) NativeCode.DOT_DOUBLE.invokeExact((long) n, ofX, ofY);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
   }
 
   @Override
@@ -91,12 +107,27 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
 
   @Override
   public boolean allFinite(MemorySegment x, long xo, int n) {
-    return java.allFinite(x, xo, n);
+    long ofX = NativeCode.reach(x, xo, 4L * n);
+    try {
+      return (int) NativeCode.ALL_FINITE.invokeExact((long) n, ofX) != 0;
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
   }
 
   @Override
   public void normCombine(NormSum sum, MemorySegment y, long yo, int n) {
-    java.normCombine(sum, y, yo, n);
+    long bytes = 4L * n;
+    long base = NativeCode.reach(sum.base().segment(), sum.base().offset(), bytes);
+    long w = NativeCode.reach(sum.w().segment(), sum.w().offset(), bytes);
+    long ofY = NativeCode.reach(y, yo, bytes);
+    try {
+      NativeCode.NORM_COMBINE.invokeExact(
+          (long) n, base, w, sum.g1().factor(), reach(sum.g1(), bytes), sum.g2().factor(), reach(sum.g2(), bytes),
+          sum.s1().factor(), reach(sum.s1(), bytes), sum.s2().factor(), reach(sum.s2(), bytes), ofY);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
   }
 
   @Override
@@ -167,6 +198,21 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
       MemorySegment v,
       long offset,
       int n) {
-    java.adamW(step, theta, g, m, v, offset, n);
+    long bytes = 4L * n;
+    long ofTheta = NativeCode.reach(theta, offset, bytes);
+    long ofG = NativeCode.reach(g, offset, bytes);
+    long ofM = NativeCode.reach(m, offset, bytes);
+    long ofV = NativeCode.reach(v, offset, bytes);
+    try {
+      NativeCode.Training.ADAMW.invokeExact(
+          (long) n, step.decay(), step.gain1(), step.beta2(), step.gain2(), step.size(), step.rootGain(),
+          step.epsilon(), ofTheta, ofG, ofM, ofV);
+    } catch (Throwable e) {
+      throw new AssertionError("C functions throw nothing", e);
+    }
+  }
+
+  private static long reach(NormSum.Term term, long bytes) {
+    return NativeCode.reach(term.segment(), term.offset(), bytes);
   }
 }

@@ -3,9 +3,8 @@ package dev.lethe.backend.cpu.primitive;
 import dev.lethe.Text;
 
 /**
- * The arithmetic that all kernels are built from, in implementations that give the same bytes: products
- * by the native library where it is there; the rest on the Vector API where the virtual machine was
- * started with it, in plain Java otherwise.
+ * The arithmetic that all kernels are built from, in implementations that give the same bytes: the native library
+ * where it is there; otherwise the Vector API where the virtual machine was started with it, or plain Java.
  *
  * @param detail what it is, for people
  * @param remedy the one line that would make it faster, or null
@@ -23,15 +22,14 @@ public record Primitives(
   public static Primitives best() {
     Primitives java = bestInJava();
     if (NativeCode.BITS > 0) {
-      String detail =
-          Text.format("native code, %d-bit registers; %s", NativeCode.BITS, java.detail);
+      String detail = Text.format("native code, %d-bit registers", NativeCode.BITS);
       return new Primitives(
           new NativeTiles(),
           new NativeRows(java.rows),
-          java.gates,
+          new NativeGates(java.gates),
           new NativeRecords(java.records),
           detail,
-          java.remedy);
+          null);
     }
     String remedy = java.remedy == null ? CpuLibrary.found().remedy() : java.remedy;
     return new Primitives(
