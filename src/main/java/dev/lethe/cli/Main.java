@@ -163,7 +163,7 @@ public final class Main {
         });
     main.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
     main.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));
-    main.setUsageHelpAutoWidth(true);
+    main.setUsageHelpAutoWidth(console.terminal()); // it asks the terminal by a process
     main.setExpandAtFiles(false); // --forget @FILE is ours
     main.setParameterExceptionHandler((e, arguments) -> usageError(e));
     return main;

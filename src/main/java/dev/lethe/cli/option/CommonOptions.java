@@ -70,6 +70,7 @@ public final class CommonOptions {
   /** The same, with every kernel timed where that is asked for. */
   public Backend openBackend(LetheCommand command, boolean timed) {
     check(command);
+    SecondStart.whereItHelps();
     DType wanted = wantedFormat(command);
     String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
     Backend backend = Backends.select(name, new BackendOptions(threads, wanted, -1, timed));

@@ -34,25 +34,6 @@ final class NativeCode {
   static final MethodHandle DOT = function("dot", JAVA_FLOAT, longs(3));
   static final MethodHandle EXP_SUM =
       function("exp_sum", JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT);
-  static final MethodHandle WEIGHTED =
-      function(
-          "weighted", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_LONG);
-  static final MethodHandle ATTENTION_SECOND =
-      function(
-          "attention_second", null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
-          JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT);
-  static final MethodHandle DOTS =
-      named(
-          ofSet("dots"), Linker.Option.critical(true), null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
-          ADDRESS);
-  static final MethodHandle ADD_ROWS =
-      function(
-          "add_rows", null, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_LONG,
-          JAVA_LONG, JAVA_LONG);
-  static final MethodHandle AXPBY =
-      function("axpby", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_FLOAT, JAVA_LONG);
-  static final MethodHandle DOT3 = function("dot3", JAVA_FLOAT, longs(4));
-  static final MethodHandle DOT_DOUBLE = function("dot_double", JAVA_DOUBLE, longs(3));
   static final MethodHandle ALL_FINITE = function("all_finite", JAVA_INT, longs(2));
   static final MethodHandle NORM_COMBINE =
       function(
@@ -61,14 +42,39 @@ final class NativeCode {
   static final MethodHandle GATE_DERIVATIVES = function("gate_derivatives", null, longs(5));
   static final MethodHandle PREFETCH = named("lethe_prefetch", OFF_HEAP, null, longs(4));
 
-  /** Where a step of AdamW is called; apart, because linking takes time and not every command trains. */
+  /** What only derivatives and optimisers call; apart, because linking takes time and not every command needs it. */
   static final class Training {
+    static final MethodHandle WEIGHTED =
+        function(
+            "weighted", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_LONG);
+    static final MethodHandle ATTENTION_SECOND =
+        function(
+            "attention_second", null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+            JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT);
+    static final MethodHandle AXPBY =
+        function("axpby", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_FLOAT, JAVA_LONG);
+    static final MethodHandle DOT3 = function("dot3", JAVA_FLOAT, longs(4));
+    static final MethodHandle DOT_DOUBLE = function("dot_double", JAVA_DOUBLE, longs(3));
     static final MethodHandle ADAMW =
         function(
             "adamw", null, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT,
             JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
 
     private Training() {}
+  }
+
+  /** What only reads what was recorded. */
+  static final class Records {
+    static final MethodHandle DOTS =
+        named(
+            ofSet("dots"), Linker.Option.critical(true), null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+            ADDRESS);
+    static final MethodHandle ADD_ROWS =
+        function(
+            "add_rows", null, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_LONG,
+            JAVA_LONG, JAVA_LONG);
+
+    private Records() {}
   }
 
   private NativeCode() {}

@@ -18,7 +18,7 @@ record NativeRecords(RecordPrimitives java) implements RecordPrimitives {
     MemorySegment sums = MemorySegment.ofArray(lanes);
     NativeCode.reach(sums, 0, 4L * (RowPrimitives.LANES * (ROWS - 1) + 1));
     try {
-      NativeCode.DOTS.invokeExact((long) n, ofX, row, ofV, sums);
+      NativeCode.Records.DOTS.invokeExact((long) n, ofX, row, ofV, sums);
     } catch (Throwable e) {
       throw new AssertionError("C functions throw nothing", e);
     }
@@ -30,7 +30,7 @@ record NativeRecords(RecordPrimitives java) implements RecordPrimitives {
     long ofX = NativeCode.reach(x, xo, (ROWS - 1) * row + 2L * n);
     long ofY = NativeCode.reach(y, yo, 4L * n);
     try {
-      NativeCode.ADD_ROWS.invokeExact(
+      NativeCode.Records.ADD_ROWS.invokeExact(
           (long) n, weights[first], weights[first + 1], weights[first + 2], weights[first + 3], ofX, row, ofY);
     } catch (Throwable e) {
       throw new AssertionError("C functions throw nothing", e);

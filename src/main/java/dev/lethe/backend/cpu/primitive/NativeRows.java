@@ -36,7 +36,7 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
     long ofX = NativeCode.reach(x, xo, 4L * n);
     long ofY = NativeCode.reach(y, yo, 4L * n);
     try {
-      NativeCode.AXPBY.invokeExact((long) n, a, ofX, b, ofY);
+      NativeCode.Training.AXPBY.invokeExact((long) n, a, ofX, b, ofY);
     } catch (Throwable e) {
       throw new AssertionError("C functions throw nothing", e);
     }
@@ -65,7 +65,7 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
     long ofY = NativeCode.reach(y, yo, 4L * n);
     long ofZ = NativeCode.reach(z, zo, 4L * n);
     try {
-      return (float) NativeCode.DOT3.invokeExact((long) n, ofX, ofY, ofZ);
+      return (float) NativeCode.Training.DOT3.invokeExact((long) n, ofX, ofY, ofZ);
     } catch (Throwable e) {
       throw new AssertionError("C functions throw nothing", e);
     }
@@ -76,7 +76,7 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
     long ofX = NativeCode.reach(x, xo, 4L * n);
     long ofY = NativeCode.reach(y, yo, 4L * n);
     try {
-      return (double) NativeCode.DOT_DOUBLE.invokeExact((long) n, ofX, ofY);
+      return (double) NativeCode.Training.DOT_DOUBLE.invokeExact((long) n, ofX, ofY);
     } catch (Throwable e) {
       throw new AssertionError("C functions throw nothing", e);
     }
@@ -145,7 +145,7 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
     long ofX = NativeCode.reach(x, xo, 4L * n);
     long ofY = NativeCode.reach(y, yo, 4L * n);
     try {
-      NativeCode.WEIGHTED.invokeExact((long) n, a, ofP, ofX, shift, ofY);
+      NativeCode.Training.WEIGHTED.invokeExact((long) n, a, ofP, ofX, shift, ofY);
     } catch (Throwable e) {
       throw new AssertionError("C functions throw nothing", e);
     }
@@ -168,7 +168,7 @@ record NativeRows(RowPrimitives java) implements RowPrimitives {
     long ofGp = NativeCode.reach(gp, offset, 4L * n);
     long ofDp = NativeCode.reach(dp, offset, 4L * n);
     try {
-      NativeCode.ATTENTION_SECOND.invokeExact(
+      NativeCode.Training.ATTENTION_SECOND.invokeExact(
           (long) n, ofP, ofDs, ofGp, ofDp, c, mu, delta, dDelta);
     } catch (Throwable e) {
       throw new AssertionError("C functions throw nothing", e);
