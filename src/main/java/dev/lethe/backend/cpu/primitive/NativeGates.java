@@ -3,24 +3,43 @@ package dev.lethe.backend.cpu.primitive;
 import dev.lethe.backend.kernel.Nonlinearity;
 import java.lang.foreign.MemorySegment;
 
-/** Gated units whose functions the native library computes. The products with them are those of Java. */
-record NativeGates(GatePrimitives java) implements GatePrimitives {
+/** Gated units by the native library ({@code native/cpu/f32_gates.h}). */
+final class NativeGates implements GatePrimitives {
+  /** Bytes from f to f′ and to f″. */
+  private static final long APART = 4L * RUN;
+
   @Override
   public void derivatives(
       Nonlinearity nonlinearity, int order, MemorySegment a, long ao, MemorySegment f, long fo, int n) {
-    long ofA = NativeCode.reach(a, ao, 4L * n);
-    long ofF = NativeCode.reach(f, fo, 4L * (RUN * order + n));
+    long ofA = NativeCode.floats(a, ao, n);
+    long ofF = derivatives(f, fo, order, n);
     try {
-      NativeCode.GATE_DERIVATIVES.invokeExact((long) nonlinearity.ordinal(), (long) order, (long) n, ofA, ofF);
+      switch (nonlinearity) {
+        case SILU -> NativeCode.SILU.invokeExact((long) n, (long) order, ofA, ofF, APART);
+        case GELU -> NativeCode.GELU.invokeExact((long) n, (long) order, ofA, ofF, APART);
+        case GELU_TANH -> NativeCode.GELU_TANH.invokeExact((long) n, (long) order, ofA, ofF, APART);
+      }
     } catch (Throwable e) {
-      throw new AssertionError("C functions throw nothing", e);
+      throw NativeCode.impossible(e);
     }
+  }
+
+  /** The address of f, behind which its derivatives up to an order lie as well. */
+  private static long derivatives(MemorySegment f, long fo, int order, int n) {
+    return NativeCode.reach(f, fo, order * APART + 4L * n);
   }
 
   @Override
   public void gate(
       MemorySegment f, long fo, MemorySegment b, long bo, MemorySegment h, long ho, int n) {
-    java.gate(f, fo, b, bo, h, ho, n);
+    long ofF = derivatives(f, fo, 0, n);
+    long ofB = NativeCode.floats(b, bo, n);
+    long ofH = NativeCode.floats(h, ho, n);
+    try {
+      NativeCode.GATE.invokeExact((long) n, ofF, ofB, ofH);
+    } catch (Throwable e) {
+      throw NativeCode.impossible(e);
+    }
   }
 
   @Override
@@ -36,7 +55,16 @@ record NativeGates(GatePrimitives java) implements GatePrimitives {
       MemorySegment dh,
       long dho,
       int n) {
-    java.gateTangent(f, fo, b, bo, da, dao, db, dbo, dh, dho, n);
+    long ofF = derivatives(f, fo, 1, n);
+    long ofB = NativeCode.floats(b, bo, n);
+    long ofDa = NativeCode.floats(da, dao, n);
+    long ofDb = NativeCode.floats(db, dbo, n);
+    long ofDh = NativeCode.floats(dh, dho, n);
+    try {
+      NativeCode.Derivatives.GATE_TANGENT.invokeExact((long) n, ofF, APART, ofB, ofDa, ofDb, ofDh);
+    } catch (Throwable e) {
+      throw NativeCode.impossible(e);
+    }
   }
 
   @Override
@@ -52,7 +80,16 @@ record NativeGates(GatePrimitives java) implements GatePrimitives {
       MemorySegment gb,
       long gbo,
       int n) {
-    java.gateBackward(f, fo, b, bo, gh, gho, ga, gao, gb, gbo, n);
+    long ofF = derivatives(f, fo, 1, n);
+    long ofB = NativeCode.floats(b, bo, n);
+    long ofGh = NativeCode.floats(gh, gho, n);
+    long ofGa = NativeCode.floats(ga, gao, n);
+    long ofGb = NativeCode.floats(gb, gbo, n);
+    try {
+      NativeCode.Derivatives.GATE_BACKWARD.invokeExact((long) n, ofF, APART, ofB, ofGh, ofGa, ofGb);
+    } catch (Throwable e) {
+      throw NativeCode.impossible(e);
+    }
   }
 
   @Override
@@ -74,6 +111,19 @@ record NativeGates(GatePrimitives java) implements GatePrimitives {
       MemorySegment dgb,
       long dgbo,
       int n) {
-    java.gateBackwardTangent(f, fo, b, bo, gh, gho, da, dao, db, dbo, dgh, dgho, dga, dgao, dgb, dgbo, n);
+    long ofF = derivatives(f, fo, 2, n);
+    long ofB = NativeCode.floats(b, bo, n);
+    long ofGh = NativeCode.floats(gh, gho, n);
+    long ofDa = NativeCode.floats(da, dao, n);
+    long ofDb = NativeCode.floats(db, dbo, n);
+    long ofDgh = NativeCode.floats(dgh, dgho, n);
+    long ofDga = NativeCode.floats(dga, dgao, n);
+    long ofDgb = NativeCode.floats(dgb, dgbo, n);
+    try {
+      NativeCode.Derivatives.GATE_BACKWARD_TANGENT.invokeExact(
+          (long) n, ofF, APART, ofB, ofGh, ofDa, ofDb, ofDgh, ofDga, ofDgb);
+    } catch (Throwable e) {
+      throw NativeCode.impossible(e);
+    }
   }
 }

@@ -30,7 +30,7 @@ public final class ScalarMath {
   static final float E5 = 5.0000001201e-1f;
 
   /** Whether a fused multiply-add is one instruction here; in software it would be very slow. */
-  public static final boolean FAST_FMA = NativeCode.BITS > 0 || hasFma();
+  public static final boolean FAST_FMA = hasFma();
 
   private ScalarMath() {}
 
@@ -62,7 +62,6 @@ public final class ScalarMath {
     return 1f / (1f + exp(-x));
   }
 
-  /** What Java says, where no native code has found it out: asking takes a twentieth of a second. */
   private static boolean hasFma() {
     try {
       HotSpotDiagnosticMXBean vm =
