@@ -25,6 +25,7 @@ import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
 import dev.lethe.session.Training;
 import dev.lethe.session.Work;
+import dev.lethe.train.LossMean;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.TrainingPlan;
@@ -85,7 +86,11 @@ public final class TrainCommand extends LetheCommand {
     minimum.check(this);
     trajectory.check(this, minimum.asked());
     hiddenStates.check(this);
-    training.options(this, common.seed);
+    TrainOptions options = training.options(this, common.seed);
+    require(
+        !minimum.asked() || options.lossMean() == LossMean.ROWS,
+        "--to-minimum goes to a minimum of the mean over rows: it goes with --loss-mean rows",
+        options.lossMean().label());
   }
 
   @Override
