@@ -41,10 +41,12 @@ class LossMeanCommandTest {
         Stream.of(more)).toArray());
   }
 
-  private Cli.Ended unlearn(Path adapter, String method, String out) {
-    return Cli.run(
-        "unlearn", "--model", place.model, "--adapter", adapter, "--data", place.data, "--forget", "b", "--method",
-        method, "--device", "reference", "--force", "--out", place.at(out));
+  private Cli.Ended unlearn(Path adapter, String method, Object... more) {
+    Object[] words = {
+      "unlearn", "--model", place.model, "--adapter", adapter, "--data", place.data, "--forget", "b", "--method",
+      method, "--device", "reference", "--out", place.at(method)
+    };
+    return Cli.run(Stream.concat(Stream.of(words), Stream.of(more)).toArray());
   }
 
   private static byte[] weights(Path adapter) throws IOException {
@@ -59,7 +61,7 @@ class LossMeanCommandTest {
     assertTrue(record.contains("\"loss_mean\""), record);
     assertFalse(Arrays.equals(weights(rows), weights(tokens)));
     for (String method : List.of("exact", "recorded")) {
-      Cli.Ended ended = unlearn(tokens, method, method);
+      Cli.Ended ended = unlearn(tokens, method, "--force");
       assertEquals(ExitCode.DONE, ended.code(), ended::toString);
       String certificate = Files.readString(place.at(method).resolve("lethe_certificate.json"));
       assertTrue(certificate.contains("loss mean"), certificate);
@@ -72,7 +74,7 @@ class LossMeanCommandTest {
   void whatWorksOnTheMeanOverRowsRefusesIt() {
     Path tokens = train("tokens", "--loss-mean", "tokens");
     for (String method : List.of("influence", "averaged")) {
-      Cli.Ended ended = unlearn(tokens, method, method);
+      Cli.Ended ended = unlearn(tokens, method);
       assertEquals(ExitCode.FAILED, ended.code(), ended::toString);
       assertTrue(ended.err().contains("loss_mean tokens"), ended.err());
       assertTrue(ended.err().contains("--method recorded or exact"), ended.err());
