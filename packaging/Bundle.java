@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -22,12 +24,13 @@ import java.util.zip.ZipOutputStream;
  * <pre>
  * lethe-VERSION-linux-x86_64/
  *   bin/lethe   the launcher, the same as in the source tree
- *   app/        lethe.jar and lib/, without native code for other platforms
+ *   app/        lethe.jar and lib/, without native code for other platforms, and the cache for java's start
  *   first-gpu/  run.sh for the first minutes on a GPU, its harness and the kernels, where they were built
  *   runtime/    what Lethe needs of the JDK that runs this
  * </pre>
  */
 public final class Bundle {
+  private static final String PACKED_AT = "2026-01-01T00:00:00Z";
   private static final String PLATFORM = "linux-x86_64";
 
   /** java.desktop, a fifth of the size, is only reached by image classes of DJL that nothing here calls. */
@@ -77,11 +80,28 @@ public final class Bundle {
     for (String text : List.of("LICENSE", "README.md", "SECURITY.md")) {
       Files.copy(root.resolve(text), folder.resolve(text));
     }
+    startCache(bin);
     Path packed = pack();
     for (String part : List.of("runtime", "app")) {
       System.out.printf("bundle: %s %.1f MB unpacked%n", part, bytes(folder.resolve(part)) / 1e6);
     }
     System.out.printf("bundle: %s, %.1f MB%n", packed, Files.size(packed) / 1e6);
+  }
+
+  /** Java takes the cache only where jars and runtime are as old as they were, so they get the time that tar gives them. */
+  private void startCache(Path launcher) throws IOException, InterruptedException {
+    FileTime packed = FileTime.from(Instant.parse(PACKED_AT));
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.toList()) {
+        Files.setLastModifiedTime(file, packed);
+      }
+    }
+    Path resources = root.resolve("tests/resources");
+    List<String> command = List.of(launcher.toString(), "--make-cache", resources.resolve("golden/untied").toString(),
+        resources.resolve("tokenizers/gpt2").toString());
+    ProcessBuilder builder = new ProcessBuilder(command).inheritIO();
+    builder.environment().keySet().removeAll(List.of("LETHE_JAVA", "LETHE_JAVA_OPTS"));
+    builder.start().waitFor();
   }
 
   private static void requirePlatform() {
@@ -184,7 +204,7 @@ public final class Bundle {
     Path packed =
         target.toAbsolutePath().resolve(folder.getFileName() + (xz ? ".tar.xz" : ".tar.gz"));
     Files.deleteIfExists(packed);
-    List<String> command = new ArrayList<>(List.of("tar", "--sort=name", "--mtime=2026-01-01 00:00Z"));
+    List<String> command = new ArrayList<>(List.of("tar", "--sort=name", "--mtime=" + PACKED_AT));
     command.addAll(List.of("--owner=0", "--group=0", "--numeric-owner", "-C"));
     command.addAll(List.of(folder.getParent().toString(), xz ? "-cJf" : "-czf"));
     command.addAll(List.of(packed.toString(), folder.getFileName().toString()));

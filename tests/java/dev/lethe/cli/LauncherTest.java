@@ -23,6 +23,7 @@ class LauncherTest {
       locale charmap
       for word in "$@"; do last=$word; done
       printf %s "$last" | od -An -tx1
+      echo "$@"
       """;
 
   @TempDir private Path dir;
@@ -59,6 +60,34 @@ class LauncherTest {
   void aLocaleInUtf8StaysAsItIs() throws IOException, InterruptedException {
     List<String> said = start(Map.of("LC_ALL", "C.UTF-8"));
     assertEquals(List.of("LC_ALL=C.UTF-8 LC_CTYPE= LC_TIME=", "UTF-8"), said.subList(0, 2));
+  }
+
+  @Test
+  void javaStartsWithTheCacheWhereThereIsOneAndWithVectorsElsewhere() throws IOException, InterruptedException {
+    String without = start(Map.of()).getLast();
+    assertTrue(without.contains("--add-modules=jdk.incubator.vector") && !without.contains("AOT"), without);
+    Files.createFile(dir.resolve("target/lethe.aot"));
+    String with = start(Map.of()).getLast();
+    assertTrue(with.contains("/target/lethe.aot") && !with.contains("jdk.incubator.vector"), with);
+    String java = start(Map.of("LETHE_JAVA_OPTS", "-Dlethe.cpu.native=false")).getLast();
+    assertTrue(java.contains("--add-modules=jdk.incubator.vector") && !java.contains("AOT"), java);
+  }
+
+  /** A cache and a machine on which the native code does not run: java starts again, in the same process. */
+  @Test
+  void javaStartsAgainWithVectorsWhereNativeCodeDoesNotRun() throws IOException, InterruptedException {
+    assumeTrue(Files.exists(Path.of("/proc/self/cmdline")), "skipped: no /proc");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED", "-Dlethe.start.again=true", "-Dlethe.cpu.native=false", "-cp",
+                System.getProperty("java.class.path"), "dev.lethe.cli.Main", "doctor")
+            .redirectErrorStream(true)
+            .start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), said);
+    assertTrue(said.contains("jdk.incubator.vector is present"), said);
+    assertTrue(said.contains("Vector API, "), said);
   }
 
   /** The last argument goes through a file, so that the encoding of this process does not matter. */

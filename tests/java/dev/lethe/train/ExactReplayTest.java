@@ -234,9 +234,10 @@ class ExactReplayTest {
     assertArrayEquals(new int[] {4, 5, 6, 7}, plan.step(4).rows());
     List<TrainingPlan.Slice> slices =
         plan.step(1).withWeights(new double[] {0, 0, 0.25, 0.5}).slices();
-    assertEquals(2, slices.size());
+    assertEquals(1, slices.size());
     assertEquals(1, slices.getFirst().part(), "an emptied part keeps its number");
-    assertArrayEquals(new int[] {6}, slices.getFirst().rows());
+    assertArrayEquals(new int[] {6, 7}, slices.getFirst().rows());
+    assertArrayEquals(new double[] {0.25, 0.5}, slices.getFirst().weights());
     int[] tokens = new int[5000];
     Sample one = new Sample("l", tokens, tokens, "");
     Sample two = new Sample("m", tokens, tokens, "");

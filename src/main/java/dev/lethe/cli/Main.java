@@ -30,9 +30,16 @@ import dev.lethe.session.Interrupt;
 import dev.lethe.session.Versions;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -53,6 +60,32 @@ import picocli.CommandLine.UnmatchedArgumentException;
     versionProvider = Main.Version.class)
 public final class Main {
   private static final String ERASE_LINE_ABOVE = "\u001b[1A\u001b[2K\r";
+
+  /** How each command is made, in the order of the help. */
+  private static final Map<Class<?>, Function<Console, Object>> COMMANDS = new LinkedHashMap<>();
+
+  static {
+    COMMANDS.put(DemoCommand.class, DemoCommand::new);
+    COMMANDS.put(DoctorCommand.class, DoctorCommand::new);
+    COMMANDS.put(InspectCommand.class, InspectCommand::new);
+    COMMANDS.put(GenerateCommand.class, GenerateCommand::new);
+    COMMANDS.put(MergeCommand.class, MergeCommand::new);
+    COMMANDS.put(ExportCommand.class, ExportCommand::new);
+    COMMANDS.put(EvaluateCommand.class, EvaluateCommand::new);
+    COMMANDS.put(AssessCommand.class, AssessCommand::new);
+    COMMANDS.put(VerifyCommand.class, VerifyCommand::new);
+    COMMANDS.put(StudyCommand.class, console -> new StudyCommand(console, Main::run, Main::check));
+    COMMANDS.put(TrainCommand.class, TrainCommand::new);
+    COMMANDS.put(GradientsCommand.class, GradientsCommand::new);
+    COMMANDS.put(HvpCommand.class, HvpCommand::new);
+    COMMANDS.put(InfluenceCommand.class, InfluenceCommand::new);
+    COMMANDS.put(PrepareCommand.class, PrepareCommand::new);
+    COMMANDS.put(MergeShardsCommand.class, MergeShardsCommand::new);
+    COMMANDS.put(UnlearnCommand.class, UnlearnCommand::new);
+    COMMANDS.put(BenchCommand.class, BenchCommand::new);
+    COMMANDS.put(CompareCommand.class, CompareCommand::new);
+    COMMANDS.put(SelftestCommand.class, SelftestCommand::new);
+  }
 
   @Option(
       names = {"-h", "--help"},
@@ -86,7 +119,7 @@ public final class Main {
   public static int run(String[] args, Console console) {
     int code;
     try {
-      CommandLine commands = commands(console);
+      CommandLine commands = commands(console, args);
       commands.setExecutionExceptionHandler(
           (e, command, parsed) -> Ending.of(e, command.getCommand(), console.err()));
       code = commands.execute(args);
@@ -104,7 +137,7 @@ public final class Main {
 
   /** Refuses a command line that cannot be, without doing anything. */
   private static void check(String[] args, Console console) {
-    CommandLine.ParseResult parsed = commands(console).parseArgs(args);
+    CommandLine.ParseResult parsed = commands(console, args).parseArgs(args);
     if (parsed.subcommand().commandSpec().userObject() instanceof LetheCommand command) {
       command.check();
     }
@@ -112,33 +145,35 @@ public final class Main {
 
   /** All commands, which print to the console. */
   static CommandLine commands(Console console) {
+    return commands(console, any -> true);
+  }
+
+  /** All commands, of which only the one that the command line names has its options: reading them takes time. */
+  private static CommandLine commands(Console console, String[] args) {
+    Optional<String> asked = Stream.of(args).filter(word -> !word.startsWith("-")).findFirst();
+    return commands(console, asked.<Predicate<String>>map(word -> word::equals).orElse(none -> false));
+  }
+
+  private static CommandLine commands(Console console, Predicate<String> whole) {
     CommandLine main = new CommandLine(new Main());
-    main.addSubcommand(new DemoCommand(console));
-    main.addSubcommand(new DoctorCommand(console));
-    main.addSubcommand(new InspectCommand(console));
-    main.addSubcommand(new GenerateCommand(console));
-    main.addSubcommand(new MergeCommand(console));
-    main.addSubcommand(new ExportCommand(console));
-    main.addSubcommand(new EvaluateCommand(console));
-    main.addSubcommand(new AssessCommand(console));
-    main.addSubcommand(new VerifyCommand(console));
-    main.addSubcommand(new StudyCommand(console, Main::run, Main::check));
-    main.addSubcommand(new TrainCommand(console));
-    main.addSubcommand(new GradientsCommand(console));
-    main.addSubcommand(new HvpCommand(console));
-    main.addSubcommand(new InfluenceCommand(console));
-    main.addSubcommand(new PrepareCommand(console));
-    main.addSubcommand(new MergeShardsCommand(console));
-    main.addSubcommand(new UnlearnCommand(console));
-    main.addSubcommand(new BenchCommand(console));
-    main.addSubcommand(new CompareCommand(console));
-    main.addSubcommand(new SelftestCommand(console));
+    COMMANDS.forEach(
+        (type, made) -> {
+          Command told = type.getAnnotation(Command.class);
+          main.addSubcommand(told.name(), whole.test(told.name()) ? made.apply(console) : outline(told));
+        });
     main.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
     main.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));
-    main.setUsageHelpAutoWidth(true);
+    main.setUsageHelpAutoWidth(console.terminal()); // it asks the terminal by a process
     main.setExpandAtFiles(false); // --forget @FILE is ours
     main.setParameterExceptionHandler((e, arguments) -> usageError(e));
     return main;
+  }
+
+  /** A command's name and what it does. */
+  private static CommandSpec outline(Command told) {
+    CommandSpec spec = CommandSpec.create().name(told.name());
+    spec.usageMessage().description(told.description());
+    return spec;
   }
 
   private static int usageError(ParameterException e) {

@@ -44,7 +44,7 @@ public final class Influence {
   public Influence(AdaptedModel model, Path adapterDir, List<Sample> rows) {
     this.model = model;
     this.rows = rows;
-    this.damping = DampingRule.forAdapter(adapterDir).choose(null, null);
+    this.damping = DampingRule.forAdapter(adapterDir).forInfluence().choose(null, null);
   }
 
   /** What is added to the curvature; {@link DampingRule}'s choice by default. */

@@ -17,8 +17,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param maxSteps optimiser steps; 0, the default: as many as the epochs need, otherwise epochs is
  *     ignored
  * @param batchSize samples in a forward pass; default 8
- * @param accumulation forward passes a step; default 1. A step's gradient is the mean over all its
- *     samples
+ * @param accumulation forward passes a step; default 1. A step's loss is one mean over all of them
+ * @param lossMean over what a step's loss is a mean; default rows
  * @param clip largest gradient norm; default 1, 0 for no clipping
  * @param weightDecay decoupled with AdamW, L2 with SGD; default 0
  * @param momentum of SGD; default 0
@@ -38,6 +38,7 @@ public record TrainOptions(
     long maxSteps,
     int batchSize,
     int accumulation,
+    LossMean lossMean,
     double clip,
     double weightDecay,
     double momentum,
@@ -52,7 +53,7 @@ public record TrainOptions(
   /** The defaults named above. */
   public static final TrainOptions DEFAULT =
       new TrainOptions(
-          OptimizerKind.ADAMW, 2e-4, Schedule.LINEAR, 0, 3, 0, 8, 1, 1, 0, 0, 0.9, 0.999, 1e-8, 0,
+          OptimizerKind.ADAMW, 2e-4, Schedule.LINEAR, 0, 3, 0, 8, 1, LossMean.ROWS, 1, 0, 0, 0.9, 0.999, 1e-8, 0,
           true, 0);
 
   public TrainOptions {
@@ -81,6 +82,21 @@ public record TrainOptions(
     return new Builder(this);
   }
 
+  /**
+   * Refuses a training whose loss is not the mean over rows, for what works on that mean.
+   *
+   * @param what that is, in words
+   */
+  public void requireMeanOverRows(String what) {
+    if (lossMean != LossMean.ROWS) {
+      throw new LetheException(
+          TrainingRecord.FILE, what + " works on the mean over rows, and the training did not", "loss_mean rows",
+          "loss_mean " + lossMean.label(),
+          "Use unlearn --method recorded or exact, which weigh rows as the training did,"
+              + " or train with --loss-mean rows.");
+    }
+  }
+
   /** Seed of the dropout masks of a step, from 0. */
   public long dropoutSeed(long step) {
     return SplitMix64.bits(seed ^ DROPOUT_STREAM, step);
@@ -103,16 +119,19 @@ public record TrainOptions(
 
   /** Everything that a result depends on, so all but the checkpoint interval. */
   public ObjectNode toJson() {
-    return StrictJson.newObject()
-        .put("optimizer", optimizer.label())
+    ObjectNode json = StrictJson.newObject();
+    json.put("optimizer", optimizer.label())
         .put("learning_rate", learningRate)
         .put("schedule", schedule.label())
         .put("warmup_steps", warmupSteps)
         .put("epochs", epochs)
         .put("max_steps", maxSteps)
         .put("batch_size", batchSize)
-        .put("accumulation", accumulation)
-        .put("clip", clip)
+        .put("accumulation", accumulation);
+    if (lossMean != LossMean.ROWS) {
+      json.put("loss_mean", lossMean.label());
+    }
+    return json.put("clip", clip)
         .put("weight_decay", weightDecay)
         .put("momentum", momentum)
         .put("beta1", beta1)
@@ -133,6 +152,7 @@ public record TrainOptions(
         f.integer("max_steps", 0, Long.MAX_VALUE),
         (int) f.integer("batch_size", 1, Integer.MAX_VALUE),
         (int) f.integer("accumulation", 1, Integer.MAX_VALUE),
+        LossMean.of(f.stringOr("loss_mean", LossMean.ROWS.label())),
         number(f, "clip"),
         number(f, "weight_decay"),
         number(f, "momentum"),
@@ -167,6 +187,7 @@ public record TrainOptions(
     private long maxSteps;
     private int batchSize;
     private int accumulation;
+    private LossMean lossMean;
     private double clip;
     private double weightDecay;
     private double momentum;
@@ -186,6 +207,7 @@ public record TrainOptions(
       maxSteps = from.maxSteps;
       batchSize = from.batchSize;
       accumulation = from.accumulation;
+      lossMean = from.lossMean;
       clip = from.clip;
       weightDecay = from.weightDecay;
       momentum = from.momentum;
@@ -237,6 +259,11 @@ public record TrainOptions(
       return this;
     }
 
+    public Builder lossMean(LossMean value) {
+      lossMean = value;
+      return this;
+    }
+
     public Builder clip(double value) {
       clip = value;
       return this;
@@ -283,7 +310,7 @@ public record TrainOptions(
     public TrainOptions build() {
       return new TrainOptions(
           optimizer, learningRate, schedule, warmupSteps, epochs, maxSteps, batchSize,
-          accumulation, clip, weightDecay, momentum, beta1, beta2, epsilon, seed, shuffle,
+          accumulation, lossMean, clip, weightDecay, momentum, beta1, beta2, epsilon, seed, shuffle,
           checkpointEverySteps);
     }
   }

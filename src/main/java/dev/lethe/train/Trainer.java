@@ -11,6 +11,8 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -23,7 +25,7 @@ import java.util.stream.Collectors;
 /**
  * LoRA fine-tuning of an adapter in place. Step k takes the next {@code batchSize·accumulation}
  * samples of the epoch's order (fewer at the epoch's end); its loss is the mean over these samples
- * of their mean token loss, its gradient that mean's, clipped to a global norm as {@code
+ * of their mean token loss, or over their tokens ({@link LossMean}), its gradient that mean's, clipped to a global norm as {@code
  * torch.nn.utils.clip_grad_norm_} does. With {@link RowEdits} the steps are those of the rows before
  * the edits; a step that has lost all its rows still decays weights and moments, unless the divisor
  * shrinks.
@@ -207,27 +209,40 @@ public final class Trainer {
   private Pass gradient(TrainingState state, TrainingPlan.Step step) {
     backend.vectors().fill(state.gradient, 0);
     long seed = options.dropoutSeed(state.step);
+    boolean rowsAlike = options.lossMean() == LossMean.ROWS;
     double sum = 0;
-    int rows = 0;
+    double all = 0;
     long tokens = 0;
     for (TrainingPlan.Slice slice : step.slices()) {
       List<Sample> part = samples(slice);
       try (Batch batch = Batch.of(part, backend)) {
         Tape tape = model.trainingTape(batch, seed);
-        double[] losses =
-            Gradients.addGradient(
-                backend, tape, state.theta, slice.weight(), state.gradient);
+        double[] losses = addGradient(tape, slice, state);
         for (int i = 0; i < losses.length; i++) {
           if (!Double.isFinite(losses[i])) {
             throw notFinite(state.step, "the loss", losses[i], part.subList(i, i + 1));
           }
-          sum += losses[i];
+          double weight = rowsAlike ? 1 : slice.weights()[i];
+          sum += weight * losses[i];
+          all += weight;
         }
-        rows += part.size();
         tokens += batch.tokens();
       }
     }
-    return new Pass(rows == 0 ? Double.NaN : sum / rows, tokens);
+    return new Pass(all == 0 ? Double.NaN : sum / all, tokens);
+  }
+
+  private double[] addGradient(Tape tape, TrainingPlan.Slice slice, TrainingState state) {
+    if (slice.isEven()) {
+      return Gradients.addGradient(backend, tape, state.theta, slice.weights()[0], state.gradient);
+    }
+    try (Scope scope = backend.openScope("weights of a step's rows")) {
+      Shape one = Shape.of(1, slice.weights().length);
+      Tensor weights = scope.allocate(backend.vectorType(), one);
+      backend.upload(Tensor.of(one, slice.weights()), weights);
+      Tensor gradient = state.gradient.reshape(1, state.gradient.elements());
+      return Gradients.addWeightedGradient(backend, tape, state.theta, weights, 1, gradient);
+    }
   }
 
   private static LetheException notFinite(

@@ -94,40 +94,25 @@ public final class TrainingPlan {
    * @param rate learning rate
    * @param epoch passes over the data after this step, a fraction
    * @param rows places of the rows in the step's slots
-   * @param weights of every slot: 1/(number of slots) in a training by Lethe; 0 where the row was removed
+   * @param weights of every slot: as {@link LossMean} says in a training by Lethe; 0 where the row was removed
    * @param partEnds where the slots are cut into forward passes, the last end included
    */
   public record Step(
       double rate, double epoch, int[] rows, double[] weights, int[] partEnds) {
-    /** A step that is a mean over its slots. */
-    static Step mean(double rate, double epoch, int[] rows, int[] partEnds) {
-      double[] weights = new double[rows.length];
-      Arrays.fill(weights, 1.0 / rows.length);
-      return new Step(rate, epoch, rows, weights, partEnds);
-    }
-
     /** The same step with other weights. */
     Step withWeights(double[] others) {
       return new Step(rate, epoch, rows, others, partEnds);
     }
 
-    /** What runs forward together: the rows of each part that have a weight, cut where the weight changes. */
+    /** What runs forward together: the rows of each part that have a weight. */
     List<Slice> slices() {
       List<Slice> slices = new ArrayList<>();
       for (int part = 0; part < partEnds.length; part++) {
-        int end = partEnds[part];
-        for (int i = part == 0 ? 0 : partEnds[part - 1]; i < end; ) {
-          double weight = weights[i];
-          IntStream.Builder places = IntStream.builder();
-          for (; i < end && (weights[i] == weight || weights[i] == 0); i++) {
-            if (weights[i] != 0) {
-              places.add(rows[i]);
-            }
-          }
-          int[] slice = places.build().toArray();
-          if (slice.length > 0) {
-            slices.add(new Slice(part, weight, slice));
-          }
+        int[] slots =
+            IntStream.range(part == 0 ? 0 : partEnds[part - 1], partEnds[part]).filter(i -> weights[i] != 0).toArray();
+        if (slots.length > 0) {
+          double[] of = Arrays.stream(slots).mapToDouble(i -> weights[i]).toArray();
+          slices.add(new Slice(part, of, Arrays.stream(slots).map(i -> rows[i]).toArray()));
         }
       }
       return slices;
@@ -138,10 +123,15 @@ public final class TrainingPlan {
    * Rows of a step that run forward together.
    *
    * @param part number of the part of the step that they belong to, from 0
-   * @param weight of each of them in the gradient
+   * @param weights of each of them in the gradient
    * @param rows their places
    */
-  record Slice(int part, double weight, int[] rows) {}
+  record Slice(int part, double[] weights, int[] rows) {
+    /** Whether all rows weigh the same. */
+    boolean isEven() {
+      return Arrays.stream(weights).allMatch(weight -> weight == weights[0]);
+    }
+  }
 
   private interface Source {
     Step step(long k);
@@ -178,7 +168,8 @@ public final class TrainingPlan {
       double rate =
           options.learningRate() * options.schedule().factor(k, options.warmupSteps(), total);
       double epochs = (double) (k + 1) / stepsPerEpoch;
-      return Step.mean(rate, epochs, slots, partEnds(members, options.batchSize()));
+      double[] weights = options.lossMean().weights(members);
+      return new Step(rate, epochs, slots, weights, partEnds(members, options.batchSize()));
     }
   }
 }

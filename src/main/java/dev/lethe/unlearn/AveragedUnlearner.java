@@ -43,6 +43,7 @@ public final class AveragedUnlearner implements Unlearner {
 
   private AveragedUnlearner(
       UnlearnTask task, TrainingPlan plan, TrainOptions options, States states) {
+    options.requireMeanOverRows("one step from averages");
     this.task = task;
     this.plan = plan;
     this.options = options;

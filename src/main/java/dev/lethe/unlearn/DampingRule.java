@@ -64,6 +64,12 @@ public final class DampingRule {
    */
   public record Chosen(double damping, String from, double weightDecay) {}
 
+  /** The same, refused for an adapter that was not trained on the mean over rows, which influence works on. */
+  public DampingRule forInfluence() {
+    record.ifPresent(trained -> trained.options().requireMeanOverRows("influence"));
+    return this;
+  }
+
   /**
    * The choice.
    *

@@ -202,13 +202,13 @@ public final class Eraser implements Unlearner {
      * DampingRule}, and what does not agree with it is a warning. Nothing is known of the training by default.
      */
     public Builder trainedIn(Path adapterDir) {
-      this.rule = DampingRule.forAdapter(adapterDir);
+      this.rule = DampingRule.forAdapter(adapterDir).forInfluence();
       return this;
     }
 
     /** As {@link #trainedIn} for an adapter in memory, where AdamW's vectors are not at hand. */
     public Builder trainingRecord(TrainingRecord value) {
-      this.rule = DampingRule.of(value);
+      this.rule = DampingRule.of(value).forInfluence();
       return this;
     }
 

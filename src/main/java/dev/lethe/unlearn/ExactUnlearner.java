@@ -199,7 +199,8 @@ public final class ExactUnlearner implements Unlearner {
             new Method(
                 "exact",
                 task.divisor().label(),
-                "training again without the rows: what every other method estimates"),
+                "training again without the rows: what every other method estimates",
+                recording.settings()),
             chain)
         .trainedBy(recording.log());
   }

@@ -204,7 +204,7 @@ public final class RecordedUnlearner implements Unlearner {
   }
 
   private Method method() {
-    return new Method("recorded", task.divisor().label(), WORTH);
+    return new Method("recorded", task.divisor().label(), WORTH, recording.settings());
   }
 
   private List<String> chain() {

@@ -7,6 +7,7 @@ import dev.lethe.backend.BackendProvider.Part;
 import dev.lethe.backend.Backends;
 import dev.lethe.backend.Backends.Explanation;
 import dev.lethe.cli.option.LetheCommand;
+import dev.lethe.cli.option.SecondStart;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.format.StrictJson;
@@ -44,6 +45,7 @@ public final class DoctorCommand extends LetheCommand {
 
   @Override
   public int run() {
+    SecondStart.whereItHelps();
     List<Finding> findings = new ArrayList<>();
     Versions versions = Versions.current();
     Machine machine = Machine.current();
@@ -127,6 +129,9 @@ public final class DoctorCommand extends LetheCommand {
   private static Finding vectorModule() {
     if (ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()) {
       return ok("vector module", "jdk.incubator.vector is present");
+    }
+    if (!SecondStart.vectorsWouldHelp()) {
+      return ok("vector module", "jdk.incubator.vector is not added; native code does its work");
     }
     return new Finding(
         "vector module",

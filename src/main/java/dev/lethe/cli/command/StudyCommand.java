@@ -37,7 +37,7 @@ import picocli.CommandLine.Parameters;
     description = {
       "Runs what is missing of a plan (JSON) that lists models, data, trainings, requests, methods and seeds; each step is",
       "a command of this program. Finished steps are kept: interrupt it and run it again, or give parts to several",
-      "machines by --shard. Writes one table with means and 95 % intervals over seeds, cost beside quality, and plots."
+      "machines by --shard. Writes one table with means and 95 %% intervals over seeds, cost beside quality, and plots."
     })
 public final class StudyCommand extends LetheCommand {
   private static final Pattern SHARD = Pattern.compile("([0-9]{1,6})/([0-9]{1,6})");

@@ -28,6 +28,7 @@ import dev.lethe.session.Session;
 import dev.lethe.session.ShardedTraining;
 import dev.lethe.session.Training;
 import dev.lethe.session.Work;
+import dev.lethe.train.LossMean;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.RowShards;
 import dev.lethe.train.StepLog;
@@ -100,7 +101,11 @@ public final class TrainCommand extends LetheCommand {
     minimum.check(this);
     trajectory.check(this, minimum.asked());
     hiddenStates.check(this);
-    training.options(this, common.seed);
+    TrainOptions options = training.options(this, common.seed);
+    require(
+        !minimum.asked() || options.lossMean() == LossMean.ROWS,
+        "--to-minimum goes to a minimum of the mean over rows: it goes with --loss-mean rows",
+        options.lossMean().label());
     if (shards != null) {
       require(shards >= 2 && shards <= RowShards.MOST, "--sisa is 2 to " + RowShards.MOST, shards);
       require(

@@ -87,6 +87,7 @@ public final class CommonOptions {
   private List<Backend> open(
       LetheCommand command, boolean timed, BiFunction<String, BackendOptions, List<Backend>> select) {
     check(command);
+    SecondStart.whereItHelps();
     DType wanted = wantedFormat(command);
     String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
     List<Backend> devices = select.apply(name, new BackendOptions(threads, wanted, -1, timed));

@@ -1,5 +1,6 @@
 package dev.lethe.cli.option;
 
+import dev.lethe.train.LossMean;
 import dev.lethe.train.OptimizerKind;
 import dev.lethe.train.Schedule;
 import dev.lethe.train.TrainOptions;
@@ -41,6 +42,13 @@ public final class TrainingOptions {
       defaultValue = "1",
       description = "forward passes a step (default: ${DEFAULT-VALUE})")
   int accumulation;
+
+  @Option(
+      names = "--loss-mean",
+      paramLabel = "OVER",
+      defaultValue = "rows",
+      description = "rows, or tokens as PEFT's trainers: what a step's loss is the mean over (default: ${DEFAULT-VALUE})")
+  String lossMean;
 
   @Option(
       names = "--optimizer",
@@ -126,6 +134,7 @@ public final class TrainingOptions {
         .maxSteps(maxSteps)
         .batchSize(batch)
         .accumulation(accumulation)
+        .lossMean(command.option("--loss-mean", () -> LossMean.of(lossMean)))
         .clip(clip)
         .weightDecay(weightDecay)
         .momentum(momentum)

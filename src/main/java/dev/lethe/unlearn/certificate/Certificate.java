@@ -118,7 +118,8 @@ public record Certificate(
    * @param name {@code recorded}, {@code exact}, {@code averaged}, {@code influence}, or a published method's
    * @param divisor what removals do to the weights of a batch's other rows; null where there are no batches
    * @param worth what the method is worth, in a sentence
-   * @param settings a published method's hyper-parameters by name; not written where there are none
+   * @param settings a published method's hyper-parameters, or how a replayed training was not a usual one, by name; not
+   *     written where there are none
    */
   public record Method(
       String name,

@@ -3,6 +3,7 @@ package dev.lethe.unlearn.recording;
 import dev.lethe.data.Sample;
 import dev.lethe.replay.ReplayRequest;
 import dev.lethe.replay.RowChange;
+import dev.lethe.train.LossMean;
 import dev.lethe.train.RowEdits;
 import dev.lethe.train.TrainingPlan;
 import dev.lethe.trajectory.LoggedStep;
@@ -87,5 +88,11 @@ public record Recording(TrainingLog log, List<Sample> rows, TrainingPlan plan) {
       }
     }
     return log.steps();
+  }
+
+  /** What a certificate says of the training besides: over what its losses were means, where not over rows. */
+  public Map<String, String> settings() {
+    LossMean mean = log.options().lossMean();
+    return mean == LossMean.ROWS ? Map.of() : Map.of("loss mean", mean.label());
   }
 }

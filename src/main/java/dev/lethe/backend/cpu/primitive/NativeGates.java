@@ -61,7 +61,7 @@ final class NativeGates implements GatePrimitives {
     long ofDb = NativeCode.floats(db, dbo, n);
     long ofDh = NativeCode.floats(dh, dho, n);
     try {
-      NativeCode.GATE_TANGENT.invokeExact((long) n, ofF, APART, ofB, ofDa, ofDb, ofDh);
+      NativeCode.Derivatives.GATE_TANGENT.invokeExact((long) n, ofF, APART, ofB, ofDa, ofDb, ofDh);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }
@@ -86,7 +86,7 @@ final class NativeGates implements GatePrimitives {
     long ofGa = NativeCode.floats(ga, gao, n);
     long ofGb = NativeCode.floats(gb, gbo, n);
     try {
-      NativeCode.GATE_BACKWARD.invokeExact((long) n, ofF, APART, ofB, ofGh, ofGa, ofGb);
+      NativeCode.Derivatives.GATE_BACKWARD.invokeExact((long) n, ofF, APART, ofB, ofGh, ofGa, ofGb);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }
@@ -120,7 +120,7 @@ final class NativeGates implements GatePrimitives {
     long ofDga = NativeCode.floats(dga, dgao, n);
     long ofDgb = NativeCode.floats(dgb, dgbo, n);
     try {
-      NativeCode.GATE_BACKWARD_TANGENT.invokeExact(
+      NativeCode.Derivatives.GATE_BACKWARD_TANGENT.invokeExact(
           (long) n, ofF, APART, ofB, ofGh, ofDa, ofDb, ofDgh, ofDga, ofDgb);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);

@@ -11,7 +11,7 @@ final class NativeRecords implements RecordPrimitives {
     long ofD = NativeCode.floats(d, dOffset, n);
     long ofY = NativeCode.floats(y, yo, n);
     try {
-      NativeCode.CHANGED.invokeExact((long) n, a, ofX, ofD, ofY);
+      NativeCode.Derivatives.CHANGED.invokeExact((long) n, a, ofX, ofD, ofY);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }
@@ -25,7 +25,7 @@ final class NativeRecords implements RecordPrimitives {
     MemorySegment sums = MemorySegment.ofArray(lanes);
     NativeCode.reach(sums, 0, 4L * (RowPrimitives.LANES * (ROWS - 1) + 1));
     try {
-      NativeCode.DOTS.invokeExact((long) n, ofX, row, ofV, sums);
+      NativeCode.Derivatives.DOTS.invokeExact((long) n, ofX, row, ofV, sums);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }
@@ -37,7 +37,7 @@ final class NativeRecords implements RecordPrimitives {
     long ofX = NativeCode.reach(x, xo, (ROWS - 1) * row + 2L * n);
     long ofY = NativeCode.floats(y, yo, n);
     try {
-      NativeCode.ADD_ROWS.invokeExact(
+      NativeCode.Derivatives.ADD_ROWS.invokeExact(
           (long) n, weights[first], weights[first + 1], weights[first + 2], weights[first + 3], ofX, row, ofY);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);

@@ -96,7 +96,7 @@ final class NativeRows implements RowPrimitives {
     long ofX = NativeCode.floats(x, xo, n);
     long ofY = NativeCode.floats(y, yo, n);
     try {
-      return (double) NativeCode.DOT_DOUBLE.invokeExact((long) n, ofX, ofY);
+      return (double) NativeCode.Derivatives.DOT_DOUBLE.invokeExact((long) n, ofX, ofY);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }
@@ -179,7 +179,7 @@ final class NativeRows implements RowPrimitives {
     long ofX = NativeCode.floats(x, xo, n);
     long ofY = NativeCode.floats(y, yo, n);
     try {
-      NativeCode.WEIGHTED.invokeExact((long) n, a, ofP, ofX, shift, ofY);
+      NativeCode.Derivatives.WEIGHTED.invokeExact((long) n, a, ofP, ofX, shift, ofY);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }
@@ -202,7 +202,7 @@ final class NativeRows implements RowPrimitives {
     long ofGp = NativeCode.floats(gp, offset, n);
     long ofDp = NativeCode.floats(dp, offset, n);
     try {
-      NativeCode.ATTENTION_SECOND.invokeExact((long) n, ofP, ofDs, ofGp, ofDp, c, mu, delta, dDelta);
+      NativeCode.Derivatives.ATTENTION_SECOND.invokeExact((long) n, ofP, ofDs, ofGp, ofDp, c, mu, delta, dDelta);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }
@@ -241,7 +241,7 @@ final class NativeRows implements RowPrimitives {
     long ofM = NativeCode.floats(m, offset, n);
     long ofV = NativeCode.floats(v, offset, n);
     try {
-      NativeCode.ADAM_W.invokeExact(
+      NativeCode.Derivatives.ADAM_W.invokeExact(
           (long) n, ofTheta, ofG, ofM, ofV, step.decay(), step.gain1(), step.beta2(), step.gain2(), step.size(),
           step.rootGain(), step.epsilon());
     } catch (Throwable e) {
