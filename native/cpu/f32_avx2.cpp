@@ -20,11 +20,18 @@ struct Vector {
   static Type subtract(Type a, Type b) { return _mm256_sub_ps(a, b); }
   static Type multiply(Type a, Type b) { return _mm256_mul_ps(a, b); }
   static Type multiply_add(Type a, Type b, Type sum) { return _mm256_fmadd_ps(a, b, sum); }
+  static Type divide(Type a, Type b) { return _mm256_div_ps(a, b); }
+  static Type root(Type a) { return _mm256_sqrt_ps(a); }
+  static Type magnitude(Type a) { return _mm256_andnot_ps(all(-0.0f), a); }
+  static Type negate(Type a) { return _mm256_xor_ps(all(-0.0f), a); }
   // b where a is not a number.
   static Type max(Type a, Type b) { return _mm256_max_ps(a, b); }
 
   static Type where_less(Type a, Type b, Type yes, Type no) {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+  }
+  static Type where_equal(Type a, Type b, Type yes, Type no) {
+    return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
   }
   // 2^n, where n stands in the low bits.
   static Type power_of_two(Type n) {

@@ -21,11 +21,18 @@ struct Vector {
   static Type subtract(Type a, Type b) { return _mm512_sub_ps(a, b); }
   static Type multiply(Type a, Type b) { return _mm512_mul_ps(a, b); }
   static Type multiply_add(Type a, Type b, Type sum) { return _mm512_fmadd_ps(a, b, sum); }
+  static Type divide(Type a, Type b) { return _mm512_div_ps(a, b); }
+  static Type root(Type a) { return _mm512_maskz_sqrt_ps(0xFFFF, a); }
+  static Type magnitude(Type a) { return bits(_mm512_andnot_si512(signs(), _mm512_castps_si512(a))); }
+  static Type negate(Type a) { return bits(_mm512_xor_si512(signs(), _mm512_castps_si512(a))); }
   // b where a is not a number.
   static Type max(Type a, Type b) { return _mm512_max_ps(a, b); }
 
   static Type where_less(Type a, Type b, Type yes, Type no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+  }
+  static Type where_equal(Type a, Type b, Type yes, Type no) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), no, yes);
   }
   // 2^n, where n stands in the low bits.
   static Type power_of_two(Type n) {
@@ -42,6 +49,10 @@ struct Vector {
   }
   // The first elements, and zeros.
   static Type first(int64_t count, Type value) { return _mm512_maskz_mov_ps(mask(count), value); }
+
+ private:
+  static __m512i signs() { return _mm512_set1_epi32(int32_t(0x80000000)); }
+  static Type bits(__m512i value) { return _mm512_castsi512_ps(value); }
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Arithmetic along a run of floats, for any instruction set (see f32_functions.h): the operations of Java's ScalarRows in
-// the same order, with sums over 16 virtual lanes, so the numbers are the same to the bit. Compiled without contraction of
-// a product and a sum to one operation.
+// Sums and exponentials along a run of floats, for any instruction set (see f32_functions.h): the operations of Java's
+// ScalarRows in the same order, with sums over 16 virtual lanes, so the numbers are the same to the bit. Compiled without
+// contraction of a product and a sum to one operation.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,7 @@ struct Lanes {
 // Numbers at any byte.
 typedef uint16_t __attribute__((aligned(1), may_alias)) Half;
 typedef uint32_t __attribute__((aligned(1), may_alias)) Bits;
+typedef float __attribute__((aligned(1), may_alias)) Float;
 
 // The floats that bfloat16 numbers stand for.
 inline void widen(int64_t n, const char* x, char* y) {
@@ -137,6 +138,66 @@ float dot(int64_t n, const char* x, const char* y) {
   return sum.fold();
 }
 
+// The sum of x y z.
+template <class Vector>
+float dot3(int64_t n, const char* x, const char* y, const char* z) {
+  using Type = typename Vector::Type;
+  Lanes<Vector> sum;
+  Type zero = Vector::all(0);
+  along<Vector>(
+      n,
+      [&](int64_t at, int64_t v) {
+        Type xy = Vector::multiply(Vector::load(x + at), Vector::load(y + at));
+        sum.part[v] = Vector::multiply_add(xy, Vector::load(z + at), sum.part[v]);
+      },
+      [&](int64_t at, int64_t v, int64_t left) {
+        Type a = Vector::load_first(left, x + at, zero);
+        Type xy = Vector::multiply(a, Vector::load_first(left, y + at, zero));
+        sum.part[v] = Vector::multiply_add(xy, Vector::load_first(left, z + at, zero), sum.part[v]);
+      });
+  return sum.fold();
+}
+
+// The sum of x y in double.
+inline __attribute__((always_inline)) double dot_double(int64_t n, const char* x, const char* y) {
+  const Float* a = reinterpret_cast<const Float*>(x);
+  const Float* b = reinterpret_cast<const Float*>(y);
+  double lane[LANES] = {};
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    for (int64_t j = 0; j < LANES; j++) {
+      lane[j] = __builtin_fma(double(a[i + j]), double(b[i + j]), lane[j]);
+    }
+  }
+  for (int64_t j = 0; i < n; i++, j++) {
+    lane[j] = __builtin_fma(double(a[i]), double(b[i]), lane[j]);
+  }
+  for (int64_t half = LANES / 2; half > 0; half /= 2) {
+    for (int64_t j = 0; j < half; j++) {
+      lane[j] += lane[j + half];
+    }
+  }
+  return lane[0];
+}
+
+// Whether no element is infinite or not a number: such a one less itself is not zero.
+template <class Vector>
+bool all_finite(int64_t n, const char* x) {
+  using Type = typename Vector::Type;
+  Lanes<Vector> sum;
+  along<Vector>(
+      n,
+      [&](int64_t at, int64_t v) {
+        Type value = Vector::load(x + at);
+        sum.part[v] = Vector::add(sum.part[v], Vector::subtract(value, value));
+      },
+      [&](int64_t at, int64_t v, int64_t left) {
+        Type value = Vector::load_first(left, x + at, Vector::all(0));
+        sum.part[v] = Vector::add(sum.part[v], Vector::subtract(value, value));
+      });
+  return sum.fold() == 0;
+}
+
 // x = e^(scale x - shift); the sum.
 template <class Vector>
 float exp_sum(int64_t n, char* x, float scale, float shift) {
@@ -158,60 +219,6 @@ float exp_sum(int64_t n, char* x, float scale, float shift) {
         sum.part[v] = Vector::add(sum.part[v], Vector::first(left, e));
       });
   return sum.fold();
-}
-
-// y = a p (x - shift).
-template <class Vector>
-void weighted(int64_t n, float a, const char* p, const char* x, float shift, char* y) {
-  using Type = typename Vector::Type;
-  Type factor = Vector::all(a);
-  Type mean = Vector::all(shift);
-  Type zero = Vector::all(0);
-  along<Vector>(
-      n,
-      [&](int64_t at, int64_t) {
-        Type weight = Vector::multiply(Vector::load(p + at), factor);
-        Vector::store(
-            y + at, Vector::multiply(weight, Vector::subtract(Vector::load(x + at), mean)));
-      },
-      [&](int64_t at, int64_t, int64_t left) {
-        Type weight = Vector::multiply(Vector::load_first(left, p + at, zero), factor);
-        Type difference = Vector::subtract(Vector::load_first(left, x + at, zero), mean);
-        Vector::store_first(left, y + at, Vector::multiply(weight, difference));
-      });
-}
-
-// The middle of attention's backward tangent: ds = P' = p (c ds - mu), dp = P' (gp - delta) + p (dp - d_delta).
-template <class Vector>
-void attention_second(
-    int64_t n, const char* p, char* ds, const char* gp, char* dp, float c, float mu, float delta,
-    float d_delta) {
-  using Type = typename Vector::Type;
-  Type zero = Vector::all(0);
-  auto step = [&](Type prob, Type s, Type g, Type d, Type* d_prob, Type* second) {
-    *d_prob = Vector::multiply(prob, Vector::multiply_add(Vector::all(c), s, Vector::all(-mu)));
-    Type direct = Vector::multiply(prob, Vector::subtract(d, Vector::all(d_delta)));
-    *second = Vector::multiply_add(*d_prob, Vector::subtract(g, Vector::all(delta)), direct);
-  };
-  along<Vector>(
-      n,
-      [&](int64_t at, int64_t) {
-        Type d_prob, second;
-        step(
-            Vector::load(p + at), Vector::load(ds + at), Vector::load(gp + at),
-            Vector::load(dp + at), &d_prob, &second);
-        Vector::store(ds + at, d_prob);
-        Vector::store(dp + at, second);
-      },
-      [&](int64_t at, int64_t, int64_t left) {
-        Type d_prob, second;
-        step(
-            Vector::load_first(left, p + at, zero), Vector::load_first(left, ds + at, zero),
-            Vector::load_first(left, gp + at, zero), Vector::load_first(left, dp + at, zero),
-            &d_prob, &second);
-        Vector::store_first(left, ds + at, d_prob);
-        Vector::store_first(left, dp + at, second);
-      });
 }
 
 }  // namespace

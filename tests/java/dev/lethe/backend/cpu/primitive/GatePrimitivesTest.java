@@ -8,12 +8,13 @@ import dev.lethe.backend.kernel.Nonlinearity;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Gated units: scalar and vector code give the same bytes, and functions keep their limits. */
+/** Gated units: plain Java, vectors and native code give the same bytes, and functions keep their limits. */
 final class GatePrimitivesTest {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final int[] LENGTHS = {0, 1, 7, 8, 15, 16, 17, 31, 33, 65, 100, 300};
@@ -22,12 +23,14 @@ final class GatePrimitivesTest {
 
   @ParameterizedTest
   @EnumSource
-  void bothGiveTheSameBytes(Nonlinearity f) {
+  void allGiveTheSameBytes(Nonlinearity f) {
     for (int n : LENGTHS) {
       float[][] scalar = results(new ScalarGates(), f, n);
-      float[][] vector = results(Primitives.bestInJava().gates(), f, n);
-      for (int i = 0; i < BUFFERS; i++) {
-        assertArrayEquals(scalar[i], vector[i], "buffer " + i + ", length " + n);
+      for (Primitives others : List.of(Primitives.bestInJava(), Primitives.best())) {
+        float[][] got = results(others.gates(), f, n);
+        for (int i = 0; i < BUFFERS; i++) {
+          assertArrayEquals(scalar[i], got[i], others.detail() + ", buffer " + i + ", length " + n);
+        }
       }
     }
   }
@@ -68,7 +71,7 @@ final class GatePrimitivesTest {
     }
   }
 
-  /** f, f′ and f″ by vectors; a run of them, so that there are some. */
+  /** f, f′ and f″ by the fastest code; a run of them, so that there are whole vectors. */
   private static float[] at(Nonlinearity f, float a) {
     try (Arena arena = Arena.ofShared()) {
       MemorySegment x = arena.allocate(4 * GatePrimitives.RUN, 4);
@@ -76,7 +79,7 @@ final class GatePrimitivesTest {
       for (int i = 0; i < GatePrimitives.RUN; i++) {
         x.setAtIndex(FLOAT, i, a);
       }
-      Primitives.bestInJava().gates().derivatives(f, 2, x, 0, out, 0, GatePrimitives.RUN);
+      Primitives.best().gates().derivatives(f, 2, x, 0, out, 0, GatePrimitives.RUN);
       float[] all = out.toArray(FLOAT);
       return new float[] {all[0], all[GatePrimitives.RUN], all[2 * GatePrimitives.RUN]};
     }

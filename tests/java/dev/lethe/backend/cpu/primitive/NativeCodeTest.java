@@ -1,6 +1,8 @@
 package dev.lethe.backend.cpu.primitive;
 
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -8,6 +10,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.lethe.backend.cpu.primitive.NormSum.Term;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.AdamWStep;
+import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
+import dev.lethe.backend.kernel.Nonlinearity;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemoryLayout;
@@ -15,6 +21,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.Collections;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,6 +33,9 @@ final class NativeCodeTest {
   private static final int[] LENGTHS = {0, 1, 7, 8, 9, 15, 16, 17, 24, 31, 33, 63, 64, 100};
   private static final TilePrimitives TILES = new ScalarTiles();
   private static final RowPrimitives ROWS = new ScalarRows();
+  private static final AdamWStep STEP = new AdamWStep(.99f, .1f, .95f, .05f, .01f, 1.3f, 1e-8f);
+  private static final MemoryLayout L = JAVA_LONG;
+  private static final MemoryLayout F = JAVA_FLOAT;
 
   /** A buffer of random numbers, all of which are compared in the end. */
   private static final class Buffer implements AutoCloseable {
@@ -129,6 +139,123 @@ final class NativeCodeTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {256, 512})
+  void sumsAlongRows(int bits) throws Throwable {
+    MethodHandle dot3 = function(bits, "dot3", F, longs(4));
+    MethodHandle dotDouble = function(bits, "dot_double", JAVA_DOUBLE, longs(3));
+    MethodHandle allFinite = function(bits, "all_finite", JAVA_INT, longs(2));
+    for (int n : LENGTHS) {
+      try (Buffer buffer = new Buffer(n)) {
+        MemorySegment m = buffer.memory;
+        long count = n;
+        float of3 = (float) dot3.invokeExact(count, buffer.at(1), buffer.at(203), buffer.at(400));
+        assertEquals(ROWS.dot3(m, 4, m, 812, m, 1600, n), of3, "dot3 of " + n);
+        double ofDouble = (double) dotDouble.invokeExact(count, buffer.at(1), buffer.at(203));
+        assertEquals(ROWS.dotDouble(m, 4, m, 812, n), ofDouble, "dotDouble of " + n);
+        assertEquals(1, (int) allFinite.invokeExact(count, buffer.at(1)));
+        for (int i = 0; i < n; i++) {
+          m.setAtIndex(JAVA_FLOAT, 1 + i, i % 2 == 0 ? Float.NaN : Float.NEGATIVE_INFINITY);
+          assertEquals(0, (int) allFinite.invokeExact(count, buffer.at(1)), i + " of " + n);
+          m.setAtIndex(JAVA_FLOAT, 1 + i, i);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {256, 512})
+  void changesElements(int bits) throws Throwable {
+    MethodHandle fill = function(bits, "fill", null, L, L, F);
+    MethodHandle add = function(bits, "add", null, longs(4));
+    MethodHandle axpby = function(bits, "axpby", null, L, F, L, F, L);
+    MethodHandle scale = function(bits, "scale", null, L, F, L, L);
+    MethodHandle norm = function(bits, "norm_combine", null, L, L, L, F, L, F, L, F, L, F, L, L);
+    MethodHandle rotate = function(bits, "rotate", null, L, L, L, L, L, F);
+    MethodHandle adamW = function(bits, "adam_w", null, L, L, L, L, L, F, F, F, F, F, F, F);
+    MethodHandle changed = function(bits, "changed", null, L, F, L, L, L);
+    for (int n : LENGTHS) {
+      try (Buffer expected = new Buffer(n);
+          Buffer got = new Buffer(n)) {
+        MemorySegment m = expected.memory;
+        long count = n;
+        ROWS.fill(m, 4, n, 2);
+        fill.invokeExact(count, got.at(1), 2f);
+        ROWS.add(m, 2000, m, 2404, m, 2800, n);
+        add.invokeExact(count, got.at(500), got.at(601), got.at(700));
+        ROWS.axpby(.3f, m, 2404, -.7f, m, 3200, n);
+        axpby.invokeExact(count, .3f, got.at(601), -.7f, got.at(800));
+        ROWS.scale(1.1f, m, 2404, m, 3604, n);
+        scale.invokeExact(count, 1.1f, got.at(601), got.at(901));
+        NormSum sum =
+            new NormSum(
+                new Run(m, 2000), new Run(m, 2404), new Term(.5f, m, 2800), new Term(.25f, m, 3200),
+                new Term(-.3f, m, 3604), new Term(.2f, m, 2000));
+        ROWS.normCombine(sum, m, 4000, n);
+        norm.invokeExact(
+            count, got.at(500), got.at(601), .5f, got.at(700), .25f, got.at(800), -.3f, got.at(901), .2f,
+            got.at(500), got.at(1000));
+        ROWS.rotate(m, 8000, m, 8000, m, m, 2404, n, -1);
+        rotate.invokeExact(count, got.at(2000), got.at(2000), got.at(601), got.at(601), -1f);
+        ROWS.adamW(STEP, m, m.asSlice(4000), m.asSlice(8000), squares(m, n), 4, n);
+        squares(got.memory, n);
+        adamW.invokeExact(
+            count, got.at(1), got.at(1001), got.at(2001), got.at(3001), STEP.decay(), STEP.gain1(), STEP.beta2(),
+            STEP.gain2(), STEP.size(), STEP.rootGain(), STEP.epsilon());
+        m.setAtIndex(JAVA_FLOAT, 501, -0f);
+        got.memory.setAtIndex(JAVA_FLOAT, 501, -0f);
+        new ScalarRecords().changed(.9f, m, 2404, m, 2000, m, 16_000, n);
+        changed.invokeExact(count, .9f, got.at(601), got.at(500), got.at(4000));
+        assertArrayEquals(expected.all(), got.all(), "length " + n);
+      }
+    }
+  }
+
+  /** Second moments, which are not negative, from element 3,000 on. */
+  private static MemorySegment squares(MemorySegment m, int n) {
+    for (int i = 3000; i <= 3000 + n; i++) {
+      m.setAtIndex(JAVA_FLOAT, i, Math.abs(m.getAtIndex(JAVA_FLOAT, i)));
+    }
+    return m.asSlice(12_000);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {256, 512})
+  void gatesUnits(int bits) throws Throwable {
+    MethodHandle gate = function(bits, "gate", null, longs(4));
+    MethodHandle tangent = function(bits, "gate_tangent", null, longs(7));
+    MethodHandle backward = function(bits, "gate_backward", null, longs(7));
+    MethodHandle second = function(bits, "gate_backward_tangent", null, longs(10));
+    GatePrimitives gates = new ScalarGates();
+    long apart = 4L * GatePrimitives.RUN;
+    for (Nonlinearity f : Nonlinearity.values()) {
+      MethodHandle derivatives = function(bits, f.name().toLowerCase(Locale.ROOT), null, longs(5));
+      for (int n : LENGTHS) {
+        try (Buffer expected = new Buffer(n);
+            Buffer got = new Buffer(n)) {
+          MemorySegment m = expected.memory;
+          long count = n;
+          gates.derivatives(f, 2, m, 20_004, m, 4, n);
+          derivatives.invokeExact(count, 2L, got.at(5001), got.at(1), apart);
+          gates.gate(m, 4, m, 20_804, m, 21_600, n);
+          gate.invokeExact(count, got.at(1), got.at(5201), got.at(5400));
+          gates.gateTangent(m, 4, m, 20_804, m, 21_600, m, 20_004, m, 22_000, n);
+          tangent.invokeExact(
+              count, got.at(1), apart, got.at(5201), got.at(5400), got.at(5001), got.at(5500));
+          gates.gateBackward(m, 4, m, 20_804, m, 22_000, m, 22_400, m, 22_800, n);
+          backward.invokeExact(
+              count, got.at(1), apart, got.at(5201), got.at(5500), got.at(5600), got.at(5700));
+          gates.gateBackwardTangent(
+              m, 4, m, 20_804, m, 22_000, m, 21_600, m, 22_400, m, 22_800, m, 23_200, m, 23_604, n);
+          second.invokeExact(
+              count, got.at(1), apart, got.at(5201), got.at(5500), got.at(5400), got.at(5600), got.at(5700),
+              got.at(5800), got.at(5901));
+          assertArrayEquals(expected.all(), got.all(), f + ", length " + n);
+        }
+      }
+    }
+  }
+
   @Test
   void refusesToReachBeyondItsMemory() {
     assumeTrue(NativeCode.BITS > 0, () -> "no native code: " + CpuLibrary.found().reason());
@@ -144,6 +271,9 @@ final class NativeCodeTest {
       refused(() -> tiles.prefetch(2, 64, small, 0, 400));
       refused(() -> rows.expSum(small, 4, 99, 1, 0));
       refused(() -> rows.weighted(1, m, 0, small, 0, 0, m, 0, 100));
+      refused(() -> rows.rotate(small, 0, m, 0, m, m, 0, 50, 1));
+      GatePrimitives gates = new NativeGates();
+      refused(() -> gates.derivatives(Nonlinearity.SILU, 1, m, 0, small, 0, 9));
     }
   }
 

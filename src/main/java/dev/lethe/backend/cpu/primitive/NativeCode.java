@@ -1,7 +1,9 @@
 package dev.lethe.backend.cpu.primitive;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.lethe.Text;
@@ -25,31 +27,58 @@ final class NativeCode {
   /** Bits of the registers; 0 where there are no functions. */
   static final int BITS = bits();
 
+  private static final MemoryLayout L = JAVA_LONG;
+  private static final MemoryLayout F = JAVA_FLOAT;
+
   static final MethodHandle MULTIPLY = function("multiply", null, longs(12));
   static final MethodHandle TRANSPOSE = function("transpose", null, longs(7));
-  static final MethodHandle WIDEN = function("widen", null, longs(3));
-  static final MethodHandle MAX = function("max", JAVA_FLOAT, longs(2));
-  static final MethodHandle DOT = function("dot", JAVA_FLOAT, longs(3));
-  static final MethodHandle EXP_SUM =
-      function("exp_sum", JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT);
-  static final MethodHandle WEIGHTED =
-      function(
-          "weighted", null, JAVA_LONG, JAVA_FLOAT, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_LONG);
-  static final MethodHandle ATTENTION_SECOND =
-      function(
-          "attention_second", null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
-          JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT);
-  static final MethodHandle DOTS =
-      named(
-          ofSet("dots"), Linker.Option.critical(true), null, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
-          ADDRESS);
-  static final MethodHandle ADD_ROWS =
-      function(
-          "add_rows", null, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_FLOAT, JAVA_LONG,
-          JAVA_LONG, JAVA_LONG);
   static final MethodHandle PREFETCH = named("lethe_prefetch", OFF_HEAP, null, longs(4));
 
+  static final MethodHandle WIDEN = function("widen", null, longs(3));
+  static final MethodHandle MAX = function("max", F, longs(2));
+  static final MethodHandle DOT = function("dot", F, longs(3));
+  static final MethodHandle DOT3 = function("dot3", F, longs(4));
+  static final MethodHandle DOT_DOUBLE = function("dot_double", JAVA_DOUBLE, longs(3));
+  static final MethodHandle ALL_FINITE = function("all_finite", JAVA_INT, longs(2));
+  static final MethodHandle EXP_SUM = function("exp_sum", F, L, L, F, F);
+  static final MethodHandle FILL = function("fill", null, L, L, F);
+  static final MethodHandle ADD = function("add", null, longs(4));
+  static final MethodHandle AXPBY = function("axpby", null, L, F, L, F, L);
+  static final MethodHandle SCALE = function("scale", null, L, F, L, L);
+  static final MethodHandle WEIGHTED = function("weighted", null, L, F, L, L, F, L);
+  static final MethodHandle NORM_COMBINE =
+      function("norm_combine", null, L, L, L, F, L, F, L, F, L, F, L, L);
+  static final MethodHandle ATTENTION_SECOND =
+      function("attention_second", null, L, L, L, L, L, F, F, F, F);
+  static final MethodHandle ROTATE = function("rotate", null, L, L, L, L, L, F);
+  static final MethodHandle ADAM_W =
+      function("adam_w", null, L, L, L, L, L, F, F, F, F, F, F, F);
+
+  static final MethodHandle SILU = function("silu", null, longs(5));
+  static final MethodHandle GELU = function("gelu", null, longs(5));
+  static final MethodHandle GELU_TANH = function("gelu_tanh", null, longs(5));
+  static final MethodHandle GATE = function("gate", null, longs(4));
+  static final MethodHandle GATE_TANGENT = function("gate_tangent", null, longs(7));
+  static final MethodHandle GATE_BACKWARD = function("gate_backward", null, longs(7));
+  static final MethodHandle GATE_BACKWARD_TANGENT =
+      function("gate_backward_tangent", null, longs(10));
+
+  static final MethodHandle CHANGED = function("changed", null, L, F, L, L, L);
+  static final MethodHandle DOTS =
+      named(ofSet("dots"), Linker.Option.critical(true), null, L, L, L, L, ADDRESS);
+  static final MethodHandle ADD_ROWS = function("add_rows", null, L, F, F, F, F, L, L, L);
+
   private NativeCode() {}
+
+  /** What a call throws although C functions throw nothing. */
+  static AssertionError impossible(Throwable thrown) {
+    return new AssertionError("C functions throw nothing", thrown);
+  }
+
+  /** The address of a run of floats that belongs to the segment. */
+  static long floats(MemorySegment segment, long offset, int n) {
+    return reach(segment, offset, 4L * n);
+  }
 
   /** The address of an offset behind which so many bytes belong to the segment. */
   static long reach(MemorySegment segment, long offset, long bytes) {

@@ -39,7 +39,7 @@ final class NativeTiles implements TilePrimitives {
           (long) rows, (long) width, (long) depth, ofA, aRow, aColumn, ofB, bRow, ofZ, zRow, ofC,
           cRow);
     } catch (Throwable e) {
-      throw new AssertionError("C functions throw nothing", e);
+      throw NativeCode.impossible(e);
     }
   }
 
@@ -63,7 +63,7 @@ final class NativeTiles implements TilePrimitives {
       NativeCode.TRANSPOSE.invokeExact(
           (long) rows, (long) columns, source, fRow, target, toRow, (long) padded);
     } catch (Throwable e) {
-      throw new AssertionError("C functions throw nothing", e);
+      throw NativeCode.impossible(e);
     }
   }
 
@@ -76,7 +76,7 @@ final class NativeTiles implements TilePrimitives {
     try {
       NativeCode.PREFETCH.invokeExact((long) rows, bytes, source, row);
     } catch (Throwable e) {
-      throw new AssertionError("C functions throw nothing", e);
+      throw NativeCode.impossible(e);
     }
   }
 }

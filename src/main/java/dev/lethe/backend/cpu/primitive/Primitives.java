@@ -3,9 +3,9 @@ package dev.lethe.backend.cpu.primitive;
 import dev.lethe.Text;
 
 /**
- * The arithmetic that all kernels are built from, in implementations that give the same bytes: products
- * by the native library where it is there; the rest on the Vector API where the virtual machine was
- * started with it, in plain Java otherwise.
+ * The arithmetic that all kernels are built from, in implementations that give the same bytes: that of the native
+ * library where it is there; otherwise on the Vector API where the virtual machine was started with it, in plain Java
+ * where it was not.
  *
  * @param detail what it is, for people
  * @param remedy the one line that would make it faster, or null
@@ -21,18 +21,12 @@ public record Primitives(
 
   /** The fastest that works here. */
   public static Primitives best() {
-    Primitives java = bestInJava();
     if (NativeCode.BITS > 0) {
-      String detail =
-          Text.format("native code, %d-bit registers; %s", NativeCode.BITS, java.detail);
+      String detail = Text.format("native code, %d-bit registers", NativeCode.BITS);
       return new Primitives(
-          new NativeTiles(),
-          new NativeRows(java.rows),
-          java.gates,
-          new NativeRecords(java.records),
-          detail,
-          java.remedy);
+          new NativeTiles(), new NativeRows(), new NativeGates(), new NativeRecords(), detail, null);
     }
+    Primitives java = bestInJava();
     String remedy = java.remedy == null ? CpuLibrary.found().remedy() : java.remedy;
     return new Primitives(
         java.tiles, java.rows, java.gates, java.records, java.detail + "; no native code", remedy);
