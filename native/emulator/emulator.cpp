@@ -63,6 +63,7 @@ struct Copy {
 
 struct Fiber : Thread {
   Context context;
+  void* fake_stack;  // the sanitizer's; no variable of a frame, which one that never ends would leave guarded
   int group;
   std::vector<Copy> copies;
 };
@@ -137,16 +138,16 @@ void pause(State state) {
   machine.states[index_of(f)] = state;
   Fiber* next = machine.failed ? nullptr : next_of_warp(f);
   bool ended = machine.failed || state == State::DONE;
-  void* fake = nullptr;
+  f.fake_stack = nullptr;
   if (next == nullptr) {
-    machine.stack.leaving(ended ? nullptr : &fake);
+    machine.stack.leaving(ended ? nullptr : &f.fake_stack);
     switch_context(f.context, machine.scheduler);
   } else {
     current = next;
-    machine.stack.passing(ended ? nullptr : &fake, stack_of(*next), STACK_BYTES);
+    machine.stack.passing(ended ? nullptr : &f.fake_stack, stack_of(*next), STACK_BYTES);
     switch_context(f.context, next->context);
   }
-  machine.stack.resumed(fake);
+  machine.stack.resumed(f.fake_stack);
 }
 
 void run_thread() {

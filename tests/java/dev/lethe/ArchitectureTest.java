@@ -89,6 +89,15 @@ class ArchitectureTest {
   @Test
   void theRulesSeeTheClasses() {
     assertTrue(CLASSES.contain(LetheException.class), "no compiled classes were found");
+    Set<String> unknown = new TreeSet<>();
+    for (JavaClass user : CLASSES) {
+      user.getAccessesFromSelf().stream()
+          .map(access -> access.getTarget().getOwner())
+          .filter(owner -> owner.getName().startsWith("java.") && !owner.isInterface())
+          .filter(owner -> !owner.isAssignableTo(Object.class))
+          .forEach(owner -> unknown.add(owner.getName()));
+    }
+    assertEquals(Set.of(), unknown, "classes that are called, without what they extend");
   }
 
   @Test
