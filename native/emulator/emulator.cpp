@@ -63,7 +63,6 @@ struct Copy {
 
 struct Fiber : Thread {
   Context context;
-  void* fake_stack;  // the sanitizer's; no variable of a frame, which one that never ends would leave guarded
   int group;
   std::vector<Copy> copies;
 };
@@ -133,24 +132,24 @@ void to_fiber(Fiber& f) {
 }
 
 // The fiber that runs stops here, in this state; others run until it is READY and has its turn.
-void pause(State state) {
+UNGUARDED void pause(State state) {
   Fiber& f = fiber();
   machine.states[index_of(f)] = state;
   Fiber* next = machine.failed ? nullptr : next_of_warp(f);
   bool ended = machine.failed || state == State::DONE;
-  f.fake_stack = nullptr;
+  void* fake = nullptr;
   if (next == nullptr) {
-    machine.stack.leaving(ended ? nullptr : &f.fake_stack);
+    machine.stack.leaving(ended ? nullptr : &fake);
     switch_context(f.context, machine.scheduler);
   } else {
     current = next;
-    machine.stack.passing(ended ? nullptr : &f.fake_stack, stack_of(*next), STACK_BYTES);
+    machine.stack.passing(ended ? nullptr : &fake, stack_of(*next), STACK_BYTES);
     switch_context(f.context, next->context);
   }
-  machine.stack.resumed(f.fake_stack);
+  machine.stack.resumed(fake);
 }
 
-void run_thread() {
+UNGUARDED void run_thread() {
   machine.stack.entered();
   machine.kernel->invoke(machine.kernel->function, machine.arguments);
   pause(State::DONE);

@@ -12,6 +12,9 @@ namespace emulator {
 
 #if defined(__SANITIZE_ADDRESS__)
 
+// A function that may never return: guards around its variables would stay for the next block's frames.
+#define UNGUARDED __attribute__((no_sanitize_address))
+
 constexpr size_t REDZONE = 64;  // bytes behind a shared array that nobody may touch
 
 inline void forbid(const void* memory, size_t bytes) { __asan_poison_memory_region(memory, bytes); }
@@ -42,6 +45,8 @@ class StackNotes {
 };
 
 #else
+
+#define UNGUARDED
 
 constexpr size_t REDZONE = 0;
 
