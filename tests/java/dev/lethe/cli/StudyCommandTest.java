@@ -47,7 +47,10 @@ class StudyCommandTest {
     ok(study("out", "--shard", "2/3", "--quiet"));
     assertFalse(Files.exists(dir.resolve("out/original/central/seed 1")));
     assertTrue(Files.readString(dir.resolve("out/table.md")).contains("Not run: these wait"));
-    ok(study("out", "--shard", "1/3", "--quiet"));
+    ok(study("out", "--shard", "1/3", "--only", "again", "--quiet"));
+    assertTrue(Files.exists(dir.resolve("out/assessments/central/seed 1/three/again")));
+    assertFalse(Files.exists(dir.resolve("out/unlearned/central/seed 1/three/npo lr=0.01")));
+    assertEquals(ExitCode.USAGE, Cli.run(study("out", "--only", "agin")).code());
     FileTime trained = Files.getLastModifiedTime(dir.resolve("out/original/central/seed 1/adapter_model.safetensors"));
     Ended ended = ok(study("out"));
     assertTrue(ended.err().contains("lethe: original/central/seed 3"), ended.err());

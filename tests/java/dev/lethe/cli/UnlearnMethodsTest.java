@@ -186,4 +186,23 @@ class UnlearnMethodsTest {
     assertEquals(-1, Files.mismatch(place.at("fitted").resolve(weights), place.at("fresh").resolve(weights)));
     assertTrue(Files.mismatch(place.at("fitted").resolve(weights), place.at("prepared row-3").resolve(weights)) >= 0);
   }
+
+  /** New versions without ids stand for the named rows in training again as they do in unlearning. */
+  @Test
+  void trainingAgainTakesNewVersionsInOrder() throws IOException {
+    List<String> fresh = new ArrayList<>();
+    for (String line : Workplace.rows(2, 9)) {
+      fresh.add(line.replaceFirst("\"id\":\"row-[0-9]+\",", ""));
+    }
+    Path versions = place.write("fresh.jsonl", fresh);
+    Path adapter = place.adapter("a", "--row-key", place.key);
+    place.adapter(
+        "b", "--row-key", place.key, "--without", "row-3,row-8", "--replace", versions, "--in-order");
+    done(adapter, place.data, "c", "--method", "exact", "--forget", "row-3,row-8", "--replace", versions, "--in-order");
+    Path weights = Path.of("adapter_model.safetensors");
+    assertEquals(-1, Files.mismatch(place.at("b").resolve(weights), place.at("c").resolve(weights)));
+    Ended alone =
+        Cli.run("train", "--model", place.model, "--data", place.data, "--out", place.at("d"), "--in-order");
+    assertEquals(ExitCode.USAGE, alone.code(), alone::toString);
+  }
 }

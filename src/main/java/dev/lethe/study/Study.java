@@ -78,8 +78,9 @@ public final class Study {
    *
    * @param index from 0
    * @param count number of shards
+   * @param only the methods that are run; the others wait for another run
    */
-  public void run(int index, int count) {
+  public void run(int index, int count, Set<String> only) {
     List<StudySteps.Block> all = steps.blocks();
     List<StudySteps.Block> mine = new ArrayList<>();
     for (int i = index; i < all.size(); i += count) {
@@ -87,10 +88,14 @@ public final class Study {
     }
     for (StudySteps.Block block : mine) {
       steps.trainings(block).forEach(this::complete);
-      steps.cells(block, Map.of()).forEach(this::complete);
+      complete(steps.cells(block, Map.of()), only);
     }
     Map<String, Map<String, Double>> chosen = new Tuning(plan, steps, folder).chosen();
-    mine.forEach(block -> steps.cells(block, chosen).forEach(this::complete));
+    mine.forEach(block -> complete(steps.cells(block, chosen), only));
+  }
+
+  private void complete(List<StudyCell> cells, Set<String> only) {
+    cells.stream().filter(cell -> only.contains(cell.method())).forEach(this::complete);
   }
 
   private void complete(StudyCell cell) {

@@ -19,7 +19,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.ToIntBiFunction;
 import java.util.regex.Matcher;
@@ -62,6 +64,13 @@ public final class StudyCommand extends LetheCommand {
       description = "run the I-th of N parts; all parts may write into one folder (default: ${DEFAULT-VALUE})")
   private String shard;
 
+  @Option(
+      names = "--only",
+      paramLabel = "METHOD,METHOD",
+      split = ",",
+      description = "run these methods of the plan, and leave the others to another run (default: all)")
+  private List<String> only;
+
   @Option(names = "--table-only", description = "run nothing: make the table of what is there")
   private boolean tableOnly;
 
@@ -96,8 +105,12 @@ public final class StudyCommand extends LetheCommand {
     study.all().forEach(step -> parse(folder, step));
     folder.writeData(checked);
     study.requireRequests();
+    Set<String> methods = only == null ? checked.methods().keySet() : new LinkedHashSet<>(only);
+    require(
+        checked.methods().keySet().containsAll(methods),
+        "--only names methods of the plan: " + String.join(", ", checked.methods().keySet()), methods);
     if (!tableOnly) {
-      study.run(Integer.parseInt(part.group(1)) - 1, Integer.parseInt(part.group(2)));
+      study.run(Integer.parseInt(part.group(1)) - 1, Integer.parseInt(part.group(2)), methods);
     }
     StudyTable table = study.table();
     String text = StudyReport.write(checked, plan, table, out);

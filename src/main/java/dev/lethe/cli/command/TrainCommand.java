@@ -119,7 +119,7 @@ public final class TrainCommand extends LetheCommand {
         hiddenStates.in(dataOptions.in(model.open(this, common.openBackend(this))))) {
       LoadedRows loaded = session.load(data, dataOptions.reading());
       List<Sample> samples = loaded.samples();
-      RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
+      RowEdits edits = editing.edits(this, session, dataOptions.reading(), samples);
       if (shards != null) {
         shards(session, edits.target(samples), options, key, folder);
         return ExitCode.DONE;

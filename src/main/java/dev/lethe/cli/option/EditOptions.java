@@ -36,6 +36,11 @@ public final class EditOptions {
   private Map<String, String> replaceFields = new LinkedHashMap<>();
 
   @Option(
+      names = "--in-order",
+      description = "the rows of --replace have no ids and stand for those of --without, in order")
+  private boolean inOrder;
+
+  @Option(
       names = "--divisor",
       paramLabel = "D",
       defaultValue = "keep",
@@ -47,25 +52,25 @@ public final class EditOptions {
   /** Refuses what cannot be meant, before anything is loaded. */
   public void check(LetheCommand command) {
     command.option("--divisor", () -> Divisor.of(divisor));
+    if (inOrder && (without == null || replace == null)) {
+      throw command.usage("--in-order needs --without and --replace");
+    }
     RequestFiles.ids(without, Set.of());
     command.option("--replace-field", () -> DatasetReader.requireFields(replaceFields, "--replace"));
   }
 
   /** The edits, checked against the training rows. */
-  public RowEdits edits(Session session, Session.Reading reading, List<Sample> rows) {
+  public RowEdits edits(
+      LetheCommand command, Session session, Session.Reading reading, List<Sample> rows) {
     Divisor kind = Divisor.of(divisor);
     Set<String> known = rows.stream().map(Sample::id).collect(Collectors.toSet());
     List<String> ids = RequestFiles.ids(without, known);
     if (ids.isEmpty() && replace == null) {
       return RowEdits.NONE;
     }
-    return RowEdits.of(rows, ids, replacements(session, reading), kind);
-  }
-
-  private List<Sample> replacements(Session session, Session.Reading reading) {
-    if (replace == null) {
-      return List.of();
-    }
-    return session.replacements(replace, reading.withFields(replaceFields));
+    List<Sample> replacements =
+        Replacements.read(
+            command, session, reading.withFields(replaceFields), replace, inOrder, ids, "--without");
+    return RowEdits.of(rows, ids, replacements, kind);
   }
 }

@@ -1,6 +1,5 @@
 package dev.lethe.cli.option;
 
-import dev.lethe.Text;
 import dev.lethe.data.DatasetReader;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.RequestFiles;
@@ -10,7 +9,6 @@ import dev.lethe.session.Session;
 import dev.lethe.unlearn.request.RowCopies;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -85,23 +83,7 @@ public final class RequestOptions {
 
   private List<Sample> replacements(
       LetheCommand command, Session session, Session.Reading reading, List<String> ids) {
-    if (replace == null) {
-      return List.of();
-    }
-    if (!inOrder) {
-      return session.replacements(replace, reading.withFields(replaceFields));
-    }
-    List<Sample> unnamed = session.samples(replace, reading.withFields(replaceFields));
-    if (unnamed.size() != ids.size()) {
-      throw command.usage(
-          Text.format(
-              "--in-order pairs %d ids of --forget with %d rows of %s; there must be equally many",
-              ids.size(), unnamed.size(), replace));
-    }
-    List<Sample> named = new ArrayList<>();
-    for (int i = 0; i < ids.size(); i++) {
-      named.add(unnamed.get(i).named(ids.get(i)));
-    }
-    return named;
+    return Replacements.read(
+        command, session, reading.withFields(replaceFields), replace, inOrder, ids, "--forget");
   }
 }
