@@ -51,7 +51,7 @@ constexpr int MOST_THREADS = 1024;
 constexpr int LANES = 32;
 constexpr unsigned char POISON = 0xff;  // NaN in every floating format
 
-enum class State { READY, AT_WARP_BARRIER, AT_BLOCK_BARRIER, DONE };
+enum class State : unsigned char { READY, AT_WARP_BARRIER, AT_BLOCK_BARRIER, DONE };
 
 struct Copy {
   void* shared;
@@ -63,8 +63,6 @@ struct Copy {
 
 struct Fiber : Thread {
   Context context;
-  State state;
-  int exchanges;
   int group;
   std::vector<Copy> copies;
 };
@@ -72,6 +70,7 @@ struct Fiber : Thread {
 struct SharedArray {
   size_t offset;
   size_t bytes;
+  uint64_t block;  // the latest that asked for it
 };
 
 // What the fibers of a launch share; there is one launch at a time.
@@ -81,6 +80,7 @@ struct Machine {
   Context scheduler;
   StackNotes stack;
   std::vector<Fiber> fibers;
+  std::vector<State> states;  // of the fibers
   std::vector<unsigned char> stacks;
   std::vector<unsigned char> exchange;  // two buffers a warp
   alignas(128) unsigned char dynamic_shared[MOST_DYNAMIC_SHARED];
@@ -88,6 +88,7 @@ struct Machine {
   size_t dynamic_bytes;
   size_t static_bytes = 0;
   std::vector<SharedArray> static_arrays;
+  uint64_t blocks = 0;  // begun since the library was loaded
   bool early_copies;
   bool failed;
   std::string error;
@@ -100,7 +101,28 @@ Fiber& fiber() { return *static_cast<Fiber*>(current); }
 
 size_t index_of(const Fiber& f) { return static_cast<size_t>(&f - machine.fibers.data()); }
 
-unsigned char* stack_of(const Fiber& f) { return machine.stacks.data() + index_of(f) * STACK_BYTES; }
+unsigned char* stack_of(const Fiber& f) { return machine.stacks.data() + index_of(f) * STACK_STRIDE; }
+
+// Every fiber of a warp is READY again; false where not all of them wait for the warp.
+bool release_warp(State* lanes) {
+  if (!std::all_of(lanes, lanes + LANES, [](State s) { return s == State::AT_WARP_BARRIER; })) {
+    return false;
+  }
+  std::fill_n(lanes, LANES, State::READY);
+  return true;
+}
+
+// Who runs where this fiber may not: the next lane of its warp, the first one where all have come to a warp function,
+// else nobody but the scheduler.
+Fiber* next_of_warp(Fiber& f) {
+  State* lanes = machine.states.data() + index_of(f) - static_cast<size_t>(f.lane);
+  for (int i = f.lane + 1; i < LANES; i++) {
+    if (lanes[i] == State::READY) {
+      return &f + (i - f.lane);
+    }
+  }
+  return release_warp(lanes) ? &f - f.lane : nullptr;
+}
 
 void to_fiber(Fiber& f) {
   current = &f;
@@ -109,27 +131,37 @@ void to_fiber(Fiber& f) {
   machine.stack.left();
 }
 
-void to_scheduler() {
+// The fiber that runs stops here, in this state; others run until it is READY and has its turn.
+UNGUARDED void pause(State state) {
+  Fiber& f = fiber();
+  machine.states[index_of(f)] = state;
+  Fiber* next = machine.failed ? nullptr : next_of_warp(f);
+  bool ended = machine.failed || state == State::DONE;
   void* fake = nullptr;
-  bool ended = machine.failed || fiber().state == State::DONE;
-  machine.stack.leaving(ended ? nullptr : &fake);
-  switch_context(fiber().context, machine.scheduler);
+  if (next == nullptr) {
+    machine.stack.leaving(ended ? nullptr : &fake);
+    switch_context(f.context, machine.scheduler);
+  } else {
+    current = next;
+    machine.stack.passing(ended ? nullptr : &fake, stack_of(*next), STACK_BYTES);
+    switch_context(f.context, next->context);
+  }
   machine.stack.resumed(fake);
 }
 
-void run_thread() {
+UNGUARDED void run_thread() {
   machine.stack.entered();
   machine.kernel->invoke(machine.kernel->function, machine.arguments);
-  fiber().state = State::DONE;
-  to_scheduler();
+  pause(State::DONE);
   std::abort();
 }
 
 void start(Fiber& f, unsigned thread) {
+  constexpr size_t buffer = LANES * EXCHANGE_BYTES;
   f.index = {thread, 0, 0};
   f.lane = static_cast<int>(thread % LANES);
-  f.state = State::READY;
-  f.exchanges = 0;
+  f.exchange = machine.exchange.data() + 2 * (thread / LANES) * buffer;
+  f.later_exchange = f.exchange + buffer;
   f.group = 0;
   f.copies.clear();
   make_context(f.context, stack_of(f), &run_thread);
@@ -146,22 +178,22 @@ void record_failure(const char* format, va_list arguments) {
 }
 
 // Some of these fibers wait where all should.
-void fail_barrier(const char* barrier, State waiting, Fiber* first, int count) {
-  auto at_barrier = [waiting](const Fiber& f) { return f.state == waiting; };
-  current = std::find_if(first, first + count, at_barrier);
+void fail_barrier(const char* barrier, State waiting, int first, int count) {
+  const State* states = machine.states.data() + first;
+  current = &machine.fibers[static_cast<size_t>(first + (std::find(states, states + count, waiting) - states))];
   auto record = [](const char* format, ...) {
     va_list arguments;
     va_start(arguments, format);
     record_failure(format, arguments);
     va_end(arguments);
   };
-  record("%d of %d threads reached %s", static_cast<int>(std::count_if(first, first + count, at_barrier)), count,
-         barrier);
+  record("%d of %d threads reached %s", static_cast<int>(std::count(states, states + count, waiting)), count, barrier);
 }
 
 // Whether all of these fibers wait at this barrier, and may go on; fails where only some do.
-bool release(const char* barrier, State waiting, Fiber* first, int count) {
-  auto there = std::count_if(first, first + count, [waiting](const Fiber& f) { return f.state == waiting; });
+bool release(const char* barrier, State waiting, int first, int count) {
+  State* states = machine.states.data() + first;
+  auto there = std::count(states, states + count, waiting);
   if (there == 0) {
     return false;
   }
@@ -169,16 +201,17 @@ bool release(const char* barrier, State waiting, Fiber* first, int count) {
     fail_barrier(barrier, waiting, first, count);
     return false;
   }
-  std::for_each(first, first + count, [](Fiber& f) { f.state = State::READY; });
+  std::fill_n(states, count, State::READY);
   return true;
 }
 
-// Runs one warp until its lanes wait at the block's barrier or are done.
-void run_warp(Fiber* first) {
+// Runs one warp until its lanes wait at the block's barrier or are done. A lane that stops hands over to the next
+// itself, so that one turn takes the whole warp along, but for lanes that stand apart.
+void run_warp(int first) {
   do {
-    for (int i = 0; i < LANES; i++) {
-      if (first[i].state == State::READY) {
-        to_fiber(first[i]);
+    for (int i = first; i < first + LANES; i++) {
+      if (machine.states[static_cast<size_t>(i)] == State::READY) {
+        to_fiber(machine.fibers[static_cast<size_t>(i)]);
         if (machine.failed) {
           return;
         }
@@ -189,63 +222,51 @@ void run_warp(Fiber* first) {
 
 void run_block(std::mt19937_64& random) {
   std::fill_n(machine.dynamic_shared, machine.dynamic_bytes, POISON);
-  for (const SharedArray& array : machine.static_arrays) {
-    std::fill_n(machine.static_shared + array.offset, array.bytes, POISON);
-  }
+  machine.blocks++;
   machine.early_copies = random() % 2 == 0;
   int threads = static_cast<int>(block_size.x);
   for (int i = 0; i < threads; i++) {
     start(machine.fibers[i], static_cast<unsigned>(i));
   }
+  std::fill_n(machine.states.data(), threads, State::READY);
   std::vector<int> warps(threads / LANES);
   std::iota(warps.begin(), warps.end(), 0);
   do {
     std::shuffle(warps.begin(), warps.end(), random);
     for (int warp : warps) {
-      run_warp(&machine.fibers[warp * LANES]);
+      run_warp(warp * LANES);
       if (machine.failed) {
         return;
       }
     }
-  } while (release("__syncthreads", State::AT_BLOCK_BARRIER, machine.fibers.data(), threads));
+  } while (release("__syncthreads", State::AT_BLOCK_BARRIER, 0, threads));
 }
 
 void prepare_memory() {
   if (machine.fibers.empty()) {
     machine.fibers.resize(MOST_THREADS);
-    machine.stacks.resize(MOST_THREADS * STACK_BYTES);
+    machine.states.resize(MOST_THREADS);
+    machine.stacks.resize(MOST_THREADS * STACK_STRIDE);
     machine.exchange.resize(2 * MOST_THREADS * EXCHANGE_BYTES);
   }
-  permit(machine.stacks.data(), block_size.x * STACK_BYTES);  // frames of fibers that failed lie there
+  permit(machine.stacks.data(), block_size.x * STACK_STRIDE);  // frames of fibers that failed lie there
   permit(machine.dynamic_shared, machine.dynamic_bytes);
   forbid(machine.dynamic_shared + machine.dynamic_bytes, MOST_DYNAMIC_SHARED - machine.dynamic_bytes);
 }
 
 }  // namespace
 
-void block_barrier() {
-  fiber().state = State::AT_BLOCK_BARRIER;
-  to_scheduler();
-}
+void block_barrier() { pause(State::AT_BLOCK_BARRIER); }
 
-void warp_barrier() {
-  fiber().state = State::AT_WARP_BARRIER;
-  to_scheduler();
-}
+void warp_barrier() { pause(State::AT_WARP_BARRIER); }
 
 void fail(const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);
   record_failure(format, arguments);
   va_end(arguments);
-  to_scheduler();
+  pause(State::DONE);
   std::abort();
-}
-
-unsigned char* exchange_buffer() {
-  size_t warp = index_of(fiber()) / LANES;
-  size_t turn = static_cast<size_t>(fiber().exchanges++ % 2);
-  return machine.exchange.data() + (2 * warp + turn) * LANES * EXCHANGE_BYTES;
 }
 
 void* dynamic_shared() { return machine.dynamic_shared; }
@@ -256,14 +277,22 @@ size_t place_shared(size_t bytes) {
   if (end > MOST_STATIC_SHARED) {
     fail("the static shared arrays of all kernels take more than %zu bytes", MOST_STATIC_SHARED);
   }
-  std::fill_n(machine.static_shared + offset, bytes, POISON);
   forbid(machine.static_shared + offset + bytes, end - offset - bytes);
-  machine.static_arrays.push_back({offset, bytes});
+  machine.static_arrays.push_back({offset, bytes, 0});
   machine.static_bytes = end;
-  return offset;
+  return machine.static_arrays.size() - 1;
 }
 
-void* static_shared(size_t offset) { return machine.static_shared + offset; }
+// Nobody has the address before the first thread of a block asks for it: early enough for the poison.
+void* static_shared(size_t array) {
+  SharedArray& asked = machine.static_arrays[array];
+  unsigned char* start = machine.static_shared + asked.offset;
+  if (asked.block != machine.blocks) {
+    asked.block = machine.blocks;
+    std::fill_n(start, asked.bytes, POISON);
+  }
+  return start;
+}
 
 void require_shared(const char* what, const void* address, size_t bytes) {
   auto inside = [&](const unsigned char* memory, size_t size) {
@@ -282,6 +311,10 @@ void require_shared(const char* what, const void* address, size_t bytes) {
 namespace {
 
 void carry_out(const Copy& copy) {
+  if (copy.valid == 16) {  // the usual one, as a move of known length
+    std::memcpy(copy.shared, copy.global, 16);
+    return;
+  }
   std::memset(copy.shared, 0, static_cast<size_t>(copy.bytes));
   std::memcpy(copy.shared, copy.global, static_cast<size_t>(copy.valid));
 }

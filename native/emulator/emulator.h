@@ -87,7 +87,11 @@ struct Registration {
 struct Thread {
   dim3 index;
   int lane;
+  unsigned char* exchange;  // the warp's buffer that the next exchange takes, and the one after it
+  unsigned char* later_exchange;
 };
+
+#pragma GCC visibility push(hidden)
 
 extern Thread* current;
 extern dim3 block_index;
@@ -103,17 +107,22 @@ void warp_barrier();
 // A buffer of this warp with a place for each lane; what lanes put there is seen by all after the next
 // warp_barrier and stays until the exchange after the next.
 constexpr int EXCHANGE_BYTES = 64;
-unsigned char* exchange_buffer();
+inline unsigned char* exchange_buffer() {
+  std::swap(current->exchange, current->later_exchange);
+  return current->later_exchange;
+}
 
 void* dynamic_shared();
-// The offset of a new array in static shared memory, the same in every block.
+// A place for a new array in static shared memory, the same in every block, by its number; and where that is.
 size_t place_shared(size_t bytes);
-void* static_shared(size_t offset);
+void* static_shared(size_t array);
 void require_shared(const char* what, const void* address, size_t bytes);
 
 void copy_async(void* shared, const void* global, int bytes, int valid);
 void copy_async_commit();
 void copy_async_wait(int pending);
+
+#pragma GCC visibility pop
 
 template <class V>
 inline V exchange(V value, int source) {
@@ -153,8 +162,8 @@ inline void require_all_lanes(unsigned mask) {
 #define DYNAMIC_SHARED(T, NAME) T* NAME = static_cast<T*>(emulator::dynamic_shared())
 
 #define SHARED_ARRAY(T, NAME, COUNT)                                               \
-  static const size_t NAME##_offset = emulator::place_shared(sizeof(T) * (COUNT)); \
-  T* const NAME = static_cast<T*>(emulator::static_shared(NAME##_offset))
+  static const size_t NAME##_array = emulator::place_shared(sizeof(T) * (COUNT)); \
+  T* const NAME = static_cast<T*>(emulator::static_shared(NAME##_array))
 
 #define EXPORT_KERNEL(NAME, BOUNDS, TYPE, PARAMETERS, CALL)                          \
   namespace export_##NAME {                                                          \
@@ -242,34 +251,39 @@ DEVICE uint32_t pack_bf16(float lo, float hi) {
   return round_bf16(lo).bits | static_cast<uint32_t>(round_bf16(hi).bits) << 16;
 }
 
+// The sum of the products of 16 numbers with 16 others, as a tree, which compilers make vector instructions of.
+DEVICE float dot_16(const float* a, const float* b) {
+  float sums[8];
+  for (int i = 0; i < 8; i++) {
+    sums[i] = a[i] * b[i] + a[i + 8] * b[i + 8];
+  }
+  for (int i = 0; i < 4; i++) {
+    sums[i] += sums[i + 4];
+  }
+  return (sums[0] + sums[2]) + (sums[1] + sums[3]);
+}
+
 DEVICE void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  struct Fragments {
-    uint32_t a[4];
-    uint32_t b[2];
+  struct Operands {
+    float a[16][16];
+    float b[8][16];  // by columns
   };
-  unsigned char* buffer = emulator::exchange_buffer();
-  Fragments mine;
-  std::memcpy(mine.a, a, sizeof mine.a);
-  std::memcpy(mine.b, b, sizeof mine.b);
-  std::memcpy(buffer + emulator::current->lane * emulator::EXCHANGE_BYTES, &mine, sizeof mine);
-  emulator::warp_barrier();
-  auto of = [buffer](int lane) {
-    return reinterpret_cast<const Fragments*>(buffer + lane * emulator::EXCHANGE_BYTES);
-  };
-  auto half = [](uint32_t packed, int i) {
-    return __uint_as_float(i == 1 ? packed & 0xffff0000u : packed << 16);
+  static_assert(sizeof(Operands) <= 32 * emulator::EXCHANGE_BYTES, "a warp's numbers fit into its exchange buffer");
+  auto* all = reinterpret_cast<Operands*>(emulator::exchange_buffer());
+  auto put = [](float* to, uint32_t packed) {
+    to[0] = __uint_as_float(packed << 16);
+    to[1] = __uint_as_float(packed & 0xffff0000u);
   };
   int g = emulator::current->lane / 4;
   int t = emulator::current->lane % 4;
   for (int i = 0; i < 4; i++) {
-    int column = 2 * t + i % 2;
-    float sum = 0;
-    for (int k = 0; k < 16; k += 2) {
-      uint32_t left = of(g * 4 + k % 8 / 2)->a[i / 2 + k / 8 * 2];
-      uint32_t right = of(column * 4 + k % 8 / 2)->b[k / 8];
-      sum += half(left, 0) * half(right, 0) + half(left, 1) * half(right, 1);
-    }
-    c[i] += sum;
+    put(&all->a[g + i % 2 * 8][2 * t + i / 2 * 8], a[i]);
+  }
+  put(&all->b[g][2 * t], b[0]);
+  put(&all->b[g][2 * t + 8], b[1]);
+  emulator::warp_barrier();
+  for (int i = 0; i < 4; i++) {
+    c[i] += dot_16(all->a[g + i / 2 * 8], all->b[2 * t + i % 2]);
   }
 }
 

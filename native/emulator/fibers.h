@@ -14,6 +14,8 @@
 namespace emulator {
 
 constexpr size_t STACK_BYTES = 128 << 10;
+// From one stack to the next: no power of two, or the frames of all fibers would share few places of the caches.
+constexpr size_t STACK_STRIDE = STACK_BYTES + 17 * 64;
 
 #ifdef LETHE_ASSEMBLY_SWITCH
 

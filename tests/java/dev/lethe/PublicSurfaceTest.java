@@ -1,15 +1,13 @@
 package dev.lethe;
 
+import static dev.lethe.CompiledClasses.CLASSES;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.tngtech.archunit.core.domain.JavaClass;
-import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaCodeUnit;
 import com.tngtech.archunit.core.domain.JavaField;
 import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.domain.JavaType;
-import com.tngtech.archunit.core.importer.ClassFileImporter;
-import com.tngtech.archunit.core.importer.ImportOption;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,15 +27,9 @@ import org.junit.jupiter.api.Test;
  * property {@code internal.packages} of pom.xml lists them, and Javadoc leaves them out.
  */
 class PublicSurfaceTest {
-  private static final String ROOT = "dev.lethe";
   private static final Pattern LISTED = Pattern.compile("(?m)^\\| `(dev\\.lethe[a-z.]*)` \\|");
   private static final Pattern INTERNAL =
       Pattern.compile("<internal\\.packages>([^<]*)</internal\\.packages>");
-
-  private static final JavaClasses CLASSES =
-      new ClassFileImporter()
-          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
-          .importPackages(ROOT);
 
   private static Set<String> api;
   private static Set<String> internal;

@@ -55,13 +55,13 @@ final class AddressSanitizerTest {
   private static final int STARTS = 20;
   private static final String NO_PLACE = "Shadow memory range interleaves";
 
-  private EmulatorBuild copy;
+  private EmulatorBuild emulator;
   private Map<String, String> environment;
 
   @BeforeAll
   void build(@TempDir Path folder) throws Exception {
-    copy = EmulatorBuild.of(folder, "kernels_emulator_asan");
-    Path runtime = copy.sanitizer().orElse(null);
+    emulator = EmulatorBuild.of(folder, "kernels_emulator_asan");
+    Path runtime = emulator.sanitizer().orElse(null);
     EmulatorBuild.require(runtime != null, "the C++ compiler is not g++ or has no libasan");
     environment =
         Map.of(
@@ -74,7 +74,7 @@ final class AddressSanitizerTest {
 
   @Test
   void kernelsStayWithinTheirMemory() throws Exception {
-    Outcome outcome = sanitized(copy.library("unchanged"), suites());
+    Outcome outcome = sanitized(emulator.unchanged(), suites());
     assertEquals(ContractRun.PASSED, outcome.status(), outcome::output);
   }
 
@@ -110,15 +110,12 @@ final class AddressSanitizerTest {
 
   private void assertReported(String file, String text, String replacement, Suite suite)
       throws Exception {
-    copy.replace(file, file, text, replacement);
-    try {
-      Outcome outcome = sanitized(copy.library("mutant " + file), List.of(suite));
-      assertEquals(ContractRun.SANITIZER, outcome.status(), outcome::output);
-      assertTrue(outcome.output().contains("AddressSanitizer: use-after-poison"), outcome::output);
-      assertTrue(outcome.output().contains(file), outcome::output);
-    } finally {
-      copy.restore(file, file);
-    }
+    emulator.unchanged();
+    Path library = emulator.mistaken(file, file, file, text, replacement);
+    Outcome outcome = sanitized(library, List.of(suite));
+    assertEquals(ContractRun.SANITIZER, outcome.status(), outcome::output);
+    assertTrue(outcome.output().contains("AddressSanitizer: use-after-poison"), outcome::output);
+    assertTrue(outcome.output().contains(file), outcome::output);
   }
 
   /** Starts again where the system put something at random into the sanitizer's own place. */

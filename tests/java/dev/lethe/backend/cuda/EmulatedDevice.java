@@ -34,8 +34,18 @@ public final class EmulatedDevice implements Device {
   private static final long ALIGNMENT = 256;
   private static final byte POISON = (byte) 0xff;
 
+  /** C's own: an arena that any thread may close stops all threads for each block. */
+  private static final MethodHandle MALLOC =
+      ofC(
+          "aligned_alloc",
+          FunctionDescriptor.of(
+              ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+
+  private static final MethodHandle FREE =
+      ofC("free", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
+
   private final Arena library = Arena.ofShared();
-  private final Map<Long, Arena> blocks = new HashMap<>();
+  private final Map<Long, Long> blocks = new HashMap<>();
   private final MethodHandle launch;
   private final MethodHandle kernel;
   private final MethodHandle error;
@@ -109,19 +119,35 @@ public final class EmulatedDevice implements Device {
 
   @Override
   public long allocate(long bytes) {
-    Arena arena = Arena.ofShared();
-    MemorySegment block = arena.allocate(bytes, ALIGNMENT).fill(POISON);
-    blocks.put(block.address(), arena);
-    return block.address();
+    try {
+      long address = (long) MALLOC.invokeExact(ALIGNMENT, Math.ceilDiv(bytes, ALIGNMENT) * ALIGNMENT);
+      if (address == 0) {
+        throw new OutOfMemoryError(bytes + " bytes for the emulated device");
+      }
+      fill(address, POISON, bytes);
+      blocks.put(address, bytes);
+      return address;
+    } catch (Throwable e) {
+      throw unchecked(e);
+    }
   }
 
   @Override
   public void free(long address) {
-    Arena arena = blocks.remove(address);
-    if (arena == null) {
+    Long bytes = blocks.remove(address);
+    if (bytes == null) {
       throw new ArgumentException("address %x was not allocated".formatted(address));
     }
-    arena.close();
+    fill(address, POISON, bytes);
+    release(address);
+  }
+
+  private static void release(long address) {
+    try {
+      FREE.invokeExact(address);
+    } catch (Throwable e) {
+      throw unchecked(e);
+    }
   }
 
   @Override
@@ -208,9 +234,14 @@ public final class EmulatedDevice implements Device {
 
   @Override
   public void close() {
-    blocks.values().forEach(Arena::close);
+    blocks.keySet().forEach(EmulatedDevice::release);
     blocks.clear();
     library.close();
+  }
+
+  private static MethodHandle ofC(String name, FunctionDescriptor types) {
+    Linker linker = Linker.nativeLinker();
+    return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), types);
   }
 
   private static MemorySegment memory(long address, long bytes) {
