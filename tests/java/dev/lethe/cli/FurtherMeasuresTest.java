@@ -5,9 +5,22 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.backend.reference.ReferenceBackend;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.peft.PeftAdapterConfig;
+import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.LanguageModel;
+import dev.lethe.nn.LoraAdapter;
+import dev.lethe.session.Session;
+import dev.lethe.tensor.Scope;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -72,6 +85,39 @@ class FurtherMeasuresTest {
     ok(assess(original.toString(), "hidden", "--relearn", 20, "--relearn-rate", "0.01"));
     JsonNode nothing = section("hidden", "relearning");
     assertEquals(value(nothing, "loss after", "original"), value(nothing, "loss after", "unlearned"), 1e-12);
+  }
+
+  /** What NF4 leaves of an adapter is what it leaves of the model that the adapter is merged into. */
+  @Test
+  void fourBitsAreThoseOfTheMergedModel() {
+    ok(assess(retrained.toString(), "rounded", "--four-bits"));
+    JsonNode same = section("rounded", "four_bits");
+    assertEquals(0, value(same, "forgotten, brought back", "unlearned less retrained"), 1e-12);
+    assertEquals(0, value(same, "retained, brought back", "unlearned less retrained"), 1e-12);
+    assertEquals(
+        value(same, "forgotten, loss before", "original") - value(same, "forgotten, loss after", "original"),
+        value(same, "forgotten, brought back", "original"),
+        1e-9);
+    ok(
+        "merge", "--model", work.model, "--adapter", original, "--out", work.at("merged"), "--weights", "F32", "--device",
+        "reference");
+    try (HfModelFolder files = HfModelFolder.open(work.at("merged"));
+        ReferenceBackend backend = new ReferenceBackend();
+        LanguageModel plain = LanguageModel.open(files, backend);
+        LoraAdapter nothing =
+            LoraAdapter.create(
+                PeftAdapterConfig.create(1, 1, 0, plain.spec().linearNames(), "merged"), plain, 1);
+        LanguageModel rounded = LanguageModel.openMergedInFourBits(files, backend, nothing);
+        Scope scope = backend.openScope("four bits");
+        Session session = Session.open(work.model, "reference")) {
+      List<Sample> rows = session.samples(work.data).subList(0, 6);
+      double[] losses =
+          new DatasetLoss(new AdaptedModel(rounded, null), rows, BatchLimits.DEFAULT)
+              .losses(scope.allocate(backend.vectorType(), 0));
+      assertEquals(
+          Arrays.stream(losses).average().orElseThrow(), value(same, "forgotten, loss after", "original"), 1e-5,
+          "the merged folder holds sums in float32");
+    }
   }
 
   @Test

@@ -168,4 +168,22 @@ class UnlearnMethodsTest {
     done(whole, place.data, "c", "--method", "averaged", "--forget", "row-3");
     assertArrayEquals(parameters(place.at("b")), parameters(place.at("c")), 1e-4);
   }
+
+  /** What {@code lethe prepare} left serves many requests, and each counts its own gradients alone. */
+  @Test
+  void ekfacTakesWhatWasPrepared() throws IOException {
+    Path adapter = place.adapter("a");
+    JsonNode fitted = done(adapter, place.data, "fitted", "--method", "ekfac", "--forget", "row-3");
+    assertTrue(fitted.path("cost").path("sampleGradients").asInt() > Workplace.ROWS, fitted::toString);
+    Workplace.ok("prepare", "--model", place.model, "--adapter", adapter, "--data", place.data, "--device", "reference");
+    for (String ids : List.of("row-3", "row-5,row-7")) {
+      JsonNode page = done(adapter, place.data, "prepared " + ids, "--method", "ekfac", "--forget", ids);
+      assertEquals(ids.split(",").length, page.path("cost").path("sampleGradients").asInt());
+      assertTrue(page.path("notes").toString().contains("lethe prepare"), page::toString);
+    }
+    done(adapter, place.data, "fresh", "--method", "ekfac", "--forget", "row-3", "--set", "fresh=1");
+    Path weights = Path.of("adapter_model.safetensors");
+    assertEquals(-1, Files.mismatch(place.at("fitted").resolve(weights), place.at("fresh").resolve(weights)));
+    assertTrue(Files.mismatch(place.at("fitted").resolve(weights), place.at("prepared row-3").resolve(weights)) >= 0);
+  }
 }

@@ -37,6 +37,24 @@ class PlanReaderTest {
   }
 
   @Test
+  void aShardedMethodHasATrainingOfItsOwn() throws IOException {
+    String sharded = PLAN.replace("{\"method\": \"recorded\", \"exact-head\": 0.5}", "{\"method\": \"sisa\", \"shards\": 4}");
+    StudySteps steps = new StudySteps(read(sharded));
+    StudySteps.Block first = steps.blocks().getFirst();
+    List<StudyStep> trainings = steps.trainings(first);
+    assertEquals("sharded/s/seed 1/4", trainings.get(1).name());
+    assertEquals(
+        List.of("--sisa", "4", "--seed", "1", "--out", "$OUT/sharded/s/seed 1/4"),
+        trainings.get(1).args().subList(trainings.get(1).args().size() - 6, trainings.get(1).args().size()));
+    List<String> unlearn = steps.cells(first, Map.of()).getFirst().unlearned().args();
+    assertEquals("$OUT/sharded/s/seed 1/4", unlearn.get(unlearn.indexOf("--adapter") + 1));
+    for (String wrong : List.of("{\"method\": \"sisa\"}", "{\"method\": \"exact\", \"shards\": 4}")) {
+      assertThrows(
+          LetheException.class, () -> read(PLAN.replace("{\"method\": \"recorded\", \"exact-head\": 0.5}", wrong)));
+    }
+  }
+
+  @Test
   void aPlanBecomesCommands() throws IOException {
     StudyPlan plan = read(PLAN);
     StudySteps steps = new StudySteps(plan);

@@ -41,12 +41,19 @@ public final class EkfacFit {
     this.theta = theta;
     this.n = n;
     this.seed = seed;
-    this.draws = Math.clamp(Math.ceilDiv(ROWS, loss.size()), 1, MOST_DRAWS);
+    this.draws = draws(loss.size());
   }
 
-  /** Sampled gradients of each sample. */
-  public int draws() {
-    return draws;
+  private static int draws(int samples) {
+    return Math.clamp(Math.ceilDiv(ROWS, samples), 1, MOST_DRAWS);
+  }
+
+  /**
+   * What a fit takes for each sample, in gradients of one: two passes, each with a forward and a backward for each draw,
+   * which count one half each.
+   */
+  public static double sampleGradients(int samples) {
+    return 1.0 + draws(samples);
   }
 
   /** The curvature; whoever asks closes it. */

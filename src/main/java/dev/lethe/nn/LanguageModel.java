@@ -12,6 +12,7 @@ import dev.lethe.format.huggingface.Rope;
 import dev.lethe.nn.ModelFamily.Trait;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
+import dev.lethe.tensor.NormalFloat;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.SystemPages;
@@ -34,6 +35,7 @@ public final class LanguageModel implements AutoCloseable {
   private final Backend backend;
   private final ModelFiles folder;
   private final LoraAdapter merged;
+  private final boolean fourBits;
   private final Lifetime lifetime;
   private final Scope scope;
   private final boolean left;
@@ -50,6 +52,7 @@ public final class LanguageModel implements AutoCloseable {
       TransformerSpec spec,
       Backend backend,
       LoraAdapter merged,
+      boolean fourBits,
       WeightStorage storage,
       Lifetime lifetime,
       Scope scope) {
@@ -57,6 +60,7 @@ public final class LanguageModel implements AutoCloseable {
     this.spec = spec;
     this.backend = backend;
     this.merged = merged;
+    this.fourBits = fourBits;
     this.lifetime = lifetime;
     this.scope = scope;
     WeightNames names = spec.family().names();
@@ -99,17 +103,23 @@ public final class LanguageModel implements AutoCloseable {
 
   /** The same with weights in a form of memory. */
   public static LanguageModel open(ModelFiles folder, Backend backend, WeightStorage storage) {
-    return load(folder, backend, null, storage);
+    return load(folder, backend, null, false, storage);
   }
 
   /** Loads a model with an adapter's s·BA added to its weights, for running without the adapter. */
   public static LanguageModel openMerged(
       ModelFiles folder, Backend backend, LoraAdapter adapter) {
-    return load(folder, backend, adapter, WeightStorage.AUTO);
+    return load(folder, backend, adapter, false, WeightStorage.AUTO);
+  }
+
+  /** The same with the sums in the decoder's linear layers rounded to NF4, see {@link NormalFloat#round}. */
+  public static LanguageModel openMergedInFourBits(
+      ModelFiles folder, Backend backend, LoraAdapter adapter) {
+    return load(folder, backend, adapter, true, WeightStorage.AUTO);
   }
 
   private static LanguageModel load(
-      ModelFiles folder, Backend backend, LoraAdapter merged, WeightStorage storage) {
+      ModelFiles folder, Backend backend, LoraAdapter merged, boolean fourBits, WeightStorage storage) {
     TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
     if (merged != null) {
       merged.requireFits(spec);
@@ -117,7 +127,7 @@ public final class LanguageModel implements AutoCloseable {
     Lifetime lifetime = new Lifetime("model " + folder.path());
     Scope scope = backend.openScope("model " + folder.path().getFileName()).of(lifetime);
     try {
-      return new LanguageModel(folder, spec, backend, merged, storage, lifetime, scope);
+      return new LanguageModel(folder, spec, backend, merged, fourBits, storage, lifetime, scope);
     } catch (RuntimeException | Error e) {
       scope.close();
       throw e;
@@ -179,6 +189,9 @@ public final class LanguageModel implements AutoCloseable {
       }
       if (merged != null) {
         merged.addDeltaWeight(module, copy);
+      }
+      if (fourBits) {
+        NormalFloat.round(copy);
       }
       return backend.freezeLinear(copy, bias, transposed, scope);
     }

@@ -210,6 +210,16 @@ public final class LoraAdapter implements AutoCloseable {
     }
   }
 
+  /** A (rank,in) of a pair, row by row. */
+  double[] a(LoraSlot slot) {
+    return a(slot, theta());
+  }
+
+  /** B (out,rank) of a pair, row by row. */
+  double[] b(LoraSlot slot) {
+    return b(slot, theta());
+  }
+
   private double[] a(LoraSlot slot, Tensor parameters) {
     Shape shape = Shape.of(slot.rank(), slot.in());
     return HostTensors.doubles(model.backend(), parameters.section(slot.aOffset(), shape));

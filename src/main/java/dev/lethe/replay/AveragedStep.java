@@ -142,7 +142,7 @@ public final class AveragedStep implements AutoCloseable {
       at += batch.size();
       done.accept(at);
     }
-    rowGradients += Math.ceilDiv(count * (1L + 2L * draws), 3);
+    rowGradients += Math.ceilDiv(count * (1L + draws), 2);
   }
 
   /**

@@ -17,6 +17,9 @@ public enum Measure {
   NOISE("noise, forgotten"),
   ATTACK("min-k AUC less retrained"),
   EXTRACTION("extraction strength, original"),
+  EXTRACTION_LEFT("extraction strength less retrained"),
+  RELEARNED("relearned less retrained"),
+  FOUR_BITS("back by 4 bits less retrained"),
   COST("cost, retrainings"),
   SECONDS("seconds");
 
@@ -56,7 +59,15 @@ public enum Measure {
         values,
         ATTACK,
         line(sections, "attacks", "min-k", "unlearned") - line(sections, "attacks", "min-k", "retrained"));
-    put(values, EXTRACTION, line(sections, "memorisation", "forgotten, extraction strength", "original"));
+    String extraction = "forgotten, extraction strength";
+    put(values, EXTRACTION, line(sections, "memorisation", extraction, "original"));
+    put(
+        values,
+        EXTRACTION_LEFT,
+        line(sections, "memorisation", extraction, "unlearned")
+            - line(sections, "memorisation", extraction, "retrained"));
+    put(values, RELEARNED, line(sections, "relearning", "brought back", "unlearned less retrained"));
+    put(values, FOUR_BITS, line(sections, "four_bits", "forgotten, brought back", "unlearned less retrained"));
     JsonNode page = read(unlearned.resolve("lethe_certificate.json"));
     JsonNode cost = page.path("cost");
     put(values, COST, number(cost.path("sampleGradients")) / number(cost.path("retraining")));

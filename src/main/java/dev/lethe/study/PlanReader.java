@@ -3,6 +3,7 @@ package dev.lethe.study;
 import dev.lethe.LetheException;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.StrictJson;
+import dev.lethe.train.RowShards;
 import dev.lethe.unlearn.baseline.Baselines;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,7 +27,7 @@ public final class PlanReader {
           "tuning", "noise", "assess");
 
   /** Methods whose choices are options of the command. */
-  private static final Set<String> FOLLOWING = Set.of("recorded", "exact", "averaged", "influence");
+  private static final Set<String> FOLLOWING = Set.of("recorded", "exact", "averaged", "influence", "sisa");
 
   private final Path file;
   private final Path root;
@@ -122,7 +123,7 @@ public final class PlanReader {
     Map<String, List<Double>> grid = new LinkedHashMap<>();
     for (Map.Entry<String, JsonNode> field : f.node().properties()) {
       switch (field.getKey()) {
-        case "method" -> {}
+        case "method", "shards" -> {}
         case "set" -> {
           JsonFields set = f.objectOrNull("set");
           set.node().properties().forEach(
@@ -137,7 +138,13 @@ public final class PlanReader {
     }
     fixed.forEach((setting, value) -> options.addAll(List.of("--set", setting + "=" + value)));
     requireMethod(f, name, fixed, grid);
-    return new StudyPlan.Method(List.copyOf(options), grid);
+    int shards = (int) f.integerOr("shards", 0, 2, RowShards.MOST);
+    if (name.equals("sisa") != shards > 0) {
+      throw refuse(
+          f.where() + (shards > 0 ? " has 'shards', which " + name + " has no use for" : " does not say how many shards"),
+          "'shards' with the method sisa, and with no other", name, "Write \"shards\": 4, or leave it out.");
+    }
+    return new StudyPlan.Method(List.copyOf(options), shards, grid);
   }
 
   private void requireMethod(

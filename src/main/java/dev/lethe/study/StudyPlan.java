@@ -46,9 +46,10 @@ public record StudyPlan(
    * A method, or several that differ by the values of a grid.
    *
    * @param options of {@code lethe unlearn}, {@code --method} among them
+   * @param shards of the training that it starts from ({@code train --sisa}); 0: it starts from the block's original
    * @param grid values of hyper-parameters ({@code --set}); empty where there is nothing to choose
    */
-  public record Method(List<String> options, Map<String, List<Double>> grid) {}
+  public record Method(List<String> options, int shards, Map<String, List<Double>> grid) {}
 
   /**
    * What is combined: each request by each method for each seed.

@@ -16,6 +16,7 @@ public record StudyStep(Kind kind, String name, List<String> args, String output
   /** What a step makes. */
   public enum Kind {
     ORIGINAL,
+    SHARDED,
     OPERATORS,
     RETRAINED,
     NOISE,

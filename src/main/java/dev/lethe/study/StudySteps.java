@@ -44,6 +44,8 @@ public final class StudySteps {
       args.addAll(modelAndData(block));
       steps.add(new StudyStep(StudyStep.Kind.OPERATORS, "operators/" + block.name(), args, null, false));
     }
+    block.setting.methods().stream().map(this::shards).filter(k -> k > 0).distinct().forEach(
+        k -> steps.add(sharded(block, k)));
     for (String request : block.setting.requests()) {
       List<String> edits = edits(request);
       steps.add(train(StudyStep.Kind.RETRAINED, retrained(block, request), block, block.seed, edits, "off"));
@@ -98,7 +100,8 @@ public final class StudySteps {
   private StudyCell cell(Block block, String request, String method, Map<String, Double> point) {
     String label = method + (point.isEmpty() ? "" : " " + label(point));
     String name = block.name() + "/" + request + "/" + label;
-    List<String> unlearn = new ArrayList<>(List.of("unlearn", "--adapter", out(original(block))));
+    String start = shards(method) > 0 ? sharded(block, shards(method)).name() : original(block);
+    List<String> unlearn = new ArrayList<>(List.of("unlearn", "--adapter", out(start)));
     unlearn.addAll(modelAndData(block));
     unlearn.addAll(plan.requests().get(request).stream().map(this::placed).toList());
     unlearn.addAll(plan.methods().get(method).options());
@@ -133,6 +136,20 @@ public final class StudySteps {
     args.addAll(List.of("--seed", Long.toString(block.seed), "--out", out("assessments/" + name)));
     return new StudyStep(
         StudyStep.Kind.ASSESSMENT, "assessments/" + name, args, "assessments/" + name, false);
+  }
+
+  private int shards(String method) {
+    return plan.methods().get(method).shards();
+  }
+
+  private StudyStep sharded(Block block, int count) {
+    String name = "sharded/" + block.name() + "/" + count;
+    List<String> args = new ArrayList<>(List.of("train"));
+    args.addAll(modelAndData(block));
+    args.addAll(plan.trainings().get(block.setting.training()));
+    args.addAll(
+        List.of("--sisa", Integer.toString(count), "--seed", Long.toString(block.seed), "--out", out(name)));
+    return new StudyStep(StudyStep.Kind.SHARDED, name, args, name, false);
   }
 
   private StudyStep train(

@@ -3,6 +3,7 @@ package dev.lethe.study;
 import dev.lethe.Text;
 import dev.lethe.format.StrictJson;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -20,7 +21,7 @@ import tools.jackson.databind.node.ObjectNode;
 public final class StudyTable {
   private static final Measure[] SHOWN = {
     Measure.KL_FORGOTTEN, Measure.KL_RETAINED, Measure.LOSS_FORGOTTEN, Measure.LOSS_RETAINED, Measure.ATTACK,
-    Measure.COST, Measure.SECONDS
+    Measure.EXTRACTION_LEFT, Measure.RELEARNED, Measure.FOUR_BITS, Measure.COST, Measure.SECONDS
   };
 
   private final List<StudyPlan.Setting> settings;
@@ -112,22 +113,24 @@ public final class StudyTable {
     }
   }
 
-  /** As a table in Markdown, one a setting and request. */
+  /** As a table in Markdown, one a setting and request, without columns that nothing of the study measures. */
   public String toMarkdown() {
     StringBuilder text = new StringBuilder();
     String heading = "";
+    List<Measure> columns =
+        Arrays.stream(SHOWN).filter(measure -> rows().stream().anyMatch(row -> row.mean(measure).n() > 0)).toList();
     for (Row row : rows()) {
       String next = row.setting() + ", " + row.request();
       if (!next.equals(heading)) {
         heading = next;
         text.append(text.isEmpty() ? "" : "\n").append(Text.format("### %s\n\n| method | seeds |", heading));
-        for (Measure measure : SHOWN) {
+        for (Measure measure : columns) {
           text.append(' ').append(measure.title()).append(" |");
         }
-        text.append("\n|").append("---|".repeat(SHOWN.length + 2)).append('\n');
+        text.append("\n|").append("---|".repeat(columns.size() + 2)).append('\n');
       }
       text.append(Text.format("| %s | %s |", row.method(), row.seeds()));
-      for (Measure measure : SHOWN) {
+      for (Measure measure : columns) {
         text.append(' ').append(cell(row.mean(measure), measure)).append(" |");
       }
       text.append('\n');

@@ -16,6 +16,7 @@ public final class NormalFloat extends BlockFormat {
     0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f
   };
 
+  private static final int BLOCK = 64;
   private static final int HEAD = 4;
 
   private final Rounding rounding;
@@ -45,13 +46,39 @@ public final class NormalFloat extends BlockFormat {
   }
 
   NormalFloat(Rounding rounding) {
-    super(64, HEAD + 32);
+    super(BLOCK, HEAD + BLOCK / 2);
     this.rounding = rounding;
   }
 
   /** The 16 numbers of the code, in order. */
   public static float[] code() {
     return CODE.clone();
+  }
+
+  /**
+   * Rounds numbers to what NF4 keeps of them, in blocks of 64 in their order, as bitsandbytes packs a weight and expands
+   * it to float32: the nearest code of x/absmax times absmax, the lower code of a pair where x lies in the middle.
+   */
+  public static void round(Tensor numbers) {
+    long n = numbers.elements();
+    for (long first = 0; first < n; first += BLOCK) {
+      long last = Math.min(n, first + BLOCK);
+      float absmax = 0;
+      for (long i = first; i < last; i++) {
+        absmax = Math.max(absmax, Math.abs((float) numbers.get(i)));
+      }
+      for (long i = first; i < last && absmax > 0; i++) {
+        numbers.set(i, nearest((float) numbers.get(i) / absmax) * absmax);
+      }
+    }
+  }
+
+  private static float nearest(float x) {
+    int q = 0;
+    while (q < CODE.length - 1 && x > 0.5f * (CODE[q] + CODE[q + 1])) {
+      q++;
+    }
+    return CODE[q];
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.curvature.Ekfac;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.train.TrainOptions;
@@ -13,6 +14,8 @@ import dev.lethe.unlearn.certificate.Certificate.Method;
 import dev.lethe.unlearn.certificate.Stopwatch;
 import dev.lethe.unlearn.result.UnlearnResult;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
 
 /** Unlearning by a published method, for comparison. */
 public final class BaselineUnlearner implements Unlearner {
@@ -24,6 +27,7 @@ public final class BaselineUnlearner implements Unlearner {
   private final Baseline baseline;
   private final List<Sample> preferred;
   private final Long retraining;
+  private Supplier<Optional<Ekfac>> prepared = Optional::empty;
 
   /**
    * @param preferred see {@link BaselineTask}
@@ -39,6 +43,12 @@ public final class BaselineUnlearner implements Unlearner {
             : TrainingPlan.of(task.request().data(), training).sampleGradients(task.edits());
   }
 
+  /** Curvature that was made once for all requests, see {@link BaselineTask}; none by default. */
+  public BaselineUnlearner prepared(Supplier<Optional<Ekfac>> curvature) {
+    this.prepared = curvature;
+    return this;
+  }
+
   @Override
   public UnlearnResult run(EraserMonitor monitor) {
     Stopwatch watch = new Stopwatch();
@@ -52,7 +62,7 @@ public final class BaselineUnlearner implements Unlearner {
     }
     BaselineTask asked =
         new BaselineTask(
-            task.model(), task.request(), preferred, task.measuring().seed(), task.measuring().limits());
+            task.model(), task.request(), preferred, task.measuring().seed(), task.measuring().limits(), prepared);
     BaselineWork work = new BaselineWork(asked, new Watching(monitor));
     LoraAdapter adapter = task.model().adapter().copy();
     boolean done = false;
@@ -62,6 +72,7 @@ public final class BaselineUnlearner implements Unlearner {
             baseline.apply(work, adapter);
             return null;
           });
+      work.notes().forEach(note -> page.note("%s", note));
       page.cost(new Cost(work.sampleGradients(), retraining, watch.total(), seconds(work, watch)));
       UnlearnResult result = Outcomes.settled(page, task, adapter, List.of(), REMEDY, monitor, watch);
       done = true;

@@ -54,7 +54,7 @@ final class EraserCertificate {
         found.measured().gradients(),
         found.measured().weights(),
         found.measured().losses(),
-        null,
+        request.effective().isEmpty() ? null : InfluenceCost.of(model, request, found, record, watch),
         null,
         watch.times(),
         request.earlier().chain(),

@@ -5,7 +5,7 @@ import dev.lethe.unlearn.result.UnlearnResult;
 
 /** A method of unlearning, given a request and all it needs. */
 public sealed interface Unlearner
-    permits Eraser, ExactUnlearner, RecordedUnlearner, AveragedUnlearner, BaselineUnlearner {
+    permits Eraser, ExactUnlearner, RecordedUnlearner, AveragedUnlearner, SisaUnlearner, BaselineUnlearner {
   /**
    * Does it. The model's own adapter is not changed; the caller closes the result.
    *

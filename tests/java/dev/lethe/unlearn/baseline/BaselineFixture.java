@@ -18,6 +18,7 @@ import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -47,7 +48,7 @@ final class BaselineFixture implements AutoCloseable {
 
   BaselineWork work() {
     BatchLimits small = new BatchLimits(2, 1000);
-    return new BaselineWork(new BaselineTask(model, request, preferred, 7, small), BaselineMonitor.NONE);
+    return new BaselineWork(new BaselineTask(model, request, preferred, 7, small, Optional::empty), BaselineMonitor.NONE);
   }
 
   /** The adapter's parameters and a few per cent of noise. */

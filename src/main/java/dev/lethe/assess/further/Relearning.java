@@ -6,7 +6,6 @@ import dev.lethe.assess.AssessmentMonitor;
 import dev.lethe.assess.Subject;
 import dev.lethe.assess.Subjects;
 import dev.lethe.assess.metric.Bootstrap;
-import dev.lethe.assess.metric.Estimate;
 import dev.lethe.assess.record.Section;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
@@ -28,8 +27,6 @@ import java.util.Random;
  */
 public final class Relearning implements Assessment.Measure {
   private static final int BATCH = 8;
-  private static final List<String> COLUMNS =
-      List.of("original", "unlearned", "retrained", "unlearned less retrained");
 
   private final Assessment.Options options;
   private final int steps;
@@ -67,14 +64,7 @@ public final class Relearning implements Assessment.Measure {
       }
       monitor.done(before.size());
     }
-    List<double[]> gained = new ArrayList<>();
-    for (int s = 0; s < before.size(); s++) {
-      gained.add(difference(before.get(s), after.get(s)));
-    }
-    List<Section.Line> lines =
-        List.of(
-            line("loss before", before, bootstrap), line("loss after", after, bootstrap),
-            line("brought back", gained, bootstrap));
+    List<Section.Line> lines = new BroughtBack(before, after).lines("", bootstrap);
     String what =
         Text.format(
             "%d steps of AdamW at rate %s on %d of %d forgotten rows, drawn; losses are of the other %d.",
@@ -98,26 +88,12 @@ public final class Relearning implements Assessment.Measure {
     return new DatasetLoss(subject.model(), rows, options.limits()).losses(theta);
   }
 
-  private static double[] difference(double[] one, double[] other) {
-    double[] values = new double[one.length];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = one[i] - other[i];
-    }
-    return values;
-  }
-
-  private static Section.Line line(String name, List<double[]> values, Bootstrap bootstrap) {
-    List<Estimate> cells = new ArrayList<>(values.stream().map(bootstrap::mean).toList());
-    cells.add(bootstrap.mean(difference(values.get(1), values.get(2))));
-    return new Section.Line(name, cells, null);
-  }
-
   private static Section section(List<Section.Line> lines, List<String> remarks) {
     return new Section(
         "relearning",
         "What relearning brings back",
         "Mean loss on forgotten rows before and after a few steps of training on others of them. Brought back: by how much"
             + " it fell. The retrained adapter gains too, for the rows are alike: the aim is a difference of 0.",
-        COLUMNS, lines, remarks);
+        BroughtBack.COLUMNS, lines, remarks);
   }
 }

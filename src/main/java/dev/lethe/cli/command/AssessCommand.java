@@ -7,6 +7,7 @@ import dev.lethe.assess.Tofu;
 import dev.lethe.assess.TofuFiles;
 import dev.lethe.assess.further.Calibration;
 import dev.lethe.assess.further.Choices;
+import dev.lethe.assess.further.FourBits;
 import dev.lethe.assess.further.Relearning;
 import dev.lethe.assess.record.AssessmentFolder;
 import dev.lethe.assess.record.AssessmentJson;
@@ -158,6 +159,11 @@ public final class AssessCommand extends LetheCommand {
   private double relearnRate;
 
   @Option(
+      names = "--four-bits",
+      description = "measure what rounding the merged weights to NF4 brings back of the forgotten rows")
+  private boolean fourBits;
+
+  @Option(
       names = "--answers",
       paramLabel = "YES,NO",
       split = ",",
@@ -218,6 +224,9 @@ public final class AssessCommand extends LetheCommand {
     }
     if (relearn != null) {
       assessment.with(new Relearning(options, relearn, relearnRate));
+    }
+    if (fourBits) {
+      assessment.with(new FourBits(session, options));
     }
     if (!answers.isEmpty()) {
       List<Row> others = heldOut == null ? List.of() : session.rowsAgain(heldOut, reading);

@@ -13,25 +13,32 @@ import dev.lethe.cli.option.TrainingOptions;
 import dev.lethe.cli.option.TrajectoryOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.cli.terminal.Progress;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
+import dev.lethe.format.StrictJson;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
+import dev.lethe.session.ShardedTraining;
 import dev.lethe.session.Training;
 import dev.lethe.session.Work;
 import dev.lethe.train.RowEdits;
+import dev.lethe.train.RowShards;
+import dev.lethe.train.StepLog;
+import dev.lethe.train.TrainMonitor;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.TrainingPlan;
 import dev.lethe.train.TrainingRecord;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -69,6 +76,14 @@ public final class TrainCommand extends LetheCommand {
               + " records of both can be compared (default: a new random one)")
   private Path rowKey;
 
+  @Option(
+      names = "--sisa",
+      paramLabel = "K",
+      description =
+          "deal the rows to K shards, train an adapter for each and write their mean, of K times the rank; unlearn then"
+              + " trains the shards of its rows again, exactly (SISA)")
+  private Integer shards;
+
   @Option(names = "--resume", description = "go on with an interrupted run to the same --out")
   private boolean resume;
 
@@ -86,6 +101,12 @@ public final class TrainCommand extends LetheCommand {
     trajectory.check(this, minimum.asked());
     hiddenStates.check(this);
     training.options(this, common.seed);
+    if (shards != null) {
+      require(shards >= 2 && shards <= RowShards.MOST, "--sisa is 2 to " + RowShards.MOST, shards);
+      require(
+          !resume && adapterOptions.initAdapter == null && !minimum.asked() && !given(List.of("--trajectory", "--divisor")),
+          "--sisa goes without --resume, --init-adapter, --to-minimum, --trajectory and --divisor", shards);
+    }
   }
 
   @Override
@@ -99,6 +120,10 @@ public final class TrainCommand extends LetheCommand {
       LoadedRows loaded = session.load(data, dataOptions.reading());
       List<Sample> samples = loaded.samples();
       RowEdits edits = editing.edits(session, dataOptions.reading(), samples);
+      if (shards != null) {
+        shards(session, edits.target(samples), options, key, folder);
+        return ExitCode.DONE;
+      }
       AdaptedModel adapted = adapter(session);
       BatchLimits pass = new BatchLimits(options.batchSize(), TrainingPlan.TOKENS_PER_PASS);
       session.memoryPlan(adapted.adapter().config()).fitting(Work.TRAIN, samples, pass, true);
@@ -132,17 +157,65 @@ public final class TrainCommand extends LetheCommand {
     }
   }
 
+  /** SISA; rows that are left out have no slots here, for the shards of the rows that stay are trained as they are. */
+  private void shards(Session session, List<Sample> rows, TrainOptions options, RowKey key, RunFolder folder) {
+    PeftAdapterConfig config = config(session);
+    ShardedTraining sharded =
+        new ShardedTraining(session, rows, config, shards, options).reading(dataOptions.reading()).rowKey(key);
+    BatchLimits pass = new BatchLimits(options.batchSize(), TrainingPlan.TOKENS_PER_PASS);
+    session.memoryPlan(config).fitting(Work.TRAIN, rows, pass, true);
+    List<Integer> sizes;
+    try (Progress.Task task = progress().start("shards", sharded.steps(), "steps")) {
+      sizes = sharded.monitor(new ShardSteps(this, task)).write(folder);
+    }
+    if (output.json) {
+      ObjectNode json = StrictJson.newObject().put("rows", rows.size()).put("steps", sharded.steps());
+      sizes.forEach(json.putArray("shards")::add);
+      print(json.put("out", out.toString()));
+    } else {
+      print(
+          Text.format(
+              "%s: %d shards of %s rows, an adapter of rank %d each", out, shards,
+              sizes.stream().map(String::valueOf).collect(Collectors.joining(", ")), config.r()));
+    }
+  }
+
+  private PeftAdapterConfig config(Session session) {
+    return adapterOptions.config(model.model.toString(), session.model().spec().linearNames());
+  }
+
   private AdaptedModel adapter(Session session) {
     if (adapterOptions.initAdapter != null) {
       return session.adapted(adapterOptions.initAdapter);
     }
-    PeftAdapterConfig config =
-        adapterOptions.config(model.model.toString(), session.model().spec().linearNames());
+    PeftAdapterConfig config = config(session);
     LoraAdapter adapter =
         option("--targets", () -> LoraAdapter.create(config, session.model(), common.seed));
     AdaptedModel adapted = session.adapted(adapter);
     adapterOptions.requireFound(this, adapted.layout());
     return adapted;
+  }
+
+  /** Counts the steps of all shards as one training's. */
+  private static final class ShardSteps implements TrainMonitor {
+    private final TrainCommand command;
+    private final Progress.Task task;
+    private long done;
+
+    ShardSteps(TrainCommand command, Progress.Task task) {
+      this.command = command;
+      this.task = task;
+    }
+
+    @Override
+    public void onStep(StepLog log) {
+      task.done(++done, Text.format("loss %.4f", log.loss()));
+    }
+
+    @Override
+    public boolean interrupted() {
+      return command.console.interrupt().requested();
+    }
   }
 
   private void report(

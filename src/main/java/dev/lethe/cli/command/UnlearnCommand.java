@@ -18,10 +18,13 @@ import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.PreferredResponses;
+import dev.lethe.session.PreparedCurvature;
 import dev.lethe.session.RunFolder;
 import dev.lethe.session.Session;
 import dev.lethe.session.TrainingFollower;
 import dev.lethe.session.Work;
+import dev.lethe.train.ShardedAdapter;
+import dev.lethe.train.ShardedFolder;
 import dev.lethe.train.TrainOptions;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.BaselineUnlearner;
@@ -31,6 +34,7 @@ import dev.lethe.unlearn.EraserOptions.CurvatureData;
 import dev.lethe.unlearn.EraserOptions.OuterTarget;
 import dev.lethe.unlearn.EraserOptions;
 import dev.lethe.unlearn.Measuring;
+import dev.lethe.unlearn.SisaUnlearner;
 import dev.lethe.unlearn.UnlearnTask;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
@@ -164,6 +168,10 @@ public final class UnlearnCommand extends LetheCommand {
         publish(session, request, adapted, measured, folder);
         return ExitCode.DONE;
       }
+      if (method == MethodOptions.Method.SISA) {
+        shards(session, request, adapted, measured, folder);
+        return ExitCode.DONE;
+      }
       if (method != MethodOptions.Method.INFLUENCE) {
         follow(method, session, request, adapted, measured, folder);
         return ExitCode.DONE;
@@ -237,7 +245,20 @@ public final class UnlearnCommand extends LetheCommand {
     TrainOptions training =
         TrainingRecord.read(adapter.adapter).map(TrainingRecord::options).orElse(null);
     UnlearnTask task = task(session, request, adapted, measured);
-    unlearn(new BaselineUnlearner(task, methods.published(this), preferred, training)::run, folder);
+    BaselineUnlearner unlearner =
+        new BaselineUnlearner(task, methods.published(this), preferred, training)
+            .prepared(() -> PreparedCurvature.ekfac(adapter.adapter, adapted));
+    unlearn(unlearner::run, folder);
+  }
+
+  /** The shards of the rows, trained again. */
+  private void shards(
+      Session session, UnlearnRequest request, AdaptedModel adapted, int measured, RunFolder folder) {
+    UnlearnTask task = task(session, request, adapted, measured);
+    ShardedAdapter sharded = ShardedFolder.open(adapter.adapter, adapted.adapter(), request.data());
+    try (SisaUnlearner unlearner = new SisaUnlearner(task, sharded, session.promptForm(dataOptions.reading()))) {
+      unlearn(unlearner::run, folder);
+    }
   }
 
   private UnlearnTask task(Session session, UnlearnRequest request, AdaptedModel adapted, int measured) {

@@ -128,7 +128,7 @@ public abstract class LetheCommand implements Callable<Integer> {
   }
 
   /** Whether one of these options stands on the command line. */
-  final boolean given(List<String> options) {
+  public final boolean given(List<String> options) {
     return options.stream().anyMatch(spec.commandLine().getParseResult()::hasMatchedOption);
   }
 

@@ -5,6 +5,7 @@ import dev.lethe.Text;
 import dev.lethe.session.Unlearning;
 import dev.lethe.train.Divisor;
 import dev.lethe.train.SavedStates;
+import dev.lethe.train.ShardedFolder;
 import dev.lethe.trajectory.Trajectory;
 import dev.lethe.unlearn.baseline.Baseline;
 import dev.lethe.unlearn.baseline.Baselines;
@@ -23,6 +24,7 @@ public final class MethodOptions {
     RECORDED,
     EXACT,
     AVERAGED,
+    SISA,
     INFLUENCE,
     PUBLISHED
   }
@@ -46,8 +48,9 @@ public final class MethodOptions {
       defaultValue = "auto",
       description =
           "recorded: replay the training from its trajectory without the rows; exact: train again without them;"
-              + " averaged: one step from averages over the training; influence: one step from its end; auto: recorded"
-              + " where the adapter has a trajectory, otherwise influence (default: ${DEFAULT-VALUE}). For comparison:"
+              + " averaged: one step from averages over the training; influence: one step from its end; sisa: train the"
+              + " rows' shards again, after train --sisa; auto: recorded where the adapter has a trajectory, sisa where it"
+              + " has shards, otherwise influence (default: ${DEFAULT-VALUE}). For comparison:"
               + " gradient-ascent, grad-diff, kl-min, npo, simnpo, idk-dpo, rmu, fine-tune, task-vector, datainf, ekfac,"
               + " k-fade")
   private String method;
@@ -132,7 +135,8 @@ public final class MethodOptions {
     Method chosen = named(command);
     if (chosen == null) {
       boolean recorded = Unlearning.isRecorded(adapterDir) && !system;
-      chosen = recorded || following ? Method.RECORDED : Method.INFLUENCE;
+      boolean sharded = ShardedFolder.exists(adapterDir) && !system;
+      chosen = recorded || following ? Method.RECORDED : sharded ? Method.SISA : Method.INFLUENCE;
     }
     command.require(
         settings.isEmpty() || chosen == Method.PUBLISHED, "--set belongs to the methods for comparison", settings);
@@ -140,6 +144,9 @@ public final class MethodOptions {
       published(command);
       refuse(command, SYSTEM, FOLLOWING, TRAINED);
       return chosen;
+    }
+    if (chosen == Method.SISA) {
+      refuse(command, SYSTEM, FOLLOWING, TRAINED);
     }
     boolean influence = chosen == Method.INFLUENCE;
     if (influence ? following : system) {
@@ -201,7 +208,7 @@ public final class MethodOptions {
     }
     throw command.usage(
         Text.format(
-            "--method is auto, recorded, exact, averaged or influence, or for comparison %s; got %s",
+            "--method is auto, recorded, exact, averaged, influence or sisa, or for comparison %s; got %s",
             String.join(", ", Baselines.names()), method));
   }
 
@@ -214,15 +221,18 @@ public final class MethodOptions {
         switch (chosen) {
           case RECORDED, EXACT -> Trajectory.exists(adapterDir);
           case AVERAGED -> Trajectory.exists(adapterDir) || SavedStates.exist(adapterDir);
+          case SISA -> ShardedFolder.exists(adapterDir);
           case INFLUENCE, PUBLISHED -> true;
         };
     if (!has) {
       throw new LetheException(
           "--method " + label(chosen),
           "the adapter's folder holds no trace of its training",
-          chosen == Method.AVERAGED
-              ? "a trajectory, or the states that train leaves without one"
-              : "the trajectory that train --trajectory on leaves",
+          switch (chosen) {
+            case AVERAGED -> "a trajectory, or the states that train leaves without one";
+            case SISA -> "the shards that train --sisa leaves";
+            default -> "the trajectory that train --trajectory on leaves";
+          },
           adapterDir.toString(),
           "Use --method influence, or train again (train --without leaves rows out).");
     }

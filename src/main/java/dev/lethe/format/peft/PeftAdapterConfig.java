@@ -140,6 +140,23 @@ public record PeftAdapterConfig(
     return parse(json, PLACE);
   }
 
+  /** The adapter that k of these make when their A's are stacked and their B's put side by side: rank k·r, the same s. */
+  public PeftAdapterConfig stacked(int k) {
+    double factor = useRslora ? Math.sqrt(k) : k;
+    ObjectNode json = raw();
+    json.put("r", r * k);
+    putNumber(json, "lora_alpha", loraAlpha * factor);
+    if (!rankPattern.isEmpty()) {
+      ObjectNode ranks = json.putObject("rank_pattern");
+      rankPattern.forEach((key, rank) -> ranks.put(key, rank * k));
+    }
+    if (!alphaPattern.isEmpty()) {
+      ObjectNode alphas = json.putObject("alpha_pattern");
+      alphaPattern.forEach((key, alpha) -> putNumber(alphas, key, alpha * factor));
+    }
+    return parse(json, PLACE);
+  }
+
   /** The file's JSON, a copy. */
   @Override
   public ObjectNode raw() {

@@ -2,6 +2,7 @@ package dev.lethe.replay.prepare;
 
 import dev.lethe.LetheException;
 import dev.lethe.backend.Backend;
+import dev.lethe.curvature.Ekfac;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.operator.BilinearTerm;
 import dev.lethe.replay.operator.EkfacOperator;
@@ -12,6 +13,7 @@ import dev.lethe.replay.operator.WeightedSum;
 import dev.lethe.trajectory.TrainingLog;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The operators that a preparation left, ready for replay: a sketch of the Gauss-Newton curvature, shrunk
@@ -75,6 +77,22 @@ public final class PreparedOperators implements AutoCloseable {
       sketch.close();
       throw e;
     }
+  }
+
+  /**
+   * EK-FAC of the run's mean Gauss-Newton curvature alone; whoever asks closes it. Empty where nothing is prepared, or
+   * not all of it.
+   *
+   * @throws LetheException where what lies there belongs to another run or model
+   */
+  public static Optional<Ekfac> ekfac(Path dir, TrainingLog log, AdaptedModel model) {
+    OperatorFiles files = new OperatorFiles(dir);
+    if (!files.exist()) {
+      return Optional.empty();
+    }
+    PreparationSettings settings = files.open(OperatorFiles.identity(log, model));
+    boolean complete = new PreparedParts(files, new PreparationPlan(log, settings)).complete();
+    return complete ? Optional.of(EkfacParts.read(model, files.ekfac())) : Optional.empty();
   }
 
   private static PreparedParts complete(

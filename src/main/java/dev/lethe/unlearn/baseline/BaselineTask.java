@@ -1,10 +1,13 @@
 package dev.lethe.unlearn.baseline;
 
 import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.Ekfac;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * What a method is given.
@@ -15,9 +18,15 @@ import java.util.List;
  *     empty where the method has no use for that
  * @param seed of everything random
  * @param limits of the batches
+ * @param prepared EK-FAC that was made once for all requests, which whoever asks closes; empty where there is none
  */
 public record BaselineTask(
-    AdaptedModel model, UnlearnRequest request, List<Sample> preferred, long seed, BatchLimits limits) {
+    AdaptedModel model,
+    UnlearnRequest request,
+    List<Sample> preferred,
+    long seed,
+    BatchLimits limits,
+    Supplier<Optional<Ekfac>> prepared) {
   public BaselineTask {
     preferred = List.copyOf(preferred);
   }

@@ -26,6 +26,7 @@ public final class BaselineWork {
   private final BaselineTask task;
   private final BaselineMonitor monitor;
   private final Backend backend;
+  private final List<String> notes = new ArrayList<>();
   private double sampleGradients;
 
   public BaselineWork(BaselineTask task, BaselineMonitor monitor) {
@@ -37,6 +38,15 @@ public final class BaselineWork {
   /** What it took so far, in gradients of single rows. */
   public long sampleGradients() {
     return (long) Math.ceil(sampleGradients);
+  }
+
+  /** What the certificate should say. */
+  public List<String> notes() {
+    return List.copyOf(notes);
+  }
+
+  void note(String words) {
+    notes.add(words);
   }
 
   BaselineTask task() {

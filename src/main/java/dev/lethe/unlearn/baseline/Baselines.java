@@ -11,17 +11,19 @@ public final class Baselines {
   private static final Map<String, Kind> ALL = new LinkedHashMap<>();
 
   static {
-    List<Setting> descent = Descent.TOFU;
-    List<Setting> weighted = Settings.joined(descent, GradientDifference.WEIGHTS.toArray(Setting[]::new));
+    List<Setting> descent = Descent.tofu(5);
+    Setting[] weights = GradientDifference.WEIGHTS.toArray(Setting[]::new);
+    List<Setting> weighted = Settings.joined(descent, weights);
     Setting beta = Setting.positive("beta", 0.1, "β, how soon a row counts as forgotten");
     add(GradientAscent.NAME, descent, GradientAscent::new);
     add(GradientDifference.NAME, weighted, GradientDifference::new);
     add(KlMinimisation.NAME, weighted, KlMinimisation::new);
-    add(Npo.NAME, Settings.joined(weighted, beta), Npo::new);
+    List<Setting> longer = Descent.tofu(10);
+    add(Npo.NAME, Settings.joined(Settings.joined(longer, weights), beta), Npo::new);
     add(
         SimNpo.NAME,
         Settings.joined(
-            descent,
+            longer,
             Setting.weight("forget-weight", 0.125, "γ, of the forgotten rows' part"),
             Setting.weight("retain-weight", 1, "α, of the retained rows' part"),
             Setting.positive("beta", 4.5, "β, how soon a row counts as forgotten"),

@@ -8,10 +8,25 @@ import dev.lethe.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 
-/** (C + λI)⁻¹ with C the EK-FAC curvature of rows, and λ a part of each matrix's mean eigenvalue, as in kronfluence. */
+/** (C + λI)⁻¹ with C an EK-FAC curvature, and λ a part of each matrix's mean eigenvalue, as in kronfluence. */
 final class EkfacInverse implements AutoCloseable {
   private final Ekfac curvature;
   private final double[] damping;
+
+  /**
+   * @param curvature taken over
+   * @param share of the mean eigenvalue
+   */
+  EkfacInverse(BaselineWork work, Ekfac curvature, double share) {
+    this.curvature = curvature;
+    this.damping = curvature.eigenvalues();
+    for (ParameterLayout.Parameter each : work.model().layout().parameters()) {
+      int from = Math.toIntExact(each.offset());
+      int to = Math.toIntExact(from + each.shape().elements());
+      double mean = Arrays.stream(damping, from, to).average().orElse(0);
+      Arrays.fill(damping, from, to, share * mean);
+    }
+  }
 
   /**
    * Fits the curvature at θ (P).
@@ -20,18 +35,12 @@ final class EkfacInverse implements AutoCloseable {
    * @param share of the mean eigenvalue
    * @param seed of the labels drawn from the model
    */
-  EkfacInverse(BaselineWork work, List<Sample> rows, Tensor theta, double share, long seed) {
+  static EkfacInverse fitted(BaselineWork work, List<Sample> rows, Tensor theta, double share, long seed) {
     work.phase("curvature", 0);
     EkfacFit fit = new EkfacFit(work.loss(rows), theta, rows.size(), seed);
-    this.curvature = fit.fit();
-    work.count((1.0 + fit.draws()) * rows.size());
-    this.damping = curvature.eigenvalues();
-    for (ParameterLayout.Parameter each : work.model().layout().parameters()) {
-      int from = Math.toIntExact(each.offset());
-      int to = Math.toIntExact(from + each.shape().elements());
-      double mean = Arrays.stream(damping, from, to).average().orElse(0);
-      Arrays.fill(damping, from, to, share * mean);
-    }
+    EkfacInverse inverse = new EkfacInverse(work, fit.fit(), share);
+    work.count(EkfacFit.sampleGradients(rows.size()) * rows.size());
+    return inverse;
   }
 
   /** out = (C + λI)⁻¹ b; b, out (P). */

@@ -37,7 +37,7 @@ record Kfade(Settings settings) implements Baseline {
       long seed = SplitMix64.bits(work.task().seed(), k);
       try (Scope scope = work.backend().openScope("uphill step");
           EkfacInverse inverse =
-              new EkfacInverse(
+              EkfacInverse.fitted(
                   work,
                   work.request().target(),
                   adapter.theta(),

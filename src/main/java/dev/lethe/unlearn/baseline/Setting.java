@@ -31,6 +31,11 @@ public record Setting(String name, double usual, double least, double most, bool
     return new Setting(name, usual, least, MOST_COUNT, true, meaning);
   }
 
+  /** 0 or 1. */
+  static Setting choice(String name, long usual, String meaning) {
+    return new Setting(name, usual, 0, 1, true, meaning);
+  }
+
   /** The value where it is one that this may have. */
   double checked(String method, double value) {
     boolean fits = value >= least && value <= most && (!whole || value == Math.rint(value));

@@ -158,7 +158,8 @@ public record Certificate(
    * What the new adapter took, beside training again. Seconds of training again are estimated from the
    * gradients that were made here.
    *
-   * @param sampleGradients gradients of single rows, those of measurements included
+   * @param sampleGradients gradients of single rows, those by which a replay corrects itself included; one half for a
+   *     forward or a backward alone
    * @param retraining gradients of single rows that training again takes; null where no record of the training is there
    */
   public record Cost(

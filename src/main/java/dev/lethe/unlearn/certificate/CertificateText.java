@@ -32,19 +32,17 @@ final class CertificateText {
       page.replay(c.replay());
       page.closure(c.closure());
     }
-    if (c.replay() != null || !c.method().settings().isEmpty()) {
-      page.weights(c.weights());
-      page.losses(c.losses());
-    }
-    if (c.cost() != null) {
-      page.cost(c.cost());
-    }
     if (!c.steps().isEmpty()) {
       page.system(c.system());
       c.steps().forEach(page::step);
       page.gradients(c.gradients(), c.request());
-      page.weights(c.weights());
-      page.losses(c.losses());
+    }
+    page.weights(c.weights());
+    page.losses(c.losses());
+    if (c.cost() != null) {
+      page.cost(c.cost());
+    }
+    if (!c.steps().isEmpty()) {
       page.times(c.seconds());
     }
     page.line("device", "%s, %s", c.environment().device(), c.environment().vectorType());
@@ -173,6 +171,9 @@ final class CertificateText {
   }
 
   private void losses(Losses l) {
+    if (l.forgotten() == null && l.replacements() == null && l.retained() == null && l.heldOut() == null) {
+      return;
+    }
     line("", "%-14s %8s %10s %10s %10s", "loss", "rows", "before", "after", "change");
     pair("forgotten", l.forgotten());
     pair("replacements", l.replacements());
