@@ -18,8 +18,8 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.resource.ResourceInformation;
 
 /**
- * Which model an executor works with, by paths that every machine sees. Each executor opens the base model once, with its
- * first task, and every adapter once, and keeps them to its end.
+ * Which model an executor works with, by paths that every machine sees. Each executor opens the base model once, with
+ * its first task, and every adapter once, and keeps them to its end.
  *
  * @param model the base model
  * @param adapter the adapter's folder
