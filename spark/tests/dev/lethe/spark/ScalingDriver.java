@@ -27,8 +27,8 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /**
- * A driver that times Gauss-Newton products at kept linearizations on one and on two executors, in turns: a line a round,
- * with the seconds of both and the processor seconds of this process in both.
+ * A driver that times Gauss-Newton products at kept linearizations on one and on two executors, in turns: a line a
+ * round, with the seconds of both and the processor seconds of this process in both.
  */
 public final class ScalingDriver {
   private static final int WARM_UP = 3;

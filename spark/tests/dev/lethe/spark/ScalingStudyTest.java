@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * How much faster two executors of one thread each make a product than one, on a random model of stories15m's size. Wants
- * a quiet machine of at least two processors: {@code mvn -Pspark test -Dtest=ScalingStudyTest -Dlethe.study=true}.
+ * How much faster two executors of one thread each make a product than one, on a random model of stories15m's size.
+ * Wants a quiet machine of at least two processors: {@code mvn -Pspark test -Dtest=ScalingStudyTest -Dlethe.study=true}.
  */
 class ScalingStudyTest {
   private static final TinyModels.Dims STORIES_15M =
@@ -38,7 +38,8 @@ class ScalingStudyTest {
     Path data = place.write("stories.jsonl", rows());
     Path adapter = dir.resolve("stories-adapter");
     Workplace.ok(
-        "train", "--model", model, "--data", place.data, "--out", adapter, "--device", "cpu", "--rank", 8, "--epochs", 1);
+        "train", "--model", model, "--data", place.data, "--out", adapter, "--device", "cpu", "--rank", 8, "--epochs",
+        1);
     Path times = dir.resolve("times.txt");
     try (Cluster cluster = new Cluster(dir)) {
       cluster.addWorker();

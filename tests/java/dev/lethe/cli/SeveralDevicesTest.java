@@ -132,7 +132,8 @@ class SeveralDevicesTest {
     driver.configure("devices=1");
     Path out = file("one");
     Cli.Ended ended = Workplace.ok(on("cuda:all", "gradients", "--out", out));
-    assertTrue(ended.err().contains("--device cuda:all: there is one device, cuda, so nothing is shared"), ended::toString);
+    String words = "--device cuda:all: there is one device, cuda, so nothing is shared";
+    assertTrue(ended.err().contains(words), ended::toString);
     requireSame(vector, out);
   }
 

@@ -15,9 +15,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The changed rows' gradients of a replay, made by the model's workers for as many steps at a time as there are workers.
- * They depend on nothing but the recorded θₖ, which a second replay of the optimizer gives in advance. A step's gradient
- * is made whole by one worker, so its bytes are those of one machine.
+ * The changed rows' gradients of a replay, made by the model's workers for as many steps at a time as there are
+ * workers. They depend on nothing but the recorded θₖ, which a second replay of the optimizer gives in advance. A
+ * step's gradient is made whole by one worker, so its bytes are those of one machine.
  */
 final class GradientsAhead implements RowGradients {
   private final TrainingLog log;
