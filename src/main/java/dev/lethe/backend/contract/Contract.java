@@ -26,6 +26,7 @@ public final class Contract {
     groups.put("attention", AttentionContract::cases);
     groups.put("attentionDerivatives", AttentionDerivativeContract::cases);
     groups.put("gatedUnit", GatedUnitContract::cases);
+    groups.put("columns", ColumnContract::cases);
     groups.put("rows", RowContract::cases);
     groups.put("dropout", DropoutContract::cases);
     groups.put("scaledSum", ScaledSumContract::cases);

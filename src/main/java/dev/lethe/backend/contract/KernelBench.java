@@ -3,7 +3,10 @@ package dev.lethe.backend.contract;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.reference.ReferenceBackend;
 import dev.lethe.tensor.DType;
+import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.stream.Stream;
 
 /** A backend under test beside the reference; makes the cases. */
 public final class KernelBench implements AutoCloseable {
@@ -17,6 +20,7 @@ public final class KernelBench implements AutoCloseable {
   private final int guard;
   private final GuardZones zones;
   private final long seed;
+  private String[] columns = new String[0];
 
   /**
    * @param tested stays open
@@ -41,7 +45,26 @@ public final class KernelBench implements AutoCloseable {
 
   /** A case on this bench. */
   ContractCase of(String name, Consumer<KernelCase> body) {
-    return new ContractCase(this, name, body);
+    String[] names = columns;
+    return names.length == 0
+        ? new ContractCase(this, name, body)
+        : new ContractCase(
+            this,
+            name + " in columns",
+            c -> {
+              c.inColumns(names);
+              body.accept(c);
+            });
+  }
+
+  /** The cases of a group with the tensors of these names being columns of wider ones. */
+  List<ContractCase> inColumns(Function<KernelBench, Stream<ContractCase>> group, String... names) {
+    columns = names;
+    try {
+      return group.apply(this).toList();
+    } finally {
+      columns = new String[0];
+    }
   }
 
   long seed() {

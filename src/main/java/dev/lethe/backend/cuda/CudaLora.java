@@ -109,11 +109,7 @@ final class CudaLora implements LoraKernels {
     Tensor du = call.du();
     Tensor dy = call.dy();
     if (slot == null) {
-      if (dx == null) {
-        cuda.zero(dy);
-      } else {
-        multiply(forwardProduct(w, dx, dy));
-      }
+      multiply(dx == null ? nothing(w, dy) : forwardProduct(w, dx, dy));
       return;
     }
     long k = dy.dim(0);
@@ -238,6 +234,12 @@ final class CudaLora implements LoraKernels {
     return Product.of(
             rows(x), w.out(), w.in(), 1, matrix(x), matrix(w.weight()).transpose(), matrix(y))
         .batch(directions(x));
+  }
+
+  /** A product of no depth: zeros, whose rows may be apart. */
+  private static Product nothing(OpenLinear w, Tensor y) {
+    Operand weight = matrix(w.weight());
+    return Product.of(rows(y), w.out(), 0, 1, weight, weight.transpose(), matrix(y)).batch(directions(y));
   }
 
   /** x̄ = ȳ·W for ȳ (k,N,out); null where either is. */
