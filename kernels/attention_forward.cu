@@ -5,7 +5,8 @@
 template <int D, bool ALIGNED>
 DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_starts, const int32_t* key_starts,
                                     const bf16* q, const bf16* k, const bf16* v, bf16* o, float* lse, int64_t rows,
-                                    int64_t heads, int64_t group, int64_t window, float c) {
+                                    int64_t heads, int64_t group, int64_t window, int64_t stride, int64_t key_stride,
+                                    int64_t o_stride, float c) {
   constexpr int KEYS = 64;
   using Own = HeadTile<OWN_ROWS, D>;
   using Other = HeadTile<KEYS, D>;
@@ -15,8 +16,6 @@ DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_s
 
   OwnTile tile(tiles, blockIdx.x, query_starts, key_starts, window);
   const AttentionSequence& sequence = tile.sequence;
-  int64_t stride = heads * D;
-  int64_t key_stride = heads / group * D;
   int64_t key_head = blockIdx.y / group * D;
   int64_t row0 = sequence.query0 + tile.first;
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
@@ -78,7 +77,7 @@ DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_s
   });
   total[0] = sum_of_row(total[0]);
   total[1] = sum_of_row(total[1]);
-  store_rows<D, ALIGNED>(o + row0 * stride + blockIdx.y * D, stride, count, q_tile, sums, 1.f / total[0],
+  store_rows<D, ALIGNED>(o + row0 * o_stride + blockIdx.y * D, o_stride, count, q_tile, sums, 1.f / total[0],
                          1.f / total[1]);
   if (lse != nullptr && threadIdx.x % 4 == 0) {
 #pragma unroll
@@ -93,8 +92,9 @@ DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_s
 #define ATTENTION_FORWARD(D, SUFFIX, ALIGNED)                                                                           \
   EXPORT_KERNEL(attention_forward_##D##SUFFIX##_bf16, (128, 1), bf16,                                                   \
                 (const int32_t* tiles, const int32_t* query_starts, const int32_t* key_starts, const T* q, const T* k, \
-                 const T* v, T* o, float* lse, int64_t rows, int64_t heads, int64_t group, int64_t window, float c),   \
+                 const T* v, T* o, float* lse, int64_t rows, int64_t heads, int64_t group, int64_t window,             \
+                 int64_t stride, int64_t key_stride, int64_t o_stride, float c),                                       \
                 (::attention_forward_tiles<D, ALIGNED>(tiles, query_starts, key_starts, q, k, v, o, lse, rows, heads,  \
-                                                       group, window, c)))
+                                                       group, window, stride, key_stride, o_stride, c)))
 
 TILED_HEADS(ATTENTION_FORWARD)

@@ -9,7 +9,8 @@ DEVICE void attention_key_gradient_tiles(const int32_t* tiles, const int32_t* st
                                          const bf16* v, const float* lse, const bf16* go, const float* delta,
                                          const bf16* dq, const bf16* dk, const bf16* dv, const float* mu,
                                          const bf16* dgo, const float* ddelta, bf16* gk, bf16* gv, int64_t rows,
-                                         int64_t heads, int64_t group, int64_t window, float c) {
+                                         int64_t heads, int64_t group, int64_t window, int64_t stride,
+                                         int64_t key_stride, int64_t gk_stride, float c) {
   constexpr int QUERIES = D == 128 ? 16 : 32;
   constexpr int TILES = TANGENT ? 4 : 2;       // of each side: k, v, k', v' and q, go, q', go'
   constexpr int STATISTICS = TANGENT ? 4 : 2;  // of a query: L, D, mu, D'
@@ -25,8 +26,7 @@ DEVICE void attention_key_gradient_tiles(const int32_t* tiles, const int32_t* st
 
   OwnTile tile(tiles, gridDim.x - 1 - blockIdx.x, starts, starts, window);
   const AttentionSequence& sequence = tile.sequence;
-  int64_t stride = heads * D;
-  int64_t key_stride = heads / group * D;
+  int64_t o_stride = heads * D;
   int64_t count = min(int64_t{OWN_ROWS}, sequence.keys - tile.first);
   int64_t at_head = (sequence.key0 + tile.first) * key_stride + blockIdx.y * D;
   int64_t in_direction = blockIdx.z * rows * key_stride + at_head;
@@ -52,14 +52,17 @@ DEVICE void attention_key_gradient_tiles(const int32_t* tiles, const int32_t* st
     int64_t row0 = sequence.query0 + from;
     int64_t at = row0 * stride + head * D;
     int64_t direction = blockIdx.z * rows * stride + at;
+    int64_t at_output = row0 * o_stride + head * D;
+    int64_t output_direction = blockIdx.z * rows * o_stride + at_output;
     bf16* q_tile = buffers + buffer * TILES * Other::ELEMENTS;
     Other::template load<ALIGNED>(q_tile, q + at, stride, left);
-    Other::template load<ALIGNED>(q_tile + Other::ELEMENTS, go + (TANGENT ? at : direction), stride, left);
+    Other::template load<ALIGNED>(q_tile + Other::ELEMENTS, go + (TANGENT ? at_output : output_direction), o_stride,
+                                  left);
     if (TANGENT && dq != nullptr) {
       Other::template load<ALIGNED>(q_tile + 2 * Other::ELEMENTS, dq + direction, stride, left);
     }
     if (TANGENT && dgo != nullptr) {
-      Other::template load<ALIGNED>(q_tile + 3 * Other::ELEMENTS, dgo + direction, stride, left);
+      Other::template load<ALIGNED>(q_tile + 3 * Other::ELEMENTS, dgo + output_direction, o_stride, left);
     }
     int64_t at_row = head * rows + row0;
     int64_t directed = blockIdx.z * heads * rows + at_row;
@@ -143,25 +146,27 @@ DEVICE void attention_key_gradient_tiles(const int32_t* tiles, const int32_t* st
       add_weighted<QUERIES, D>(value_sums, gp, go_tile);
     }
   });
-  store_rows<D, ALIGNED>(gk + in_direction, key_stride, count, k_tile, key_sums, c, c);
-  store_rows<D, ALIGNED>(gv + in_direction, key_stride, count, v_tile, value_sums, 1.f, 1.f);
+  int64_t to = (blockIdx.z * rows + sequence.key0 + tile.first) * gk_stride + blockIdx.y * D;
+  store_rows<D, ALIGNED>(gk + to, gk_stride, count, k_tile, key_sums, c, c);
+  store_rows<D, ALIGNED>(gv + to, gk_stride, count, v_tile, value_sums, 1.f, 1.f);
 }
 
 #define ATTENTION_KEY_GRADIENT(D, SUFFIX, ALIGNED)                                                                      \
   EXPORT_KERNEL(attention_key_gradient_##D##SUFFIX##_bf16, (128, 1), bf16,                                              \
                 (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,   \
                  const T* go, const float* delta, T* gk, T* gv, int64_t rows, int64_t heads, int64_t group,           \
-                 int64_t window, float c),                                                                            \
+                 int64_t window, int64_t stride, int64_t key_stride, int64_t gk_stride, float c),                     \
                 (::attention_key_gradient_tiles<D, false, ALIGNED>(tiles, starts, q, k, v, lse, go, delta, nullptr,   \
                                                                    nullptr, nullptr, nullptr, nullptr, nullptr, gk,   \
-                                                                   gv, rows, heads, group, window, c)))               \
+                                                                   gv, rows, heads, group, window, stride,            \
+                                                                   key_stride, gk_stride, c)))                        \
   EXPORT_KERNEL(attention_key_gradient_tangent_##D##SUFFIX##_bf16, (128, 1), bf16,                                      \
                 (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,   \
                  const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu,             \
                  const T* dgo, const float* ddelta, T* gk, T* gv, int64_t rows, int64_t heads, int64_t group,         \
-                 int64_t window, float c),                                                                            \
+                 int64_t window, int64_t stride, int64_t key_stride, int64_t gk_stride, float c),                     \
                 (::attention_key_gradient_tiles<D, true, ALIGNED>(tiles, starts, q, k, v, lse, go, delta, dq, dk, dv, \
                                                                   mu, dgo, ddelta, gk, gv, rows, heads, group,        \
-                                                                  window, c)))
+                                                                  window, stride, key_stride, gk_stride, c)))
 
 TILED_HEADS(ATTENTION_KEY_GRADIENT)

@@ -1,8 +1,9 @@
 // Attention for every head size up to 256 and both types, in float32 arithmetic: one warp a row. Against 32 rows of the
 // other side at a time, each lane computes one pair's dots; then lanes share out the head's elements for the sums.
 //
-// q, o and their tangents and adjoints are (N,heads,d), k and v (N,key_heads,d); statistics (heads,N). blockIdx.x: four
-// rows, blockIdx.y: head, blockIdx.z: direction. Null tangents are zero.
+// q, o and their tangents and adjoints are (N,heads,d), k and v (N,key_heads,d); statistics (heads,N). Rows are as far apart
+// as the strides say: of q, of k and v, of o, and of their tangents alike; the adjoint of o is dense. blockIdx.x: four rows,
+// blockIdx.y: head, blockIdx.z: direction. Null tangents are zero.
 #include "attention.cuh"
 #include "elements.cuh"
 
@@ -91,7 +92,8 @@ DEVICE int64_t plain_own_row() { return static_cast<int64_t>(blockIdx.x) * PLAIN
 template <class T>
 DEVICE void attention_forward_plain(const int32_t* sequences, const int32_t* query_starts, const int32_t* key_starts,
                                     const T* q, const T* k, const T* v, T* o, float* lse, int64_t rows, int64_t heads,
-                                    int64_t group, int64_t d, int64_t window, float c) {
+                                    int64_t group, int64_t d, int64_t window, int64_t stride, int64_t key_stride,
+                                    int64_t o_stride, float c) {
   SHARED_ARRAY(float, weights, PLAIN_WARPS * WARP);
   float* weight = weights + threadIdx.x / WARP * WARP;
   int64_t row = plain_own_row();
@@ -99,11 +101,10 @@ DEVICE void attention_forward_plain(const int32_t* sequences, const int32_t* que
     return;
   }
   int64_t head = blockIdx.y;
-  int64_t key_stride = heads / group * d;
   int lane = threadIdx.x % WARP;
   AttentionSequence sequence(query_starts, key_starts, sequences[row], window);
   int64_t query = row - sequence.query0;
-  const T* own = plain_row(q, row, heads * d, head, d);
+  const T* own = plain_row(q, row, stride, head, d);
   PlainSums sums;
   float most = -INFINITY;
   float total = 0.f;
@@ -125,7 +126,7 @@ DEVICE void attention_forward_plain(const int32_t* sequences, const int32_t* que
     }
     __syncwarp();
   }
-  sums.store(1.f / total, o + (row * heads + head) * d, d);
+  sums.store(1.f / total, o + row * o_stride + head * d, d);
   if (lse != nullptr && lane == 0) {
     lse[head * rows + row] = most + logf(total);
   }
@@ -136,7 +137,7 @@ template <class T>
 DEVICE void attention_tangent_plain(const int32_t* sequences, const int32_t* starts, const T* q, const T* k, const T* v,
                                     const T* o, const float* lse, const T* dq, const T* dk, const T* dv, T* d_o,
                                     float* mu, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window,
-                                    float c) {
+                                    int64_t stride, int64_t key_stride, int64_t o_stride, float c) {
   SHARED_ARRAY(float, weights, PLAIN_WARPS * WARP * 2);
   float* weight = weights + threadIdx.x / WARP * WARP * 2;
   int64_t row = plain_own_row();
@@ -144,8 +145,6 @@ DEVICE void attention_tangent_plain(const int32_t* sequences, const int32_t* sta
     return;
   }
   int64_t head = blockIdx.y;
-  int64_t stride = heads * d;
-  int64_t key_stride = heads / group * d;
   int64_t direction = blockIdx.z * rows;
   int lane = threadIdx.x % WARP;
   AttentionSequence sequence(starts, starts, sequences[row], window);
@@ -173,8 +172,8 @@ DEVICE void attention_tangent_plain(const int32_t* sequences, const int32_t* sta
     }
     __syncwarp();
   }
-  sums.add(-mean, plain_row(o, row, stride, head, d), d);
-  sums.store(1.f, d_o + ((direction + row) * heads + head) * d, d);
+  sums.add(-mean, plain_row(o, row, o_stride, head, d), d);
+  sums.store(1.f, d_o + (direction + row) * o_stride + head * d, d);
   if (lane == 0) {
     mu[(blockIdx.z * heads + head) * rows + row] = mean;
   }
@@ -191,9 +190,10 @@ struct PlainQuery {
 
   DEVICE_MEMBER PlainQuery(const T* queries, const T* dqueries, const T* adjoints, const T* dadjoints, const float* lse,
                            const float* mu, const float* delta, const float* ddelta, int64_t row, int64_t rows,
-                           int64_t heads, int64_t head, int64_t d, int64_t adjoint_direction)
-      : q(plain_row(queries, row, heads * d, head, d)),
-        dq(plain_row(dqueries, blockIdx.z * rows + row, heads * d, head, d)),
+                           int64_t stride, int64_t heads, int64_t head, int64_t d,
+                           int64_t adjoint_direction)
+      : q(plain_row(queries, row, stride, head, d)),
+        dq(plain_row(dqueries, blockIdx.z * rows + row, stride, head, d)),
         go(plain_row(adjoints, adjoint_direction * rows + row, heads * d, head, d)),
         dgo(plain_row(dadjoints, blockIdx.z * rows + row, heads * d, head, d)) {
     int64_t at = head * rows + row;
@@ -237,7 +237,7 @@ DEVICE void attention_query_gradient_plain(const int32_t* sequences, const int32
                                            const T* v, const float* lse, const T* go, const float* delta, const T* dq,
                                            const T* dk, const T* dv, const float* mu, const T* dgo, const float* ddelta,
                                            T* gq, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window,
-                                           float c) {
+                                           int64_t stride, int64_t key_stride, int64_t gq_stride, float c) {
   SHARED_ARRAY(float, weights, PLAIN_WARPS * WARP * 2);
   float* weight = weights + threadIdx.x / WARP * WARP * 2;
   int64_t row = plain_own_row();
@@ -246,12 +246,12 @@ DEVICE void attention_query_gradient_plain(const int32_t* sequences, const int32
   }
   bool tangent = mu != nullptr;
   int64_t head = blockIdx.y;
-  int64_t key_stride = heads / group * d;
   int lane = threadIdx.x % WARP;
   AttentionSequence sequence(starts, starts, sequences[row], window);
   int64_t query = row - sequence.query0;
   int64_t last = sequence.last_key(query);
-  PlainQuery<T> own(q, dq, go, dgo, lse, mu, delta, ddelta, row, rows, heads, head, d, tangent ? 0 : blockIdx.z);
+  PlainQuery<T> own(q, dq, go, dgo, lse, mu, delta, ddelta, row, rows, stride, heads, head, d,
+                    tangent ? 0 : blockIdx.z);
   PlainSums sums;
   for (int64_t from = sequence.first_key(query); from <= last; from += WARP) {
     bool seen = from + lane <= last;
@@ -270,7 +270,7 @@ DEVICE void attention_query_gradient_plain(const int32_t* sequences, const int32
     }
     __syncwarp();
   }
-  sums.store(c, gq + ((blockIdx.z * rows + row) * heads + head) * d, d);
+  sums.store(c, gq + (blockIdx.z * rows + row) * gq_stride + head * d, d);
 }
 
 // gk = c A^T q, gv = P^T go where there is no mu; else their tangents. blockIdx.y: key head.
@@ -279,7 +279,8 @@ DEVICE void attention_key_gradient_plain(const int32_t* sequences, const int32_t
                                          const T* v, const float* lse, const T* go, const float* delta, const T* dq,
                                          const T* dk, const T* dv, const float* mu, const T* dgo, const float* ddelta,
                                          T* gk, T* gv, int64_t rows, int64_t heads, int64_t group, int64_t d,
-                                         int64_t window, float c) {
+                                         int64_t window, int64_t stride, int64_t key_stride, int64_t gk_stride,
+                                         float c) {
   SHARED_ARRAY(float, weights, PLAIN_WARPS * WARP * 4);
   float* weight = weights + threadIdx.x / WARP * WARP * 4;
   int64_t row = plain_own_row();
@@ -288,7 +289,6 @@ DEVICE void attention_key_gradient_plain(const int32_t* sequences, const int32_t
   }
   bool tangent = mu != nullptr;
   int64_t adjoint_direction = tangent ? 0 : blockIdx.z;
-  int64_t key_stride = heads / group * d;
   int lane = threadIdx.x % WARP;
   AttentionSequence sequence(starts, starts, sequences[row], window);
   int64_t key = row - sequence.key0;
@@ -300,7 +300,8 @@ DEVICE void attention_key_gradient_plain(const int32_t* sequences, const int32_t
     for (int64_t from = key; from < end; from += WARP) {
       bool seen = from + lane < end;
       int64_t at = sequence.query0 + (seen ? from + lane : from);
-      PlainQuery<T> other(q, dq, go, dgo, lse, mu, delta, ddelta, at, rows, heads, head, d, adjoint_direction);
+      PlainQuery<T> other(q, dq, go, dgo, lse, mu, delta, ddelta, at, rows, stride, heads, head, d,
+                          adjoint_direction);
       AttentionPair pair = plain_pair(other, own, seen, d, c);
       weight[lane] = tangent ? pair.da : pair.a;
       weight[WARP + lane] = pair.a;
@@ -308,19 +309,19 @@ DEVICE void attention_key_gradient_plain(const int32_t* sequences, const int32_t
       weight[3 * WARP + lane] = pair.p;
       __syncwarp();
       for (int j = 0; j < WARP && from + j < end; j++) {
-        PlainQuery<T> query(q, dq, go, dgo, lse, mu, delta, ddelta, sequence.query0 + from + j, rows, heads, head, d,
-                            adjoint_direction);
-        key_sums.add(weight[j], query.q, d);
-        value_sums.add(weight[2 * WARP + j], query.go, d);
+        int64_t query = sequence.query0 + from + j;
+        int64_t directed = blockIdx.z * rows + query;
+        key_sums.add(weight[j], plain_row(q, query, stride, head, d), d);
+        value_sums.add(weight[2 * WARP + j], plain_row(go, adjoint_direction * rows + query, heads * d, head, d), d);
         if (tangent) {
-          key_sums.add(weight[WARP + j], query.dq, d);
-          value_sums.add(weight[3 * WARP + j], query.dgo, d);
+          key_sums.add(weight[WARP + j], plain_row(dq, directed, stride, head, d), d);
+          value_sums.add(weight[3 * WARP + j], plain_row(dgo, directed, heads * d, head, d), d);
         }
       }
       __syncwarp();
     }
   }
-  int64_t to = (blockIdx.z * rows + row) * key_stride + blockIdx.y * d;
+  int64_t to = (blockIdx.z * rows + row) * gk_stride + blockIdx.y * d;
   key_sums.store(c, gk + to, d);
   value_sums.store(1.f, gv + to, d);
 }
@@ -329,21 +330,23 @@ DEVICE void attention_key_gradient_plain(const int32_t* sequences, const int32_t
 // warp a row and head. delta is (k,heads,rows).
 template <class T>
 DEVICE void attention_delta(const T* o, const T* go, const T* d_o, const T* dgo, float* delta, int64_t rows,
-                            int64_t heads, int64_t d) {
+                            int64_t heads, int64_t d, int64_t o_stride) {
   int64_t row = plain_own_row();
   if (row >= rows) {
     return;
   }
   int64_t at = (row * heads + blockIdx.y) * d;
   int64_t in_direction = blockIdx.z * rows * heads * d + at;
+  const T* own = o + row * o_stride + blockIdx.y * d;
+  const T* down = d_o == nullptr ? nullptr : d_o + (blockIdx.z * rows + row) * o_stride + blockIdx.y * d;
   bool tangent = d_o != nullptr;
   float sum = 0.f;
   for (int64_t i = threadIdx.x % WARP; i < d; i += WARP) {
     if (tangent) {
-      sum = fmaf(to_float(go[at + i]), to_float(d_o[in_direction + i]), sum);
-      sum = fmaf(or_zero(dgo, in_direction + i), to_float(o[at + i]), sum);
+      sum = fmaf(to_float(go[at + i]), to_float(down[i]), sum);
+      sum = fmaf(or_zero(dgo, in_direction + i), to_float(own[i]), sum);
     } else {
-      sum = fmaf(to_float(go[in_direction + i]), to_float(o[at + i]), sum);
+      sum = fmaf(to_float(go[in_direction + i]), to_float(own[i]), sum);
     }
   }
   sum = plain_warp_sum(sum);
@@ -352,27 +355,33 @@ DEVICE void attention_delta(const T* o, const T* go, const T* d_o, const T* dgo,
   }
 }
 
-KERNEL(attention_forward_plain, (128),
+KERNEL(attention_forward_plain, (128, 1),
        (const int32_t* sequences, const int32_t* query_starts, const int32_t* key_starts, const T* q, const T* k,
-        const T* v, T* o, float* lse, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window, float c),
-       (sequences, query_starts, key_starts, q, k, v, o, lse, rows, heads, group, d, window, c))
-KERNEL(attention_tangent_plain, (128),
+        const T* v, T* o, float* lse, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window,
+        int64_t stride, int64_t key_stride, int64_t o_stride, float c),
+       (sequences, query_starts, key_starts, q, k, v, o, lse, rows, heads, group, d, window, stride, key_stride, o_stride, c))
+KERNEL(attention_tangent_plain, (128, 1),
        (const int32_t* sequences, const int32_t* starts, const T* q, const T* k, const T* v, const T* o,
         const float* lse, const T* dq, const T* dk, const T* dv, T* d_o, float* mu, int64_t rows, int64_t heads,
-        int64_t group, int64_t d, int64_t window, float c),
-       (sequences, starts, q, k, v, o, lse, dq, dk, dv, d_o, mu, rows, heads, group, d, window, c))
-KERNEL(attention_query_gradient_plain, (128),
+        int64_t group, int64_t d, int64_t window, int64_t stride,
+        int64_t key_stride, int64_t o_stride, float c),
+       (sequences, starts, q, k, v, o, lse, dq, dk, dv, d_o, mu, rows, heads, group, d, window, stride, key_stride,
+        o_stride, c))
+KERNEL(attention_query_gradient_plain, (128, 1),
        (const int32_t* sequences, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,
         const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu, const T* dgo,
-        const float* ddelta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window, float c),
-       (sequences, starts, q, k, v, lse, go, delta, dq, dk, dv, mu, dgo, ddelta, gq, rows, heads, group, d, window, c))
-KERNEL(attention_key_gradient_plain, (128),
+        const float* ddelta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window,
+        int64_t stride, int64_t key_stride, int64_t gq_stride, float c),
+       (sequences, starts, q, k, v, lse, go, delta, dq, dk, dv, mu, dgo, ddelta, gq, rows, heads, group, d, window, stride,
+        key_stride, gq_stride, c))
+KERNEL(attention_key_gradient_plain, (128, 1),
        (const int32_t* sequences, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,
         const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu, const T* dgo,
         const float* ddelta, T* gk, T* gv, int64_t rows, int64_t heads, int64_t group, int64_t d, int64_t window,
-        float c),
+        int64_t stride, int64_t key_stride, int64_t gk_stride, float c),
        (sequences, starts, q, k, v, lse, go, delta, dq, dk, dv, mu, dgo, ddelta, gk, gv, rows, heads, group, d, window,
-        c))
+        stride, key_stride, gk_stride, c))
 KERNEL(attention_delta, (128),
-       (const T* o, const T* go, const T* d_o, const T* dgo, float* delta, int64_t rows, int64_t heads, int64_t d),
-       (o, go, d_o, dgo, delta, rows, heads, d))
+       (const T* o, const T* go, const T* d_o, const T* dgo, float* delta, int64_t rows, int64_t heads, int64_t d,
+        int64_t o_stride),
+       (o, go, d_o, dgo, delta, rows, heads, d, o_stride))

@@ -8,7 +8,8 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
                                            const bf16* v, const float* lse, const bf16* go, const float* delta,
                                            const bf16* dq, const bf16* dk, const bf16* dv, const float* mu,
                                            const bf16* dgo, const float* ddelta, bf16* gq, int64_t rows, int64_t heads,
-                                           int64_t group, int64_t window, float c) {
+                                           int64_t group, int64_t window, int64_t stride, int64_t key_stride,
+                                           int64_t gq_stride, float c) {
   constexpr int KEYS = 32;
   constexpr int BUFFERS = TANGENT && D == 128 ? 1 : 2;  // at most 96 KB a block
   constexpr int TILES = TANGENT ? 4 : 2;  // of each side: q, go, q', go' and k, v, k', v'
@@ -23,20 +24,21 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
 
   OwnTile tile(tiles, blockIdx.x, starts, starts, window);
   const AttentionSequence& sequence = tile.sequence;
-  int64_t stride = heads * D;
-  int64_t key_stride = heads / group * D;
+  int64_t o_stride = heads * D;
   int64_t key_head = blockIdx.y / group * D;
   int64_t row0 = sequence.query0 + tile.first;
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
   int64_t at_head = row0 * stride + blockIdx.y * D;
   int64_t in_direction = blockIdx.z * rows * stride + at_head;
   Own::template load<ALIGNED>(q_tile, q + at_head, stride, count);
-  Own::template load<ALIGNED>(go_tile, go + (TANGENT ? at_head : in_direction), stride, count);
+  int64_t at_output = row0 * o_stride + blockIdx.y * D;
+  int64_t output_in_direction = blockIdx.z * rows * o_stride + at_output;
+  Own::template load<ALIGNED>(go_tile, go + (TANGENT ? at_output : output_in_direction), o_stride, count);
   if (TANGENT && dq != nullptr) {
     Own::template load<ALIGNED>(dq_tile, dq + in_direction, stride, count);
   }
   if (TANGENT && dgo != nullptr) {
-    Own::template load<ALIGNED>(dgo_tile, dgo + in_direction, stride, count);
+    Own::template load<ALIGNED>(dgo_tile, dgo + output_in_direction, o_stride, count);
   }
 
   int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
@@ -120,24 +122,26 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
       add_weighted<KEYS, D>(sums, s, k_tile);
     }
   });
-  store_rows<D, ALIGNED>(gq + in_direction, stride, count, q_tile, sums, c, c);
+  int64_t to = (blockIdx.z * rows + row0) * gq_stride + blockIdx.y * D;
+  store_rows<D, ALIGNED>(gq + to, gq_stride, count, q_tile, sums, c, c);
 }
 
 #define ATTENTION_QUERY_GRADIENT(D, SUFFIX, ALIGNED)                                                                    \
   EXPORT_KERNEL(attention_query_gradient_##D##SUFFIX##_bf16, (128, 1), bf16,                                            \
                 (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,   \
                  const T* go, const float* delta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t window,  \
-                 float c),                                                                                            \
+                 int64_t stride, int64_t key_stride, int64_t gq_stride, float c),                                     \
                 (::attention_query_gradient_tiles<D, false, ALIGNED>(tiles, starts, q, k, v, lse, go, delta, nullptr, \
                                                                      nullptr, nullptr, nullptr, nullptr, nullptr, gq, \
-                                                                     rows, heads, group, window, c)))                 \
+                                                                     rows, heads, group, window, stride, key_stride,  \
+                                                                     gq_stride, c)))                                 \
   EXPORT_KERNEL(attention_query_gradient_tangent_##D##SUFFIX##_bf16, (128, 1), bf16,                                    \
                 (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,   \
                  const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu,             \
                  const T* dgo, const float* ddelta, T* gq, int64_t rows, int64_t heads, int64_t group,                \
-                 int64_t window, float c),                                                                            \
+                 int64_t window, int64_t stride, int64_t key_stride, int64_t gq_stride, float c),                     \
                 (::attention_query_gradient_tiles<D, true, ALIGNED>(tiles, starts, q, k, v, lse, go, delta, dq, dk,   \
                                                                     dv, mu, dgo, ddelta, gq, rows, heads, group,      \
-                                                                    window, c)))
+                                                                    window, stride, key_stride, gq_stride, c)))
 
 TILED_HEADS(ATTENTION_QUERY_GRADIENT)

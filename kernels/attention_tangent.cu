@@ -6,7 +6,7 @@ template <int D, bool ALIGNED>
 DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts, const bf16* q, const bf16* k,
                                     const bf16* v, const bf16* o, const float* lse, const bf16* dq, const bf16* dk,
                                     const bf16* dv, bf16* d_o, float* mu, int64_t rows, int64_t heads, int64_t group,
-                                    int64_t window, float c) {
+                                    int64_t window, int64_t stride, int64_t key_stride, int64_t o_stride, float c) {
   constexpr int KEYS = 32;
   using Own = HeadTile<OWN_ROWS, D>;
   using Other = HeadTile<KEYS, D>;
@@ -17,8 +17,6 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
 
   OwnTile tile(tiles, blockIdx.x, starts, starts, window);
   const AttentionSequence& sequence = tile.sequence;
-  int64_t stride = heads * D;
-  int64_t key_stride = heads / group * D;
   int64_t key_head = blockIdx.y / group * D;
   int64_t row0 = sequence.query0 + tile.first;
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
@@ -87,16 +85,17 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
   });
   mean[0] = sum_of_row(mean[0]);
   mean[1] = sum_of_row(mean[1]);
+  int64_t own = row0 * o_stride + blockIdx.y * D;
 #pragma unroll
   for (int j = 0; j < D / 8; j++) {
 #pragma unroll
     for (int e = 0; e < 4; e++) {
       if (own_row(e) < count) {
-        sums[j][e] -= mean[e / 2] * to_float(o[at_head + own_row(e) * stride + other_row(j, e)]);
+        sums[j][e] -= mean[e / 2] * to_float(o[own + own_row(e) * o_stride + other_row(j, e)]);
       }
     }
   }
-  store_rows<D, ALIGNED>(d_o + in_direction, stride, count, q_tile, sums, 1.f, 1.f);
+  store_rows<D, ALIGNED>(d_o + blockIdx.z * rows * o_stride + own, o_stride, count, q_tile, sums, 1.f, 1.f);
   if (threadIdx.x % 4 == 0) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
@@ -111,8 +110,9 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
   EXPORT_KERNEL(attention_tangent_##D##SUFFIX##_bf16, (128, 1), bf16,                                                   \
                 (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const T* o,         \
                  const float* lse, const T* dq, const T* dk, const T* dv, T* d_o, float* mu, int64_t rows,            \
-                 int64_t heads, int64_t group, int64_t window, float c),                                              \
+                 int64_t heads, int64_t group, int64_t window, int64_t stride, int64_t key_stride, int64_t o_stride, \
+                 float c),                                                                                             \
                 (::attention_tangent_tiles<D, ALIGNED>(tiles, starts, q, k, v, o, lse, dq, dk, dv, d_o, mu, rows,     \
-                                                       heads, group, window, c)))
+                                                       heads, group, window, stride, key_stride, o_stride, c)))
 
 TILED_HEADS(ATTENTION_TANGENT)

@@ -25,6 +25,12 @@ DEVICE bool aligned_16(const P*... pointers) {
   return ((reinterpret_cast<uintptr_t>(pointers) | ...) & 15) == 0;
 }
 
+// Whether rows of T so many elements apart all begin at multiples of 16 bytes, if the first ones do.
+template <class T, class... N>
+DEVICE bool whole_strides(N... strides) {
+  return (... && (strides % PACK<T> == 0));
+}
+
 // W consecutive elements of T as they lie in memory: one, or a multiple of PACK<T> from a multiple of 16 bytes on.
 template <int W, class T>
 struct Raw {
@@ -109,7 +115,7 @@ DEVICE void store_raw(T* to, const Raw<W, T>& x) {
     require_aligned_16(to);
 #pragma unroll
     for (int i = 0; i < W / PACK<T>; i++) {
-      reinterpret_cast<uint4*>(to)[i] = x.packs[i];
+      store_16(reinterpret_cast<uint4*>(to) + i, x.packs[i]);
     }
   }
 }
@@ -176,8 +182,22 @@ DEVICE void each_piece(int64_t n, bool packed, Body body) {
   }
 }
 
-// Whether n elements a direction, k directions, lie in whole packs of T.
-template <class T>
-DEVICE bool whole_packs(int64_t n, int64_t k) {
-  return k == 1 || n % PACK<T> == 0;
+// Calls body(width, row, column) so that a grid takes the pieces of a matrix (rows,width) among its threads: of PACK<T>
+// elements where packed (the caller has seen to alignment, and to a whole number of packs in a row), else of one.
+// blockIdx.x: row, blockIdx.y: part of the columns.
+template <class T, class Body>
+DEVICE void each_piece_of_rows(int64_t rows, int64_t width, bool packed, Body body) {
+  int64_t first = static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x;
+  int64_t step = static_cast<int64_t>(gridDim.y) * blockDim.x;
+  for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+    if (packed) {
+      for (int64_t column = first * PACK<T>; column < width; column += step * PACK<T>) {
+        body(Width<PACK<T>>(), row, column);
+      }
+    } else {
+      for (int64_t column = first; column < width; column += step) {
+        body(Width<1>(), row, column);
+      }
+    }
+  }
 }

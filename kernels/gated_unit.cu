@@ -1,8 +1,7 @@
 // h = f(a) b, or f(a) where b is null: no gate, as if it were one. Three functions f, each with its derivatives.
 //
-// Primal tensors have n elements, tangents and adjoints k n: the primal repeats per direction and is read
-// once for all. A null tangent is zero; the adjoint of no gate is null and not written. A thread takes a piece of the
-// primal and its k directions.
+// The primal repeats per direction and is read once for all. A null tangent is zero; the adjoint of no gate is null and not
+// written. A thread takes a piece of the primal and its k directions.
 #include "device.cuh"
 #include "elements.cuh"
 
@@ -80,29 +79,46 @@ DEVICE void store_unless_null(T* to, int64_t at, const Piece<W>& x) {
   }
 }
 
+// The rows of a call's tensors: primal (rows,width), others (k,rows,width). Rows of the primal and of the tangents of a and
+// b are `inputs` apart, those of h and its tangent `unit`, those of the adjoints of a and b `adjoints`; h's adjoint is dense.
+struct UnitRows {
+  int64_t rows;
+  int64_t width;
+  int64_t k;
+  int64_t inputs;
+  int64_t unit;
+  int64_t adjoints;
+
+  // Calls body(piece's width, row, column) for the primal's pieces, of PACK<T> elements where the tensors are aligned.
+  template <class T, class Body>
+  DEVICE_MEMBER void each(bool aligned, Body body) const {
+    each_piece_of_rows<T>(rows, width, aligned && whole_strides<T>(width, inputs, unit, adjoints), body);
+  }
+};
+
 // h = f b
 template <class F, class T>
-DEVICE void forward(const T* a, const T* b, T* h, int64_t n) {
-  each_piece<T>(n, aligned_16(a, b, h), [=](auto width, int64_t i) {
+DEVICE void forward(const T* a, const T* b, T* h, UnitRows n) {
+  n.each<T>(aligned_16(a, b, h), [=](auto width, int64_t row, int64_t column) {
     constexpr int W = width.value;
-    Piece<W> x = load<W>(a + i);
-    Piece<W> y = load_gate<W>(b, i);
-    store(h + i, each<W>([&](int e) { return F::at(x.v[e]).value * y.v[e]; }));
+    int64_t from = row * n.inputs + column;
+    Piece<W> x = load<W>(a + from);
+    Piece<W> y = load_gate<W>(b, from);
+    store(h + row * n.unit + column, each<W>([&](int e) { return F::at(x.v[e]).value * y.v[e]; }));
   });
 }
 
 // dh = f' da b + f db
 template <class F, class T>
-DEVICE void tangent(const T* a, const T* b, const T* da, const T* db, T* dh, int64_t n, int64_t k) {
-  bool packed = whole_packs<T>(n, k) && aligned_16(a, b, da, db, dh);
-  each_piece<T>(n, packed, [=](auto width, int64_t p) {
+DEVICE void tangent(const T* a, const T* b, const T* da, const T* db, T* dh, UnitRows n) {
+  n.each<T>(aligned_16(a, b, da, db, dh), [=](auto width, int64_t primal, int64_t column) {
     constexpr int W = width.value;
-    Piece<W> x = load<W>(a + p);
-    Piece<W> y = load_gate<W>(b, p);
-    for (int64_t i = p; i < k * n; i += n) {
-      Piece<W> dx = load_or_zero<W>(da, i);
-      Piece<W> dy = load_or_zero<W>(db, i);
-      store(dh + i, each<W>([&](int e) {
+    Piece<W> x = load<W>(a + primal * n.inputs + column);
+    Piece<W> y = load_gate<W>(b, primal * n.inputs + column);
+    for (int64_t row = primal; row < n.k * n.rows; row += n.rows) {
+      Piece<W> dx = load_or_zero<W>(da, row * n.inputs + column);
+      Piece<W> dy = load_or_zero<W>(db, row * n.inputs + column);
+      store(dh + row * n.unit + column, each<W>([&](int e) {
               Derivatives f = F::at(x.v[e]);
               return f.first * dx.v[e] * y.v[e] + f.value * dy.v[e];
             }));
@@ -112,14 +128,13 @@ DEVICE void tangent(const T* a, const T* b, const T* da, const T* db, T* dh, int
 
 // ga = gh b f', gb = gh f
 template <class F, class T>
-DEVICE void backward(const T* a, const T* b, const T* gh, T* ga, T* gb, int64_t n, int64_t k) {
-  bool packed = whole_packs<T>(n, k) && aligned_16(a, b, gh, ga, gb);
-  each_piece<T>(n, packed, [=](auto width, int64_t p) {
+DEVICE void backward(const T* a, const T* b, const T* gh, T* ga, T* gb, UnitRows n) {
+  n.each<T>(aligned_16(a, b, gh, ga, gb), [=](auto width, int64_t primal, int64_t column) {
     constexpr int W = width.value;
-    Piece<W> x = load<W>(a + p);
-    Piece<W> y = load_gate<W>(b, p);
-    for (int64_t i = p; i < k * n; i += n) {
-      Piece<W> g = load<W>(gh + i);
+    Piece<W> x = load<W>(a + primal * n.inputs + column);
+    Piece<W> y = load_gate<W>(b, primal * n.inputs + column);
+    for (int64_t row = primal; row < n.k * n.rows; row += n.rows) {
+      Piece<W> g = load<W>(gh + row * n.width + column);
       Piece<W> of_a;
       Piece<W> of_b;
 #pragma unroll
@@ -128,26 +143,25 @@ DEVICE void backward(const T* a, const T* b, const T* gh, T* ga, T* gb, int64_t 
         of_a.v[e] = g.v[e] * y.v[e] * f.first;
         of_b.v[e] = g.v[e] * f.value;
       }
-      store(ga + i, of_a);
-      store_unless_null(gb, i, of_b);
+      store(ga + row * n.adjoints + column, of_a);
+      store_unless_null(gb, row * n.adjoints + column, of_b);
     }
   });
 }
 
-// dga = dgh b f' + gh db f' + gh b f'' da, dgb = dgh f + gh f' da; gh has n elements
+// dga = dgh b f' + gh db f' + gh b f'' da, dgb = dgh f + gh f' da; gh is primal
 template <class F, class T>
 DEVICE void backward_tangent(const T* a, const T* b, const T* gh, const T* da, const T* db, const T* dgh, T* dga,
-                             T* dgb, int64_t n, int64_t k) {
-  bool packed = whole_packs<T>(n, k) && aligned_16(a, b, gh, da, db, dgh, dga, dgb);
-  each_piece<T>(n, packed, [=](auto width, int64_t p) {
+                             T* dgb, UnitRows n) {
+  n.each<T>(aligned_16(a, b, gh, da, db, dgh, dga, dgb), [=](auto width, int64_t primal, int64_t column) {
     constexpr int W = width.value;
-    Piece<W> x = load<W>(a + p);
-    Piece<W> y = load_gate<W>(b, p);
-    Piece<W> g = load<W>(gh + p);
-    for (int64_t i = p; i < k * n; i += n) {
-      Piece<W> dx = load_or_zero<W>(da, i);
-      Piece<W> dy = load_or_zero<W>(db, i);
-      Piece<W> dg = load_or_zero<W>(dgh, i);
+    Piece<W> x = load<W>(a + primal * n.inputs + column);
+    Piece<W> y = load_gate<W>(b, primal * n.inputs + column);
+    Piece<W> g = load<W>(gh + primal * n.width + column);
+    for (int64_t row = primal; row < n.k * n.rows; row += n.rows) {
+      Piece<W> dx = load_or_zero<W>(da, row * n.inputs + column);
+      Piece<W> dy = load_or_zero<W>(db, row * n.inputs + column);
+      Piece<W> dg = load_or_zero<W>(dgh, row * n.width + column);
       Piece<W> of_a;
       Piece<W> of_b;
 #pragma unroll
@@ -156,26 +170,28 @@ DEVICE void backward_tangent(const T* a, const T* b, const T* gh, const T* da, c
         of_a.v[e] = (dg.v[e] * y.v[e] + g.v[e] * dy.v[e]) * f.first + g.v[e] * y.v[e] * f.second * dx.v[e];
         of_b.v[e] = dg.v[e] * f.value + g.v[e] * f.first * dx.v[e];
       }
-      store(dga + i, of_a);
-      store_unless_null(dgb, i, of_b);
+      store(dga + row * n.adjoints + column, of_a);
+      store_unless_null(dgb, row * n.adjoints + column, of_b);
     }
   });
 }
 
 // The four kernels of a function in one type, as gated_forward_silu_f32.
-#define UNIT_KERNELS(F, TYPE, SUFFIX)                                                                            \
-  EXPORT_KERNEL(gated_forward_##F##_##SUFFIX, (256), TYPE, (const T* a, const T* b, T* h, int64_t n),            \
-                (::forward<F>(a, b, h, n)))                                                                      \
-  EXPORT_KERNEL(gated_tangent_##F##_##SUFFIX, (256), TYPE,                                                       \
-                (const T* a, const T* b, const T* da, const T* db, T* dh, int64_t n, int64_t k),                 \
-                (::tangent<F>(a, b, da, db, dh, n, k)))                                                          \
-  EXPORT_KERNEL(gated_backward_##F##_##SUFFIX, (256), TYPE,                                                      \
-                (const T* a, const T* b, const T* gh, T* ga, T* gb, int64_t n, int64_t k),                       \
-                (::backward<F>(a, b, gh, ga, gb, n, k)))                                                         \
-  EXPORT_KERNEL(gated_backward_tangent_##F##_##SUFFIX, (256), TYPE,                                              \
-                (const T* a, const T* b, const T* gh, const T* da, const T* db, const T* dgh, T* dga, T* dgb,    \
-                 int64_t n, int64_t k),                                                                          \
-                (::backward_tangent<F>(a, b, gh, da, db, dgh, dga, dgb, n, k)))
+#define UNIT_SIZES int64_t rows, int64_t width, int64_t k, int64_t inputs, int64_t unit, int64_t adjoints
+#define UNIT_ROWS UnitRows{rows, width, k, inputs, unit, adjoints}
+#define UNIT_KERNELS(F, TYPE, SUFFIX)                                                                                 \
+  EXPORT_KERNEL(gated_forward_##F##_##SUFFIX, (256), TYPE, (const T* a, const T* b, T* h, UNIT_SIZES),                \
+                (::forward<F>(a, b, h, UNIT_ROWS)))                                                                   \
+  EXPORT_KERNEL(gated_tangent_##F##_##SUFFIX, (256), TYPE,                                                            \
+                (const T* a, const T* b, const T* da, const T* db, T* dh, UNIT_SIZES),                                \
+                (::tangent<F>(a, b, da, db, dh, UNIT_ROWS)))                                                          \
+  EXPORT_KERNEL(gated_backward_##F##_##SUFFIX, (256), TYPE,                                                           \
+                (const T* a, const T* b, const T* gh, T* ga, T* gb, UNIT_SIZES),                                      \
+                (::backward<F>(a, b, gh, ga, gb, UNIT_ROWS)))                                                         \
+  EXPORT_KERNEL(gated_backward_tangent_##F##_##SUFFIX, (256), TYPE,                                                   \
+                (const T* a, const T* b, const T* gh, const T* da, const T* db, const T* dgh, T* dga, T* dgb,         \
+                 UNIT_SIZES),                                                                                         \
+                (::backward_tangent<F>(a, b, gh, da, db, dgh, dga, dgb, UNIT_ROWS)))
 
 UNIT_KERNELS(silu, float, f32)
 UNIT_KERNELS(silu, bf16, bf16)

@@ -32,40 +32,134 @@ DEVICE void lora_adapter(const float* theta, const float* v, int64_t length, int
   }
 }
 
-// y (k,N,2r) = [first (k,N,r) | second (N,r)]; n = k N, per = N
+// The layers of a group, side by side: layer i has `outs[i]` outputs and rank `ranks[i]`, 0 without an adapter.
+struct LoraGroup {
+  static constexpr int MOST = 3;
+  int64_t outs[MOST];
+  int64_t ranks[MOST];
+  int64_t a_offsets[MOST];
+  int64_t b_offsets[MOST];
+
+  // The layer that place `at` belongs to where layer i has sizes[i] places; `at` becomes the place in it.
+  static DEVICE_MEMBER int find(const int64_t (&sizes)[MOST], int64_t& at) {
+    int layer = 0;
+#pragma unroll
+    for (int i = 0; i < MOST - 1; i++) {
+      if (layer == i && at >= sizes[i]) {
+        at -= sizes[i];
+        layer++;
+      }
+    }
+    return layer;
+  }
+
+  // values[layer], without an array in memory.
+  static DEVICE_MEMBER int64_t of(const int64_t (&values)[MOST], int layer) {
+    return layer == 0 ? values[0] : layer == 1 ? values[1] : values[2];
+  }
+
+  static DEVICE_MEMBER int64_t sum(const int64_t (&sizes)[MOST]) { return sizes[0] + sizes[1] + sizes[2]; }
+};
+
+// Writes factor times the pairs of a group beside and below its weights (O,in), whose rows are `stride` apart, O and R the
+// sums of outs and ranks: columns in.. of a layer's rows get its B in its R columns and zeros in the others', rows O.. get
+// A. Those of theta (P) first, then those of the direction v (P), if there is one.
 template <class T>
-DEVICE void lora_join(const T* first, const T* second, T* y, int64_t n, int64_t per, int64_t rank) {
+DEVICE void lora_border(const float* theta, const float* v, T* weight, int64_t stride, int64_t in, float factor,
+                        const LoraGroup& group) {
+  int64_t outs = LoraGroup::sum(group.outs);
+  int64_t ranks = LoraGroup::sum(group.ranks);
+  int64_t half = ranks * (outs + in);
+  for (int64_t i = first_element(); i < (v == nullptr ? 1 : 2) * half; i += grid_elements()) {
+    bool direction = i >= half;
+    const float* source = direction ? v : theta;
+    int64_t inside = direction ? i - half : i;
+    int64_t shift = direction ? ranks : 0;
+    if (inside < outs * ranks) {
+      int64_t row = inside / ranks;
+      int64_t column = inside - row * ranks;
+      T* target = weight + row * stride + in + shift + column;
+      int of_row = LoraGroup::find(group.outs, row);
+      bool own = LoraGroup::find(group.ranks, column) == of_row;
+      *target = from_float<T>(
+          own ? factor * source[LoraGroup::of(group.b_offsets, of_row) + row * LoraGroup::of(group.ranks, of_row) + column]
+              : 0.f);
+    } else {
+      int64_t row = (inside - outs * ranks) / in;
+      int64_t column = inside - outs * ranks - row * in;
+      T* target = weight + (outs + shift + row) * stride + column;
+      int of_row = LoraGroup::find(group.ranks, row);
+      *target = from_float<T>(factor * source[LoraGroup::of(group.a_offsets, of_row) + row * in + column]);
+    }
+  }
+}
+
+// g (k,P) += factor times the gradients of a group's pairs, of which a is (k,R,in) and b (k,O,R) with what is a layer's own on
+// its diagonal.
+DEVICE void lora_add_gradients(const float* a, const float* b, float* g, int64_t length, int64_t k, int64_t in,
+                               float factor, const LoraGroup& group) {
+  int64_t outs = LoraGroup::sum(group.outs);
+  int64_t ranks = LoraGroup::sum(group.ranks);
+  int64_t size = ranks * (outs + in);
+  for (int64_t i = first_element(); i < k * size; i += grid_elements()) {
+    int64_t direction = i / size;
+    int64_t inside = i - direction * size;
+    float* target = g + direction * length;
+    if (inside < ranks * in) {
+      int64_t row = inside / in;
+      int64_t column = inside - row * in;
+      int layer = LoraGroup::find(group.ranks, row);
+      target[LoraGroup::of(group.a_offsets, layer) + row * in + column] += factor * a[direction * ranks * in + inside];
+    } else {
+      int64_t at = inside - ranks * in;
+      int64_t row = at / ranks;
+      int64_t column = at - row * ranks;
+      int layer = LoraGroup::find(group.outs, row);
+      if (LoraGroup::find(group.ranks, column) == layer) {
+        target[LoraGroup::of(group.b_offsets, layer) + row * LoraGroup::of(group.ranks, layer) + column] +=
+            factor * b[direction * outs * ranks + at];
+      }
+    }
+  }
+}
+
+// y (k,N,2r) = [first (k,N,r) | second (N,r)], their rows their strides apart; n = k N, per = N
+template <class T>
+DEVICE void lora_join(const T* first, int64_t first_stride, const T* second, int64_t second_stride, T* y, int64_t n,
+                      int64_t per, int64_t rank) {
   for (int64_t i = first_element(); i < n * 2 * rank; i += grid_elements()) {
     int64_t row = i / (2 * rank);
     int64_t column = i % (2 * rank);
-    y[i] = column < rank ? first[row * rank + column] : second[row % per * rank + column - rank];
+    y[i] = column < rank ? first[row * first_stride + column] : second[row % per * second_stride + column - rank];
   }
 }
 
-// y (N,D) += bias (D)
+// y (N,D) += bias (D); rows of y `stride` apart
 template <class T>
-DEVICE void lora_bias(const T* bias, T* y, int64_t rows, int64_t width) {
+DEVICE void lora_bias(const T* bias, T* y, int64_t rows, int64_t width, int64_t stride) {
   for (int64_t i = first_element(); i < rows * width; i += grid_elements()) {
-    y[i] = from_float<T>(to_float(y[i]) + to_float(bias[i % width]));
+    T* target = y + i / width * stride + i % width;
+    *target = from_float<T>(to_float(*target) + to_float(bias[i % width]));
   }
 }
 
-// y (k,N,r) = weights (k,n) of the row's sequence * x (N,r); sequences (N)
+// y (k,N,r) = weights (k,n) of the row's sequence * x (N,r), rows of x `stride` apart; sequences (N)
 template <class T>
 DEVICE void lora_weigh_rows(const float* weights, const int32_t* sequences, const T* x, T* y, int64_t rows,
-                            int64_t rank, int64_t samples, int64_t k) {
+                            int64_t rank, int64_t stride, int64_t samples, int64_t k) {
   for (int64_t i = first_element(); i < k * rows * rank; i += grid_elements()) {
     int64_t j = i / (rows * rank);
-    int64_t inside = i % (rows * rank);
-    y[i] = from_float<T>(weights[j * samples + sequences[inside / rank]] * to_float(x[inside]));
+    int64_t row = i / rank % rows;
+    y[i] = from_float<T>(weights[j * samples + sequences[row]] * to_float(x[row * stride + i % rank]));
   }
 }
 
 // dots (k,n) += factor * sum over the rows t of the sequence of h_t . q_t + u_t . p_t, with q = x V_A^T and p = y V_B
-// (k,N,r). blockIdx.x: sequence, blockIdx.y: direction.
+// (k,N,r); rows of h and u are their strides apart. blockIdx.x: sequence, blockIdx.y: direction.
 template <class T>
-DEVICE void lora_sample_dots(const int32_t* starts, const T* h, const T* u, const float* q, const float* p, float* dots,
-                             int64_t rows, int64_t rank, int64_t samples, float factor) {
+DEVICE void lora_sample_dots(const int32_t* starts, const T* h, int64_t h_stride, const T* u, int64_t u_stride,
+                             const float* q, const float* p, float* dots, int64_t rows, int64_t rank, int64_t samples,
+                             float factor) {
   SHARED_ARRAY(float, sums, 4);
   int64_t sequence = blockIdx.x;
   int64_t begin = starts[sequence] * rank;
@@ -73,8 +167,10 @@ DEVICE void lora_sample_dots(const int32_t* starts, const T* h, const T* u, cons
   int64_t direction = blockIdx.y * rows * rank;
   float sum = 0.f;
   for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) {
-    sum = fmaf(to_float(h[i]), q[direction + i], sum);
-    sum = fmaf(to_float(u[i]), p[direction + i], sum);
+    int64_t row = i / rank;
+    int64_t column = i - row * rank;
+    sum = fmaf(to_float(h[row * h_stride + column]), q[direction + i], sum);
+    sum = fmaf(to_float(u[row * u_stride + column]), p[direction + i], sum);
   }
   for (int offset = WARP / 2; offset > 0; offset /= 2) {
     sum += __shfl_xor_sync(ALL_LANES, sum, offset);
@@ -94,14 +190,29 @@ KERNEL(lora_adapter, (256),
         int64_t half, float factor),
        (theta, v, length, k, plain, plain_offset, plain_size, scaled, scaled_offset, rows, columns, stride, half,
         factor))
-KERNEL(lora_join, (256), (const T* first, const T* second, T* y, int64_t n, int64_t per, int64_t rank),
-       (first, second, y, n, per, rank))
-KERNEL(lora_bias, (256), (const T* bias, T* y, int64_t rows, int64_t width), (bias, y, rows, width))
+// The sizes and offsets of a group as a kernel's parameters.
+#define GROUP_PARAMETERS                                                                                             \
+  int64_t out0, int64_t rank0, int64_t a0, int64_t b0, int64_t out1, int64_t rank1, int64_t a1, int64_t b1,          \
+      int64_t out2, int64_t rank2, int64_t a2, int64_t b2
+#define GROUP LoraGroup{{out0, out1, out2}, {rank0, rank1, rank2}, {a0, a1, a2}, {b0, b1, b2}}
+
+KERNEL(lora_border, (256),
+       (const float* theta, const float* v, T* weight, int64_t stride, int64_t in, float factor, GROUP_PARAMETERS),
+       (theta, v, weight, stride, in, factor, GROUP))
+EXPORT_KERNEL(lora_add_gradients, (256), float,
+              (const T* a, const T* b, T* g, int64_t length, int64_t k, int64_t in, float factor, GROUP_PARAMETERS),
+              (::lora_add_gradients(a, b, g, length, k, in, factor, GROUP)))
+KERNEL(lora_join, (256),
+       (const T* first, int64_t first_stride, const T* second, int64_t second_stride, T* y, int64_t n, int64_t per,
+        int64_t rank),
+       (first, first_stride, second, second_stride, y, n, per, rank))
+KERNEL(lora_bias, (256), (const T* bias, T* y, int64_t rows, int64_t width, int64_t stride),
+       (bias, y, rows, width, stride))
 KERNEL(lora_weigh_rows, (256),
-       (const float* weights, const int32_t* sequences, const T* x, T* y, int64_t rows, int64_t rank, int64_t samples,
-        int64_t k),
-       (weights, sequences, x, y, rows, rank, samples, k))
+       (const float* weights, const int32_t* sequences, const T* x, T* y, int64_t rows, int64_t rank, int64_t stride,
+        int64_t samples, int64_t k),
+       (weights, sequences, x, y, rows, rank, stride, samples, k))
 KERNEL(lora_sample_dots, (128),
-       (const int32_t* starts, const T* h, const T* u, const float* q, const float* p, float* dots, int64_t rows,
-        int64_t rank, int64_t samples, float factor),
-       (starts, h, u, q, p, dots, rows, rank, samples, factor))
+       (const int32_t* starts, const T* h, int64_t h_stride, const T* u, int64_t u_stride, const float* q,
+        const float* p, float* dots, int64_t rows, int64_t rank, int64_t samples, float factor),
+       (starts, h, h_stride, u, u_stride, q, p, dots, rows, rank, samples, factor))

@@ -1,5 +1,5 @@
 // One LoRA gradient per sequence: G_i = narrow_i^T wide_i over the rows of sequence i, where for A narrow is h (N,r) and
-// wide is x (N,in), and for B narrow is u (N,r) and wide is the output's adjoint (N,out).
+// wide is x (N,in), and for B narrow is u (N,r) and wide is the output's adjoint (N,out). Rows are their strides apart.
 //
 // A block makes one tile of one sequence's gradient in registers, over all its rows, and either stores it or keeps no
 // more than its sum of squares. blockIdx.x: sequence, then tile of ranks, then tile of columns.
@@ -11,11 +11,14 @@ using SampleBlock = std::conditional_t<std::is_same_v<T, float>, FlatF32<true, f
 
 // use(rank, column, sum, sum of the next column) for this block's tile of G_i; sums beyond G_i are 0.
 template <class T, class USE>
-DEVICE void lora_sample_sums(const int32_t* starts, int64_t sequence, int64_t tile, const T* narrow, const T* wide,
-                             int64_t rank, int64_t width, const USE& use) {
+DEVICE void lora_sample_sums(const int32_t* starts, int64_t sequence, int64_t tile, const T* narrow,
+                             int64_t narrow_stride, const T* wide, int64_t wide_stride, int64_t rank, int64_t width,
+                             const USE& use) {
   using Block = SampleBlock<T>;
   int64_t begin = starts[sequence];
-  GemmPair<T> rows{{narrow, rank, begin * rank}, {wide, width, begin * width}, starts[sequence + 1] - begin};
+  GemmPair<T> rows{{narrow, narrow_stride, begin * narrow_stride},
+                      {wide, wide_stride, begin * wide_stride},
+                      starts[sequence + 1] - begin};
   Block block(GemmPlace::of(tile, Block::HEIGHT, Block::WIDTH, rank, width));
   block.multiply(rows, rows, GemmDepth(rows.depth, 0, 0, 1));
   block.each(use);
@@ -23,12 +26,12 @@ DEVICE void lora_sample_sums(const int32_t* starts, int64_t sequence, int64_t ti
 
 // g (n,P) at rank * rank_stride + column * column_stride = factor * G_i; tiles of each sequence
 template <class T>
-DEVICE void lora_sample_gradients(const int32_t* starts, const T* narrow, const T* wide, float* g, int64_t g_batch,
-                                  int64_t rank_stride, int64_t column_stride, int64_t rank, int64_t width,
+DEVICE void lora_sample_gradients(const int32_t* starts, const T* narrow, int64_t narrow_stride, const T* wide,
+                                  int64_t wide_stride, float* g, int64_t g_batch, int64_t rank_stride, int64_t column_stride, int64_t rank, int64_t width,
                                   int64_t tiles, float factor) {
   int64_t sequence = blockIdx.x / tiles;
   float* target = g + sequence * g_batch;
-  lora_sample_sums(starts, sequence, blockIdx.x % tiles, narrow, wide, rank, width,
+  lora_sample_sums(starts, sequence, blockIdx.x % tiles, narrow, narrow_stride, wide, wide_stride, rank, width,
                    [&](int64_t a, int64_t column, float first, float second) {
                      int64_t at = a * rank_stride + column * column_stride;
                      if (a < rank && column < width) {
@@ -42,12 +45,12 @@ DEVICE void lora_sample_gradients(const int32_t* starts, const T* narrow, const 
 
 // parts (n,tiles) = the tile's sum of squares
 template <class T>
-DEVICE void lora_sample_squares(const int32_t* starts, const T* narrow, const T* wide, float* parts, int64_t rank,
-                                int64_t width, int64_t tiles) {
+DEVICE void lora_sample_squares(const int32_t* starts, const T* narrow, int64_t narrow_stride, const T* wide,
+                                int64_t wide_stride, float* parts, int64_t rank, int64_t width, int64_t tiles) {
   constexpr int WARPS = SampleBlock<T>::THREADS / WARP;
   SHARED_ARRAY(float, squares, WARPS);
   float sum = 0.f;
-  lora_sample_sums(starts, blockIdx.x / tiles, blockIdx.x % tiles, narrow, wide, rank, width,
+  lora_sample_sums(starts, blockIdx.x / tiles, blockIdx.x % tiles, narrow, narrow_stride, wide, wide_stride, rank, width,
                    [&](int64_t, int64_t, float first, float second) {
                      sum = fmaf(first, first, sum);
                      sum = fmaf(second, second, sum);
@@ -81,13 +84,14 @@ DEVICE void lora_sample_norms(const float* parts, float* norms, int64_t samples,
 }
 
 KERNEL(lora_sample_gradients, (SampleBlock<T>::THREADS, SampleBlock<T>::BLOCKS),
-       (const int32_t* starts, const T* narrow, const T* wide, float* g, int64_t g_batch, int64_t rank_stride,
-        int64_t column_stride, int64_t rank, int64_t width, int64_t tiles, float factor),
-       (starts, narrow, wide, g, g_batch, rank_stride, column_stride, rank, width, tiles, factor))
+       (const int32_t* starts, const T* narrow, int64_t narrow_stride, const T* wide, int64_t wide_stride, float* g,
+        int64_t g_batch, int64_t rank_stride, int64_t column_stride, int64_t rank, int64_t width, int64_t tiles,
+        float factor),
+       (starts, narrow, narrow_stride, wide, wide_stride, g, g_batch, rank_stride, column_stride, rank, width, tiles, factor))
 KERNEL(lora_sample_squares, (SampleBlock<T>::THREADS, SampleBlock<T>::BLOCKS),
-       (const int32_t* starts, const T* narrow, const T* wide, float* parts, int64_t rank, int64_t width,
-        int64_t tiles),
-       (starts, narrow, wide, parts, rank, width, tiles))
+       (const int32_t* starts, const T* narrow, int64_t narrow_stride, const T* wide, int64_t wide_stride, float* parts,
+        int64_t rank, int64_t width, int64_t tiles),
+       (starts, narrow, narrow_stride, wide, wide_stride, parts, rank, width, tiles))
 EXPORT_KERNEL(lora_sample_norms, (128), float,
               (const T* parts, T* norms, int64_t samples, int64_t tiles, float factor),
               ::lora_sample_norms(parts, norms, samples, tiles, factor))

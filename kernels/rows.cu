@@ -89,13 +89,13 @@ DEVICE void rows_copy_columns(const T* from, int64_t from_column, int64_t from_w
   }
 }
 
-KERNEL(rows_gather, (256),
+KERNEL(rows_gather, (256, 4),
        (const T* x, const int32_t* rows, T* y, int64_t all, int64_t some, int64_t d, int64_t k),
        (x, rows, y, all, some, d, k))
-KERNEL(rows_scatter, (256),
+KERNEL(rows_scatter, (256, 4),
        (const T* gy, const int32_t* rows, T* gx, int64_t all, int64_t some, int64_t d, int64_t k),
        (gy, rows, gx, all, some, d, k))
-KERNEL(rows_copy_columns, (256),
+KERNEL(rows_copy_columns, (256, 4),
        (const T* from, int64_t from_column, int64_t from_width, T* to, int64_t to_column, int64_t to_width,
         int64_t rows, int64_t width),
        (from, from_column, from_width, to, to_column, to_width, rows, width))

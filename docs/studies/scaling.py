@@ -2,17 +2,20 @@
 """How products over rows scale: a model of one job a product, for the tables of docs/scaling.md.
 
 A product's time is that of the slowest worker plus what does not shrink: Spark's start of a job, a vector of P floats to
-every worker, and the nodes of the sums back to the driver, which adds them. Nothing overlaps. All inputs are below;
-none was measured on a GPU or a cluster.
+every worker, and the nodes of the sums back to the driver, which adds them. Nothing overlaps. All inputs are below, each
+with its source; none was measured on a GPU or a cluster.
 """
 
 ROW_TOKENS = 200
-P = 40.0e6              # parameters of a rank-16 adapter on all linear layers of Llama-2-7B (docs/trajectory.md)
-VECTOR = 4 * P          # bytes
-FLOPS_TOKEN = 2 * 6.74e9
-FORWARDS = 2            # a product at a kept linearization costs two forwards ("Linearization")
-GPU = 989e12 * 0.30     # ASSUMED: 30 % of an H100's dense bfloat16 peak; no time of Lethe on a GPU was measured
-NET = 25e9 / 8          # ASSUMED: bytes a second of the driver's link, 25 Gbit/s
+P = 32 * 2 * 8 * 2 * 4096   # COUNTED: rank 8 on q and v of llama7b, the adapter of `bench --workload llama7b`
+VECTOR = 4 * P              # COUNTED: bytes
+# PREDICTED: seconds a token, `bench --predict --workload llama7b --ops ggn,hvp_again` (docs/gpu-model.md, one H200). The
+# model has no Gauss-Newton product at a kept linearization apart; the Hessian's, which does more, stands for it.
+ANEW = 0.1454 / 2048
+KEPT = 0.1119 / 2048
+KEPT_BYTES = 2 * (32 * (4 * 4096 + 3 * 8192 + 3 * 11008) + 32000)  # COUNTED: a token, nn/MemoryNeed, bfloat16
+BUDGET = (141e9 - 2 * 6.74e9) / 2   # COUNTED: half of what the weights leave (curvature/MemoryBudget)
+NET = 25e9 / 8          # STATED: bytes a second of the driver's link, 25 Gbit/s
 HOST_ADD = 2e9          # ASSUMED: bytes a second at which the driver adds nodes
 JOB = 0.05              # ASSUMED: seconds of Spark's scheduling of a small job
 
@@ -40,7 +43,9 @@ def product(rows, workers):
     parts = min(workers, blocks)
     ranges = [(start(i, parts, blocks), start(i + 1, parts, blocks)) for i in range(parts)]
     largest = max(end - first for first, end in ranges) / blocks
-    compute = rows * largest * ROW_TOKENS * FLOPS_TOKEN * FORWARDS / GPU
+    tokens = rows * largest * ROW_TOKENS
+    kept = min(tokens, BUDGET / KEPT_BYTES)
+    compute = kept * KEPT + (tokens - kept) * ANEW
     nodes = sum(nodes_of(first, end) for first, end in ranges)
     # Spark's broadcast goes from peer to peer: about the time of two copies on the driver's link
     send = 0 if workers == 1 else 2 * VECTOR / NET

@@ -205,6 +205,7 @@ DEVICE void require_aligned_16(const void* address) {
 }
 
 DEVICE uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+DEVICE void store_16(uint4* to, uint4 x) { *to = x; }
 
 DEVICE float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 DEVICE float rounded_product(float a, float b) { return a * b; }

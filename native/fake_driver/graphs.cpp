@@ -4,10 +4,15 @@
 namespace fake {
 
 int forbidden_in_capture() {
-  for (Stream* stream : machine.streams) {
-    if (stream->capturing) {
-      stream->capture_broken = true;
-      return CAPTURE_UNSUPPORTED;
+  constexpr int GLOBAL = 0;
+  constexpr int THREAD_LOCAL = 1;
+  for (auto& context : machine.contexts) {
+    for (Stream* stream : context.second.streams) {
+      bool mine = stream->capture_mode == THREAD_LOCAL && stream->capturer == std::this_thread::get_id();
+      if (stream->capturing && (mine || stream->capture_mode == GLOBAL)) {
+        stream->capture_broken = true;
+        return CAPTURE_UNSUPPORTED;
+      }
     }
   }
   return SUCCESS;
@@ -17,15 +22,19 @@ int forbidden_in_capture() {
 
 using namespace fake;
 
-EXPORT int cuStreamBeginCapture_v2(Stream* stream, int) {
+EXPORT int cuStreamBeginCapture_v2(Stream* stream, int mode) {
   BEGIN();
+  OF_CURRENT(stream);
   stream->capturing = true;
+  stream->capture_mode = mode;
+  stream->capturer = std::this_thread::get_id();
   stream->capture_broken = false;
-  stream->captured.operations.clear();
+  stream->captured = Graph{stream->owner, {}};
   return SUCCESS;
 }
 
 EXPORT int cuStreamEndCapture(Stream* stream, Graph** graph) {
+  MY_TURN();
   if (int code = begin(__func__)) {
     stream->capturing = false;
     return code;
@@ -53,6 +62,8 @@ EXPORT int cuGraphInstantiateWithFlags(Graph** executable, Graph* graph, unsigne
 
 EXPORT int cuGraphLaunch(Graph* executable, Stream* stream) {
   BEGIN();
+  OF_CURRENT(executable);
+  OF_CURRENT(stream);
   for (const Operation& operation : executable->operations) {
     enqueue(stream, operation);
   }

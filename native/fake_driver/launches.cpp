@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <sstream>
 
 #include "machine.h"
@@ -22,16 +23,18 @@ constexpr int64_t DEFAULT_SHARED = 48 << 10;
 
 // Which kernels a module holds: the words of its image are beginnings of names, "*" begins all.
 struct Module {
+  Context* owner = nullptr;
   std::vector<std::string> beginnings;
 };
 
 struct Function {
+  Context* owner = nullptr;
   std::string name;
   void* kernel = nullptr;
   int64_t shared_limit = DEFAULT_SHARED;
 };
 
-std::map<std::string, Function> functions;
+std::map<std::pair<Context*, std::string>, Function> functions;
 
 // A launch in words, its arguments as they lie in their slots.
 std::string words_of(const std::string& name, std::initializer_list<unsigned> grid, const std::vector<uint64_t>& values) {
@@ -54,6 +57,21 @@ void digest(const std::string& text) {
   }
 }
 
+// Whether an argument points into the memory of another device.
+bool is_elsewhere(uint64_t value) {
+  for (auto& context : machine.contexts) {
+    auto& memory = context.second.memory;
+    auto after = memory.upper_bound(value);
+    if (&context.second != current && after != memory.begin()) {
+      auto block = std::prev(after);
+      if (value < block->first + block->second) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 EXPORT int cuModuleLoadData(Module** module, const char* image) {
@@ -62,6 +80,7 @@ EXPORT int cuModuleLoadData(Module** module, const char* image) {
   bool compiled = std::memcmp(image, FATBIN, sizeof FATBIN) == 0;
   std::istringstream words(compiled ? "*" : image);
   *module = new Module();
+  (*module)->owner = current;
   machine.live["module"]++;
   for (std::string word; words >> word;) {
     (*module)->beginnings.push_back(word);
@@ -78,6 +97,7 @@ EXPORT int cuModuleUnload(Module* module) {
 
 EXPORT int cuModuleGetFunction(Function** function, Module* module, const char* name) {
   BEGIN();
+  OF_CURRENT(module);
   std::string wanted = name;
   bool here = std::any_of(module->beginnings.begin(), module->beginnings.end(), [&](const std::string& b) {
     return b == "*" || wanted.compare(0, b.size(), b) == 0;
@@ -86,7 +106,8 @@ EXPORT int cuModuleGetFunction(Function** function, Module* module, const char* 
   if (kernel == nullptr) {
     return NOT_FOUND;
   }
-  *function = &functions[wanted];
+  *function = &functions[{current, wanted}];
+  (*function)->owner = current;
   (*function)->name = wanted;
   (*function)->kernel = kernel;
   return SUCCESS;
@@ -100,7 +121,7 @@ EXPORT int cuFuncGetAttribute(int* value, int attribute, Function*) {
 
 EXPORT int cuFuncSetAttribute(Function* function, int attribute, int value) {
   BEGIN();
-  if (attribute != 8 || value > setting("shared")) {
+  if (attribute != 8 || value > setting("shared", current->device)) {
     return INVALID_VALUE;
   }
   function->shared_limit = value;
@@ -110,6 +131,8 @@ EXPORT int cuFuncSetAttribute(Function* function, int attribute, int value) {
 EXPORT int cuLaunchKernel(Function* function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned threads_y,
                           unsigned threads_z, unsigned shared, Stream* stream, void** parameters, void** extra) {
   BEGIN();
+  OF_CURRENT(function);
+  OF_CURRENT(stream);
   if (threads_y != 1 || threads_z != 1 || extra != nullptr || static_cast<int64_t>(shared) > function->shared_limit) {
     return INVALID_VALUE;
   }
@@ -117,13 +140,18 @@ EXPORT int cuLaunchKernel(Function* function, unsigned x, unsigned y, unsigned z
   std::vector<uint64_t> values(static_cast<size_t>(lethe_emulator_parameters(function->kernel)));
   for (size_t i = 0; i < values.size(); i++) {
     std::memcpy(&values[i], parameters[i], sizeof values[i]);
+    if (is_elsewhere(values[i])) {
+      return INVALID_VALUE;
+    }
   }
   std::string words = words_of(function->name, {x, y, z, threads, shared}, values);
   machine.last_launch = words;
+  std::string kernels_here = "kernel." + std::to_string(current->device);
   return enqueue(stream, [=]() mutable {
     if (int code = count("kernel")) {
       return code;
     }
+    machine.calls[kernels_here]++;
     digest(words);
     std::vector<void*> arguments;
     for (uint64_t& value : values) {

@@ -1,6 +1,5 @@
 // The machine's state: what tests choose and ask for, and how a call begins.
 #include <cstdlib>
-#include <mutex>
 #include <sstream>
 
 #include "machine.h"
@@ -8,7 +7,8 @@
 namespace fake {
 
 Machine machine;
-thread_local bool context_is_current = false;
+std::recursive_mutex turn;
+thread_local Context* current = nullptr;
 
 namespace {
 
@@ -40,6 +40,13 @@ bool context_dies_of(int code) { return code >= ILLEGAL_ADDRESS && code < 720; }
 
 }  // namespace
 
+int64_t setting(const std::string& name) { return machine.settings[name]; }
+
+int64_t setting(const std::string& name, int device) {
+  auto own = machine.settings.find(name + "." + std::to_string(device));
+  return own == machine.settings.end() ? setting(name) : own->second;
+}
+
 void configure_from_environment() {
   std::call_once(configured_once, [] {
     const char* text = std::getenv("LETHE_FAKE_DRIVER");
@@ -62,7 +69,7 @@ int count(const char* function) {
 
 int begin(const char* function) {
   int code = count(function);
-  return code == SUCCESS && !context_is_current ? INVALID_CONTEXT : code;
+  return code == SUCCESS && (current == nullptr || current->retained == 0) ? INVALID_CONTEXT : code;
 }
 
 }  // namespace fake
@@ -73,19 +80,37 @@ using namespace fake;
 
 // Forgets counts, failures and a lost context, and sets the machine up anew.
 EXPORT void fake_driver_configure(const char* text) {
+  MY_TURN();
   configure_from_environment();
   configure(text);
 }
 
-EXPORT int64_t fake_driver_calls(const char* function) { return machine.calls[function]; }
+EXPORT int64_t fake_driver_calls(const char* function) {
+  MY_TURN();
+  return machine.calls[function];
+}
 
-EXPORT int64_t fake_driver_memory_in_use() { return static_cast<int64_t>(machine.used + machine.pinned.size()); }
+EXPORT int64_t fake_driver_memory_in_use() {
+  MY_TURN();
+  size_t used = machine.pinned.size();
+  for (auto& context : machine.contexts) {
+    used += context.second.used;
+  }
+  return static_cast<int64_t>(used);
+}
 
 // Objects that were made and not given back: context, stream, event, module, graph, executable, node, memory, pinned.
 EXPORT int64_t fake_driver_live(const char* kind) {
+  MY_TURN();
   std::string wanted = kind;
-  return wanted == "context"  ? machine.context
-         : wanted == "memory" ? static_cast<int64_t>(machine.memory.size())
+  int64_t retained = 0;
+  int64_t blocks = 0;
+  for (auto& context : machine.contexts) {
+    retained += context.second.retained;
+    blocks += static_cast<int64_t>(context.second.memory.size());
+  }
+  return wanted == "context"  ? retained
+         : wanted == "memory" ? blocks
          : wanted == "pinned" ? static_cast<int64_t>(machine.pinned.size())
                               : machine.live[wanted];
 }

@@ -18,7 +18,7 @@ bool within(const std::map<uintptr_t, size_t>& blocks, uintptr_t address, size_t
   return address + bytes <= block->first + block->second;
 }
 
-bool on_device(uintptr_t address, size_t bytes) { return within(machine.memory, address, bytes); }
+bool on_device(uintptr_t address, size_t bytes) { return within(current->memory, address, bytes); }
 bool is_pinned(const void* host, size_t bytes) {
   return within(machine.pinned, reinterpret_cast<uintptr_t>(host), bytes);
 }
@@ -38,38 +38,38 @@ EXPORT int cuMemAlloc_v2(uintptr_t* address, size_t bytes) {
   if (bytes == 0) {
     return INVALID_VALUE;
   }
-  if (machine.used + bytes > static_cast<size_t>(setting("memory"))) {
+  if (current->used + bytes > static_cast<size_t>(setting("memory", current->device))) {
     return OUT_OF_MEMORY;
   }
   void* block = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   std::memset(block, 0xff, bytes);
   *address = reinterpret_cast<uintptr_t>(block);
-  machine.memory[*address] = bytes;
-  machine.used += bytes;
+  current->memory[*address] = bytes;
+  current->used += bytes;
   return SUCCESS;
 }
 
 EXPORT int cuMemFree_v2(uintptr_t address) {
   BEGIN();
   NOT_IN_CAPTURE();
-  auto block = machine.memory.find(address);
-  if (block == machine.memory.end()) {
+  auto block = current->memory.find(address);
+  if (block == current->memory.end()) {
     return INVALID_VALUE;
   }
   if (int code = run_all()) {
     return code;
   }
-  machine.used -= block->second;
+  current->used -= block->second;
   std::memset(pointer(address), 0xff, block->second);
   std::free(pointer(address));
-  machine.memory.erase(block);
+  current->memory.erase(block);
   return SUCCESS;
 }
 
 EXPORT int cuMemGetInfo_v2(size_t* free_bytes, size_t* total) {
   BEGIN();
-  *total = static_cast<size_t>(setting("memory"));
-  *free_bytes = *total - machine.used;
+  *total = static_cast<size_t>(setting("memory", current->device));
+  *free_bytes = *total - current->used;
   return SUCCESS;
 }
 
@@ -90,6 +90,7 @@ EXPORT int cuMemFreeHost(void* host) {
 
 EXPORT int cuMemcpyHtoDAsync_v2(uintptr_t target, const void* source, size_t bytes, Stream* stream) {
   BEGIN();
+  OF_CURRENT(stream);
   if (!on_device(target, bytes) || !is_pinned(source, bytes)) {
     return INVALID_VALUE;
   }
@@ -98,6 +99,7 @@ EXPORT int cuMemcpyHtoDAsync_v2(uintptr_t target, const void* source, size_t byt
 
 EXPORT int cuMemcpyDtoHAsync_v2(void* target, uintptr_t source, size_t bytes, Stream* stream) {
   BEGIN();
+  OF_CURRENT(stream);
   if (!on_device(source, bytes) || !is_pinned(target, bytes)) {
     return INVALID_VALUE;
   }
@@ -106,6 +108,7 @@ EXPORT int cuMemcpyDtoHAsync_v2(void* target, uintptr_t source, size_t bytes, St
 
 EXPORT int cuMemcpyDtoDAsync_v2(uintptr_t target, uintptr_t source, size_t bytes, Stream* stream) {
   BEGIN();
+  OF_CURRENT(stream);
   if (!on_device(target, bytes) || !on_device(source, bytes)) {
     return INVALID_VALUE;
   }
@@ -114,6 +117,7 @@ EXPORT int cuMemcpyDtoDAsync_v2(uintptr_t target, uintptr_t source, size_t bytes
 
 EXPORT int cuMemsetD8Async(uintptr_t target, unsigned char value, size_t bytes, Stream* stream) {
   BEGIN();
+  OF_CURRENT(stream);
   if (!on_device(target, bytes)) {
     return INVALID_VALUE;
   }

@@ -30,7 +30,7 @@ int run_until(Stream* stream, uint64_t mark) {
 }
 
 int run_all() {
-  for (Stream* stream : machine.streams) {
+  for (Stream* stream : current->streams) {
     if (int code = run_until(stream, stream->queued)) {
       return code;
     }
@@ -55,14 +55,16 @@ struct Event {
 EXPORT int cuStreamCreate(Stream** stream, unsigned) {
   BEGIN();
   *stream = new Stream();
+  (*stream)->owner = current;
   machine.live["stream"]++;
-  machine.streams.push_back(*stream);
+  current->streams.push_back(*stream);
   return SUCCESS;
 }
 
 EXPORT int cuStreamDestroy_v2(Stream* stream) {
   BEGIN();
-  machine.streams.erase(std::find(machine.streams.begin(), machine.streams.end(), stream));
+  OF_CURRENT(stream);
+  current->streams.erase(std::find(current->streams.begin(), current->streams.end(), stream));
   delete stream;
   machine.live["stream"]--;
   return SUCCESS;
@@ -70,6 +72,7 @@ EXPORT int cuStreamDestroy_v2(Stream* stream) {
 
 EXPORT int cuStreamSynchronize(Stream* stream) {
   BEGIN();
+  OF_CURRENT(stream);
   NOT_IN_CAPTURE();
   return run_until(stream, stream->queued);
 }
@@ -90,6 +93,7 @@ EXPORT int cuEventDestroy_v2(Event* event) {
 
 EXPORT int cuEventRecord(Event* event, Stream* stream) {
   BEGIN();
+  OF_CURRENT(stream);
   event->stream = stream;
   auto reached = std::make_shared<std::chrono::steady_clock::time_point>();
   event->reached = reached;

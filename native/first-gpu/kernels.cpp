@@ -162,7 +162,7 @@ class Attention {
   uint64_t deltas(Argument o, Argument go, Argument d_o, Argument dgo) {
     uint64_t delta = gpu.allocate(static_cast<size_t>(rows * shape.heads) * sizeof(float));
     gpu.run("attention_plain", "attention_delta_bf16", rows_of(shape.heads),
-            {o, go, d_o, dgo, delta, rows, shape.heads, HEAD}, 0);
+            {o, go, d_o, dgo, delta, rows, shape.heads, HEAD, shape.heads * HEAD}, 0);
     return delta;
   }
 
@@ -186,8 +186,11 @@ class Attention {
     }
     int64_t group = shape.heads / shape.key_heads;
     float scale = 1 / std::sqrt(static_cast<float>(HEAD));
-    tiled.insert(tiled.end(), {rows, shape.heads, group, 0, scale});
-    plain.insert(plain.end(), {rows, shape.heads, group, HEAD, 0, scale});
+    int64_t stride = shape.heads * HEAD;
+    int64_t key_stride = shape.key_heads * HEAD;
+    int64_t of_result = mode.rfind("key_gradient", 0) == 0 ? key_stride : stride;
+    tiled.insert(tiled.end(), {rows, shape.heads, group, 0, stride, key_stride, of_result, scale});
+    plain.insert(plain.end(), {rows, shape.heads, group, HEAD, 0, stride, key_stride, of_result, scale});
     double milliseconds = gpu.run(file, "attention_" + mode + "_64_bf16", tile_grid, tiled, shape.runs);
     double slow = gpu.run("attention_plain", "attention_" + plain_mode + "_plain_bf16", row_grid, plain, shape.runs > 0);
     double error = 0;
@@ -265,7 +268,7 @@ void norm_backward(Gpu& gpu, const Shape& shape) {
   std::vector<float> r(static_cast<size_t>(rows), 0.9f);
   uint64_t gx = gpu.allocate(count * sizeof(Bf16));
   double milliseconds = gpu.run("rms_norm", "rms_norm_backward_bf16", {rows, 1, 256, 0},
-                                {gpu.upload(w), gpu.upload(s), gpu.upload(r), nullptr, gpu.upload(gy), gx, rows, d, 1},
+                                {gpu.upload(w), gpu.upload(s), gpu.upload(r), nullptr, gpu.upload(gy), gx, rows, d, 1, d, d},
                                 shape.runs);
   std::vector<Bf16> got = gpu.download<Bf16>(gx, count);
   double difference = 0;

@@ -18,8 +18,8 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.resource.ResourceInformation;
 
 /**
- * Which model an executor works with, by paths that every machine sees. Each executor opens it once, with its first
- * task, and keeps it to its end.
+ * Which model an executor works with, by paths that every machine sees. Each executor opens the base model once, with its
+ * first task, and every adapter once, and keeps them to its end.
  *
  * @param model the base model
  * @param adapter the adapter's folder
@@ -41,6 +41,7 @@ record ExecutorModel(
     int threads)
     implements Serializable {
   private static final String GPU = "gpu";
+  private static final Map<ExecutorModel, Session> SESSIONS = new ConcurrentHashMap<>();
   private static final Map<ExecutorModel, RowWorker<AdaptedModel>> OPEN = new ConcurrentHashMap<>();
 
   /** What executors open to work as this model's backend does. */
@@ -65,16 +66,26 @@ record ExecutorModel(
   private RowWorker<AdaptedModel> open() {
     requireThere(model, "the model");
     requireThere(adapter, "the adapter");
+    Session session = SESSIONS.computeIfAbsent(base(), ExecutorModel::openBase);
+    AdaptedModel adapted = session.adapted(Path.of(adapter));
+    require("model", modelSha256, adapted.model().sha256());
+    require("adapter", adapterSha256, adapted.adapter().sha256());
+    return new RowWorker<>(adapted, () -> session.close(adapted));
+  }
+
+  /** The same without the adapter. */
+  private ExecutorModel base() {
+    return new ExecutorModel(model, "", modelSha256, "", device, arithmetic, type, threads);
+  }
+
+  private Session openBase() {
     int processors = threads == 0 ? TaskContext.get().cpus() : threads;
     Session session =
         Session.open(
             Path.of(model), Backends.select(device, new BackendOptions(processors, type, gpu())));
     try {
       require("rounding", arithmetic, session.backend().arithmetic());
-      AdaptedModel adapted = session.adapted(Path.of(adapter));
-      require("model", modelSha256, adapted.model().sha256());
-      require("adapter", adapterSha256, adapted.adapter().sha256());
-      return new RowWorker<>(adapted, session);
+      return session;
     } catch (RuntimeException | Error e) {
       session.close();
       throw e;

@@ -1,7 +1,6 @@
 package dev.lethe.spark;
 
 import dev.lethe.LetheException;
-import dev.lethe.data.work.RowPart;
 import dev.lethe.data.work.RowTask;
 import dev.lethe.data.work.RowWorker;
 import dev.lethe.data.work.RowWorkers;
@@ -9,9 +8,9 @@ import dev.lethe.data.work.Shared;
 import dev.lethe.nn.AdaptedModel;
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.WeakHashMap;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.SparkException;
 import org.apache.spark.api.java.JavaRDD;
@@ -33,7 +32,7 @@ final class SparkWorkers implements RowWorkers<AdaptedModel> {
 
   private final JavaSparkContext spark;
   private final ExecutorModel model;
-  private final Map<Shared<RowPart>, String> places = new HashMap<>();
+  private final Map<Shared<?>, String> places = new WeakHashMap<>();
 
   SparkWorkers(JavaSparkContext spark, ExecutorModel model) {
     this.spark = spark;
@@ -56,10 +55,10 @@ final class SparkWorkers implements RowWorkers<AdaptedModel> {
   private record Done<R extends Serializable>(R result, String place) implements Serializable {}
 
   /** A task on whichever executor gets the part. */
-  private record OnExecutor<R extends Serializable>(ExecutorModel model, RowTask<AdaptedModel, R> task)
-      implements Function<Shared<RowPart>, Done<R>> {
+  private record OnExecutor<P extends Serializable, R extends Serializable>(
+      ExecutorModel model, RowTask<AdaptedModel, P, R> task) implements Function<Shared<P>, Done<R>> {
     @Override
-    public Done<R> call(Shared<RowPart> part) {
+    public Done<R> call(Shared<P> part) {
       RowWorker<AdaptedModel> worker = model.worker();
       synchronized (worker) {
         BlockManagerId here = SparkEnv.get().blockManager().blockManagerId();
@@ -81,8 +80,8 @@ final class SparkWorkers implements RowWorkers<AdaptedModel> {
   }
 
   @Override
-  public <R extends Serializable> List<R> run(
-      List<Shared<RowPart>> parts, RowTask<AdaptedModel, R> task) {
+  public <P extends Serializable, R extends Serializable> List<R> run(
+      List<Shared<P>> parts, RowTask<AdaptedModel, P, R> task) {
     List<Done<R>> done;
     try {
       done = placed(parts).map(new OnExecutor<>(model, task)).collect();
@@ -100,15 +99,15 @@ final class SparkWorkers implements RowWorkers<AdaptedModel> {
   }
 
   /** One partition a part, each with the place that had it before. */
-  private JavaRDD<Shared<RowPart>> placed(List<Shared<RowPart>> parts) {
-    List<Tuple2<Shared<RowPart>, Seq<String>>> each =
+  private <P> JavaRDD<Shared<P>> placed(List<Shared<P>> parts) {
+    List<Tuple2<Shared<P>, Seq<String>>> each =
         parts.stream().map(part -> new Tuple2<>(part, place(part))).toList();
     return JavaRDD.fromRDD(
         spark.sc().makeRDD(seq(each), ClassTag$.MODULE$.apply(Shared.class)),
         ClassTag$.MODULE$.apply(Shared.class));
   }
 
-  private Seq<String> place(Shared<RowPart> part) {
+  private Seq<String> place(Shared<?> part) {
     String place = places.get(part);
     return seq(place == null ? List.of() : List.of(place));
   }

@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 
 /** A standalone Spark cluster on the loopback address: a master and workers, each a process of its own. */
 final class Cluster implements AutoCloseable {
-  private static final Duration PATIENCE = Duration.ofMinutes(5);
+  private static final Duration PATIENCE = Duration.ofMinutes(20);
   private static final List<String> OPENED =
       List.of(
           "java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util",
@@ -34,6 +34,7 @@ final class Cluster implements AutoCloseable {
   private final int port;
   private final Process master;
   private final List<Process> workers = new ArrayList<>();
+  private final List<Process> drivers = new ArrayList<>();
 
   Cluster(Path dir) throws IOException {
     this.dir = dir;
@@ -140,8 +141,9 @@ final class Cluster implements AutoCloseable {
     conf.forEach(each -> words.addAll(List.of("--conf", each)));
     words.addAll(List.of("--jars", lethe.toString(), "--class", main.getName(), letheSpark.toString()));
     Stream.of(args).map(Object::toString).forEach(words::add);
-    return new Driver(
-        name, start(name, "800m", "org.apache.spark.deploy.SparkSubmit", words.toArray(String[]::new)));
+    Process process = start(name, "800m", "org.apache.spark.deploy.SparkSubmit", words.toArray(String[]::new));
+    drivers.add(process);
+    return new Driver(name, process);
   }
 
   private Process start(String name, String memory, String main, String... args) throws IOException {
@@ -189,6 +191,7 @@ final class Cluster implements AutoCloseable {
 
   @Override
   public void close() {
+    drivers.forEach(Process::destroyForcibly);
     for (int i = 0; i < workers.size(); i++) {
       killWorker(i);
     }

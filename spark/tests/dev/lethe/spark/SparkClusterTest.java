@@ -22,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class SparkClusterTest {
   private static final String FINISHED = "Finished task";
+  private static final String OPERATORS = "operators";
   private static final List<String> HALF = List.of("spark.cores.max=1");
 
   @TempDir static Path dir;
@@ -84,6 +85,13 @@ class SparkClusterTest {
     }
   }
 
+  /** A command whose outputs have names that begin so. */
+  private Object[] words(Object[] command, String name, int number) {
+    Object[] more =
+        Stream.of(command).skip(1).map(word -> word == OPERATORS ? dir.resolve(name + "-" + word) : word).toArray();
+    return command(command[0].toString(), dir.resolve(name + "-" + number), more);
+  }
+
   @Test
   void theBytesAreThoseOfOneProcess() throws IOException, InterruptedException {
     Path queries = place.write("queries.jsonl", Workplace.rows(9, 8));
@@ -94,15 +102,13 @@ class SparkClusterTest {
             new Object[] {"hvp", "--vector", gradient},
             new Object[] {"evaluate"},
             new Object[] {"influence", "--query", queries},
-            new Object[] {"unlearn", "--forget", "row-3,row-40", "--method", "influence"});
+            new Object[] {"unlearn", "--forget", "row-3,row-40", "--method", "influence"},
+            new Object[] {"unlearn", "--forget", "row-3,row-40", "--operators", OPERATORS, "--force"});
     List<String> lines = new ArrayList<>();
     for (int i = 0; i < rest.size(); i++) {
-      Object[] more = Stream.of(rest.get(i)).skip(1).toArray();
-      Workplace.ok(command(rest.get(i)[0].toString(), dir.resolve("alone-" + i), more));
+      Workplace.ok(words(rest.get(i), "alone", i));
       lines.add(
-          Stream.of(command(rest.get(i)[0].toString(), dir.resolve("shared-" + i), more))
-              .map(Object::toString)
-              .collect(Collectors.joining("\t")));
+          Stream.of(words(rest.get(i), "shared", i)).map(Object::toString).collect(Collectors.joining("\t")));
     }
     String log =
         cluster
@@ -110,6 +116,11 @@ class SparkClusterTest {
             .end(ExitCode.DONE);
     for (int i = 0; i < rest.size(); i++) {
       requireSame(dir.resolve("alone-" + i), dir.resolve("shared-" + i));
+    }
+    try (Stream<Path> prepared = Files.list(dir.resolve("alone-" + OPERATORS))) {
+      for (Path file : prepared.toList()) {
+        requireSame(file, dir.resolve("shared-" + OPERATORS).resolve(file.getFileName()));
+      }
     }
     assertTrue(log.contains("executor 0") && log.contains("executor 1"), "both executors worked");
   }
@@ -138,7 +149,7 @@ class SparkClusterTest {
   @Test
   void aLostDriverResumes() throws IOException, InterruptedException {
     Path out = dir.resolve("resumed");
-    Path state = dir.resolve("resumed.unfinished");
+    Path state = dir.resolve("resumed.unfinished").resolve("state.safetensors");
     cluster
         .submit("lost", List.of(), Main.class, longSolve(out))
         .awaitThat("a saved state", () -> Files.exists(state))

@@ -245,7 +245,7 @@ class RecordedProductsTest {
         filler.allocate(DType.F32, free / 8);
       }
       MemoryException e = assertThrows(MemoryException.class, () -> c.apply(v, out));
-      assertTrue(e.getMessage().startsWith("Fake GPU 0 has 0 MiB of 1,024 MiB left"), e.getMessage());
+      assertTrue(e.getMessage().startsWith("Fake GPU has 0 MiB of 1,024 MiB left"), e.getMessage());
       assertTrue(e.getMessage().contains("a batch of 3 samples with"), e.getMessage());
       assertTrue(e.getMessage().contains("--batch-tokens "), e.getMessage());
     }

@@ -8,6 +8,7 @@ import dev.lethe.autograd.op.Slots;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraGradientKernels;
+import dev.lethe.backend.kernel.LoraGroup;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.tensor.Scope;
@@ -27,7 +28,7 @@ public final class Gradients {
   public static double[] losses(Backend backend, Tape tape, Tensor theta) {
     try (Scope scope = backend.openScope("losses")) {
       CrossEntropy end = tape.loss();
-      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+      Slots primal = Slots.ofPrimals(backend, scope, tape.layout());
       ForwardPass pass = new ForwardPass(backend, theta, primal);
       Passes.forward(tape, false, primal, Set.of(), op -> op.forward(pass));
       end.forward(pass);
@@ -43,7 +44,7 @@ public final class Gradients {
   public static Tensor probabilities(Backend backend, Tape tape, Tensor theta) {
     try (Scope scope = backend.openScope("probabilities")) {
       CrossEntropy end = tape.loss();
-      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+      Slots primal = Slots.ofPrimals(backend, scope, tape.layout());
       ForwardPass pass = new ForwardPass(backend, theta, primal);
       Passes.forward(tape, false, primal, Set.of(), op -> op.forward(pass));
       end.forward(pass, true, null);
@@ -56,7 +57,7 @@ public final class Gradients {
   public static void value(
       Backend backend, Tape tape, Tensor theta, Value wanted, Tensor host) {
     try (Scope scope = backend.openScope("value")) {
-      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+      Slots primal = Slots.ofPrimals(backend, scope, tape.layout());
       ForwardPass pass = new ForwardPass(backend, theta, primal);
       Passes.forward(tape, false, primal, Set.of(wanted.id()), op -> op.forward(pass));
       backend.download(primal.get(wanted), host);
@@ -72,12 +73,7 @@ public final class Gradients {
    */
   public static double[] addGradient(
       Backend backend, Tape tape, Tensor theta, double scale, Tensor g) {
-    Tensor row = g.reshape(1, g.elements());
-    return run(
-        backend,
-        tape,
-        theta,
-        (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, row)));
+    return run(backend, tape, theta, new Sum(backend, scale, g.reshape(1, g.elements())));
   }
 
   /**
@@ -135,8 +131,8 @@ public final class Gradients {
       Backend backend, Tape tape, Tensor theta, Tensor rowLosses, AdapterRule rule) {
     try (Scope scope = backend.openScope("gradient")) {
       CrossEntropy end = tape.loss();
-      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
-      Slots adjoint = Slots.of(backend, scope, tape.valueCount(), 1);
+      Slots primal = Slots.ofPrimals(backend, scope, tape.layout());
+      Slots adjoint = Slots.ofAdjoints(backend, scope, tape.layout(), 1);
       ForwardPass forward = new ForwardPass(backend, theta, primal);
       Passes.forward(tape, false, primal, tape.savedPrimals(), op -> op.forward(forward));
       end.forward(forward, false, adjoint);
@@ -163,10 +159,7 @@ public final class Gradients {
         consumed,
         op -> {
           op.backward(pass);
-          Adapter adapter = op.adapter();
-          if (adapter != null) {
-            rule.apply(adapter, pass.primal(), pass.adjoint());
-          }
+          rule.apply(op.adapters(), pass.primal(), pass.adjoint());
         });
   }
 
@@ -201,11 +194,39 @@ public final class Gradients {
      */
     void apply(LoraSlot slot, LoraGradientKernels.Kept kept);
 
-    /** Applies it to an adapter of a tape. */
-    default void apply(Adapter of, Slots primal, Slots adjoint) {
-      Tensor xa = primal.get(of.xa());
-      Tensor u = primal.get(of.u());
-      apply(of.slot(), new LoraGradientKernels.Kept(xa, u, adjoint.get(of.u()), adjoint.get(of.y())));
+    /** Applies it to the adapters of an operation, the last first. */
+    default void apply(List<Adapter> adapters, Slots primal, Slots adjoint) {
+      for (Adapter of : adapters.reversed()) {
+        apply(of.slot(), kept(of, primal, adjoint));
+      }
+    }
+
+    /** What the gradients of an adapter are made of. */
+    static LoraGradientKernels.Kept kept(Adapter of, Slots primal, Slots adjoint) {
+      return new LoraGradientKernels.Kept(
+          primal.get(of.xa()), primal.get(of.u()), adjoint.get(of.u()), adjoint.get(of.y()));
+    }
+  }
+
+  /** Adds scale·(Ā, B̄) to g (k,P): the adapters of an operation together. */
+  record Sum(Backend backend, double scale, Tensor g) implements AdapterRule {
+    @Override
+    public void apply(LoraSlot slot, LoraGradientKernels.Kept kept) {
+      backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, g));
+    }
+
+    @Override
+    public void apply(List<Adapter> adapters, Slots primal, Slots adjoint) {
+      if (adapters.size() <= 1) {
+        AdapterRule.super.apply(adapters, primal, adjoint);
+        return;
+      }
+      backend.run(
+          LoraGroup.gradient(
+              adapters.stream()
+                  .map(of -> new LoraGradientKernels.Gradient(
+                      of.slot(), AdapterRule.kept(of, primal, adjoint), scale, g))
+                  .toList()));
     }
   }
 }

@@ -75,7 +75,7 @@ public final class Linearization implements AutoCloseable {
     this.tape = tape;
     this.theta = theta;
     this.scope = backend.openScope("linearization").of(lifetime);
-    this.primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+    this.primal = Slots.ofPrimals(backend, scope, tape.layout());
     this.adjoints = new LossAdjoints(backend, tape, theta, scope, primal, keepsAdjoints);
     try {
       this.losses = run();
@@ -169,9 +169,7 @@ public final class Linearization implements AutoCloseable {
   /** Adds scale·Σᵢ∇ℓᵢ to g (P). */
   public void addGradient(double scale, Tensor g) {
     lifetime.requireOpen();
-    Tensor row = g.reshape(1, g.elements());
-    adjoints.forEachAdapter(
-        (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, row)));
+    adjoints.forEachAdapter(new Gradients.Sum(backend, scale, g.reshape(1, g.elements())));
   }
 
   /** Stores ∇ℓᵢ of every sample in g (n,P). */
@@ -254,12 +252,10 @@ public final class Linearization implements AutoCloseable {
     CrossEntropy end = tape.loss();
     try (Scope scratch = backend.openScope("ggn")) {
       TangentPass pass = tangents(scratch, v, Set.of(end.x().id()));
-      Slots cotangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+      Slots cotangent = Slots.ofAdjoints(backend, scratch, tape.layout(), v.dim(0));
       end.curvature(pass, cotangent);
       pass.tangent().drop(end.x());
-      AdapterRule rule =
-          (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, out));
-      adjoints.reverse(cotangent, rule);
+      adjoints.reverse(cotangent, new Gradients.Sum(backend, scale, out));
     }
   }
 
@@ -275,7 +271,7 @@ public final class Linearization implements AutoCloseable {
       Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
       keep.add(end.x().id());
       Slots tangent = tangents(scratch, v, keep).tangent();
-      Slots adjointTangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+      Slots adjointTangent = Slots.ofAdjoints(backend, scratch, tape.layout(), v.dim(0));
       BackwardTangentPass.Directions along = new BackwardTangentPass.Directions(v, scale, out);
       BackwardTangentPass pass =
           new BackwardTangentPass(
@@ -349,8 +345,8 @@ public final class Linearization implements AutoCloseable {
       return;
     }
     try (Scope scratch = backend.openScope("drawn")) {
-      Slots cotangent = Slots.of(backend, scratch, tape.valueCount(), draws);
-      Tensor gx = adjoints.ofLoss(Slots.of(backend, scratch, tape.valueCount(), 1));
+      Slots cotangent = Slots.ofAdjoints(backend, scratch, tape.layout(), draws);
+      Tensor gx = adjoints.ofLoss(Slots.ofAdjoints(backend, scratch, tape.layout(), 1));
       tape.loss().drawn(adjoints.pass(cotangent), gx, seed, scratch);
       adjoints.reverse(cotangent, rule);
     }
@@ -364,7 +360,7 @@ public final class Linearization implements AutoCloseable {
   }
 
   private TangentPass tangents(Scope scratch, Tensor v, Set<Integer> keep) {
-    Slots tangent = Slots.of(backend, scratch, tape.valueCount(), v.dim(0));
+    Slots tangent = Slots.ofTangents(backend, scratch, tape.layout(), v.dim(0));
     TangentPass pass = new TangentPass(backend, theta, v, primal, tangent);
     Passes.forward(tape, true, tangent, keep, op -> op.tangent(pass));
     return pass;

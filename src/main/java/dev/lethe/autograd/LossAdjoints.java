@@ -35,7 +35,7 @@ final class LossAdjoints {
     this.tape = tape;
     this.theta = theta;
     this.primal = primal;
-    this.kept = Slots.of(backend, scope, tape.valueCount(), 1);
+    this.kept = Slots.ofAdjoints(backend, scope, tape.layout(), 1);
     this.keeps = keeps;
   }
 
@@ -67,14 +67,11 @@ final class LossAdjoints {
     if (keeps) {
       Slots adjoints = require(Adjoints.ADAPTERS);
       for (Op op : tape.ops().reversed()) {
-        Adapter adapter = op.adapter();
-        if (adapter != null) {
-          rule.apply(adapter, primal, adjoints);
-        }
+        rule.apply(op.adapters(), primal, adjoints);
       }
     } else if (tape.loss().x().active()) {
       try (Scope pass = backend.openScope("adjoints")) {
-        Slots once = Slots.of(backend, pass, tape.valueCount(), 1);
+        Slots once = Slots.ofAdjoints(backend, pass, tape.layout(), 1);
         tape.loss().backward(pass(once));
         reverse(once, rule);
       }
@@ -107,8 +104,7 @@ final class LossAdjoints {
   private Set<Integer> ofAdapters() {
     Set<Integer> ids = new TreeSet<>();
     for (Op op : tape.ops()) {
-      Adapter adapter = op.adapter();
-      if (adapter != null) {
+      for (Adapter adapter : op.adapters()) {
         ids.add(adapter.u().id());
         ids.add(adapter.y().id());
       }

@@ -7,7 +7,6 @@ import dev.lethe.autograd.op.ForwardPass;
 import dev.lethe.autograd.op.Slots;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.ScaledSumKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -36,15 +35,15 @@ public final class OtherLosses {
       return;
     }
     try (Scope scope = backend.openScope("divergence")) {
-      Slots there = Slots.of(backend, scope, tape.valueCount(), 1);
+      Slots there = Slots.ofAdjoints(backend, scope, tape.layout(), 1);
       try (Scope once = backend.openScope("reference")) {
-        Slots primal = Slots.ofPrimals(backend, once, tape.valueCount());
+        Slots primal = Slots.ofPrimals(backend, once, tape.layout());
         end.forward(forward(backend, tape, reference, primal, Set.of()), false, there);
       }
-      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
-      Slots here = Slots.of(backend, scope, tape.valueCount(), 1);
+      Slots primal = Slots.ofPrimals(backend, scope, tape.layout());
+      Slots here = Slots.ofAdjoints(backend, scope, tape.layout(), 1);
       end.forward(forward(backend, tape, theta, primal, tape.savedPrimals()), false, here);
-      Slots difference = Slots.of(backend, scope, tape.valueCount(), 1);
+      Slots difference = Slots.ofAdjoints(backend, scope, tape.layout(), 1);
       Tensor gx = difference.allocate(end.x()).row(0);
       backend.run(new ScaledSumKernels.Apply(-1, there.single(end.x()), here.single(end.x()), gx));
       reverse(backend, tape, theta, primal, difference, scale, g);
@@ -71,13 +70,13 @@ public final class OtherLosses {
       return;
     }
     try (Scope scope = backend.openScope("value gradient")) {
-      Slots primal = Slots.ofPrimals(backend, scope, tape.valueCount());
+      Slots primal = Slots.ofPrimals(backend, scope, tape.layout());
       Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
       keep.add(of.id());
       forward(backend, tape, theta, primal, keep);
       Tensor value = primal.get(of);
       Tensor host = Tensor.of(value.shape(), Gradients.download(backend, value));
-      Slots adjoint = Slots.of(backend, scope, tape.valueCount(), 1);
+      Slots adjoint = Slots.ofAdjoints(backend, scope, tape.layout(), 1);
       backend.upload(gradient.apply(host), adjoint.allocate(of).row(0));
       reverse(backend, tape, theta, primal, adjoint, scale, g);
     }
@@ -92,8 +91,7 @@ public final class OtherLosses {
 
   private static void reverse(
       Backend backend, Tape tape, Tensor theta, Slots primal, Slots adjoint, double scale, Tensor g) {
-    Tensor row = g.reshape(1, g.elements());
-    AdapterRule rule = (slot, kept) -> backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, row));
-    Gradients.reverse(tape, new BackwardPass(backend, theta, primal, adjoint), Set.of(), List.of(primal), rule);
+    AdapterRule sum = new Gradients.Sum(backend, scale, g.reshape(1, g.elements()));
+    Gradients.reverse(tape, new BackwardPass(backend, theta, primal, adjoint), Set.of(), List.of(primal), sum);
   }
 }

@@ -3,6 +3,7 @@ package dev.lethe.autograd;
 import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.autograd.op.CrossEntropy;
+import dev.lethe.autograd.op.Layout;
 import dev.lethe.autograd.op.Op;
 import dev.lethe.autograd.op.Recorder;
 import dev.lethe.autograd.op.Value;
@@ -32,6 +33,7 @@ public final class Tape implements Recorder {
   private final List<Op> consumers = new ArrayList<>();
   private CrossEntropy loss;
   private int[] lastUse;
+  private Layout layout;
 
   /**
    * @param packing the samples of the batch, whose rows are the tokens
@@ -99,6 +101,7 @@ public final class Tape implements Recorder {
   /** Ends the tape without a loss: its values are all that is wanted. */
   public void end() {
     lastUse = lastUses();
+    layout = new Layout(ops(), valueCount());
   }
 
   /** The recorded operations, in order. */
@@ -119,8 +122,13 @@ public final class Tape implements Recorder {
     return loss;
   }
 
-  int valueCount() {
+  private int valueCount() {
     return consumers.size();
+  }
+
+  /** Which of its values lie side by side, from its end on. */
+  Layout layout() {
+    return layout;
   }
 
   /** Index of the last operation that touches the value in forward order. */

@@ -12,6 +12,7 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 
@@ -85,7 +86,22 @@ public interface Backend extends AutoCloseable {
   FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner);
 
   /**
-   * The same for a weight that is read where it lies, and converted where it is multiplied: the same numbers in less
+   * Takes over the weights of layers that read one input, (outᵢ,in) each, in the layout in which a backend multiplies
+   * them together fastest. Arguments are as those of {@link #freezeLinear}.
+   *
+   * @param biases as many as weights, null where there is none
+   */
+  default List<FrozenLinear> freezeTogether(
+      List<Tensor> weights, List<Tensor> biases, boolean transposed, Scope owner) {
+    List<FrozenLinear> frozen = new ArrayList<>();
+    for (int i = 0; i < weights.size(); i++) {
+      frozen.add(freezeLinear(weights.get(i), biases.get(i), transposed, owner));
+    }
+    return frozen;
+  }
+
+  /**
+   * As {@link #freezeLinear} for a weight that is read where it lies, and converted where it is multiplied: the same numbers in less
    * memory and more time. Only where {@link #leavesWeights}.
    *
    * @param weight must stay alive as long as the owner
@@ -140,6 +156,11 @@ public interface Backend extends AutoCloseable {
 
   /** Whether a row's numbers, to the bit, do not depend on what else is in a batch. */
   default boolean rowsIndependent() {
+    return false;
+  }
+
+  /** Whether kernel calls take columns of wider matrices where they say so, and gain by it. */
+  default boolean takesColumns() {
     return false;
   }
 

@@ -25,6 +25,15 @@ public interface BackendProvider {
   }
 
   /**
+   * How many devices of its kind this machine has, which {@link BackendOptions#device} counts.
+   *
+   * @throws EnvironmentException where none can be used
+   */
+  default int devices() {
+    return 1;
+  }
+
+  /**
    * Whether its backends, opened with {@link BackendOptions#timed}, time their kernels; of others the calls are
    * timed.
    */

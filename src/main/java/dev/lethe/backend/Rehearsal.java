@@ -130,6 +130,11 @@ public final class Rehearsal implements Backend {
   }
 
   @Override
+  public boolean takesColumns() {
+    return real.takesColumns();
+  }
+
+  @Override
   public boolean keepsPacked() {
     return real.keepsPacked();
   }

@@ -106,6 +106,12 @@ public final class TimedBackend implements Backend {
   }
 
   @Override
+  public List<FrozenLinear> freezeTogether(
+      List<Tensor> weights, List<Tensor> biases, boolean transposed, Scope owner) {
+    return backend.freezeTogether(weights, biases, transposed, owner);
+  }
+
+  @Override
   public FrozenLinear leaveLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
     return backend.leaveLinear(weight, bias, transposed, owner);
   }
@@ -133,6 +139,11 @@ public final class TimedBackend implements Backend {
   @Override
   public boolean rowsIndependent() {
     return backend.rowsIndependent();
+  }
+
+  @Override
+  public boolean takesColumns() {
+    return backend.takesColumns();
   }
 
   @Override

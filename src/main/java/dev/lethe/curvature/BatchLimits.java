@@ -1,6 +1,7 @@
 package dev.lethe.curvature;
 
 import dev.lethe.LetheException;
+import java.io.Serializable;
 
 /**
  * How much data is worked on at a time. It decides memory and speed, and rounding only otherwise.
@@ -8,7 +9,7 @@ import dev.lethe.LetheException;
  * @param maxSamples the most samples in a batch
  * @param maxTokens the most tokens in a batch of several samples
  */
-public record BatchLimits(int maxSamples, long maxTokens) {
+public record BatchLimits(int maxSamples, long maxTokens) implements Serializable {
   /** 32 samples, 4,096 tokens. */
   public static final BatchLimits DEFAULT = new BatchLimits(32, 4096);
 

@@ -43,7 +43,7 @@ final class SharedCurvature implements CurvatureOperator {
     this.product =
         new Product(
             kind, UUID.randomUUID().toString(), state, this.theta, n,
-            loss.limits().maxSamples(), loss.limits().maxTokens(), null);
+            loss.limits(), null);
   }
 
   /** A part's nodes of a product; v null: its linearizations are forgotten. */
@@ -53,12 +53,11 @@ final class SharedCurvature implements CurvatureOperator {
       String state,
       Shared<TensorBytes> theta,
       double n,
-      int maxSamples,
-      long maxTokens,
+      BatchLimits limits,
       Shared<TensorBytes> v)
-      implements RowTask<AdaptedModel, ArrayList<SentSum>> {
+      implements RowTask<AdaptedModel, RowPart, ArrayList<SentSum>> {
     Product of(Shared<TensorBytes> vectors) {
-      return new Product(kind, data, state, theta, n, maxSamples, maxTokens, vectors);
+      return new Product(kind, data, state, theta, n, limits, vectors);
     }
 
     @Override
@@ -72,15 +71,16 @@ final class SharedCurvature implements CurvatureOperator {
       KeptPart kept = worker.kept(place, state, KeptPart.class, () -> keep(model, part));
       try (Scope scope = model.backend().openScope("shared product")) {
         return SharedRows.sent(
-            kept.curvature.parts(SharedRows.uploaded(model.backend(), scope, v), done -> {}));
+            kept.curvature.parts(
+                HostTensors.uploaded(model.backend(), scope, v.get().tensor()), done -> {}));
       }
     }
 
     private KeptPart keep(AdaptedModel model, RowPart part) {
       Scope scope = model.backend().openScope("shared curvature");
       try {
-        Tensor at = SharedRows.uploaded(model.backend(), scope, theta);
-        DatasetLoss own = DatasetLoss.ofPart(model, new BatchLimits(maxSamples, maxTokens), part);
+        Tensor at = HostTensors.uploaded(model.backend(), scope, theta.get().tensor());
+        DatasetLoss own = DatasetLoss.ofPart(model, limits, part);
         MemoryBudget budget = MemoryBudget.automatic(model.backend());
         return new KeptPart(scope, new DatasetCurvature(kind, own, at, n, budget));
       } catch (RuntimeException | Error e) {

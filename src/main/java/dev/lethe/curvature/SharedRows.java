@@ -50,33 +50,26 @@ final class SharedRows implements AutoCloseable {
 
   /** Work at θ as a task. */
   private record AtTheta<R extends Serializable>(
-      Shared<TensorBytes> theta, int maxSamples, long maxTokens, Work<R> work)
-      implements RowTask<AdaptedModel, R> {
+      Shared<TensorBytes> theta, BatchLimits limits, Work<R> work)
+      implements RowTask<AdaptedModel, RowPart, R> {
     @Override
     public R run(RowWorker<AdaptedModel> worker, RowPart part) {
       AdaptedModel model = worker.model();
       try (Scope scope = model.backend().openScope("shared rows")) {
-        DatasetLoss own = DatasetLoss.ofPart(model, new BatchLimits(maxSamples, maxTokens), part);
-        return work.on(own, uploaded(model.backend(), scope, theta));
+        DatasetLoss own = DatasetLoss.ofPart(model, limits, part);
+        return work.on(own, HostTensors.uploaded(model.backend(), scope, theta.get().tensor()));
       }
     }
   }
 
-  static Tensor uploaded(Backend backend, Scope scope, Shared<TensorBytes> host) {
-    Tensor tensor = host.get().tensor();
-    Tensor copy = scope.allocate(backend.vectorType(), tensor.shape());
-    backend.upload(tensor, copy);
-    return copy;
-  }
-
   private <R extends Serializable> List<R> run(Tensor theta, Work<R> work) {
     try (Shared<TensorBytes> sent = send(theta)) {
-      return run(new AtTheta<>(sent, loss.limits().maxSamples(), loss.limits().maxTokens(), work));
+      return run(new AtTheta<>(sent, loss.limits(), work));
     }
   }
 
   /** Runs a task for each part of the rows. */
-  <R extends Serializable> List<R> run(RowTask<AdaptedModel, R> task) {
+  <R extends Serializable> List<R> run(RowTask<AdaptedModel, RowPart, R> task) {
     return workers.run(parts, task);
   }
 
@@ -124,7 +117,10 @@ final class SharedRows implements AutoCloseable {
               (part, at) -> {
                 try (Scope scope = part.backend().openScope("shared vectors")) {
                   return part.dots(
-                      at, all.stream().map(v -> uploaded(part.backend(), scope, v)).toList());
+                      at,
+                      all.stream()
+                          .map(v -> HostTensors.uploaded(part.backend(), scope, v.get().tensor()))
+                          .toList());
                 }
               });
       double[][] dots = new double[parts.getFirst().length][];
@@ -166,9 +162,7 @@ final class SharedRows implements AutoCloseable {
 
   private static int hand(Backend backend, Tensor host, int first, PerSampleSink sink) {
     try (Scope scope = backend.openScope("per-sample gradients")) {
-      Tensor gradients = scope.allocate(backend.vectorType(), host.shape());
-      backend.upload(host, gradients);
-      sink.accept(first, gradients);
+      sink.accept(first, HostTensors.uploaded(backend, scope, host));
     }
     return Math.toIntExact(host.dim(0));
   }

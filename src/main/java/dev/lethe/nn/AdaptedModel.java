@@ -52,7 +52,7 @@ public final class AdaptedModel {
   /** The forward pass of a batch without dropout: the one that is differentiated. */
   public Tape tape(Batch batch) {
     requireFits(batch);
-    return new ForwardRecorder(this, states, batch, 0, 0).record();
+    return new ForwardRecorder(this, states(), batch, 0, 0).record();
   }
 
   /**
@@ -64,7 +64,7 @@ public final class AdaptedModel {
   public Tape trainingTape(Batch batch, long dropoutSeed) {
     requireFits(batch);
     double dropout = adapter == null ? 0 : adapter.dropout();
-    return new ForwardRecorder(this, states, batch, dropout, dropoutSeed).record();
+    return new ForwardRecorder(this, states(), batch, dropout, dropoutSeed).record();
   }
 
   public LanguageModel model() {
@@ -121,12 +121,19 @@ public final class AdaptedModel {
   /** The same model with another adapter, on the same kept hidden states where it has the same lowest layer. */
   public AdaptedModel with(LoraAdapter other) {
     AdaptedModel result = new AdaptedModel(model, other);
-    if (states != null && result.lowestAdaptedLayer() == states.layer()) {
+    if (states() != null && result.lowestAdaptedLayer() == states.layer()) {
       result.startAt(states);
     }
     if (adapter != null && other != null && adapter.layout().equals(other.layout())) {
       result.shareWith(workers);
     }
+    return result;
+  }
+
+  /** The same model with the same adapter, which does all work itself. */
+  public AdaptedModel alone() {
+    AdaptedModel result = with(adapter);
+    result.shareWith(null);
     return result;
   }
 
@@ -145,6 +152,10 @@ public final class AdaptedModel {
     this.states = kept;
   }
 
+  private HiddenStates states() {
+    return states == null || states.isOpen() ? states : null;
+  }
+
   /**
    * What enters a layer with nothing adapted below it.
    *
@@ -152,7 +163,7 @@ public final class AdaptedModel {
    */
   void lowerStates(Batch batch, int layer, Tensor host) {
     requireFits(batch);
-    ForwardRecorder lower = new ForwardRecorder(this, states, batch, 0, 0);
+    ForwardRecorder lower = new ForwardRecorder(this, states(), batch, 0, 0);
     Gradients.value(backend(), lower.tape(), null, lower.statesOf(layer), host);
   }
 
@@ -163,7 +174,7 @@ public final class AdaptedModel {
    */
   public HiddenTape hiddenTape(Batch batch, int layers) {
     requireFits(batch);
-    return new ForwardRecorder(this, states, batch, 0, 0).recordHidden(layers);
+    return new ForwardRecorder(this, states(), batch, 0, 0).recordHidden(layers);
   }
 
   /**

@@ -148,10 +148,7 @@ final class ForwardRecorder {
       Value fused = linear(layer, Projection.QUERY_KEY_VALUE, x);
       return Split.on(tape, fused, spec.queryWidth(), spec.keyWidth(), spec.keyWidth());
     }
-    return List.of(
-        linear(layer, Projection.QUERY, x),
-        linear(layer, Projection.KEY, x),
-        linear(layer, Projection.VALUE, x));
+    return linears(layer, List.of(Projection.QUERY, Projection.KEY, Projection.VALUE), x);
   }
 
   private Value turned(RopeTable rope, Value x) {
@@ -172,9 +169,18 @@ final class ForwardRecorder {
       return Split.on(tape, fused, spec.intermediate(), spec.intermediate());
     }
     if (spec.has(Projection.GATE)) {
-      return List.of(linear(layer, Projection.GATE, x), linear(layer, Projection.UP, x));
+      return linears(layer, List.of(Projection.GATE, Projection.UP), x);
     }
     return List.of(linear(layer, Projection.UP, x));
+  }
+
+  /** Layers of one input, as one operation where no adapter drops out its own part of it. */
+  private List<Value> linears(int layer, List<Projection> projections, Value x) {
+    List<LoraLinear> linears = projections.stream().map(p -> adapted.linear(layer, p)).toList();
+    if (dropout == 0 || linears.stream().noneMatch(LoraLinear::hasAdapter)) {
+      return Linear.on(tape, linears, x, x);
+    }
+    return projections.stream().map(p -> linear(layer, p, x)).toList();
   }
 
   private Value linear(int layer, Projection projection, Value x) {

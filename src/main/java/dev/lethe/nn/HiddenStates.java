@@ -1,5 +1,6 @@
 package dev.lethe.nn;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Turn;
@@ -30,6 +31,7 @@ public final class HiddenStates implements AutoCloseable {
   private final HiddenStateStore store;
   private long computed;
   private long taken;
+  private volatile boolean closed;
 
   private HiddenStates(AdaptedModel model, int layer, HiddenStateStore store) {
     this.model = model;
@@ -72,6 +74,21 @@ public final class HiddenStates implements AutoCloseable {
     return identity;
   }
 
+  /**
+   * Makes the tapes of another adapter on the same model start here, too.
+   *
+   * @param other with the same lowest adapted layer
+   */
+  public void serve(AdaptedModel other) {
+    if (other.model() != model.model() || other.lowestAdaptedLayer() != layer) {
+      throw new ArgumentException(
+          Text.format(
+              "states that enter layer %d for an adapter from layer %d on, or for another model",
+              layer, other.lowestAdaptedLayer()));
+    }
+    other.startAt(this);
+  }
+
   /** The layer that the states enter. */
   public int layer() {
     return layer;
@@ -95,10 +112,14 @@ public final class HiddenStates implements AutoCloseable {
         taken);
   }
 
-  /** Ends it; the model's tapes are whole again. Closing twice is harmless. */
+  boolean isOpen() {
+    return !closed;
+  }
+
+  /** Ends it; tapes are whole again. Closing twice is harmless. */
   @Override
   public void close() {
-    model.startAt(null);
+    closed = true;
     store.close();
   }
 

@@ -53,6 +53,13 @@ public final class HostTensors {
     return host;
   }
 
+  /** A copy of a host tensor on a backend in its vector format. */
+  public static Tensor uploaded(Backend backend, Scope owner, Tensor host) {
+    Tensor copy = owner.allocate(backend.vectorType(), host.shape());
+    backend.upload(host, copy);
+    return copy;
+  }
+
   /** A copy of an adapter's parameters (P) in the backend's vector format. */
   public static Tensor download(LoraAdapter adapter) {
     return download(adapter.model().backend(), adapter.theta());

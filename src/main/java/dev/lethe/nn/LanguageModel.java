@@ -138,8 +138,13 @@ public final class LanguageModel implements AutoCloseable {
     lifetime.requireOpen();
     WeightNames names = spec.family().names();
     Map<Projection, FrozenLinear> linears = new EnumMap<>(Projection.class);
-    for (Projection p : spec.projections()) {
-      linears.put(p, linear(files, layer, p));
+    for (List<Projection> group : Projection.GROUPS) {
+      List<Projection> present = group.stream().filter(spec::has).toList();
+      if (asStored()) {
+        linears.putAll(together(files, layer, present));
+      } else {
+        present.forEach(p -> linears.put(p, linear(files, layer, p)));
+      }
     }
     Map<Norm, NormWeights> norms = new EnumMap<>(Norm.class);
     for (Norm norm : spec.norms()) {
@@ -169,12 +174,50 @@ public final class LanguageModel implements AutoCloseable {
     return backend.freezeVector(Tensor.of(stored.shape(), weight), scope);
   }
 
+  /** Whether matrices are taken over as they are in the file. */
+  private boolean asStored() {
+    return merged == null && !left && !turned();
+  }
+
+  private boolean turned() {
+    return spec.family().traits().contains(Trait.TRANSPOSED_WEIGHTS);
+  }
+
+  private Tensor weight(WeightFiles files, int layer, Projection projection) {
+    return files.finite(spec.module(layer, projection) + ".weight");
+  }
+
+  /** (out), or null. */
+  private Tensor bias(WeightFiles files, int layer, Projection projection) {
+    return spec.biased().contains(projection) ? files.finite(spec.module(layer, projection) + ".bias") : null;
+  }
+
+  private static boolean transposed(int layer, Projection projection) {
+    return layer > 0 || !projection.readsLayerInput();
+  }
+
+  /** Layers that read one input; none for an empty list. */
+  private Map<Projection, FrozenLinear> together(WeightFiles files, int layer, List<Projection> group) {
+    Map<Projection, FrozenLinear> linears = new EnumMap<>(Projection.class);
+    List<Tensor> weights = group.stream().map(p -> weight(files, layer, p)).toList();
+    List<Tensor> biases = new ArrayList<>();
+    group.forEach(p -> biases.add(bias(files, layer, p)));
+    if (!group.isEmpty()) {
+      boolean transposed = transposed(layer, group.getFirst());
+      List<FrozenLinear> frozen = backend.freezeTogether(weights, biases, transposed, scope);
+      for (int i = 0; i < group.size(); i++) {
+        linears.put(group.get(i), frozen.get(i));
+        SystemPages.forget(weights.get(i).segment());
+      }
+    }
+    return linears;
+  }
+
   private FrozenLinear linear(WeightFiles files, int layer, Projection projection) {
-    String module = spec.module(layer, projection);
-    Tensor weight = files.finite(module + ".weight");
-    Tensor bias = spec.biased().contains(projection) ? files.finite(module + ".bias") : null;
-    boolean transposed = layer > 0 || !projection.readsLayerInput();
-    boolean turned = spec.family().traits().contains(Trait.TRANSPOSED_WEIGHTS);
+    Tensor weight = weight(files, layer, projection);
+    Tensor bias = bias(files, layer, projection);
+    boolean transposed = transposed(layer, projection);
+    boolean turned = turned();
     if (merged == null && !turned) {
       return freeze(weight, bias, transposed);
     }
@@ -188,7 +231,7 @@ public final class LanguageModel implements AutoCloseable {
         copy.copyFrom(weight);
       }
       if (merged != null) {
-        merged.addDeltaWeight(module, copy);
+        merged.addDeltaWeight(spec.module(layer, projection), copy);
       }
       if (fourBits) {
         NormalFloat.round(copy);

@@ -1,5 +1,7 @@
 package dev.lethe.nn;
 
+import java.util.List;
+
 /**
  * The linear layers of a decoder layer, in the order of the flat parameter vector. A family has either the parts or the
  * fused layer that stands for them.
@@ -30,6 +32,12 @@ public enum Projection {
   int place() {
     return place;
   }
+
+  /** The layers that read one input, among those that a decoder layer may have. */
+  public static final List<List<Projection>> GROUPS =
+      List.of(
+          List.of(QUERY, KEY, VALUE), List.of(QUERY_KEY_VALUE), List.of(OUTPUT),
+          List.of(GATE, UP), List.of(GATE_UP), List.of(DOWN));
 
   /** Whether it reads what a layer reads first, so that nothing active lies below it in layer 0. */
   boolean readsLayerInput() {

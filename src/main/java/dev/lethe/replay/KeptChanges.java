@@ -21,7 +21,7 @@ import java.util.concurrent.CompletableFuture;
  * The changed rows' gradients of one request, made in the first of several replays and read in the others. They lie
  * in an unnamed file on the disk of temporary files.
  */
-final class KeptChanges implements RowGradients, AutoCloseable {
+final class KeptChanges implements RowGradients {
   private final RowGradients gradients;
   private final Backend backend;
   private final Map<Integer, Tensor> kept = new HashMap<>();

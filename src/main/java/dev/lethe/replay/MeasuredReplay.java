@@ -79,7 +79,8 @@ public final class MeasuredReplay {
       Replayed plain = replay(gradients, stepsDone).run(List.of(request), changed);
       return new Outcome(plain, null, null, List.of());
     }
-    try (KeptChanges kept = new KeptChanges(gradients, backend);
+    try (RowGradients ahead = gradients.ahead(log, List.of(request));
+        KeptChanges kept = new KeptChanges(ahead, backend);
         Scope scope = backend.openScope("measured steps")) {
       Residuals residuals = new Residuals(log, rows, request, gradients, backend, kept);
       residuals.measure(firstSteps(log.steps(), measuredSteps));

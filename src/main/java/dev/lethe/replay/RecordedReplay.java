@@ -79,7 +79,8 @@ public final class RecordedReplay {
       throw new ArgumentException("no request");
     }
     requests.forEach(this::requireRows);
-    try (Pass pass = new Pass(requests, changed)) {
+    try (RowGradients ahead = gradients.ahead(log, requests);
+        Pass pass = new Pass(requests, ahead, changed)) {
       for (int k = 0; k < log.steps(); k++) {
         log.prefetch(k + 1);
         pass.step(k);
@@ -105,6 +106,7 @@ public final class RecordedReplay {
   /** The vectors of one pass and its account. */
   private final class Pass implements AutoCloseable {
     private final List<ReplayRequest> requests;
+    private final RowGradients rowGradients;
     private final ChangedLog changed;
     private final Vectors vectors = backend.vectors();
     private final Scope scope = backend.openScope("recorded replay");
@@ -113,12 +115,13 @@ public final class RecordedReplay {
     private final Tensor change;
     private final Tensor product;
     private final long[] nanos = new long[3];
-    private long rowGradients;
+    private long rowsTaken;
     private int firstTouched = log.steps();
     private boolean parted;
 
-    Pass(List<ReplayRequest> requests, ChangedLog changed) {
+    Pass(List<ReplayRequest> requests, RowGradients rowGradients, ChangedLog changed) {
       this.requests = requests;
+      this.rowGradients = rowGradients;
       this.changed = changed;
       int k = requests.size();
       this.streams = new ReplayStreams(backend, log.options(), log.initial(), k);
@@ -138,7 +141,7 @@ public final class RecordedReplay {
         record(k, step, edit);
         return;
       }
-      boolean[] skips = new boolean[requests.size()];
+      boolean[] skips = edit.skips();
       correct(k, edit, skips);
       record(k, step, edit);
       timed(2, () -> streams.step(step.rate(), g, change, skips));
@@ -165,12 +168,10 @@ public final class RecordedReplay {
     private void correct(int k, StepChange edit, boolean[] skips) {
       vectors.fill(change, 0);
       if (edit.touched()) {
-        for (int j = 0; j < skips.length; j++) {
-          skips[j] = Double.isNaN(edit.factors()[j]);
-        }
-        rowGradients += edit.rows().size();
-        double[][] weights = withoutSkipped(edit.weights(), skips);
-        timed(0, () -> gradients.add(k, edit.rows(), weights, streams.trained().theta(), change));
+        rowsTaken += edit.rows().size();
+        timed(
+            0,
+            () -> rowGradients.add(k, edit.rows(), edit.weightsOfTaken(), streams.trained().theta(), change));
       }
       for (int j = 0; j < skips.length; j++) {
         if (!skips[j] && edit.factors()[j] != 1) {
@@ -197,16 +198,6 @@ public final class RecordedReplay {
       if (edit.shares()[skips.length - 1] > 0) {
         correction.add(k, difference, product);
       }
-    }
-
-    private static double[][] withoutSkipped(double[][] weights, boolean[] skips) {
-      double[][] finite = weights.clone();
-      for (int j = 0; j < skips.length; j++) {
-        if (skips[j]) {
-          finite[j] = new double[weights[j].length];
-        }
-      }
-      return finite;
     }
 
     /** Hands the step on as the request left it, unless it takes none. */
@@ -248,7 +239,7 @@ public final class RecordedReplay {
       }
       return new Replayed(
           differences,
-          rowGradients,
+          rowsTaken,
           firstTouched,
           new Replayed.Seconds(nanos[0] * 1e-9, nanos[1] * 1e-9, nanos[2] * 1e-9));
     }

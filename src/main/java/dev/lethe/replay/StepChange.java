@@ -47,6 +47,26 @@ record StepChange(List<Sample> rows, double[][] weights, double[] shares, double
     return left ? all / share : Double.NaN;
   }
 
+  /** Which requests take no step here. */
+  boolean[] skips() {
+    boolean[] skips = new boolean[factors.length];
+    for (int j = 0; j < skips.length; j++) {
+      skips[j] = Double.isNaN(factors[j]);
+    }
+    return skips;
+  }
+
+  /** The weights, zeros of requests that take no step. */
+  double[][] weightsOfTaken() {
+    double[][] finite = weights.clone();
+    for (int j = 0; j < finite.length; j++) {
+      if (Double.isNaN(factors[j])) {
+        finite[j] = new double[weights[j].length];
+      }
+    }
+    return finite;
+  }
+
   /** Whether any request changes anything here. */
   boolean touched() {
     return !rows.isEmpty();

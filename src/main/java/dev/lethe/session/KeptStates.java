@@ -6,12 +6,26 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
-/** The hidden states that a session keeps, of the adapter that it opened first. */
+/**
+ * The hidden states that are kept of one model on one device: once for each layer that is the lowest of an adapter. A
+ * folder has those of the first such layer alone.
+ */
 final class KeptStates implements AutoCloseable {
+  private final int devices;
+  private final Map<Integer, HiddenStates> byLayer = new TreeMap<>();
   private boolean wanted = true;
   private Path folder;
-  private HiddenStates states;
+
+  /**
+   * @param devices that keep some in the memory of this machine
+   */
+  KeptStates(int devices) {
+    this.devices = devices;
+  }
 
   /** Where adapters that are opened from now on keep them; null: in memory. */
   synchronized void in(Path where) {
@@ -24,20 +38,30 @@ final class KeptStates implements AutoCloseable {
     wanted = false;
   }
 
+  /** Makes the tapes of an adapter start at what is kept, or will be. */
   synchronized void of(AdaptedModel adapted) {
-    if (wanted && states == null) {
-      states = HiddenStates.keep(adapted, folder, budget());
+    int layer = adapted.lowestAdaptedLayer();
+    HiddenStates there = byLayer.get(layer);
+    if (!wanted || layer <= 0 || there == null && folder != null && !byLayer.isEmpty()) {
+      return;
+    }
+    if (there == null) {
+      byLayer.put(layer, HiddenStates.keep(adapted, folder, budget()));
+    } else {
+      there.serve(adapted);
     }
   }
 
   /** One line for people; null where nothing is kept. */
   synchronized String report() {
-    return states == null ? null : states.report();
+    return byLayer.isEmpty()
+        ? null
+        : byLayer.values().stream().map(HiddenStates::report).collect(Collectors.joining("; "));
   }
 
   private long budget() {
     if (folder == null) {
-      return Machine.current().availableMemory() / 8;
+      return Machine.current().availableMemory() / 8 / devices;
     }
     try {
       return Files.createDirectories(folder).toFile().getUsableSpace() / 4;
@@ -48,8 +72,7 @@ final class KeptStates implements AutoCloseable {
 
   @Override
   public synchronized void close() {
-    if (states != null) {
-      states.close();
-    }
+    byLayer.values().forEach(HiddenStates::close);
+    byLayer.clear();
   }
 }

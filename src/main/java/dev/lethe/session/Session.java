@@ -54,19 +54,24 @@ public final class Session implements AutoCloseable {
   private final Backend backend;
   private final ModelFiles folder;
   private final OpenModel model;
-  private final KeptStates states = new KeptStates();
+  private final KeptStates states;
+  private final FurtherDevices further;
   private final OpenTokenizer tokenizer;
   private Sharing sharing;
   private Consumer<String> notes = note -> {};
   private boolean skipBadRows;
 
-  private Session(ModelFiles folder, Backend backend) {
+  private Session(ModelFiles folder, Backend backend, List<Backend> others) {
     this.lifetime = new Lifetime("session on " + folder.path());
     this.folder = folder;
     this.backend = backend;
     this.model = new OpenModel(folder, backend);
     this.tokenizer = new OpenTokenizer(folder);
+    this.states = new KeptStates(1 + others.size());
+    this.further = new FurtherDevices(folder.path(), others);
+    this.sharing = others.isEmpty() ? null : further;
     open.push(backend);
+    open.push(further);
     open.push(model);
     open.push(states);
     open.push(tokenizer);
@@ -79,17 +84,31 @@ public final class Session implements AutoCloseable {
    * @param backend closed with this session
    */
   public static Session open(Path modelDir, Backend backend) {
+    return open(modelDir, List.of(backend));
+  }
+
+  /**
+   * The same on several devices: those of them that are not the first have copies of the model and share the work over
+   * rows of adapters from folders. The bytes are those of the first alone.
+   *
+   * @param devices as {@link Backends#selectAll} gives them; closed with this session
+   */
+  public static Session open(Path modelDir, List<Backend> devices) {
     try {
-      return new Session(BaseModels.open(modelDir), backend);
+      return new Session(
+          BaseModels.open(modelDir), devices.getFirst(), List.copyOf(devices.subList(1, devices.size())));
     } catch (RuntimeException | Error e) {
-      backend.close();
+      devices.forEach(Backend::close);
       throw e;
     }
   }
 
-  /** Opens a model's folder on a device by name, {@code auto} for the best that works here. */
+  /**
+   * Opens a model's folder on a device by name, {@code auto} for the best that works here, {@code cuda:all} for all
+   * GPUs.
+   */
   public static Session open(Path modelDir, String device) {
-    return open(modelDir, Backends.select(device, BackendOptions.DEFAULT));
+    return open(modelDir, Backends.selectAll(device, BackendOptions.DEFAULT));
   }
 
   /**
@@ -170,13 +189,18 @@ public final class Session implements AutoCloseable {
   /** In which form the model's weights lie in memory, from when it is loaded on. */
   public Session withWeights(WeightStorage storage) {
     model.withWeights(storage);
+    further.withWeights(storage);
     return this;
   }
 
-  /** Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. */
+  /**
+   * Keeps hidden states of the adapters that are opened from now on in a folder; null: in memory, the default. Further
+   * devices keep theirs in memory.
+   */
   public Session withHiddenStates(Path folder) {
     lifetime.requireOpen();
     states.in(folder);
+    further.keepStates(true);
     return this;
   }
 
@@ -184,6 +208,7 @@ public final class Session implements AutoCloseable {
   public Session withoutHiddenStates() {
     lifetime.requireOpen();
     states.none();
+    further.keepStates(false);
     return this;
   }
 
@@ -250,7 +275,7 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /** Shares the work over rows of the adapters that are opened from now on; null, the default: with nobody. */
+  /** Shares the work over rows of the adapters that are opened from now on with others than this session's devices. */
   public Session share(Sharing others) {
     sharing = others;
     return this;

@@ -17,8 +17,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * that a loop of equal steps allocates only in its first round. All blocks go back to the system at
  * {@link #close}, idle ones as soon as room is needed. Safe for use by several threads.
  *
- * <p>Large blocks come as {@link SystemPages}, untouched, so that the system kills who writes more than there is. All
- * allocators together therefore stop at the limit of {@link HostMemory}, with an error.
+ * <p>Blocks come as {@link SystemPages}, untouched, small ones many to a slab, so that the system kills who writes more
+ * than there is. All allocators together therefore stop at the limit of {@link HostMemory}, with an error.
  *
  * <p>With {@code -Dlethe.poison=true} every block is filled with NaN bit patterns when handed out, so
  * that a kernel that reads what nobody wrote shows itself.
@@ -27,8 +27,11 @@ public final class HostAllocator implements Allocator, AutoCloseable {
   private static final boolean POISON = Boolean.getBoolean("lethe.poison");
   private static final long ALIGNMENT = 64;
 
-  /** Bytes from which blocks are worth pages and a look at the limit. */
+  /** Bytes from which blocks are worth pages of their own and a look at the limit. */
   private static final long LARGE = 2 << 20;
+
+  /** Bytes of the pages that smaller blocks are cut from. */
+  private static final long SLAB = 16 << 20;
 
   /** Bytes that all allocators have taken from the system. */
   private static final AtomicLong RESERVED = new AtomicLong();
@@ -37,6 +40,7 @@ public final class HostAllocator implements Allocator, AutoCloseable {
   private final Arena small = Arena.ofShared();
   private final Map<Long, Deque<HostStorage>> idle = new HashMap<>();
   private final Map<HostStorage, Arena> large = new IdentityHashMap<>();
+  private MemorySegment slab = MemorySegment.NULL;
   private long liveBytes;
   private long reservedBytes;
   private long peakLiveBytes;
@@ -109,13 +113,16 @@ public final class HostAllocator implements Allocator, AutoCloseable {
   }
 
   private HostStorage reserve(long size) {
+    if (!small.scope().isAlive()) {
+      throw new IllegalStateException("memory was asked of an allocator that was closed");
+    }
     if (size >= LARGE) {
       makeRoom(size);
     }
     try {
       HostStorage block = size < LARGE ? null : pages(size);
       if (block == null) {
-        block = new HostStorage(small.allocate(size, ALIGNMENT));
+        block = new HostStorage(piece(size));
       }
       reservedBytes += size;
       RESERVED.addAndGet(size);
@@ -128,11 +135,22 @@ public final class HostAllocator implements Allocator, AutoCloseable {
     }
   }
 
+  /** A piece of a slab, which is given back with all others. */
+  private MemorySegment piece(long size) {
+    if (slab.byteSize() < size) {
+      MemorySegment pages = size > SLAB ? null : SystemPages.reserve(SLAB);
+      if (pages == null) {
+        return small.allocate(size, ALIGNMENT);
+      }
+      slab = pages.reinterpret(SLAB, small, SystemPages::release);
+    }
+    MemorySegment piece = slab.asSlice(0, size);
+    slab = slab.asSlice(size);
+    return piece;
+  }
+
   /** A block that is given back by itself; null where the system has none. */
   private HostStorage pages(long size) {
-    if (!small.scope().isAlive()) {
-      throw new IllegalStateException("memory was asked of an allocator that was closed");
-    }
     MemorySegment pages = SystemPages.reserve(size);
     if (pages == null) {
       return null;

@@ -12,6 +12,9 @@ import java.nio.ByteOrder;
  * nothing; its {@link Scope} (or, for a view of foreign memory, the owner of that memory) does. Views
  * by {@link #slice}, {@link #reshape} share the memory. Bytes are little-endian. In block formats the last axis
  * has whole blocks.
+ *
+ * <p>{@link #columns} of a wider tensor are dense along the last axis only: their rows, over all other axes, lie {@link
+ * #stride} elements apart. What cannot be said of such a tensor is refused.
  */
 public final class Tensor {
   /** Elements whose format is converted at a time. */
@@ -32,9 +35,14 @@ public final class Tensor {
   private final DType dtype;
   private final Storage storage;
   private final long byteOffset;
+  private final long stride;
   private final Scope.Tie tie;
 
   Tensor(Shape shape, DType dtype, Storage storage, long byteOffset, Scope.Tie tie) {
+    this(shape, dtype, storage, byteOffset, shape.rank() == 0 ? 1 : shape.dim(-1), tie);
+  }
+
+  private Tensor(Shape shape, DType dtype, Storage storage, long byteOffset, long stride, Scope.Tie tie) {
     if (dtype.isBlocks() && shape.rank() > 0) {
       dtype.byteSize(shape.dim(-1));
     }
@@ -42,6 +50,7 @@ public final class Tensor {
     this.dtype = dtype;
     this.storage = storage;
     this.byteOffset = byteOffset;
+    this.stride = stride;
     this.tie = tie;
   }
 
@@ -103,8 +112,29 @@ public final class Tensor {
     return byteOffset;
   }
 
-  /** Exactly this tensor's bytes in host memory; throws where the tensor lies on a device. */
+  /** Elements from the beginning of a row to that of the next. */
+  public long stride() {
+    return stride;
+  }
+
+  /** Whether the elements lie one behind the other in memory. */
+  public boolean isDense() {
+    return shape.rank() == 0 || stride == shape.dim(-1) || shape.rows() <= 1;
+  }
+
+  /** Columns {@code first … first+count-1} of every row, sharing memory. */
+  public Tensor columns(long first, long count) {
+    if (shape.rank() == 0 || dtype.isBlocks() || first < 0 || count < 0 || first > shape.dim(-1) - count) {
+      throw new ArgumentException(Text.format("%d columns from column %d on of tensor %s", count, first, this));
+    }
+    long[] dims = shape.toArray();
+    dims[dims.length - 1] = count;
+    return new Tensor(Shape.of(dims), dtype, storage, byteOffset + dtype.byteSize(first), stride, tie);
+  }
+
+  /** Exactly this tensor's bytes in host memory; throws where the tensor lies on a device, or is not dense. */
   public MemorySegment segment() {
+    requireDense("a piece of memory");
     if (storage() instanceof HostStorage host) {
       if (!host.segment().scope().isAlive()) {
         throw new ClosedException("tensor " + this, "the file or backend that it belongs to was closed");
@@ -118,22 +148,31 @@ public final class Tensor {
   /** Entries {@code first … first+count-1} along the first axis, sharing memory. */
   public Tensor slice(long first, long count) {
     requireRows(first, count);
-    long size = shape.dim(0);
+    if (shape.rank() == 1) {
+      return new Tensor(Shape.of(count), dtype, storage, byteOffset + dtype.byteSize(first), tie);
+    }
     long[] dims = shape.toArray();
     dims[0] = count;
-    long step = size == 0 ? 0 : byteSize() / size;
-    return new Tensor(Shape.of(dims), dtype, storage, byteOffset + first * step, tie);
+    return new Tensor(Shape.of(dims), dtype, storage, byteOffset + first * entryBytes(), stride, tie);
   }
 
   /** Entry {@code index} along the first axis, without that axis. */
   public Tensor row(long index) {
     requireRows(index, 1);
     Shape rest = shape.withoutFirst();
-    return section(index * rest.elements(), rest);
+    return rest.rank() == 0
+        ? section(index, rest)
+        : new Tensor(rest, dtype, storage, byteOffset + index * entryBytes(), stride, tie);
+  }
+
+  /** From one entry along the first of several axes to the next. */
+  private long entryBytes() {
+    return dtype.byteSize(shape.withoutFirst().rows() * stride);
   }
 
   /** The elements {@code first … first+shape.elements()-1} in memory order under another shape. */
   public Tensor section(long first, Shape part) {
+    requireDense("a section");
     if (first < 0 || first > elements() - part.elements()) {
       throw new ArgumentException(
           Text.format("section %s at element %d of tensor %s", part, first, this));
@@ -143,6 +182,7 @@ public final class Tensor {
 
   /** The same elements under another shape. */
   public Tensor reshape(long... dims) {
+    requireDense("another shape");
     Shape other = Shape.of(dims);
     if (other.elements() != elements()) {
       throw new ArgumentException("cannot reshape " + this + " to " + other);
@@ -185,6 +225,13 @@ public final class Tensor {
       int n = (int) Math.min(elements() - i, AT_A_TIME);
       read(from, source.dtype, i, some, n);
       write(to, dtype, i, some, n);
+    }
+  }
+
+  private void requireDense(String wanted) {
+    if (!isDense()) {
+      throw new ArgumentException(
+          Text.format("tensor %s has rows %d elements apart, of which there is no %s", this, stride, wanted));
     }
   }
 

@@ -13,6 +13,11 @@ public final class EmulatedBackends {
     return on(EmulatedDevice.open(), type);
   }
 
+  /** The same with dense tensors and one layer at a time. */
+  public static Backend openApart(DType type) {
+    return new ApartBackend(open(type));
+  }
+
   /** The same on this device, which is closed with it. */
   static Backend on(EmulatedDevice device, DType type) {
     return new CudaBackend(new Cuda(device, type, TiledProducts::new));

@@ -53,6 +53,11 @@ public record Attention(
   }
 
   @Override
+  public boolean takesColumns(Value value, boolean adjoint) {
+    return !value.equals(lse) && !(adjoint && value.equals(o));
+  }
+
+  @Override
   public void forward(ForwardPass pass) {
     pass.primal().allocate(o);
     pass.primal().allocate(lse);

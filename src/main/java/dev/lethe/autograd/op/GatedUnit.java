@@ -44,6 +44,11 @@ public record GatedUnit(Nonlinearity f, Value a, Value b, Value h) implements Op
   }
 
   @Override
+  public boolean takesColumns(Value value, boolean adjoint) {
+    return !(adjoint && value.equals(h));
+  }
+
+  @Override
   public void forward(ForwardPass pass) {
     Slots primal = pass.primal();
     pass.backend().run(new GatedUnitKernels.Forward(kept(primal), primal.allocate(h)));

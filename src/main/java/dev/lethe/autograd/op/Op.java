@@ -49,8 +49,23 @@ public interface Op {
     return false;
   }
 
-  /** What its parameter gradients are made of; null where it has no parameters. */
-  default Adapter adapter() {
-    return null;
+  /** What its parameter gradients are made of: an entry for each pair of parameters. */
+  default List<Adapter> adapters() {
+    return List.of();
+  }
+
+  /** Values that its rules read or write faster where they lie side by side, in primal or in adjoint modes. */
+  default List<Layout.Together> together(boolean adjoint) {
+    return List.of();
+  }
+
+  /** Whether its rules take this value, in primal or in adjoint modes, as columns of a wider matrix. */
+  default boolean takesColumns(Value value, boolean adjoint) {
+    return false;
+  }
+
+  /** Values that it keeps in one memory in every mode. */
+  default List<Value> oneMemory() {
+    return List.of();
   }
 }

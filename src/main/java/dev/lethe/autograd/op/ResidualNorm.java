@@ -36,12 +36,14 @@ public interface ResidualNorm extends Op {
     return null;
   }
 
-  /** Where a kernel writes the adjoint of both sides. */
+  /** Where a kernel writes the adjoint of both sides: in f's place, as f may have one beside others. */
   default Tensor inputAdjoint(Slots adjoint) {
-    Value first = x().active() ? x() : f();
-    Tensor gx = adjoint.allocate(first);
-    if (hasResidual() && x().active() && f().active()) {
-      adjoint.share(x(), f());
+    if (!hasResidual() || !f().active()) {
+      return adjoint.allocate(x());
+    }
+    Tensor gx = adjoint.allocate(f());
+    if (x().active()) {
+      adjoint.share(f(), x());
     }
     return gx;
   }

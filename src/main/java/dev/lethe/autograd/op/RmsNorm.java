@@ -51,6 +51,12 @@ public record RmsNorm(Tensor weight, double epsilon, Value x, Value f, Value s, 
   }
 
   @Override
+  public boolean takesColumns(Value value, boolean adjoint) {
+    boolean whole = x.width() == weight.elements();
+    return adjoint ? hasResidual() && !value.equals(y) && !value.equals(r) : whole && value.equals(y);
+  }
+
+  @Override
   public void forward(ForwardPass pass) {
     Slots primal = pass.primal();
     Tensor residual = ResidualNorm.orNull(primal, f);

@@ -4,6 +4,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.RopeKernels;
 import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.tensor.Tensor;
+import java.util.List;
 
 /**
  * y = x rotated by position, in x's own memory. A rotation R is linear and orthogonal: ẏ = Rẋ and x̄ = R⁻¹ȳ.
@@ -15,6 +16,16 @@ public record Rope(RopeTable table, Tensor positions, Value x, Value y) implemen
   public static Value on(Recorder tape, RopeTable table, Tensor positions, Value x) {
     Value y = tape.activation(x.rows(), x.width(), x.active());
     return tape.record(new Rope(table, positions, x, y)).y;
+  }
+
+  @Override
+  public boolean takesColumns(Value value, boolean adjoint) {
+    return true;
+  }
+
+  @Override
+  public List<Value> oneMemory() {
+    return List.of(x, y);
   }
 
   @Override

@@ -20,6 +20,7 @@ public final class Contract {
     groups.put("layerNorm", LayerNormContract::cases);
     groups.put("lora", LoraContract::cases);
     groups.put("loraGradients", LoraGradientContract::cases);
+    groups.put("loraGroup", LoraGroupContract::cases);
     groups.put("packedWeights", PackedWeightContract::cases);
     groups.put("rope", RopeContract::cases);
     groups.put("attention", AttentionContract::cases);

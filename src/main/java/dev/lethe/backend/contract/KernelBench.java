@@ -10,6 +10,8 @@ public final class KernelBench implements AutoCloseable {
   /** What random numbers follow from, unless something else is asked for. */
   public static final long SEED = Long.getLong("lethe.test.seed", 20_260_722);
 
+  private static final int ALIGNED = 16;
+
   private final Backend tested;
   private final Backend reference = new ReferenceBackend();
   private final int guard;
@@ -52,6 +54,11 @@ public final class KernelBench implements AutoCloseable {
 
   Backend reference() {
     return reference;
+  }
+
+  /** Columns on either side of a tensor that is columns of a wider one: aligned where guard zones are. */
+  int margin() {
+    return guard % ALIGNED == 0 ? ALIGNED : guard;
   }
 
   int guard() {

@@ -10,8 +10,11 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -28,6 +31,8 @@ final class KernelCase implements AutoCloseable {
   private double floor = 0.1;
   private boolean frozenWeights;
   private DType packed;
+  private Set<String> apart = Set.of();
+  private final Map<Slot, Integer> compared = new HashMap<>();
   private Consumer<Side> last = on -> {};
 
   KernelCase(KernelBench bench, String name, long seed, Findings findings) {
@@ -57,6 +62,16 @@ final class KernelCase implements AutoCloseable {
   /** Makes the frozen weights that follow stay packed in a block format on the tested side. */
   void packWeights(DType format) {
     packed = format;
+  }
+
+  /** Makes those of the tensors that follow columns of wider ones, on a tested backend that takes such. */
+  void inColumns(String... names) {
+    apart = bench.tested().takesColumns() ? Set.of(names) : Set.of();
+  }
+
+  /** Leaves a slot's columns from this one on out of comparisons with the reference. */
+  void compareColumns(Slot slot, long count) {
+    compared.put(slot, Math.toIntExact(count));
   }
 
   /** An input of normal deviates in activation format. */
@@ -158,6 +173,24 @@ final class KernelCase implements AutoCloseable {
         bench.reference().freezeLinear(numbers, offsets, transposed, referenceScope));
   }
 
+  /** Frozen weights of layers that read one input, as {@link #frozen} makes one. */
+  List<Frozen> frozenTogether(List<Integer> outs, long in, boolean bias, boolean transposed) {
+    frozenWeights = true;
+    List<Tensor> weights = new ArrayList<>();
+    List<Tensor> biases = new ArrayList<>();
+    for (long out : outs) {
+      weights.add(Tensor.of(Shape.of(out, in), rounded(normals(1 / Math.sqrt(in), out, in))));
+      biases.add(bias ? Tensor.of(Shape.of(out), rounded(normals(1, out))) : null);
+    }
+    List<FrozenLinear> tested = bench.tested().freezeTogether(weights, biases, transposed, testedScope);
+    List<FrozenLinear> reference = bench.reference().freezeTogether(weights, biases, transposed, referenceScope);
+    List<Frozen> frozen = new ArrayList<>();
+    for (int i = 0; i < weights.size(); i++) {
+      frozen.add(new Frozen(tested.get(i), reference.get(i)));
+    }
+    return frozen;
+  }
+
   /**
    * Makes the call twice on the tested backend and once on the reference, and checks everything.
    */
@@ -187,9 +220,20 @@ final class KernelCase implements AutoCloseable {
       }
       if (slot.role != Role.INPUT) {
         assertClose(
-            slot.name, slot.reference.values(expected.get(i)), slot.tested.values(first.get(i)));
+            slot.name,
+            compared(slot, slot.reference.values(expected.get(i))),
+            compared(slot, slot.tested.values(first.get(i))));
       }
     }
+  }
+
+  private double[] compared(Slot slot, double[] values) {
+    int width = Math.toIntExact(slot.onReference().dim(-1));
+    int count = compared.getOrDefault(slot, width);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = i % width < count ? values[i] : 0;
+    }
+    return values;
   }
 
   /** Makes the last call once more on the tested backend. */
@@ -245,8 +289,9 @@ final class KernelCase implements AutoCloseable {
 
   private Slot slot(String name, Role role, DType dtype, double[] values, long... dims) {
     Shape shape = Shape.of(dims);
+    int margin = apart.contains(name) ? bench.margin() : 0;
     GuardedBuffer tested =
-        new GuardedBuffer(bench.tested(), testedScope, dtype, shape, bench.guard(), values);
+        new GuardedBuffer(bench.tested(), testedScope, dtype, shape, bench.guard(), margin, values);
     GuardedBuffer reference =
         new GuardedBuffer(
             bench.reference(),
@@ -254,6 +299,7 @@ final class KernelCase implements AutoCloseable {
             dtype.isFloating() ? DType.F64 : dtype,
             shape,
             bench.guard(),
+            0,
             tested.initialValues());
     Slot slot = new Slot(name, role, tested, reference);
     slots.add(slot);

@@ -80,7 +80,7 @@ final class AdapterWeights implements AutoCloseable {
     long r = first.dim(2);
     Tensor both = scope.allocate(cuda.type(), directions, n, 2 * r);
     cuda.kernel("lora_join")
-        .with(first).with(second).with(both).with(directions * n).with(n).with(r)
+        .with(first).with(first.stride()).with(second).with(second.stride()).with(both).with(directions * n).with(n).with(r)
         .run(cuda.elements(both.elements()));
     return Cuda.matrix(both);
   }

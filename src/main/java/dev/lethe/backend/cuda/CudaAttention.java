@@ -46,7 +46,7 @@ final class CudaAttention implements AttentionKernels {
     Kernel kernel = kernel("forward", shape, aligned(p.q(), p.k(), p.v(), p.o()));
     kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts()).with(keyStarts);
     kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
-    sizes(kernel, shape, n);
+    sizes(kernel, shape, n, p, p.o());
     if (tiled) {
       kernel.run(tiles(table, shape.heads(), 1, forwardBytes(shape)));
     } else {
@@ -72,7 +72,8 @@ final class CudaAttention implements AttentionKernels {
     kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts());
     kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
     kernel.with(t.dq()).with(t.dk()).with(t.dv()).with(t.dO()).with(t.mu());
-    sizes(kernel, shape, n);
+    requireAsPrimal(t, p);
+    sizes(kernel, shape, n, p, p.o());
     if (tiled) {
       kernel.run(tiles(table, shape.heads(), k, tangentBytes(shape)));
     } else {
@@ -133,7 +134,7 @@ final class CudaAttention implements AttentionKernels {
     boolean tiled = tiled(g.shape);
     long k = gq.dim(0);
     Kernel kernel = inputs(kernel("query_gradient", g, gq), g, table, tiled).with(gq);
-    sizes(kernel, g.shape, g.packing.rows());
+    sizes(kernel, g.shape, g.packing.rows(), g.p, gq);
     if (tiled) {
       kernel.run(tiles(table, g.shape.heads(), k, queryGradientBytes(g)));
     } else {
@@ -146,7 +147,8 @@ final class CudaAttention implements AttentionKernels {
     boolean tiled = tiled(g.shape);
     long k = gk.dim(0);
     Kernel kernel = inputs(kernel("key_gradient", g, gk, gv), g, table, tiled).with(gk).with(gv);
-    sizes(kernel, g.shape, g.packing.rows());
+    Cuda.requireStride("attention: adjoint of v", gv, gk);
+    sizes(kernel, g.shape, g.packing.rows(), g.p, gk);
     if (tiled) {
       kernel.run(tiles(table, g.shape.keyHeads(), k, keyGradientBytes(g)));
     } else {
@@ -160,6 +162,9 @@ final class CudaAttention implements AttentionKernels {
     if (g.t == null && tiled) {
       return kernel;
     }
+    if (g.t != null) {
+      requireAsPrimal(g.t, g.p);
+    }
     kernel.with(g.t == null ? null : g.t.dq());
     kernel.with(g.t == null ? null : g.t.dk());
     kernel.with(g.t == null ? null : g.t.dv());
@@ -171,7 +176,7 @@ final class CudaAttention implements AttentionKernels {
       AttentionShape shape, long n, long k, Tensor o, Tensor gO, Tensor dO, Tensor dgO, Tensor delta) {
     cuda.kernel("attention_delta")
         .with(o).with(gO).with(dO).with(dgO).with(delta)
-        .with(n).with(shape.heads()).with(shape.headSize())
+        .with(n).with(shape.heads()).with(shape.headSize()).with(o.stride())
         .run(plain(n, shape.heads(), k));
   }
 
@@ -194,12 +199,22 @@ final class CudaAttention implements AttentionKernels {
     return kernel(tiled(g.shape) ? mode + "_tangent" : mode, g.shape, aligned);
   }
 
-  private void sizes(Kernel kernel, AttentionShape shape, long rows) {
+  /** Sizes and strides, the last of which is that of the result. */
+  private void sizes(Kernel kernel, AttentionShape shape, long rows, Primal p, Tensor result) {
+    Cuda.requireStride("attention: v", p.v(), p.k());
     kernel.with(rows).with(shape.heads()).with(shape.group());
     if (!tiled(shape)) {
       kernel.with(shape.headSize());
     }
-    kernel.with(shape.window()).with((float) shape.scale());
+    kernel.with(shape.window()).with(p.q().stride()).with(p.k().stride()).with(result.stride());
+    kernel.with((float) shape.scale());
+  }
+
+  private static void requireAsPrimal(Tangents t, Primal p) {
+    Cuda.requireStride("attention: dq", t.dq(), p.q());
+    Cuda.requireStride("attention: dk", t.dk(), p.k());
+    Cuda.requireStride("attention: dv", t.dv(), p.k());
+    Cuda.requireStride("attention: dO", t.dO(), p.o());
   }
 
   private static Grid plain(long rows, int heads, long k) {
@@ -238,10 +253,10 @@ final class CudaAttention implements AttentionKernels {
     return tiles * rows * shape.headSize() * DType.BF16.bytes();
   }
 
-  /** Whether all rows of all heads begin at multiples of 16 bytes, as far as their tensors do. */
+  /** Whether all rows of all heads begin at multiples of 16 bytes. */
   private static boolean aligned(Tensor... tensors) {
     for (Tensor tensor : tensors) {
-      if (tensor != null && Cuda.address(tensor) % 16 != 0) {
+      if (tensor != null && (Cuda.address(tensor) % 16 != 0 || tensor.stride() * tensor.dtype().bytes() % 16 != 0)) {
         return false;
       }
     }

@@ -12,7 +12,10 @@ import dev.lethe.backend.kernel.Require;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalLong;
 
 /** Every kernel on a CUDA device, with activations in float32 or bfloat16. */
@@ -97,15 +100,37 @@ final class CudaBackend implements Backend {
   @Override
   public FrozenLinear freezeLinear(Tensor weight, Tensor bias, boolean transposed, Scope owner) {
     Require.rank("freezeLinear: weight", weight, 2);
-    if (bias != null) {
-      Require.that(
-          bias.elements() == weight.dim(0),
-          "freezeLinear: bias",
-          weight.dim(0) + " elements",
-          bias);
+    return new CudaLinear(freezeMatrix(weight, owner), freezeBias(weight, bias, owner), transposed);
+  }
+
+  @Override
+  public List<FrozenLinear> freezeTogether(
+      List<Tensor> weights, List<Tensor> biases, boolean transposed, Scope owner) {
+    if (weights.stream().anyMatch(weight -> weight.dtype().isBlocks())) {
+      return Backend.super.freezeTogether(weights, biases, transposed, owner);
     }
-    return new CudaLinear(
-        freezeMatrix(weight, owner), bias == null ? null : freezeVector(bias, owner), transposed);
+    long in = weights.getFirst().dim(-1);
+    weights.forEach(weight -> Require.tensor("freezeTogether: weight", weight, weight.dtype(), weight.dim(0), in));
+    long outs = weights.stream().mapToLong(weight -> weight.dim(0)).sum();
+    Tensor stack = owner.allocate(cuda.type(), outs + CudaLinear.BORDER, in + CudaLinear.BORDER);
+    List<FrozenLinear> frozen = new ArrayList<>();
+    long row = 0;
+    for (int i = 0; i < weights.size(); i++) {
+      Tensor weight = weights.get(i);
+      Tensor part = stack.slice(row, weight.dim(0)).columns(0, in);
+      inTurn(() -> cuda.transfers().uploadColumns(weight, part));
+      frozen.add(new CudaLinear(part, freezeBias(weight, biases.get(i), owner), transposed, stack));
+      row += weight.dim(0);
+    }
+    return frozen;
+  }
+
+  private Tensor freezeBias(Tensor weight, Tensor bias, Scope owner) {
+    if (bias == null) {
+      return null;
+    }
+    Require.that(bias.elements() == weight.dim(0), "freezeLinear: bias", weight.dim(0) + " elements", bias);
+    return freezeVector(bias, owner);
   }
 
   @Override
@@ -132,6 +157,20 @@ final class CudaBackend implements Backend {
   @Override
   public KernelRecording record(String recording, Runnable work) {
     return new CudaRecording(cuda, recording, work);
+  }
+
+  @Override
+  public boolean takesColumns() {
+    return true;
+  }
+
+  @Override
+  public long weightBytes(DType stored, Shape shape) {
+    if (stored.isBlocks()) {
+      return Backend.super.weightBytes(stored, shape);
+    }
+    Shape stack = Shape.of(shape.dim(0) + CudaLinear.BORDER, shape.dim(1) + CudaLinear.BORDER);
+    return Backend.super.weightBytes(stored, stack);
   }
 
   @Override

@@ -5,6 +5,7 @@ import static dev.lethe.backend.cuda.launch.Cuda.matrix;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.launch.Cuda;
+import dev.lethe.backend.kernel.LoraGroup;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Tensor;
@@ -17,10 +18,56 @@ import dev.lethe.tensor.Tensor;
 final class CudaLora implements LoraKernels {
   private final Cuda cuda;
   private final CudaLoraGradients gradients;
+  private final CudaLoraGroup together;
 
   CudaLora(Cuda cuda) {
     this.cuda = cuda;
     this.gradients = new CudaLoraGradients(cuda);
+    this.together = new CudaLoraGroup(cuda);
+  }
+
+  @Override
+  public void forwards(LoraGroup<Forward> group) {
+    if (together.forward(group)) {
+      group.calls().forEach(this::addBias);
+    } else {
+      LoraKernels.super.forwards(group);
+    }
+  }
+
+  @Override
+  public void tangents(LoraGroup<Tangent> group) {
+    if (!together.tangent(group)) {
+      LoraKernels.super.tangents(group);
+    }
+  }
+
+  @Override
+  public void backwards(LoraGroup<Backward> group) {
+    if (!together.backward(group)) {
+      LoraKernels.super.backwards(group);
+    }
+  }
+
+  @Override
+  public void backwardTangents(LoraGroup<BackwardTangent> group) {
+    if (!together.backwardTangent(group)) {
+      LoraKernels.super.backwardTangents(group);
+    }
+  }
+
+  @Override
+  public void gradients(LoraGroup<Gradient> group) {
+    if (!together.gradient(group)) {
+      LoraKernels.super.gradients(group);
+    }
+  }
+
+  @Override
+  public void gradientTangents(LoraGroup<GradientTangent> group) {
+    if (!together.gradientTangent(group)) {
+      LoraKernels.super.gradientTangents(group);
+    }
   }
 
   @Override
@@ -45,7 +92,7 @@ final class CudaLora implements LoraKernels {
     } else {
       multiply(product);
     }
-    addBias(w, call.y());
+    addBias(call);
   }
 
   @Override
@@ -228,13 +275,16 @@ final class CudaLora implements LoraKernels {
     }
   }
 
-  private void addBias(OpenLinear w, Tensor y) {
-    if (w.bias() != null) {
+  private void addBias(Forward call) {
+    Tensor bias = CudaLinear.of(call.layer().weight()).bias();
+    Tensor y = call.y();
+    if (bias != null) {
       cuda.kernel("lora_bias")
-          .with(w.bias())
+          .with(bias)
           .with(y)
           .with(y.dim(0))
-          .with(w.out())
+          .with(y.dim(1))
+          .with(y.stride())
           .run(cuda.elements(y.elements()));
     }
   }

@@ -92,8 +92,8 @@ final class CudaLoraGradients {
       multiply(Product.of(n, r, slot.out(), 1, matrix(kept.gy()), b, matrix(p)).batch(k));
       cuda.kernel("lora_sample_dots")
           .with(cuda.packings().of(packing).starts())
-          .with(kept.h())
-          .with(kept.u())
+          .with(kept.h()).with(kept.h().stride())
+          .with(kept.u()).with(kept.u().stride())
           .with(q)
           .with(p)
           .with(call.dots())
@@ -128,6 +128,7 @@ final class CudaLoraGradients {
         .with(weighed)
         .with(x.dim(0))
         .with(x.dim(1))
+        .with(x.stride())
         .with(weights.dim(1))
         .with(weights.dim(0))
         .run(cuda.elements(weighed.elements()));
@@ -173,8 +174,8 @@ final class CudaLoraGradients {
     long tiles = GemmTile.FLAT.count(slot.rank(), wide.dim(1));
     cuda.kernel("lora_sample_gradients")
         .with(cuda.packings().of(packing).starts())
-        .with(narrow)
-        .with(wide)
+        .with(narrow).with(narrow.stride())
+        .with(wide).with(wide.stride())
         .with(Cuda.address(call.g()) + offset * F32.bytes())
         .with(call.g().dim(1))
         .with(rankStride)
@@ -195,8 +196,8 @@ final class CudaLoraGradients {
       Tensor squares = scope.allocate(F32, packing.count(), tiles);
       cuda.kernel("lora_sample_squares")
           .with(cuda.packings().of(packing).starts())
-          .with(narrow)
-          .with(wide)
+          .with(narrow).with(narrow.stride())
+          .with(wide).with(wide.stride())
           .with(squares)
           .with(slot.rank())
           .with(wide.dim(1))

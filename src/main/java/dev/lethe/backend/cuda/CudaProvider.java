@@ -61,6 +61,15 @@ public final class CudaProvider implements BackendProvider {
   }
 
   @Override
+  public int devices() {
+    try {
+      return Gpu.count();
+    } catch (CudaUnavailable e) {
+      throw e.error("device cuda");
+    }
+  }
+
+  @Override
   public boolean timesItself() {
     return true;
   }

@@ -22,7 +22,7 @@ final class CudaRmsNorm implements RmsNormKernels {
     if (n > 0) {
       cuda.kernel("rms_norm_forward")
           .with(call.w()).with(call.x()).with(call.f()).with(call.s()).with(call.y()).with(call.r())
-          .with(d).with((float) call.epsilon())
+          .with(d).with(call.y().stride()).with((float) call.epsilon())
           .run(grid(n, d));
     }
   }
@@ -34,7 +34,7 @@ final class CudaRmsNorm implements RmsNormKernels {
     if (rows.n > 0) {
       cuda.kernel("rms_norm_tangent")
           .with(p.w()).with(p.s()).with(p.r()).with(call.dx()).with(call.df()).with(call.ds())
-          .with(call.dy()).with(rows.n).with(rows.d).with(rows.k)
+          .with(call.dy()).with(rows.n).with(rows.d).with(rows.k).with(call.dy().stride())
           .run(grid(rows.n, rows.d));
     }
   }
@@ -47,6 +47,7 @@ final class CudaRmsNorm implements RmsNormKernels {
       cuda.kernel("rms_norm_backward")
           .with(p.w()).with(p.s()).with(p.r()).with(call.gs()).with(call.gy()).with(call.gx())
           .with(rows.n).with(rows.d).with(rows.k)
+          .with(Cuda.strideOrZero(call.gs())).with(call.gx().stride())
           .run(grid(rows.n, rows.d));
     }
   }
@@ -59,6 +60,7 @@ final class CudaRmsNorm implements RmsNormKernels {
       cuda.kernel("rms_norm_backward_tangent")
           .with(p.w()).with(p.s()).with(p.r()).with(call.gy()).with(call.ds()).with(call.dgs())
           .with(call.dgy()).with(call.dgx()).with(rows.n).with(rows.d).with(rows.k)
+          .with(Cuda.strideOrZero(call.dgs())).with(call.dgx().stride())
           .run(grid(rows.n, rows.d));
     }
   }

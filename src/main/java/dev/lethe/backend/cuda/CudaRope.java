@@ -25,7 +25,7 @@ final class CudaRope implements RopeKernels {
       cuda.kernel("rope_rotate")
           .with(table.cos()).with(table.sin()).with(call.positions()).with(x).with(call.y()).with(n)
           .with(width / table.headSize()).with(half).with(table.positions())
-          .with(x.shape().rows() / n).with(sign)
+          .with(x.shape().rows() / n).with(x.stride()).with(call.y().stride()).with(sign)
           .run(cuda.blocks(n, width / 2, Cuda.THREADS));
     }
   }

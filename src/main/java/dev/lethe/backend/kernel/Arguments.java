@@ -29,6 +29,20 @@ public record Arguments(String call, DType activations, DType vectors) {
     }
   }
 
+  /** As {@link #activation}, but it may be columns of a wider tensor. */
+  public void columns(String what, Tensor tensor, long... dims) {
+    if (!Require.fits(tensor, activations, dims)) {
+      Require.columns(place(what), tensor, activations, dims);
+    }
+  }
+
+  /** As {@link #activationOrNull}, but it may be columns of a wider tensor. */
+  public void columnsOrNull(String what, Tensor tensor, long... dims) {
+    if (tensor != null) {
+      columns(what, tensor, dims);
+    }
+  }
+
   /** A tensor in vector format. */
   public void vector(String what, Tensor tensor, long... dims) {
     tensor(what, tensor, vectors, dims);
@@ -62,7 +76,7 @@ public record Arguments(String call, DType activations, DType vectors) {
 
   /** A tensor of exactly this format and shape. */
   public void tensor(String what, Tensor tensor, DType dtype, long... dims) {
-    if (!Require.fits(tensor, dtype, dims)) {
+    if (!Require.fits(tensor, dtype, dims) || !tensor.isDense()) {
       Require.tensor(place(what), tensor, dtype, dims);
     }
   }

@@ -34,10 +34,10 @@ public interface AttentionKernels {
     /** Checks the shapes; returns N. */
     private long require(Arguments check, AttentionShape shape, Packing packing) {
       long n = packing.rows();
-      check.activation("q", q, n, shape.queryWidth());
-      check.activation("k", k, n, shape.keyWidth());
-      check.activation("v", v, n, shape.keyWidth());
-      check.activation("o", o, n, shape.queryWidth());
+      check.columns("q", q, n, shape.queryWidth());
+      check.columns("k", k, n, shape.keyWidth());
+      check.columns("v", v, n, shape.keyWidth());
+      check.columns("o", o, n, shape.queryWidth());
       check.vector("lse", lse, shape.heads(), n);
       return n;
     }
@@ -46,10 +46,10 @@ public interface AttentionKernels {
   /** q̇ (k,N,Hq) or null, k̇ (k,N,Hk) or null, v̇ (k,N,Hk) or null, Ȯ (k,N,Hq), μ (k,heads,N). */
   record Tangents(Tensor dq, Tensor dk, Tensor dv, Tensor dO, Tensor mu) {
     private void require(Arguments check, AttentionShape shape, long k, long n) {
-      check.activationOrNull("dq", dq, k, n, shape.queryWidth());
-      check.activationOrNull("dk", dk, k, n, shape.keyWidth());
-      check.activationOrNull("dv", dv, k, n, shape.keyWidth());
-      check.activation("dO", dO, k, n, shape.queryWidth());
+      check.columnsOrNull("dq", dq, k, n, shape.queryWidth());
+      check.columnsOrNull("dk", dk, k, n, shape.keyWidth());
+      check.columnsOrNull("dv", dv, k, n, shape.keyWidth());
+      check.columns("dO", dO, k, n, shape.queryWidth());
       check.vector("mu", mu, k, shape.heads(), n);
     }
   }
@@ -57,9 +57,9 @@ public interface AttentionKernels {
   /** Where Q̄ (k,N,Hq), K̄ (k,N,Hk) and V̄ (k,N,Hk) go, or their tangents. */
   record InputAdjoints(Tensor gq, Tensor gk, Tensor gv) {
     private void require(Arguments check, AttentionShape shape, long k, long n) {
-      check.activation("adjoint of q", gq, k, n, shape.queryWidth());
-      check.activation("adjoint of k", gk, k, n, shape.keyWidth());
-      check.activation("adjoint of v", gv, k, n, shape.keyWidth());
+      check.columns("adjoint of q", gq, k, n, shape.queryWidth());
+      check.columns("adjoint of k", gk, k, n, shape.keyWidth());
+      check.columns("adjoint of v", gv, k, n, shape.keyWidth());
     }
   }
 
@@ -79,8 +79,8 @@ public interface AttentionKernels {
     @Override
     public void require(Arguments check) {
       long n = queries.rows();
-      check.activation("q", p.q, n, shape.queryWidth());
-      check.activation("o", p.o, n, shape.queryWidth());
+      check.columns("q", p.q, n, shape.queryWidth());
+      check.columns("o", p.o, n, shape.queryWidth());
       check.vectorOrNull("lse", p.lse, shape.heads(), n);
       requireKeys(check, "k", p.k);
       requireKeys(check, "v", p.v);
@@ -95,7 +95,7 @@ public interface AttentionKernels {
 
     private void requireKeys(Arguments check, String what, Tensor x) {
       check.rank(what, x, 2);
-      check.activation(what, x, Math.max(keys.rows(), x.dim(0)), shape.keyWidth());
+      check.columns(what, x, Math.max(keys.rows(), x.dim(0)), shape.keyWidth());
     }
 
     @Override

@@ -30,8 +30,8 @@ public interface GatedUnitKernels {
     private void require(Arguments check) {
       check.that(f != null, "f", "a nonlinearity", null);
       check.rank("a", a, 2);
-      check.activation("a", a, a.dim(0), a.dim(1));
-      check.activationOrNull("b", b, a.dim(0), a.dim(1));
+      check.columns("a", a, a.dim(0), a.dim(1));
+      check.columnsOrNull("b", b, a.dim(0), a.dim(1));
     }
 
     /** Checks what belongs to b: there where b is, null where it is not. */
@@ -39,12 +39,12 @@ public interface GatedUnitKernels {
       if (b == null) {
         check.that(tensor == null, what, "null, as b is", tensor);
       } else {
-        check.activation(what, tensor, k, a.dim(0), a.dim(1));
+        check.columns(what, tensor, k, a.dim(0), a.dim(1));
       }
     }
 
     private void requireTangents(Arguments check, Tensor da, Tensor db, long k) {
-      check.activationOrNull("da", da, k, a.dim(0), a.dim(1));
+      check.columnsOrNull("da", da, k, a.dim(0), a.dim(1));
       if (db != null) {
         requireOfGate(check, "db", db, k);
       }
@@ -61,7 +61,7 @@ public interface GatedUnitKernels {
     @Override
     public void require(Arguments check) {
       p.require(check);
-      check.activation("h", h, p.a.dim(0), p.a.dim(1));
+      check.columns("h", h, p.a.dim(0), p.a.dim(1));
     }
 
     @Override
@@ -86,7 +86,7 @@ public interface GatedUnitKernels {
     public void require(Arguments check) {
       p.require(check);
       check.rank("dh", dh, 3);
-      check.activation("dh", dh, dh.dim(0), p.a.dim(0), p.a.dim(1));
+      check.columns("dh", dh, dh.dim(0), p.a.dim(0), p.a.dim(1));
       p.requireTangents(check, da, db, dh.dim(0));
     }
 
@@ -114,7 +114,7 @@ public interface GatedUnitKernels {
       check.rank("gh", gh, 3);
       long k = gh.dim(0);
       check.activation("gh", gh, k, p.a.dim(0), p.a.dim(1));
-      check.activation("ga", ga, k, p.a.dim(0), p.a.dim(1));
+      check.columns("ga", ga, k, p.a.dim(0), p.a.dim(1));
       p.requireOfGate(check, "gb", gb, k);
     }
 
@@ -144,7 +144,7 @@ public interface GatedUnitKernels {
       check.activation("gh", gh, p.a.dim(0), p.a.dim(1));
       check.rank("dga", dga, 3);
       long k = dga.dim(0);
-      check.activation("dga", dga, k, p.a.dim(0), p.a.dim(1));
+      check.columns("dga", dga, k, p.a.dim(0), p.a.dim(1));
       p.requireOfGate(check, "dgb", dgb, k);
       p.requireTangents(check, da, db, k);
       check.activationOrNull("dgh", dgh, k, p.a.dim(0), p.a.dim(1));

@@ -14,6 +14,16 @@ public interface LoraGradientKernels {
   /** Adds scale·(Ā̇, B̄̇) to g: Ā̇ = s(ḣᵀxₐ + hᵀẋₐ), B̄̇ = s(ȳ̇ᵀu + ȳᵀu̇). */
   void gradientTangent(GradientTangent call);
 
+  /** {@link #gradient} of each layer of a group. */
+  default void gradients(LoraGroup<Gradient> group) {
+    group.calls().forEach(this::gradient);
+  }
+
+  /** {@link #gradientTangent} of each layer of a group. */
+  default void gradientTangents(LoraGroup<GradientTangent> group) {
+    group.calls().forEach(this::gradientTangent);
+  }
+
   /**
    * One gradient per sequence: row i of g gets, at the slot's place, scale·(s hᵢᵀxᵢ, s ȳᵢᵀuᵢ) over the
    * rows of sequence i; overwrites.
@@ -50,16 +60,16 @@ public interface LoraGradientKernels {
     private long requireInputs(Arguments check, LoraSlot slot) {
       check.rank("xa", xa, 2);
       long n = xa.dim(0);
-      check.activation("xa", xa, n, slot.in());
-      check.activation("u", u, n, slot.rank());
+      check.columns("xa", xa, n, slot.in());
+      check.columns("u", u, n, slot.rank());
       return n;
     }
 
     /** Checks adjoints of no direction; returns N. */
     private long require(Arguments check, LoraSlot slot) {
       long n = requireInputs(check, slot);
-      check.activation("h", h, n, slot.rank());
-      check.activation("gy", gy, n, slot.out());
+      check.columns("h", h, n, slot.rank());
+      check.columns("gy", gy, n, slot.out());
       return n;
     }
 
@@ -94,8 +104,8 @@ public interface LoraGradientKernels {
       check.holding("g", slot, g, 2);
       long k = g.dim(0);
       long n = kept.requireInputs(check, slot);
-      check.activation("h", kept.h, k, n, slot.rank());
-      check.activation("gy", kept.gy, k, n, slot.out());
+      check.columns("h", kept.h, k, n, slot.rank());
+      check.columns("gy", kept.gy, k, n, slot.out());
     }
 
     @Override
@@ -130,10 +140,10 @@ public interface LoraGradientKernels {
       check.holding("g", slot, g, 2);
       long k = g.dim(0);
       long n = kept.require(check, slot);
-      check.activationOrNull("dxa", tangent.dxa, k, n, slot.in());
-      check.activation("du", tangent.du, k, n, slot.rank());
-      check.activation("dh", tangent.dh, k, n, slot.rank());
-      check.activationOrNull("dgy", tangent.dgy, k, n, slot.out());
+      check.columnsOrNull("dxa", tangent.dxa, k, n, slot.in());
+      check.columns("du", tangent.du, k, n, slot.rank());
+      check.columns("dh", tangent.dh, k, n, slot.rank());
+      check.columnsOrNull("dgy", tangent.dgy, k, n, slot.out());
     }
 
     @Override

@@ -24,6 +24,26 @@ public interface LoraKernels extends LoraGradientKernels {
   /** ḣ = ȳ̇B + ȳḂ, x̄̇ = ȳ̇W + s(ḣA + hȦ). */
   void backwardTangent(BackwardTangent call);
 
+  /** {@link #forward} of each layer of a group. */
+  default void forwards(LoraGroup<Forward> group) {
+    group.calls().forEach(this::forward);
+  }
+
+  /** {@link #tangent} of each layer of a group. */
+  default void tangents(LoraGroup<Tangent> group) {
+    group.calls().forEach(this::tangent);
+  }
+
+  /** {@link #backward} of each layer of a group, from the last to the first: all but the last add to x̄. */
+  default void backwards(LoraGroup<Backward> group) {
+    group.calls().reversed().forEach(this::backward);
+  }
+
+  /** {@link #backwardTangent} of each layer of a group, in the same order. */
+  default void backwardTangents(LoraGroup<BackwardTangent> group) {
+    group.calls().reversed().forEach(this::backwardTangent);
+  }
+
   /**
    * How the inputs of a layer move.
    *
@@ -82,12 +102,12 @@ public interface LoraKernels extends LoraGradientKernels {
     public void require(Arguments check) {
       check.rank("x", x, 2);
       long n = x.dim(0);
-      check.activation("x", x, n, layer.weight().in());
-      check.activation("y", y, n, layer.weight().out());
+      check.columns("x", x, n, layer.weight().in());
+      check.columns("y", y, n, layer.weight().out());
       if (layer.hasAdapter()) {
         layer.requireFit(check);
-        check.activation("xa", xa, n, layer.slot().in());
-        check.activation("u", u, n, layer.slot().rank());
+        check.columns("xa", xa, n, layer.slot().in());
+        check.columns("u", u, n, layer.slot().rank());
         check.holding("theta", layer.slot(), theta, 1);
       }
     }
@@ -132,15 +152,15 @@ public interface LoraKernels extends LoraGradientKernels {
       check.rank("dy", dy, 3);
       long k = dy.dim(0);
       long n = dy.dim(1);
-      check.activation("dy", dy, k, n, layer.weight().out());
-      check.activationOrNull("dx", in.dx, k, n, layer.weight().in());
-      check.activationOrNull("dxa", in.dxa, k, n, layer.weight().in());
+      check.columns("dy", dy, k, n, layer.weight().out());
+      check.columnsOrNull("dx", in.dx, k, n, layer.weight().in());
+      check.columnsOrNull("dxa", in.dxa, k, n, layer.weight().in());
       if (layer.hasAdapter()) {
         LoraSlot slot = layer.slot();
         layer.requireFit(check);
-        check.activation("xa", xa, n, slot.in());
-        check.activation("u", u, n, slot.rank());
-        check.activation("du", du, k, n, slot.rank());
+        check.columns("xa", xa, n, slot.in());
+        check.columns("u", u, n, slot.rank());
+        check.columns("du", du, k, n, slot.rank());
         check.holding("theta", slot, theta, 1);
         layer.requireDirections(check, v, k);
       }
@@ -183,11 +203,11 @@ public interface LoraKernels extends LoraGradientKernels {
       check.rank("gy", gy, 3);
       long k = gy.dim(0);
       long n = gy.dim(1);
-      check.activation("gy", gy, k, n, layer.weight().out());
+      check.columns("gy", gy, k, n, layer.weight().out());
       in.require(check, layer, true, k, n);
       if (layer.hasAdapter()) {
         layer.requireFit(check);
-        check.activation("h", h, k, n, layer.slot().rank());
+        check.columns("h", h, k, n, layer.slot().rank());
         check.holding("theta", layer.slot(), theta, 1);
       }
     }
@@ -254,14 +274,14 @@ public interface LoraKernels extends LoraGradientKernels {
       check.rank(layer.hasAdapter() ? "dh" : "adjoint of x", shape(), 3);
       long k = directions();
       long n = rows();
-      check.activationOrNull("dgy", dgy, k, n, layer.weight().out());
+      check.columnsOrNull("dgy", dgy, k, n, layer.weight().out());
       in.require(check, layer, dgy != null, k, n);
       if (layer.hasAdapter()) {
         LoraSlot slot = layer.slot();
         layer.requireFit(check);
-        check.activation("gy", gy, n, slot.out());
-        check.activation("h", h, n, slot.rank());
-        check.activation("dh", dh, k, n, slot.rank());
+        check.columns("gy", gy, n, slot.out());
+        check.columns("h", h, n, slot.rank());
+        check.columns("dh", dh, k, n, slot.rank());
         check.holding("theta", slot, theta, 1);
         layer.requireDirections(check, v, k);
       }

@@ -14,8 +14,16 @@ import java.util.Arrays;
 public final class Require {
   private Require() {}
 
-  /** A tensor that must be there, of exactly this format and shape. */
+  /** A dense tensor that must be there, of exactly this format and shape. */
   public static void tensor(String what, Tensor tensor, DType dtype, long... dims) {
+    columns(what, tensor, dtype, dims);
+    if (!tensor.isDense()) {
+      throw failure(what, "dense rows of " + tensor, "columns of a tensor " + tensor.stride() + " wide");
+    }
+  }
+
+  /** The same, but it may be columns of a wider tensor. */
+  static void columns(String what, Tensor tensor, DType dtype, long... dims) {
     if (!fits(tensor, dtype, dims)) {
       throw failure(what, dtype.toString() + Shape.of(dims), tensor);
     }

@@ -2,7 +2,7 @@ package dev.lethe.backend.kernel;
 
 import dev.lethe.tensor.Tensor;
 
-/** Checks that norms of a sum s (N,D) have in common; what a mode moves is (k,N,D). */
+/** Checks that norms of a sum s (N,D) have in common; what a mode moves is (k,N,D). Some may be columns. */
 final class ResidualNormChecks {
   private ResidualNormChecks() {}
 
@@ -10,7 +10,7 @@ final class ResidualNormChecks {
   static void tangent(Arguments check, Tensor s, Tensor dx, Tensor df, Tensor ds, Tensor dy) {
     check.rank("dy", dy, 3);
     long k = dy.dim(0);
-    each(check, "dy", dy, s, k);
+    check.columns("dy", dy, k, s.dim(0), s.dim(1));
     eachOrNull(check, "dx", dx, s, k);
     eachOrNull(check, "df", df, s, k);
     eachOrNull(check, "ds", ds, s, k);
@@ -25,8 +25,8 @@ final class ResidualNormChecks {
   static void backward(Arguments check, Tensor s, Tensor gs, Tensor gy, Tensor gx) {
     check.rank("gx", gx, 3);
     long k = gx.dim(0);
-    each(check, "gx", gx, s, k);
-    eachOrNull(check, "gs", gs, s, k);
+    check.columns("gx", gx, k, s.dim(0), s.dim(1));
+    check.columnsOrNull("gs", gs, k, s.dim(0), s.dim(1));
     each(check, "gy", gy, s, k);
   }
 
@@ -35,10 +35,10 @@ final class ResidualNormChecks {
       Arguments check, Tensor s, Tensor gy, Tensor ds, Tensor dgs, Tensor dgy, Tensor dgx) {
     check.rank("dgx", dgx, 3);
     long k = dgx.dim(0);
-    each(check, "dgx", dgx, s, k);
+    check.columns("dgx", dgx, k, s.dim(0), s.dim(1));
     check.activation("gy", gy, s.dim(0), s.dim(1));
     each(check, "ds", ds, s, k);
-    eachOrNull(check, "dgs", dgs, s, k);
+    check.columnsOrNull("dgs", dgs, k, s.dim(0), s.dim(1));
     each(check, "dgy", dgy, s, k);
   }
 

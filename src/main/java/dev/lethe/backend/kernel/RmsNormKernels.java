@@ -55,7 +55,7 @@ public interface RmsNormKernels {
       check.activationOrNull("f", f, n, d);
       check.that((f == null) == (s == null), "s", "null exactly where f is", s);
       check.activationOrNull("s", s, n, d);
-      check.activation("y", y, n, d);
+      check.columns("y", y, n, d);
       check.vector("r", r, n);
     }
 

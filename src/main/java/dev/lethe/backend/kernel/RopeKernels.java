@@ -28,8 +28,8 @@ public interface RopeKernels {
     @Override
     public void require(Arguments check) {
       check.rank("x", x, 2, 3);
-      check.activation("x", x, x.shape().toArray());
-      check.activation("y", y, x.shape().toArray());
+      check.columns("x", x, x.shape().toArray());
+      check.columns("y", y, x.shape().toArray());
       check.integers("positions", positions, x.dim(-2));
       check.vector("cos", table.cos(), table.positions(), table.headSize() / 2);
       check.vector("sin", table.sin(), table.positions(), table.headSize() / 2);

@@ -22,8 +22,23 @@ record DoubleMatrix(int rows, int cols, double[] values) {
   static DoubleMatrix of(Tensor tensor) {
     long cols = tensor.shape().rank() == 0 ? 1 : tensor.dim(-1);
     DoubleMatrix copy = zeros(tensor.shape().rows(), cols);
-    MemorySegment.copy(tensor.segment(), F64, 0, copy.values, 0, copy.values.length);
+    if (tensor.isDense()) {
+      MemorySegment.copy(tensor.segment(), F64, 0, copy.values, 0, copy.values.length);
+    } else {
+      for (int row = 0; row < copy.rows; row++) {
+        MemorySegment.copy(line(tensor, row).segment(), F64, 0, copy.values, row * copy.cols, copy.cols);
+      }
+    }
     return copy;
+  }
+
+  /** One of a tensor's rows, counted over all axes but the last. */
+  private static Tensor line(Tensor tensor, int row) {
+    if (tensor.shape().rank() == 2) {
+      return tensor.slice(row, 1);
+    }
+    int inside = Math.toIntExact(tensor.shape().withoutFirst().rows());
+    return line(tensor.row(row / inside), row % inside);
   }
 
   /** Entry {@code k} along the first axis of a (k,rows,cols) tensor; null is zero. */
@@ -33,7 +48,13 @@ record DoubleMatrix(int rows, int cols, double[] values) {
 
   /** Overwrites an F64 tensor of as many elements. */
   void store(Tensor tensor) {
-    MemorySegment.copy(values, 0, tensor.segment(), F64, 0, values.length);
+    if (tensor.isDense()) {
+      MemorySegment.copy(values, 0, tensor.segment(), F64, 0, values.length);
+      return;
+    }
+    for (int row = 0; row < rows; row++) {
+      MemorySegment.copy(values, row * cols, line(tensor, row).segment(), F64, 0, cols);
+    }
   }
 
   /** Adds to an F64 tensor of as many elements. */

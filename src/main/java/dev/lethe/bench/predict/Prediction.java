@@ -124,7 +124,7 @@ public final class Prediction {
     attention("query_gradient", queryBytes(3) + keyBytes(2));
     attention("key_gradient", queryBytes(2) + keyBytes(4));
     layers("gated_backward", 1, 5 * feedForwardBytes);
-    linearBack(LoraWork::backward);
+    linear(LoraWork::backward);
     linear(parameters);
   }
 
@@ -136,7 +136,7 @@ public final class Prediction {
     attention("query_gradient_tangent", queryBytes(5) + keyBytes(4));
     attention("key_gradient_tangent", queryBytes(4) + keyBytes(6));
     layers("gated_backward_tangent", 1, 8 * feedForwardBytes);
-    linearBack(LoraWork::backwardTangent);
+    linear(LoraWork::backwardTangent);
     linear(LoraWork::gradientTangent);
   }
 
@@ -168,30 +168,22 @@ public final class Prediction {
   }
 
   private void linear(Function<LoraWork, List<KernelWork>> mode) {
-    for (Projection projection : spec.projections()) {
-      mode.apply(lora(projection)).forEach(work -> add(work.times(spec.layers())));
+    for (List<Projection> group : Projection.GROUPS) {
+      List<Projection> present = group.stream().filter(spec.projections()::contains).toList();
+      if (!present.isEmpty()) {
+        mode.apply(lora(present)).forEach(work -> add(work.times(spec.layers())));
+      }
     }
   }
 
-  /** As a mode of adjoints, of which the second and third to the same input add up. */
-  private void linearBack(BackMode mode) {
-    for (Projection projection : spec.projections()) {
-      boolean accumulate =
-          projection == Projection.KEY || projection == Projection.VALUE || projection == Projection.UP;
-      mode.apply(lora(projection), accumulate).forEach(work -> add(work.times(spec.layers())));
+  private LoraWork lora(List<Projection> group) {
+    List<LoraWork.Layer> layers = new ArrayList<>();
+    for (Projection projection : group) {
+      String module = spec.module(0, projection);
+      boolean adapted = workload.targets().contains(module.substring(module.lastIndexOf('.') + 1));
+      layers.add(new LoraWork.Layer(spec.out(projection), adapted ? workload.rank() : 0));
     }
-  }
-
-  @FunctionalInterface
-  private interface BackMode {
-    List<KernelWork> apply(LoraWork linear, boolean accumulate);
-  }
-
-  private LoraWork lora(Projection projection) {
-    String module = spec.module(0, projection);
-    boolean adapted = workload.targets().contains(module.substring(module.lastIndexOf('.') + 1));
-    return new LoraWork(
-        rows, spec.in(projection), spec.out(projection), adapted ? workload.rank() : 0, workload.batch());
+    return new LoraWork(rows, spec.in(group.getFirst()), layers, workload.batch());
   }
 
   private void layers(String kernel, int launches, double bytes) {

@@ -191,7 +191,7 @@ public final class AssessCommand extends LetheCommand {
     check();
     PrivateKey key = signer == null ? null : Signing.privateKey(signer);
     take(out);
-    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
+    try (Session session = dataOptions.in(model.open(this, common.openDevices(this)))) {
       Session.Reading reading = dataOptions.reading();
       UnlearnRequest request =
           requests.request(this, session, reading, original.getFirst(), session.load(data, reading));

@@ -11,6 +11,7 @@ import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
+import dev.lethe.curvature.sum.BlockRange;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
@@ -26,7 +27,6 @@ import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.BiFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -40,6 +40,9 @@ import tools.jackson.databind.node.ObjectNode;
       "A row's loss is the mean cross-entropy over its supervised tokens, in nats."
     })
 public final class EvaluateCommand extends LetheCommand {
+  /** How many blocks each worker gets at a time, where there are several. */
+  private static final int BLOCKS_A_WORKER = 4;
+
   @Mixin private LoadedModelOptions model;
   @Mixin private DataOptions dataOptions;
   @Mixin private CommonOptions common;
@@ -72,7 +75,7 @@ public final class EvaluateCommand extends LetheCommand {
     dataOptions.check(this);
     requireTwoAnswers();
     take(out);
-    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
+    try (Session session = dataOptions.in(model.open(this, common.openDevices(this)));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);
@@ -109,8 +112,17 @@ public final class EvaluateCommand extends LetheCommand {
     List<Sample> samples = session.samples(data, dataOptions.reading());
     BatchLimits limits = dataOptions.limits(this, session, Work.EVALUATE, adapted, samples, false);
     DatasetLoss all = new DatasetLoss(adapted, samples, limits);
-    return inPieces(
-        samples.size(), (from, to) -> Evaluation.rows(all.of(samples.subList(from, to)), theta));
+    int together = adapted.workers() == null ? 1 : BLOCKS_A_WORKER * adapted.workers().count();
+    List<RowLoss> losses = new ArrayList<>(samples.size());
+    try (Progress.Task task = progress().start("evaluate", samples.size(), "rows", 1)) {
+      for (int from = 0; from < all.blocks(); from += together) {
+        stopIfAsked();
+        BlockRange next = new BlockRange(from, Math.min(all.blocks(), from + together));
+        losses.addAll(Evaluation.rows(all.part(next), theta));
+        task.done(losses.size());
+      }
+    }
+    return losses;
   }
 
   private List<Candidates.Scored> scores(Session session, AdaptedModel adapted, Tensor theta) {
@@ -119,21 +131,15 @@ public final class EvaluateCommand extends LetheCommand {
     Candidates candidates =
         Candidates.of(rows, answers[0], answers[1], encoder, data.toString());
     DatasetLoss like = new DatasetLoss(adapted, List.of(), dataOptions.limits());
-    return inPieces(
-        candidates.size(), (from, to) -> candidates.scores(from, to, like, theta));
-  }
-
-  /** Works on consecutive rows, a piece at a time, so that progress shows and Ctrl-C is heard. */
-  private <T> List<T> inPieces(int rows, BiFunction<Integer, Integer, List<T>> work) {
-    List<T> results = new ArrayList<>(rows);
-    try (Progress.Task task = progress().start("evaluate", rows, "rows", 1)) {
-      for (int from = 0; from < rows; from += JsonLines.PIECE) {
+    List<Candidates.Scored> scores = new ArrayList<>(candidates.size());
+    try (Progress.Task task = progress().start("evaluate", candidates.size(), "rows", 1)) {
+      for (int from = 0; from < candidates.size(); from += JsonLines.PIECE) {
         stopIfAsked();
-        results.addAll(work.apply(from, Math.min(rows, from + JsonLines.PIECE)));
-        task.done(results.size());
+        scores.addAll(candidates.scores(from, Math.min(candidates.size(), from + JsonLines.PIECE), like, theta));
+        task.done(scores.size());
       }
     }
-    return results;
+    return scores;
   }
 
   private double auc(List<Candidates.Scored> rows) {

@@ -75,7 +75,7 @@ public final class GradientsCommand extends LetheCommand {
     dataOptions.check(this);
     shard.check(this);
     take(out);
-    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
+    try (Session session = dataOptions.in(model.open(this, common.openDevices(this)))) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       Work work = perSample ? Work.PER_SAMPLE : Work.GRADIENTS;

@@ -90,7 +90,7 @@ public final class HvpCommand extends LetheCommand {
         "--shard splits sums over rows, and ekfac is none; lethe prepare --shard fits it in parts",
         "--curvature ekfac");
     take(out);
-    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
+    try (Session session = dataOptions.in(model.open(this, common.openDevices(this)));
         Scope scope = session.backend().openScope("hvp")) {
       List<Sample> samples = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);

@@ -101,7 +101,7 @@ public final class InfluenceCommand extends LetheCommand {
     shard.check(this);
     require(!shard.given() || out != null, "--shard needs a file for its scores, --out", "none");
     take(out);
-    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
+    try (Session session = dataOptions.in(model.open(this, common.openDevices(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);

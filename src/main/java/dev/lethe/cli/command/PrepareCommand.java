@@ -80,7 +80,7 @@ public final class PrepareCommand extends LetheCommand {
     Path dir = operators == null ? PreparedOperators.folder(adapter.adapter) : operators;
     held(OutputName.hold(dir));
     OperatorShards.require(dir, shard.given());
-    try (Session session = dataOptions.in(model.open(this, common.openBackend(this)))) {
+    try (Session session = dataOptions.in(model.open(this, common.openDevices(this)))) {
       List<Sample> rows = session.samples(data, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       try (Trajectory log = Trajectory.open(adapter.adapter, adapted)) {

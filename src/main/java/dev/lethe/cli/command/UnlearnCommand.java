@@ -159,7 +159,7 @@ public final class UnlearnCommand extends LetheCommand {
         "--certificate-rows is all where there are several --outer-steps, which need that gradient", certificateRows);
     RunFolder folder = held(RunFolder.open(out, resume));
     try (Session session =
-        hiddenStates.in(dataOptions.in(model.open(this, common.openBackend(this))))) {
+        hiddenStates.in(dataOptions.in(model.open(this, common.openDevices(this))))) {
       LoadedRows rows = session.load(data, dataOptions.reading());
       UnlearnRequest request =
           requests.request(this, session, dataOptions.reading(), adapter.adapter, rows);

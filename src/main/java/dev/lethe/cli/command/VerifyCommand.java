@@ -106,7 +106,7 @@ public final class VerifyCommand extends LetheCommand {
   private void recompute() {
     Recomputed recomputed = new Recomputed(folder);
     Session.Reading reading = dataOptions.reading();
-    try (Session session = dataOptions.in(Session.open(model, common.openBackend(this)))) {
+    try (Session session = dataOptions.in(Session.open(model, common.openDevices(this)))) {
       List<Sample> replacements = replace == null ? List.of() : session.replacements(replace, reading);
       RequestReader reader = new RequestReader(original.getFirst(), session.load(data, reading));
       UnlearnRequest request = reader.request(recomputed.ids(), replacements, null);

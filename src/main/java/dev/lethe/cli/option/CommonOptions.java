@@ -11,6 +11,7 @@ import dev.lethe.tensor.DType;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.BiFunction;
 import picocli.CommandLine.Option;
 
 /** What every command that computes takes. */
@@ -27,7 +28,8 @@ public final class CommonOptions {
       paramLabel = "D",
       defaultValue = "auto",
       description =
-          "auto, cpu, cuda (or cuda:1 for the second GPU) or reference (default: auto, the best that works here)")
+          "auto, cpu, cuda (or cuda:1 for the second GPU, cuda:all for all of them) or reference (default: auto, the"
+              + " best that works here)")
   String device;
 
   @Option(
@@ -69,16 +71,32 @@ public final class CommonOptions {
 
   /** The same, with every kernel timed where that is asked for. */
   public Backend openBackend(LetheCommand command, boolean timed) {
+    return open(command, timed, (name, options) -> List.of(Backends.select(name, options))).getFirst();
+  }
+
+  /** Opens all devices that were asked for, for a command that shares out its work over rows. */
+  public List<Backend> openDevices(LetheCommand command) {
+    List<Backend> devices = open(command, false, Backends::selectAll);
+    if (devices.size() == 1 && device.endsWith(Backends.ALL)) {
+      command.say(
+          Text.format("--device %s: there is one device, %s, so nothing is shared", device, devices.getFirst().name()));
+    }
+    return devices;
+  }
+
+  private List<Backend> open(
+      LetheCommand command, boolean timed, BiFunction<String, BackendOptions, List<Backend>> select) {
     check(command);
     DType wanted = wantedFormat(command);
     String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
-    Backend backend = Backends.select(name, new BackendOptions(threads, wanted, -1, timed));
+    List<Backend> devices = select.apply(name, new BackendOptions(threads, wanted, -1, timed));
+    Backend backend = devices.getFirst();
     if (device.equals(Backends.AUTO) && !command.output.quiet) {
       Backends.passedOver(backend).forEach(other -> command.console.err().println(unused(other)));
     }
     if (wanted != null && backend.productType() != wanted) {
       DType has = backend.productType();
-      backend.close();
+      devices.forEach(Backend::close);
       throw new EnvironmentException(
           "device " + backend.name(),
           Text.format("computes in %s, not in %s", label(has), label(wanted)),
@@ -87,7 +105,7 @@ public final class CommonOptions {
     if (backend.productType() != backend.activationType() && !command.output.quiet) {
       command.console.err().println(ROUNDED_PRODUCTS);
     }
-    return backend;
+    return devices;
   }
 
   private static String unused(Explanation backend) {

@@ -8,7 +8,6 @@ import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.OutputName;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Machine;
-import dev.lethe.session.Sharing;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -36,21 +35,8 @@ public abstract class LetheCommand implements Callable<Integer> {
 
   private Progress progress;
 
-  private Sharing sharing;
-
   public LetheCommand(Console console) {
     this.console = console;
-    this.sharing = console.sharing();
-  }
-
-  /** Where others are that share the work over rows; null: nowhere. */
-  final Sharing sharing() {
-    return sharing;
-  }
-
-  /** Shares the work over rows with others. */
-  final void share(Sharing others) {
-    sharing = others;
   }
 
   /** Does the work and returns an exit code. */

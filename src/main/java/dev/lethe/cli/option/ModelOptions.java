@@ -3,7 +3,9 @@ package dev.lethe.cli.option;
 import dev.lethe.backend.Backend;
 import dev.lethe.nn.WeightStorage;
 import dev.lethe.session.Session;
+import dev.lethe.session.Sharing;
 import java.nio.file.Path;
+import java.util.List;
 import picocli.CommandLine.Option;
 
 /** Which model. */
@@ -23,11 +25,18 @@ public class ModelOptions {
 
   /** A session on the model, which closes the backend and tells people what files say that is not used as it stands. */
   public Session open(LetheCommand command, Backend backend) {
-    return Session.open(model, backend)
-        .withTokenizer(tokenizer)
-        .share(command.sharing())
-        .withWeights(storage(command))
-        .tell(note -> command.console.err().println("lethe: " + note));
+    return open(command, List.of(backend));
+  }
+
+  /** The same on several devices, which share the work over rows, or with whom the console shares it. */
+  public Session open(LetheCommand command, List<Backend> devices) {
+    Session session =
+        Session.open(model, devices)
+            .withTokenizer(tokenizer)
+            .withWeights(storage(command))
+            .tell(note -> command.console.err().println("lethe: " + note));
+    Sharing others = command.console.sharing();
+    return others == null ? session : session.share(others);
   }
 
   /** How the matrices should lie in memory. */

@@ -4,7 +4,7 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * Copies of a model that work on parts of a data set at the same time.
+ * Copies of a model that work on rows at the same time, each on other ones, or at another θ.
  *
  * @param <M> the model
  */
@@ -12,15 +12,25 @@ public interface RowWorkers<M> extends AutoCloseable {
   /** Into how many parts work is best divided. Results never depend on it. */
   int count();
 
-  /** Makes a value known to all workers; whoever asks closes it. */
+  /** Makes a value known to the workers that ask for it; whoever calls closes it. */
   <T extends Serializable> Shared<T> share(T value);
 
   /**
-   * Runs a task for each part.
+   * Runs a task for each part. A part that comes again goes to the worker that had it, as long as that lives.
    *
    * @return the results in the order of the parts
    */
-  <R extends Serializable> List<R> run(List<Shared<RowPart>> parts, RowTask<M, R> task);
+  <P extends Serializable, R extends Serializable> List<R> run(List<Shared<P>> parts, RowTask<M, P, R> task);
+
+  /** Runs a task once for each of several parts that do not come again. */
+  default <P extends Serializable, R extends Serializable> List<R> once(List<P> parts, RowTask<M, P, R> task) {
+    List<Shared<P>> sent = parts.stream().map(this::share).toList();
+    try {
+      return run(sent, task);
+    } finally {
+      sent.forEach(Shared::close);
+    }
+  }
 
   /** Ends the workers. */
   @Override

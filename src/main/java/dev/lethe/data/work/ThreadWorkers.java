@@ -56,30 +56,36 @@ public final class ThreadWorkers<M> implements RowWorkers<M> {
   }
 
   @Override
-  public <R extends Serializable> List<R> run(List<Shared<RowPart>> parts, RowTask<M, R> task) {
+  public <P extends Serializable, R extends Serializable> List<R> run(List<Shared<P>> parts, RowTask<M, P, R> task) {
     List<Future<R>> running = new ArrayList<>();
     for (int i = 0; i < parts.size(); i++) {
       int worker = i % workers.size();
-      RowPart part = parts.get(i).get();
+      P part = parts.get(i).get();
       Callable<R> work = () -> task.run(workers.get(worker), part);
       running.add(threads.get(worker).submit(work));
     }
     return results(running);
   }
 
-  /** All results; the first failure after all have ended. */
+  /** All results; the first failure after all have ended. Whoever interrupts this thread is heard afterwards. */
   private static <R> List<R> results(List<Future<R>> running) {
     List<R> results = new ArrayList<>();
     Throwable failure = null;
-    for (Future<R> each : running) {
+    boolean interrupted = false;
+    int ended = 0;
+    while (ended < running.size()) {
       try {
-        results.add(each.get());
+        results.add(running.get(ended).get());
+        ended++;
       } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new IllegalStateException("interrupted while workers were at work", e);
+        interrupted = true;
       } catch (ExecutionException e) {
         failure = failure == null ? e.getCause() : failure;
+        ended++;
       }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
     switch (failure) {
       case null -> {

@@ -29,10 +29,16 @@ final class EkfacParts {
 
   private EkfacParts() {}
 
-  /** Writes the statistics of one step. */
-  static void writeFactors(Path file, FactorStatistics statistics, int[] places) {
-    Map<String, Tensor> tensors = new LinkedHashMap<>(statistics.toHost());
-    tensors.put(INPUT_OF, OperatorFiles.places(statistics.inputOf()));
+  /**
+   * Writes the statistics of some steps.
+   *
+   * @param sums as {@link FactorStatistics#toHost} gives them
+   * @param inputOf as {@link FactorStatistics#inputOf} gives it
+   * @param places of the steps' rows
+   */
+  static void writeFactors(Path file, Map<String, Tensor> sums, int[] inputOf, int[] places) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>(sums);
+    tensors.put(INPUT_OF, OperatorFiles.places(inputOf));
     tensors.put(OperatorFiles.PLACES, OperatorFiles.places(places));
     SafeTensors.write(file, tensors, Map.of());
   }
@@ -111,7 +117,8 @@ final class EkfacParts {
     return Tensor.of(mapped.shape(), mapped.toDoubles());
   }
 
-  private static Tensor sum(Tensor a, Tensor b) {
+  /** Adds to the first. */
+  static Tensor sum(Tensor a, Tensor b) {
     for (long i = 0; i < a.elements(); i++) {
       a.set(i, a.get(i) + b.get(i));
     }

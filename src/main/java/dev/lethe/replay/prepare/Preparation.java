@@ -2,38 +2,34 @@ package dev.lethe.replay.prepare;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
-import dev.lethe.backend.Backend;
 import dev.lethe.curvature.BatchLimits;
-import dev.lethe.curvature.DrawnPass;
-import dev.lethe.curvature.FactorStatistics;
 import dev.lethe.curvature.sum.BlockRange;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
-import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.replay.prepare.PreparationPlan.Group;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.replay.prepare.PreparationPlan.Visit;
+import dev.lethe.replay.prepare.PreparedParts.Due;
 import dev.lethe.replay.prepare.PreparedParts.Missing;
 import dev.lethe.tensor.DType;
-import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
+import dev.lethe.tensor.TensorBytes;
 import dev.lethe.train.OptimizerReplay;
 import dev.lethe.trajectory.TrainingLog;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 
 /**
  * Fits the operators of recorded replay to a run, once for all requests: replays the optimiser, visits
  * steps and samples gradients of their own rows there. What is finished is kept, so that an interrupted
  * preparation goes on where it stopped and one whose rows were removed makes only what those rows were
- * part of. Same run, settings and backend: same bytes.
+ * part of. Where the model has workers, each visits a step at a time. Same run, settings and backend: same bytes.
  */
 public final class Preparation {
   private final TrainingLog log;
@@ -150,16 +146,26 @@ public final class Preparation {
 
   private boolean make(List<Missing> missing, PreparationMonitor monitor) {
     requireRoom(missing);
-    Watch watch = new Watch(monitor, missing.stream().mapToLong(m -> m.group().count()).sum());
+    List<Due> visits = PreparedParts.due(missing);
+    Watch watch = new Watch(monitor, visits.stream().mapToLong(due -> due.visit().count()).sum());
     if (!missing.isEmpty()) {
       EkfacParts.delete(files.ekfac());
       EkfacParts.delete(files.means());
     }
-    try (OptimizerReplay run = new OptimizerReplay(model.backend(), log.options(), log.initial())) {
-      for (Missing group : missing) {
-        if (!make(group, run, watch)) {
+    int together = model.workers() == null ? 1 : model.workers().count();
+    try (OptimizerReplay run = new OptimizerReplay(model.backend(), log.options(), log.initial());
+        PartWriter writer = new PartWriter(files, plan.draws(), log.initial().elements())) {
+      for (int from = 0; from < visits.size(); from += together) {
+        if (watch.interrupted()) {
           return false;
         }
+        List<Due> next = visits.subList(from, Math.min(visits.size(), from + together));
+        if (model.workers() == null) {
+          visit(next.getFirst(), run, writer);
+        } else {
+          shareOut(next, run, writer);
+        }
+        next.forEach(due -> watch.done(due.visit().count()));
       }
     }
     return true;
@@ -183,98 +189,49 @@ public final class Preparation {
     }
   }
 
-  /** Visits the steps of a group; false where interrupted. */
-  private boolean make(Missing missing, OptimizerReplay run, Watch watch) {
-    Group group = missing.group();
-    int rows = group.count() * plan.draws();
-    Path file = files.sketch(group.index());
-    Backend backend = model.backend();
-    try (SketchBuffer sketch =
-            missing.sketch() ? new SketchBuffer(file, rows, log.initial().elements()) : null;
-        FactorStatistics factors =
-            missing.factors() ? new FactorStatistics(backend, model.adapted()) : null;
-        WeightGradients weights =
-            missing.weights() ? new WeightGradients(backend, model.adapted()) : null) {
-      Work work = new Work(group, sketch, factors, weights, new LinkedHashMap<>());
-      for (Visit visit : group.visits()) {
-        while (run.steps() < visit.step()) {
-          int k = (int) run.steps();
-          run.step(log.step(k).rate(), log.gradient(k));
-        }
-        if (watch.interrupted()) {
-          return false;
-        }
-        visit(work, visit, run.theta());
-        watch.done(visit.count());
-      }
-      commit(work);
-    }
-    return true;
+  private void visit(Due due, OptimizerReplay run, PartWriter writer) {
+    advance(run, due.visit().step());
+    writer.visited(
+        due, work(due).at(model, run.theta(), (place, gradient) -> writer.sampled(due, place, gradient)));
   }
 
-  private void visit(Work work, Visit visit, Tensor theta) {
-    if (work.weights != null) {
-      work.weights.clear();
+  /** Has several steps visited by the model's workers, a step each. */
+  private void shareOut(List<Due> visits, OptimizerReplay run, PartWriter writer) {
+    List<VisitWork.Sent> sent = new ArrayList<>();
+    for (Due due : visits) {
+      advance(run, due.visit().step());
+      Tensor theta = HostTensors.download(model.backend(), run.theta());
+      sent.add(new VisitWork.Sent(work(due), TensorBytes.of(theta)));
     }
-    int batch = 0;
-    for (Map.Entry<Double, int[]> entry : visit.rows().entrySet()) {
+    List<VisitWork.Answer> answers = VisitWork.share(model.workers(), sent);
+    for (int i = 0; i < answers.size(); i++) {
+      Due due = visits.get(i);
+      writer.visited(due, answers.get(i).made((place, gradient) -> writer.sampled(due, place, gradient)));
+    }
+  }
+
+  private void advance(OptimizerReplay run, int step) {
+    while (run.steps() < step) {
+      int k = (int) run.steps();
+      run.step(log.step(k).rate(), log.gradient(k));
+    }
+  }
+
+  private VisitWork work(Due due) {
+    ArrayList<VisitWork.Rows> batches = new ArrayList<>();
+    for (Map.Entry<Double, int[]> entry : due.visit().rows().entrySet()) {
       int[] places = entry.getValue();
       List<Sample> rows = Arrays.stream(places).mapToObj(samples::get).toList();
       int first = 0;
       for (List<Sample> part : Batches.split(rows, limits.maxSamples(), limits.maxTokens())) {
         int[] of = Arrays.copyOfRange(places, first, first + part.size());
-        long seed = SplitMix64.bits(settings.seed() ^ visit.step(), batch++);
-        try (DrawnPass pass = new DrawnPass(model, part, theta)) {
-          FactorStatistics factors = visit.factors() ? work.factors : null;
-          if (work.sketch != null || factors != null) {
-            Consumer<Tensor> sink = work.sketch == null ? null : g -> keep(work.sketch, of, g);
-            pass.draw(plan.draws(), seed, factors, sink);
-          }
-          if (work.weights != null) {
-            work.weights.add(pass.linearization(), entry.getKey());
-          }
-        }
+        batches.add(new VisitWork.Rows(entry.getKey(), of, new ArrayList<>(part)));
         first += part.size();
       }
     }
-    if (work.weights != null) {
-      WeightGradients.put(visit.step(), work.weights.lowRank(settings.rank()), work.tensors);
-      work.tensors.put(
-          OperatorFiles.placesOf(visit.step()), OperatorFiles.places(visit.places()));
-    }
+    return new VisitWork(
+        due.visit().step(), batches, due.wanted(), plan.draws(), settings.seed(), settings.rank());
   }
-
-  private void keep(SketchBuffer sketch, int[] places, Tensor rows) {
-    for (int i = 0; i < rows.dim(0); i++) {
-      model.backend().download(rows.row(i), sketch.next(places[i % places.length]));
-    }
-  }
-
-  private void commit(Work work) {
-    int index = work.group.index();
-    if (work.factors != null) {
-      int[] places =
-          work.group.visits().stream()
-              .filter(Visit::factors)
-              .flatMapToInt(visit -> Arrays.stream(visit.places()))
-              .toArray();
-      EkfacParts.writeFactors(files.factors(index), work.factors, places);
-    }
-    if (work.sketch != null) {
-      work.sketch.commit();
-    }
-    if (work.weights != null) {
-      SafeTensors.write(files.weights(index), work.tensors, Map.of());
-    }
-  }
-
-  /** What is made of a group; null: not wanted. */
-  private record Work(
-      Group group,
-      SketchBuffer sketch,
-      FactorStatistics factors,
-      WeightGradients weights,
-      Map<String, Tensor> tensors) {}
 
   private static final class Watch {
     private final PreparationMonitor monitor;

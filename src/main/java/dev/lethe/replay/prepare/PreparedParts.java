@@ -3,6 +3,7 @@ package dev.lethe.replay.prepare;
 import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.replay.operator.SketchedGgn;
 import dev.lethe.replay.prepare.PreparationPlan.Group;
+import dev.lethe.replay.prepare.PreparationPlan.Visit;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,6 +19,33 @@ record PreparedParts(OperatorFiles files, PreparationPlan plan) {
     boolean any() {
       return sketch || factors || weights;
     }
+  }
+
+  /**
+   * A step that is to be visited.
+   *
+   * @param part that it belongs to
+   * @param last whether the part is complete with it
+   */
+  record Due(Missing part, Visit visit, boolean last) {
+    VisitWork.Wanted wanted() {
+      return wanted(part, visit);
+    }
+
+    private static VisitWork.Wanted wanted(Missing part, Visit visit) {
+      return new VisitWork.Wanted(part.sketch, part.factors && visit.factors(), part.weights);
+    }
+  }
+
+  /** The visits of missing parts, in the order of the run. */
+  static List<Due> due(List<Missing> missing) {
+    List<Due> all = new ArrayList<>();
+    for (Missing part : missing) {
+      List<Visit> visits =
+          part.group().visits().stream().filter(visit -> Due.wanted(part, visit).any()).toList();
+      visits.forEach(visit -> all.add(new Due(part, visit, visit == visits.getLast())));
+    }
+    return all;
   }
 
   /**

@@ -43,11 +43,6 @@ public final class WeightGradients implements AutoCloseable {
     }
   }
 
-  /** Starts again at zero. */
-  void clear() {
-    sums.values().forEach(sum -> backend.vectors().fill(sum, 0));
-  }
-
   /** Adds scale times the gradient of the samples' summed losses. */
   public void add(Linearization at, double scale) {
     at.forEachAdapter(

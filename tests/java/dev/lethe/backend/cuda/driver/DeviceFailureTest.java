@@ -23,7 +23,7 @@ class DeviceFailureTest {
       OutOfMemoryError e =
           assertThrows(OutOfMemoryError.class, () -> device.allocate(50 << 20));
       assertEquals(
-          "Fake GPU 0 has 40 MiB of 100 MiB left and 51 MiB more were wanted", e.getMessage());
+          "Fake GPU has 40 MiB of 100 MiB left and 51 MiB more were wanted", e.getMessage());
       device.free(held);
       device.free(device.allocate(50 << 20));
     }

@@ -55,7 +55,7 @@ class DriverStartTest {
   @Test
   void aGpu() throws IOException {
     FakeDriver.requireBuilt();
-    assertTrue(find("devices=1").startsWith("Fake GPU 0 (cuda:0"));
+    assertTrue(find("devices=1").startsWith("Fake GPU (cuda:0"));
   }
 
   /**

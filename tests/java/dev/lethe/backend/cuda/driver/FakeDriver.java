@@ -84,7 +84,7 @@ public final class FakeDriver implements AutoCloseable {
     }
   }
 
-  /** Calls of a function of the driver, or kernels run, {@code "kernel"}. */
+  /** Calls of a function of the driver, or kernels run: {@code "kernel"} in all, {@code "kernel.1"} on device 1. */
   public long calls(String function) {
     return number(calls, function);
   }

@@ -18,7 +18,7 @@ class JCudaDeviceTest {
       JCudaDevice device = gpu.device;
       assertEquals("cuda:0", device.place());
       assertEquals(
-          "Fake GPU 0 (cuda:0, compute capability 9.0, 2 GB, driver for CUDA 13.0)",
+          "Fake GPU (cuda:0, compute capability 9.0, 2 GB, driver for CUDA 13.0)",
           device.description());
       assertEquals(7, device.multiprocessors());
       assertEquals(2_000_000_000L, device.freeBytes());

@@ -65,18 +65,29 @@ public record Gpu(
     }
   }
 
-  private static Gpu at(int index, int driverVersion) {
+  /**
+   * How many GPUs this process sees, at least one.
+   *
+   * @throws CudaUnavailable where there is none
+   */
+  public static int count() {
     int[] count = new int[1];
+    int version = Driver.start().version();
     int result = JCudaDriver.cuDeviceGetCount(count);
     if (result == Result.NO_DEVICE || result == Result.SUCCESS && count[0] == 0) {
-      throw Driver.noDevice(driverVersion);
+      throw Driver.noDevice(version);
     }
     require(result, "counting GPUs");
-    if (index >= count[0]) {
+    return count[0];
+  }
+
+  private static Gpu at(int index, int driverVersion) {
+    int count = count();
+    if (index >= count) {
       throw new CudaUnavailable(
           true,
-          Text.format("there is no GPU %d: the driver shows %d", index, count[0]),
-          "Choose one of 0 to " + (count[0] - 1) + "; the first is 0.");
+          Text.format("there is no GPU %d: the driver shows %d", index, count),
+          "Choose one of 0 to " + (count - 1) + "; the first is 0.");
     }
     CUdevice device = device(index);
     byte[] name = new byte[256];

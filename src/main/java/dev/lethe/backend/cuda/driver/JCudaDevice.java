@@ -17,12 +17,13 @@ import jcuda.driver.JCudaDriver;
  * A GPU by the driver API: its primary context, one stream, the kernels of the jar.
  *
  * <p>Calls run on the caller's thread; a thread of its own would cost microseconds a launch to hand over.
- * CUDA knows the current context by thread, so each call makes it current where another thread called last,
- * and always on virtual threads, which change theirs. Other users of CUDA in the process must leave their
+ * CUDA knows the current context by thread, so each call makes it current where the thread called another
+ * device last, and always on virtual threads, which change theirs. Other users of CUDA in the process must leave their
  * contexts as they found them.
  */
 public final class JCudaDevice implements Device {
   private static final String SYNCHRONOUS = "CUDA_LAUNCH_BLOCKING";
+  private static final ThreadLocal<JCudaDevice> CURRENT = new ThreadLocal<>();
 
   private final Gpu gpu;
   private final CUdevice cuDevice;
@@ -33,7 +34,6 @@ public final class JCudaDevice implements Device {
   private final KernelModules modules;
   private final Staging staging = new Staging(this);
   private final Map<Long, String> kernelNames = new HashMap<>();
-  private Thread lastCaller;
   private long lastKernel;
   private boolean recording;
   private String lost;
@@ -247,10 +247,9 @@ public final class JCudaDevice implements Device {
     if (closed) {
       throw new IllegalStateException(place() + " is closed");
     }
-    Thread caller = Thread.currentThread();
-    if (caller != lastCaller || caller.isVirtual()) {
+    if (CURRENT.get() != this || Thread.currentThread().isVirtual()) {
       check(JCudaDriver.cuCtxSetCurrent(context), "making the GPU's context current");
-      lastCaller = caller;
+      CURRENT.set(this);
     }
   }
 
@@ -312,6 +311,7 @@ public final class JCudaDevice implements Device {
       JCudaDriver.cuStreamDestroy(stream);
     }
     closed = true;
+    CURRENT.remove();
     JCudaDriver.cuDevicePrimaryCtxRelease(cuDevice);
   }
 }

@@ -7,6 +7,7 @@ import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Products;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.kernel.Require;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -123,6 +124,13 @@ public final class Cuda implements AutoCloseable {
     return Grid.of(Math.min(blocks, (long) WAVES * device.multiprocessors()), THREADS);
   }
 
+  /** A thread for each 16 bytes of a matrix of activations: rows along the grid's x, at least one, columns along its y. */
+  public Grid piecesOfRows(long rows, long width) {
+    long across = Math.ceilDiv(Math.max(1, width) * type.bytes(), (long) PACK_BYTES * THREADS);
+    long down = Math.clamp(rows, 1, Math.ceilDiv((long) WAVES * device.multiprocessors(), across));
+    return new Grid(Math.toIntExact(down), Math.toIntExact(across), 1, THREADS, 0);
+  }
+
   /** One warp a row, in a grid-stride loop over at least one row. */
   public Grid warps(long rows) {
     return elements(Math.multiplyExact(rows, WARP));
@@ -150,13 +158,24 @@ public final class Cuda implements AutoCloseable {
             tensor, tensor.storage().place()));
   }
 
+  /** A tensor's stride; 0 for null. */
+  public static long strideOrZero(Tensor tensor) {
+    return tensor == null ? 0 : tensor.stride();
+  }
+
+  /** That a tensor, if there is one, has rows as far apart as another's. */
+  public static void requireStride(String what, Tensor tensor, Tensor other) {
+    if (tensor != null && tensor.stride() != other.stride()) {
+      Require.that(false, what, "rows " + other.stride() + " elements apart, as of " + other, tensor.stride());
+    }
+  }
+
   /** A tensor's last two axes as a matrix; its other axes are the batch. */
   public static Operand matrix(Tensor tensor) {
     int rank = tensor.shape().rank();
-    long columns = tensor.dim(rank - 1);
     long rows = rank == 1 ? 1 : tensor.dim(rank - 2);
-    Operand matrix = Operand.of(address(tensor), tensor.dtype(), columns);
-    return rank > 2 ? matrix.every(rows * columns) : matrix;
+    Operand matrix = Operand.of(address(tensor), tensor.dtype(), tensor.stride());
+    return rank > 2 ? matrix.every(rows * tensor.stride()) : matrix;
   }
 
   @Override

@@ -49,6 +49,20 @@ public final class Transfers {
     }
   }
 
+  /** Copies host numbers to columns of a wider matrix on the device, by way of a copy there. */
+  public void uploadColumns(Tensor host, Tensor target) {
+    try (Scope scope = cuda.scratch("columns")) {
+      Tensor dense = scope.allocate(target.dtype(), target.shape());
+      upload(host, dense);
+      long rows = target.shape().rows();
+      cuda.kernel("rows_copy_columns", target.dtype())
+          .with(dense).with(0).with(dense.stride())
+          .with(target).with(0).with(target.stride())
+          .with(rows).with(target.dim(-1))
+          .run(cuda.warps(rows));
+    }
+  }
+
   /** Copies device numbers to the host, converting the format, and waits. */
   public void download(Tensor source, Tensor host) {
     requireSameSize(host, source);
