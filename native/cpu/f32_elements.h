@@ -122,18 +122,18 @@ void attention_second(
   });
 }
 
-// One head turned: y1 = x1 c - sign x2 s, y2 = x2 c + sign x1 s; its second half begins half floats after the first.
+// Pairs of a head turned in place: x1 becomes x1 c - sign x2 s, x2 becomes x2 c + sign x1 s; the x2 begin pairs floats
+// after the x1.
 template <class Vector>
-void rotate(
-    int64_t half, const char* x, char* y, const char* cosines, const char* sines, float sign) {
-  int64_t second = 4 * half;
-  each<Vector>(half, [&](int64_t at, auto some) {
+void rotate(int64_t pairs, char* x, const char* cosines, const char* sines, float sign) {
+  int64_t second = 4 * pairs;
+  each<Vector>(pairs, [&](int64_t at, auto some) {
     auto c = some.load(cosines + at);
     auto s = Vector::multiply(Vector::all(sign), some.load(sines + at));
     auto x1 = some.load(x + at);
     auto x2 = some.load(x + second + at);
-    some.store(y + at, Vector::multiply_add(x1, c, Vector::negate(Vector::multiply(x2, s))));
-    some.store(y + second + at, Vector::multiply_add(x2, c, Vector::multiply(x1, s)));
+    some.store(x + at, Vector::multiply_add(x1, c, Vector::negate(Vector::multiply(x2, s))));
+    some.store(x + second + at, Vector::multiply_add(x2, c, Vector::multiply(x1, s)));
   });
 }
 

@@ -89,8 +89,8 @@ EXPORT void FUNCTION(norm_combine)(
 }
 
 EXPORT void FUNCTION(rotate)(
-    int64_t half, const char* x, char* y, const char* cosines, const char* sines, float sign) {
-  rotate<Vector>(half, x, y, cosines, sines, sign);
+    int64_t pairs, char* x, const char* cosines, const char* sines, float sign) {
+  rotate<Vector>(pairs, x, cosines, sines, sign);
 }
 
 EXPORT void FUNCTION(adam_w)(

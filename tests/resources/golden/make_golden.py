@@ -182,6 +182,13 @@ VARIANTS = {
                   {**LORA, "target_modules": ["c_attn", "mlp.c_proj"], "r": 2}, [7, 13]),
     "phi3": ({**PHI3, "sliding_window": 7}, torch.bfloat16,
              {**LORA, "target_modules": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]}, [11, 23]),
+    "phi4_mini": ({**PHI3, "tie_word_embeddings": True, "max_position_embeddings": 512,
+                   "original_max_position_embeddings": 64, "partial_rotary_factor": 0.75, "sliding_window": 1024,
+                   "rope_scaling": {"type": "longrope", "short_factor": [1.0, 1.25, 2.5],
+                                    "long_factor": [1.0, 4.0, 16.0]},
+                   "full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False, "mlp_bias": False},
+                  torch.bfloat16, {**LORA, "target_modules": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]},
+                  [11, 23]),
 }
 
 # Families with norms of queries and keys, or norms after the layers; their seeds count from 601.

@@ -46,13 +46,17 @@ def double_attention(module, query, key, value, attention_mask, scaling, dropout
 
 
 def inverse_frequencies(config, rope):
-    """RoPE's angle per position in float64: default, linear and llama3, as in transformers' modeling_rope_utils."""
-    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    """RoPE's angle per position in float64: default, linear, llama3 and longrope within the original context, as in
+    transformers' modeling_rope_utils."""
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    dim = int(head * rope.get("partial_rotary_factor", 1))
     freq = rope["rope_theta"] ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim)
     if rope["rope_type"] == "default":
         return freq
     if rope["rope_type"] == "linear":
         return freq / rope["factor"]
+    if rope["rope_type"] == "longrope":
+        return freq / torch.tensor(rope["short_factor"], dtype=torch.float64)
     if rope["rope_type"] != "llama3":
         raise ValueError(f"no float64 rule for rope_type {rope['rope_type']}")
     context, low, high = (rope[k] for k in ("original_max_position_embeddings", "low_freq_factor", "high_freq_factor"))
@@ -68,7 +72,8 @@ def double_rotary(self, x, position_ids, layer_type=None):
     assert error.max() < 1e-6, f"inverse frequencies differ from transformers' by {error.max()}"
     angle = position_ids[:, :, None].double() * freq
     angle = torch.cat((angle, angle), dim=-1)
-    return angle.cos(), angle.sin()
+    scaling = self.attention_scaling if layer_type is None else getattr(self, layer_type + "_attention_scaling")
+    return angle.cos() * scaling, angle.sin() * scaling
 
 
 @contextlib.contextmanager

@@ -17,8 +17,14 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 BASE = {"hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 4, "num_attention_heads": 4, "vocab_size": 97}
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+PHI = {"vocab_size": 97, "pad_token_id": 0}
+LONG3 = {"short_factor": [1.0, 1.5, 2.0], "long_factor": [2.0, 3.0, 4.0]}
 LONG = {"rope_type": "longrope", "short_factor": [1.0, 1.5, 2.0, 2.5], "long_factor": [2.0, 3.0, 4.0, 5.0]}
 F, S = "full_attention", "sliding_attention"
+
+
+def without(fields, name):
+    return {key: value for key, value in fields.items() if key != name}
 
 
 def rope(kind="llama", **fields):
@@ -100,6 +106,37 @@ CASES = {
     "half of each head": (rope(partial_rotary_factor=0.5), "partial_rotary_factor"),
     "half of each head, inside": (
         rope(rope_parameters={"rope_type": "default", "partial_rotary_factor": 0.5}), "partial_rotary_factor"),
+    "phi3": (rope("phi3", **PHI), None),
+    "phi3, three quarters of each head": (rope("phi3", **PHI, partial_rotary_factor=0.75), None),
+    "phi3, a part inside": (rope("phi3", **PHI, rope_parameters={"rope_type": "default", "rope_theta": 90.0,
+                                                               "partial_rotary_factor": 0.5}), None),
+    "phi3, a part in both places, unequal": (rope("phi3", **PHI, partial_rotary_factor=0.5, rope_parameters={
+        "rope_type": "default", "partial_rotary_factor": 0.75}), "partial_rotary_factor"),
+    "phi3, a part in both places, equal": (rope("phi3", **PHI, partial_rotary_factor=0.75, rope_parameters={
+        "rope_type": "default", "partial_rotary_factor": 0.75}), None),
+    "phi3, a part rounded down": (rope("phi3", **PHI, partial_rotary_factor=0.6), None),
+    "phi3, half a pair": (rope("phi3", **PHI, partial_rotary_factor=0.4), "partial_rotary_factor"),
+    "phi3, longrope on a part": (rope(
+        "phi3", **PHI, partial_rotary_factor=0.75, max_position_embeddings=8192, original_max_position_embeddings=64,
+        rope_scaling={"type": "longrope", **LONG3}), None),
+    "phi3, longrope, original context absent": (rope(
+        "phi3", **PHI, partial_rotary_factor=0.75, max_position_embeddings=8192,
+        rope_scaling={"type": "longrope", **LONG3}), None),
+    "phi3, longrope, original context inside": (rope(
+        "phi3", **PHI, partial_rotary_factor=0.75, max_position_embeddings=8192,
+        rope_scaling={"type": "longrope", **LONG3, "original_max_position_embeddings": 64}),
+        "original_max_position_embeddings"),
+    "phi3, longrope, factors for whole heads": (rope(
+        "phi3", **PHI, partial_rotary_factor=0.75, rope_scaling={**LONG, "type": "longrope"}), "short_factor"),
+    "phi3, su": (rope("phi3", **PHI, max_position_embeddings=8192, original_max_position_embeddings=64,
+                      rope_scaling={**without(LONG, "rope_type"), "type": "su", "original_max_position_embeddings": 64}), None),
+    "phi3, yarn": (rope("phi3", **PHI, max_position_embeddings=8192, original_max_position_embeddings=64,
+                        rope_scaling={**without(LONG, "rope_type"), "type": "yarn", "original_max_position_embeddings": 64}), None),
+    "phi3, yarn without lists": (rope("phi3", **PHI, rope_scaling={"type": "yarn", "factor": 4.0}), "short_factor"),
+    "phi3, linear": (rope("phi3", **PHI, rope_scaling={"type": "linear", "factor": 4.0}), "linear"),
+    "phi3, fields of Phi-4-mini": (rope(
+        "phi3", **PHI, full_attn_mod=1, interpolate_factor=1, lm_head_bias=False, mlp_bias=False), None),
+    "phi3, full attention in every second layer": (rope("phi3", **PHI, full_attn_mod=2), "full_attn_mod"),
     "a whole head": (rope(partial_rotary_factor=1.0), None),
     "frequencies by layer": (
         rope(rope_parameters={F: {"rope_type": "default"}, S: {"rope_type": "default"}}), "rope_parameters"),
@@ -173,8 +210,9 @@ CASES = {
 def described(config):
     layers = config.num_hidden_layers
     # Mistral puts its window on all layers and reads no layer types, Llama has no window at all.
-    types = {"mistral": [S], "llama": [F], "olmo2": [F]}.get(config.model_type, [])[:1] * layers or config.layer_types
     sliding = getattr(config, "sliding_window", None) or 0
+    one = {"mistral": S, "llama": F, "olmo2": F, "phi3": S if sliding else F}.get(config.model_type)
+    types = [one] * layers if one else config.layer_types
     with torch.device("meta"):
         rotary_class = type(AutoModelForCausalLM.from_config(config).model.rotary_emb)
     rotary = rotary_class(config)

@@ -23,7 +23,7 @@ public class RopeBenchmark extends KernelBenchmark {
 
   @Override
   protected void prepare() {
-    table = new RopeTable(turn(true), turn(false));
+    table = new RopeTable(turn(true), turn(false), SIZE);
     positions = indices(IntStream.range(0, N).toArray());
     x = in(1, N, HEADS * SIZE);
   }
@@ -41,13 +41,13 @@ public class RopeBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void forward(Counters.Bytes work) {
-    backend.run(new RopeKernels.Rotate(table, positions, x, x, false));
+    backend.run(new RopeKernels.Rotate(table, positions, x, false));
     work.bytes += bytes(x, x);
   }
 
   @Benchmark
   public void backward(Counters.Bytes work) {
-    backend.run(new RopeKernels.Rotate(table, positions, x, x, true));
+    backend.run(new RopeKernels.Rotate(table, positions, x, true));
     work.bytes += bytes(x, x);
   }
 }

@@ -189,7 +189,8 @@ final class SmallNetwork {
     RopeTable table =
         new RopeTable(
             backend.freezeVector(Tensor.of(shape, cos), scope),
-            backend.freezeVector(Tensor.of(shape, sin), scope));
+            backend.freezeVector(Tensor.of(shape, sin), scope),
+            HEADS.headSize());
     int[] position = new int[PACKING.rows()];
     for (int i = 0; i < PACKING.count(); i++) {
       for (int row = PACKING.start(i); row < PACKING.end(i); row++) {

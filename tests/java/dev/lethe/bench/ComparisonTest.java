@@ -62,9 +62,12 @@ class ComparisonTest {
     Path good = file("good", line("lethe", "grad", "backward", 1));
     Path cut = file("cut", line("lethe", "grad", "backward", 1), "{\"peer\":\"torch");
     Path text = file("text", line("lethe", "grad", "b", 1).replace(":1.0}", ":\"1\"}"));
+    String endless = "218446744073709551616";
+    Path count = file("count", line("lethe", "grad", "b", 1).replaceFirst("\"batch\":[0-9]+", "\"batch\":" + endless));
     Path empty = file("empty", "");
     assertTrue(refusal(good, cut).contains("cut:2"));
     assertTrue(refusal(good, text).contains("median_s"));
+    assertTrue(refusal(good, count).contains("batch"));
     assertTrue(refusal(good, empty).contains("results of a benchmark"));
     assertTrue(refusal(good, folder.resolve("absent")).contains("there is no such file"));
   }

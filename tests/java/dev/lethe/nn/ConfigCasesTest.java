@@ -63,7 +63,7 @@ class ConfigCasesTest {
   /** transformers has no frequencies for a kind of layer that the model has not. */
   private static void check(JsonNode expected, Rope rope, HfConfig config) {
     double[] frequencies = Golden.doubles(expected);
-    double[] got = RopeFrequencies.of(rope, config.headDim());
+    double[] got = RopeFrequencies.of(rope);
     assertTrue(frequencies.length == 0 || frequencies.length == got.length, expected::toString);
     for (int j = 0; j < frequencies.length; j++) {
       assertEquals(frequencies[j], got[j], FLOAT * frequencies[j], "pair " + j);

@@ -64,7 +64,7 @@ class FamilyMatrixTest {
   void everyFamilyHasItsRow() throws IOException {
     assertEquals(
         ModelFamily.ALL.stream().map(family -> family.defaults().modelType()).sorted().toList(),
-        rows().stream().map(Row::family).sorted().toList());
+        rows().stream().map(Row::family).distinct().sorted().toList());
   }
 
   @TestFactory

@@ -39,6 +39,7 @@ class GoldenTest {
           "gpt2",
           "gpt2_gelu",
           "phi3",
+          "phi4_mini",
           "qwen3",
           "olmo2",
           "gemma3",

@@ -42,7 +42,7 @@ public final class Recomputed {
     JsonFields drawing = record.objectOrNull("drawing");
     int rows = 1;
     for (JsonNode group : record.required("rows")) {
-      rows = Math.max(rows, group.path("rows").asInt());
+      rows = Math.max(rows, group.path("rows").asInt(0));
     }
     return new Assessment.Options(
         rows,
@@ -63,7 +63,7 @@ public final class Recomputed {
   public List<String> hashes(Map<String, String> hashes, Subjects subjects) {
     List<String> agreed = new ArrayList<>();
     JsonNode kept = record.required("hashes");
-    hashes.forEach((name, sha256) -> agreed.add(same(name, kept.path(name).asString(), sha256)));
+    hashes.forEach((name, sha256) -> agreed.add(same(name, kept.path(name).asString(""), sha256)));
     JsonNode adapters = record.required("adapters");
     List<Subject> all = subjects.all();
     if (adapters.size() != all.size()) {
@@ -72,7 +72,7 @@ public final class Recomputed {
     for (int i = 0; i < all.size(); i++) {
       Subject subject = all.get(i);
       String name = subject.role().label() + " adapter " + subject.name();
-      agreed.add(same(name, adapters.get(i).path("sha256").asString(), subject.sha256()));
+      agreed.add(same(name, adapters.get(i).path("sha256").asString(""), subject.sha256()));
     }
     return agreed;
   }

@@ -79,8 +79,8 @@ public record BenchResult(
 
   private static BenchResult of(JsonNode json, String where) {
     JsonNode peak = json.path("peak_bytes");
-    double median = number(json, "median_s", where).asDouble();
-    if (!(median > 0)) {
+    double median = number(json, "median_s", where).numberValue().doubleValue();
+    if (!(median > 0 && median < Double.POSITIVE_INFINITY)) {
       throw wrong(where, "median_s", "seconds above 0", StrictJson.describe(json.get("median_s")));
     }
     return new BenchResult(
@@ -89,12 +89,12 @@ public record BenchResult(
         text(json, "workload", where),
         text(json, "device", where),
         text(json, "dtype", where),
-        number(json, "batch", where).asLong(),
-        number(json, "seq", where).asLong(),
+        count(json, "batch", where),
+        count(json, "seq", where),
         text(json, "op", where),
         text(json, "way", where),
         median,
-        peak.isNumber() ? OptionalLong.of(peak.asLong()) : OptionalLong.empty());
+        peak.canConvertToLong() ? OptionalLong.of(peak.longValue()) : OptionalLong.empty());
   }
 
   private static String text(JsonNode json, String field, String where) {
@@ -111,6 +111,14 @@ public record BenchResult(
       throw wrong(where, field, "a number", value.isMissingNode() ? "nothing" : StrictJson.describe(value));
     }
     return value;
+  }
+
+  private static long count(JsonNode json, String field, String where) {
+    JsonNode value = number(json, field, where);
+    if (!value.canConvertToExactIntegral() || !value.canConvertToLong()) {
+      throw wrong(where, field, "a whole number", StrictJson.describe(value));
+    }
+    return value.asLong();
   }
 
   private static FormatException wrong(String where, String what, String expected, String got) {

@@ -47,6 +47,11 @@ public record JsonFields(ObjectNode node, String where) {
     return node.get(field).booleanValue();
   }
 
+  /** A string that must be there. */
+  public String text(String field) {
+    return string(field, required(field));
+  }
+
   /** A string, or the default where the field is absent. */
   public String stringOr(String field, String fallback) {
     return has(field) ? string(field, node.get(field)) : fallback;

@@ -234,8 +234,8 @@ final class DecoderPass {
       releaseInput(x);
       RopeTable rope = model.rope(layer, cache.length() + n);
       if (rope != null) {
-        backend.run(new RopeKernels.Rotate(rope, positions, q, q, false));
-        backend.run(new RopeKernels.Rotate(rope, positions, k, k, false));
+        backend.run(new RopeKernels.Rotate(rope, positions, q, false));
+        backend.run(new RopeKernels.Rotate(rope, positions, k, false));
       }
       Tensor o = activation(spec.queryWidth());
       backend.run(

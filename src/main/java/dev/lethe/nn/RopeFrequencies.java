@@ -4,24 +4,24 @@ import dev.lethe.format.huggingface.Rope;
 import dev.lethe.format.huggingface.RopeScaling;
 
 /**
- * The inverse frequencies of a rotary embedding, computed in float64. Pair j of a head of size d
- * turns by θ^(−2j/d) a position (Su et al., arXiv 2104.09864), and the scalings change that as
+ * The inverse frequencies of a rotary embedding, computed in float64. Pair j of r
+ * numbers that turn has θ^(−2j/r) a position (Su et al., arXiv 2104.09864), and the scalings change that as
  * transformers' {@code modeling_rope_utils} does.
  */
 final class RopeFrequencies {
   private RopeFrequencies() {}
 
-  /** The angle by which each pair of a head turns from one position to the next, (headSize/2). */
-  static double[] of(Rope rope, int headSize) {
-    double[] frequencies = new double[headSize / 2];
+  /** The angle by which each pair turns from one position to the next, (width/2). */
+  static double[] of(Rope rope) {
+    double[] frequencies = new double[rope.width() / 2];
     for (int j = 0; j < frequencies.length; j++) {
-      double plain = Math.pow(rope.theta(), -2.0 * j / headSize);
+      double plain = Math.pow(rope.theta(), -2.0 * j / rope.width());
       frequencies[j] =
           switch (rope.scaling()) {
             case RopeScaling.None _ -> plain;
             case RopeScaling.Linear linear -> plain / linear.factor();
             case RopeScaling.Llama3 llama3 -> llama3(plain, llama3);
-            case RopeScaling.Yarn yarn -> yarn(plain, j, yarn, rope.theta(), headSize);
+            case RopeScaling.Yarn yarn -> yarn(plain, j, yarn, rope.theta(), rope.width());
             case RopeScaling.LongRope longRope -> plain / longRope.shortFactors().get(j);
           };
     }

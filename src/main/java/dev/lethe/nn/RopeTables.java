@@ -20,6 +20,7 @@ final class RopeTables {
 
   private final double[] frequencies;
   private final double factor;
+  private final int headSize;
   private final long maxPositions;
   private final Backend backend;
   private final Scope owner;
@@ -29,8 +30,9 @@ final class RopeTables {
    * @param owner where the tables live
    */
   RopeTables(Rope rope, TransformerSpec spec, Backend backend, Scope owner) {
-    this.frequencies = RopeFrequencies.of(rope, spec.headSize());
+    this.frequencies = RopeFrequencies.of(rope);
     this.factor = RopeFrequencies.factor(rope);
+    this.headSize = spec.headSize();
     this.maxPositions = spec.maxPositions();
     this.backend = backend;
     this.owner = owner;
@@ -55,20 +57,20 @@ final class RopeTables {
   }
 
   private RopeTable make(long positions) {
-    int half = frequencies.length;
-    double[] cos = new double[Math.toIntExact(positions * half)];
+    int pairs = frequencies.length;
+    double[] cos = new double[Math.toIntExact(positions * pairs)];
     double[] sin = new double[cos.length];
     for (int i = 0; i < cos.length; i++) {
-      double angle = i / half * frequencies[i % half];
+      double angle = i / pairs * frequencies[i % pairs];
       cos[i] = factor * Math.cos(angle);
       sin[i] = factor * Math.sin(angle);
     }
-    return new RopeTable(upload(cos, positions, half), upload(sin, positions, half));
+    return new RopeTable(upload(cos, positions, pairs), upload(sin, positions, pairs), headSize);
   }
 
-  private Tensor upload(double[] values, long positions, long half) {
-    Tensor tensor = owner.allocate(backend.vectorType(), positions, half);
-    backend.upload(Tensor.of(Shape.of(positions, half), values), tensor);
+  private Tensor upload(double[] values, long positions, long pairs) {
+    Tensor tensor = owner.allocate(backend.vectorType(), positions, pairs);
+    backend.upload(Tensor.of(Shape.of(positions, pairs), values), tensor);
     return tensor;
   }
 }

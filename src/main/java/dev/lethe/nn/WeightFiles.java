@@ -3,6 +3,7 @@ package dev.lethe.nn;
 import dev.lethe.LetheException;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.safetensors.FiniteCheck;
+import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
@@ -84,13 +85,14 @@ final class WeightFiles {
   }
 
   private void requireShape(String name, Shape shape) {
-    Tensor tensor = tensor(name);
-    if (!tensor.shape().equals(shape) || !tensor.dtype().isFloating()) {
+    Shape found = folder.shape(stored(name));
+    DType dtype = folder.dtype(stored(name));
+    if (!found.equals(shape) || !dtype.isFloating()) {
       throw mismatch(
           place(name),
           "the weight has another shape",
           "floating point " + shape,
-          tensor.toString());
+          dtype + found.toString());
     }
   }
 

@@ -70,7 +70,7 @@ public final class OperatorShards {
     }
     JsonFields json = new JsonFields(StrictJson.readObject(file, MAX_BYTES), file.toString());
     Map<String, String> map = new TreeMap<>();
-    json.node().properties().forEach(each -> map.put(each.getKey(), each.getValue().asString()));
+    json.node().properties().forEach(each -> map.put(each.getKey(), json.string(each.getKey(), each.getValue())));
     return ShardHeader.of(map, folder);
   }
 

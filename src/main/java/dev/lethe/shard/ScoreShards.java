@@ -41,7 +41,7 @@ final class ScoreShards implements AutoCloseable {
         throw ShardHeader.noShard(file, "no field " + ShardHeader.NAME + " in the first line");
       }
       Map<String, String> map = new TreeMap<>();
-      json.node().properties().forEach(each -> map.put(each.getKey(), each.getValue().asString()));
+      json.node().properties().forEach(each -> map.put(each.getKey(), json.string(each.getKey(), each.getValue())));
       return ShardHeader.of(map, file);
     } catch (IOException e) {
       throw StrictJson.unreadable(file, e);

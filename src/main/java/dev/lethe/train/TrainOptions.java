@@ -125,9 +125,9 @@ public record TrainOptions(
   /** The reverse of {@link #toJson}. */
   public static TrainOptions fromJson(JsonFields f) {
     return new TrainOptions(
-        OptimizerKind.of(f.required("optimizer").asString()),
+        OptimizerKind.of(f.text("optimizer")),
         number(f, "learning_rate"),
-        Schedule.of(f.required("schedule").asString()),
+        Schedule.of(f.text("schedule")),
         f.integer("warmup_steps", 0, Long.MAX_VALUE),
         (int) f.integer("epochs", 1, Integer.MAX_VALUE),
         f.integer("max_steps", 0, Long.MAX_VALUE),

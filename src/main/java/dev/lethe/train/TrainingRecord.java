@@ -80,9 +80,9 @@ public record TrainingRecord(
             TrainOptions.number(f, "learning_rate_sum"),
             f.numberOr("final_loss", Double.NaN, 0, Double.MAX_VALUE),
             f.numberOr("mean_root_second_moment", Double.NaN, 0, Double.MAX_VALUE),
-            f.required("model_sha256").asString(),
-            f.required("data_sha256").asString(),
-            f.required("adapter_sha256").asString(),
+            f.text("model_sha256"),
+            f.text("data_sha256"),
+            f.text("adapter_sha256"),
             Edits.fromJson(f.objectOrNull("edits")),
             Rows.fromJson(f),
             f.stringOr("prompt_form", null),
@@ -319,7 +319,7 @@ public record TrainingRecord(
               f.integer("slots", 1, Integer.MAX_VALUE),
               f.integer("removed", 0, Integer.MAX_VALUE),
               f.integer("replaced", 0, Integer.MAX_VALUE),
-              Divisor.of(f.required("divisor").asString()));
+              Divisor.of(f.text("divisor")));
     }
 
     /** As a JSON object. */

@@ -179,10 +179,10 @@ record TrajectoryHeader(
       JsonNode shape = place.path("shape");
       boolean whole =
           place.path("name").isString()
-              && place.path("offset").isIntegralNumber()
+              && isLong(place.path("offset"))
               && shape.size() == 2
-              && shape.get(0).isIntegralNumber()
-              && shape.get(1).isIntegralNumber();
+              && isLong(shape.get(0))
+              && isLong(shape.get(1));
       if (!whole) {
         throw wrong(
             f, "an entry of 'layout' is incomplete", "name, shape of two numbers and offset",
@@ -195,6 +195,10 @@ record TrajectoryHeader(
               place.get("offset").longValue()));
     }
     return layout;
+  }
+
+  private static boolean isLong(JsonNode value) {
+    return value.isIntegralNumber() && value.canConvertToLong();
   }
 
   /**

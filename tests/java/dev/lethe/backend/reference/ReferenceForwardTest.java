@@ -205,11 +205,21 @@ final class ReferenceForwardTest {
     Tensor cos = Tensor.of(Shape.of(1, 2), 0.6, 0.0);
     Tensor sin = Tensor.of(Shape.of(1, 2), 0.8, 1.0);
     Tensor x = Tensor.of(Shape.of(1, 4), 1.0, 2.0, 3.0, 4.0);
-    Tensor y = Flat.zeros(1, 4);
-    RopeTable table = new RopeTable(cos, sin);
-    BACKEND.run(new RopeKernels.Rotate(table, Tensor.of(Shape.of(1), 0), x, y, false));
+    RopeTable table = new RopeTable(cos, sin, 4);
+    BACKEND.run(new RopeKernels.Rotate(table, Tensor.of(Shape.of(1), 0), x, false));
     double[] expected = {0.6 - 0.8 * 3, -4, 0.6 * 3 + 0.8, 2};
-    assertArrayEquals(expected, y.toDoubles(), 1e-15);
+    assertArrayEquals(expected, x.toDoubles(), 1e-15);
+  }
+
+  @Test
+  void ropeLeavesTheRestOfAHead() {
+    RopeTable table = new RopeTable(Tensor.of(Shape.of(1, 1), 0.6), Tensor.of(Shape.of(1, 1), 0.8), 4);
+    Tensor x = Tensor.of(Shape.of(1, 8), 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0);
+    BACKEND.run(new RopeKernels.Rotate(table, Tensor.of(Shape.of(1), 0), x, false));
+    double[] expected = {
+      0.6 - 0.8 * 2, 0.6 * 2 + 0.8, 3, 4, 0.6 * 5 - 0.8 * 6, 0.6 * 6 + 0.8 * 5, 7, 8
+    };
+    assertArrayEquals(expected, x.toDoubles(), 1e-15);
   }
 
   @Test

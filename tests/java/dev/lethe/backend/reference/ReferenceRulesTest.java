@@ -69,21 +69,24 @@ final class ReferenceRulesTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 3})
-  void rope(int heads) {
-    RopeTable table = ropeTable(9, 3);
-    Tensor positions = Tensor.of(Shape.of(4), 0, 8, 3, 3);
-    BiConsumer<Tensor, Tensor> rotate =
-        (x, y) -> BACKEND.run(new RopeKernels.Rotate(table, positions, x, y, false));
-    BiConsumer<Tensor, Tensor> back =
-        (x, y) -> BACKEND.run(new RopeKernels.Rotate(table, positions, x, y, true));
-    long d = 6L * heads;
+  @CsvSource({"1,6", "3,6", "2,9"})
+  void rope(int heads, long headSize) {
+    RopeTable table = ropeTable(9, 3, headSize);
+    BiConsumer<Tensor, Tensor> rotate = (x, y) -> rotate(table, x, y, false);
+    BiConsumer<Tensor, Tensor> back = (x, y) -> rotate(table, x, y, true);
+    long d = headSize * heads;
     RulesCheck.check(new LinearRules("rope", 4, d, 4, d, rotate, back), SEED);
     Tensor x = normals(4, d);
     Tensor y = Flat.zeros(4, d);
     rotate.accept(x, y);
     back.accept(y, y);
     assertArrayEquals(x.toDoubles(), y.toDoubles(), 1e-14, "rotateBack undoes rotate");
+  }
+
+  private static void rotate(RopeTable table, Tensor x, Tensor y, boolean back) {
+    y.copyFrom(x);
+    Tensor positions = Tensor.of(Shape.of(4), 0, 8, 3, 3);
+    BACKEND.run(new RopeKernels.Rotate(table, positions, y, back));
   }
 
   @Test
@@ -132,7 +135,7 @@ final class ReferenceRulesTest {
     return Tensor.of(Shape.of(rows, 2), halves);
   }
 
-  private static RopeTable ropeTable(int positions, int half) {
+  private static RopeTable ropeTable(int positions, int half, long headSize) {
     Tensor cos = Flat.zeros(positions, half);
     Tensor sin = Flat.zeros(positions, half);
     for (int i = 0; i < positions * half; i++) {
@@ -140,7 +143,7 @@ final class ReferenceRulesTest {
       cos.set(i, Math.cos(angle));
       sin.set(i, Math.sin(angle));
     }
-    return new RopeTable(cos, sin);
+    return new RopeTable(cos, sin, headSize);
   }
 
   private static Tensor normals(long... dims) {

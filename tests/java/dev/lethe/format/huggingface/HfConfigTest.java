@@ -29,7 +29,7 @@ class HfConfigTest {
     assertEquals(8, c.numKeyValueHeads());
     assertEquals(8, c.headDim());
     assertEquals(1e-6, c.rmsNormEps());
-    assertEquals(new Rope(10000, new RopeScaling.None()), c.rope());
+    assertEquals(new Rope(10000, 8, new RopeScaling.None()), c.rope());
     assertEquals(2048, c.maxPositionEmbeddings());
     assertEquals(1, c.bosTokenId());
     assertEquals(List.of(2), c.eosTokenIds());
@@ -48,7 +48,7 @@ class HfConfigTest {
         """;
     HfConfig old = parse("{\"rope_theta\": 500000.0, \"rope_scaling\": {" + rope + "}}");
     HfConfig five = parse("{\"rope_parameters\": {\"rope_theta\": 500000.0, " + rope + "}}");
-    Rope rope3 = new Rope(500000, new RopeScaling.Llama3(8, 1, 4, 8192));
+    Rope rope3 = new Rope(500000, 8, new RopeScaling.Llama3(8, 1, 4, 8192));
     assertEquals(rope3, old.rope());
     assertEquals(rope3, five.rope());
   }

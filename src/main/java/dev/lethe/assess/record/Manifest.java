@@ -79,7 +79,7 @@ public final class Manifest {
   }
 
   private static Link link(JsonNode json) {
-    return new Link(json.path("name").asString(), json.path("sha256").asString(), json.path("chain").asString());
+    return new Link(json.path("name").asString(""), json.path("sha256").asString(""), json.path("chain").asString(""));
   }
 
   private static String text(Link link) {
@@ -100,9 +100,9 @@ public final class Manifest {
     Path file = folder.resolve(AssessmentFolder.RECORD);
     ObjectNode record = StrictJson.readObject(file, MAX_BYTES);
     List<Link> links = new ArrayList<>();
-    add(links, "data", record.path("hashes").path("data").asString());
+    add(links, "data", record.path("hashes").path("data").asString(""));
     adapters(links, record, "original");
-    add(links, "request", record.path("hashes").path("request").asString());
+    add(links, "request", record.path("hashes").path("request").asString(""));
     adapters(links, record, "unlearned");
     adapters(links, record, "retrained");
     add(links, AssessmentFolder.RECORD, Sha256.ofBytes(file));
@@ -112,8 +112,8 @@ public final class Manifest {
 
   private static void adapters(List<Link> links, ObjectNode record, String role) {
     for (JsonNode adapter : record.path("adapters")) {
-      if (adapter.path("role").asString().equals(role)) {
-        add(links, role + " adapter " + adapter.path("name").asString(), adapter.path("sha256").asString());
+      if (adapter.path("role").asString("").equals(role)) {
+        add(links, role + " adapter " + adapter.path("name").asString(""), adapter.path("sha256").asString(""));
       }
     }
   }

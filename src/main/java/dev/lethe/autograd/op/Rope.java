@@ -41,6 +41,6 @@ public record Rope(RopeTable table, Tensor positions, Value x, Value y) implemen
   }
 
   private void rotate(Backend backend, Tensor inPlace, boolean back) {
-    backend.run(new RopeKernels.Rotate(table, positions, inPlace, inPlace, back));
+    backend.run(new RopeKernels.Rotate(table, positions, inPlace, back));
   }
 }

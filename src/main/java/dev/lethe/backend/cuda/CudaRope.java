@@ -19,14 +19,14 @@ final class CudaRope implements RopeKernels {
     Tensor x = call.x();
     long n = x.dim(-2);
     long width = x.dim(-1);
-    long half = table.headSize() / 2;
+    long heads = width / table.headSize();
     float sign = call.back() ? -1 : 1;
     if (n > 0) {
       cuda.kernel("rope_rotate")
-          .with(table.cos()).with(table.sin()).with(call.positions()).with(x).with(call.y()).with(n)
-          .with(width / table.headSize()).with(half).with(table.positions())
-          .with(x.shape().rows() / n).with(x.stride()).with(call.y().stride()).with(sign)
-          .run(cuda.blocks(n, width / 2, Cuda.THREADS));
+          .with(table.cos()).with(table.sin()).with(call.positions()).with(x).with(n).with(heads)
+          .with(table.headSize()).with(table.pairs()).with(table.positions())
+          .with(x.shape().rows() / n).with(x.stride()).with(sign)
+          .run(cuda.blocks(n, heads * table.pairs(), Cuda.THREADS));
     }
   }
 }

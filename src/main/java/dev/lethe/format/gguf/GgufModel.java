@@ -7,6 +7,7 @@ import dev.lethe.format.Sha256;
 import dev.lethe.format.huggingface.HfConfig;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -109,6 +110,11 @@ public final class GgufModel implements ModelFiles {
   @Override
   public DType dtype(String name) {
     return file.get(home(name)).dtype();
+  }
+
+  @Override
+  public Shape shape(String name) {
+    return file.get(home(name)).shape();
   }
 
   private String home(String name) {

@@ -90,7 +90,7 @@ public record HfConfig(
     long positions =
         f.integerOr("max_position_embeddings", defaults.positions(), 1, MAX_DIM << 4);
     boolean gemma = defaults.equals(ConfigDefaults.GEMMA3);
-    RopeReader ropes = new RopeReader(f, positions, headDim);
+    RopeReader ropes = new RopeReader(f, defaults, positions, headDim);
     return new HfConfig(
         defaults,
         f.strings("architectures"),

@@ -9,6 +9,7 @@ import dev.lethe.format.StrictJson;
 import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.format.safetensors.ShardIndex;
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -123,6 +124,12 @@ public final class HfModelFolder implements ModelFiles {
   public DType dtype(String name) {
     lifetime.requireOpen();
     return packed.containsKey(name) ? packed.get(name).dtype() : tensor(name).dtype();
+  }
+
+  @Override
+  public Shape shape(String name) {
+    lifetime.requireOpen();
+    return packed.containsKey(name) ? packed.get(name).shape() : tensor(name).shape();
   }
 
   @Override

@@ -71,6 +71,12 @@ public final class ModelConfigFields {
                   "rotary positions",
                   "rope_theta", "rope_scaling", "rope_parameters",
                   "original_max_position_embeddings"),
+              Rule.of(USED, "how much of each head turns by its position", "partial_rotary_factor")
+                  .in("phi3"),
+              Rule.of(REFUSED, "a schedule of Phi's own code, which transformers does not have",
+                  "full_attn_mod", "interpolate_factor")
+                  .unless("1")
+                  .in("phi3"),
               Rule.of(
                   USED,
                   "which layers attend within a window",
@@ -151,7 +157,8 @@ public final class ModelConfigFields {
                   .in("gpt2", "phi3"),
               Rule.of(REFUSED, "biases that this family does not have",
                   "attention_bias", "mlp_bias"),
-              Rule.of(REFUSED, "rotary positions on a part of each head", "partial_rotary_factor")
+              Rule.of(REFUSED, "rotary positions on a part of each head, which this family does not have",
+                  "partial_rotary_factor")
                   .unless("1"),
               Rule.of(REFUSED, "another order of rotary pairs", "rope_interleaved"),
               Rule.of(REFUSED, "scores or logits bent by a tanh",

@@ -1,6 +1,7 @@
 package dev.lethe.format.huggingface;
 
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Map;
@@ -30,6 +31,9 @@ public interface ModelFiles extends AutoCloseable {
 
   /** The format of a weight, without reading it. */
   DType dtype(String name);
+
+  /** The shape of a weight, without reading it. */
+  Shape shape(String name);
 
   /** The names of all weights, in the order of the files. */
   Set<String> tensorNames();

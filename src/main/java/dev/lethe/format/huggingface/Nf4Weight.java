@@ -94,6 +94,10 @@ final class Nf4Weight {
     return dtype;
   }
 
+  Shape shape() {
+    return shape;
+  }
+
   /** The blocks, each with its scale in front, on the Java heap. */
   Tensor tensor() {
     long elements = shape.elements();
@@ -139,12 +143,12 @@ final class Nf4Weight {
     int nested = state.path("nested_blocksize").asInt(0);
     require("nested_dtype", state.path("nested_dtype").asString("float32"), "float32");
     JsonNode offset = state.path("nested_offset");
-    if (nested < 1 || !offset.isNumber()) {
+    float shift = offset.isNumber() ? offset.numberValue().floatValue() : Float.NaN;
+    if (nested < 1 || !Float.isFinite(shift)) {
       throw unsupported("nested_blocksize and nested_offset", "numbers", state.toString());
     }
     float[] outer = floats(".nested_absmax", Math.toIntExact(Math.ceilDiv(count, (long) nested)));
     float[] code = floats(".nested_quant_map", 256);
-    float shift = offset.floatValue();
     float[] scales = new float[Math.toIntExact(count)];
     MemorySegment quants = absmax.segment();
     for (int i = 0; i < scales.length; i++) {
@@ -174,9 +178,9 @@ final class Nf4Weight {
   }
 
   private Shape shape(JsonNode node) {
-    boolean two = node.isArray() && node.size() == 2 && node.get(0).isIntegralNumber() && node.get(1).isIntegralNumber();
-    long out = two ? node.get(0).longValue() : 0;
-    long in = two ? node.get(1).longValue() : 0;
+    boolean two = node.isArray() && node.size() == 2;
+    long out = two ? node.get(0).asLong(0) : 0;
+    long in = two ? node.get(1).asLong(0) : 0;
     if (out < 1 || in < 1 || out > 1 << 24 || in > 1 << 24) {
       throw where.refuse(Kind.OUT_OF_RANGE, "its quant_state has no shape", "two sizes", Text.shorten(node.toString(), 40));
     }

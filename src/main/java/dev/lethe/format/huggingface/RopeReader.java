@@ -1,6 +1,7 @@
 package dev.lethe.format.huggingface;
 
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.FormatException;
 import dev.lethe.format.JsonFields;
 import dev.lethe.format.Place;
 import java.util.ArrayList;
@@ -11,7 +12,8 @@ import tools.jackson.databind.JsonNode;
 /**
  * Reads rotary positions from {@code rope_scaling} or transformers 5's {@code rope_parameters}, as
  * transformers 5.17 does ({@code modeling_rope_utils}), and refuses what differs between the two
- * places, unknown rules, and fields that a rule does not have.
+ * places, unknown rules, and fields that a rule does not have. Phi-3 alone turns a part of each head, and
+ * has older names of LongRoPE.
  */
 final class RopeReader {
   private static final double DEFAULT_THETA = 10000;
@@ -20,16 +22,22 @@ final class RopeReader {
   private static final double MAX_THETA = 1e12;
   private static final double MAX_FACTOR = 1e6;
   private static final long MAX_POSITIONS = HfConfig.MAX_DIM << 4;
-  private static final Set<String> COMMON =
-      Set.of("type", "rope_type", "rope_theta", "partial_rotary_factor");
+  private static final String PART = "partial_rotary_factor";
+  private static final String LONG = "longrope";
+  private static final Set<String> COMMON = Set.of("type", "rope_type", "rope_theta", PART);
+
+  /** What Phi-3 calls LongRoPE, {@code yarn} among it. */
+  private static final Set<String> LONG_NAMES = Set.of("su", "yarn", LONG);
   private static final String CORRECT = "Correct config.json, or fetch it again";
 
   private final JsonFields config;
   private final long context;
   private final int headDim;
+  private final boolean phi;
 
-  RopeReader(JsonFields config, long context, int headDim) {
+  RopeReader(JsonFields config, ConfigDefaults defaults, long context, int headDim) {
     this.config = config;
+    this.phi = defaults.equals(ConfigDefaults.PHI3);
     this.context = context;
     this.headDim = headDim;
   }
@@ -91,23 +99,47 @@ final class RopeReader {
   private Rope rope(JsonFields rope, String outer, double defaultTheta) {
     double theta = config.numberOr(outer, defaultTheta, 1, MAX_THETA);
     if (rope == null) {
-      return new Rope(theta, new RopeScaling.None());
+      return new Rope(theta, width(config), new RopeScaling.None());
     }
     double inner = rope.numberOr("rope_theta", theta, 1, MAX_THETA);
     if (inner != theta && config.has(outer)) {
       throw rope.unsupported("rope_theta", "another base than config.json's own " + outer, CORRECT);
     }
-    return new Rope(inner, scaling(rope, inner));
+    int width = width(rope);
+    return new Rope(inner, width, scaling(rope, inner, width));
   }
 
-  private RopeScaling scaling(JsonFields rope, double theta) {
+  /** How many numbers of a head turn. */
+  private int width(JsonFields rope) {
+    double outer = config.numberOr(PART, 1, 0, 1);
+    double part = rope.numberOr(PART, outer, 0, 1);
+    if (part != outer && config.has(PART)) {
+      throw rope.unsupported(PART, "another part of each head than config.json's own field", CORRECT);
+    }
+    if (part != 1 && !phi) {
+      throw rope.unsupported(
+          PART, "rotary positions on a part of each head, which transformers does not compute here",
+          "Use a Phi-3 or Phi-4 model");
+    }
+    int width = (int) (headDim * part);
+    if (width < 2 || width % 2 != 0) {
+      throw new Place(rope.where()).refuse(
+          Kind.OUT_OF_RANGE, PART + " makes no whole pairs of a head of " + headDim,
+          "an even number of its numbers", String.valueOf(width));
+    }
+    return width;
+  }
+
+  private RopeScaling scaling(JsonFields rope, double theta, int width) {
     String type = rope.stringOr("rope_type", rope.stringOr("type", "default"));
     if (!type.equals(rope.stringOr("type", type))) {
       throw rope.unsupported("type", "another rule than rope_type", CORRECT);
     }
-    if (rope.numberOr("partial_rotary_factor", 1, 0, 1) != 1) {
-      throw rope.unsupported(
-          "partial_rotary_factor", "rotary positions on a part of each head", "Use another model");
+    if (phi && LONG_NAMES.contains(type)) {
+      return longRope(rope, width);
+    }
+    if (phi && !type.equals("default")) {
+      throw unknown(rope, type, "default or longrope");
     }
     return switch (type) {
       case "default" -> {
@@ -125,13 +157,16 @@ final class RopeReader {
       }
       case "llama3" -> llama3(rope);
       case "yarn" -> yarn(rope, theta);
-      case "longrope" -> longRope(rope);
-      default ->
-          throw rope.unsupported(
-              rope.has("rope_type") ? "rope_type" : "type",
-              "rotary scaling '" + type + "'",
-              "Use a model with default, dynamic, linear, llama3, longrope or yarn");
+      case LONG -> longRope(rope, width);
+      default -> throw unknown(rope, type, "default, dynamic, linear, llama3, longrope or yarn");
     };
+  }
+
+  private static FormatException unknown(JsonFields rope, String type, String known) {
+    return rope.unsupported(
+        rope.has("rope_type") ? "rope_type" : "type",
+        "rotary scaling '" + type + "'",
+        "Use a model with " + known);
   }
 
   private RopeScaling llama3(JsonFields rope) {
@@ -182,15 +217,15 @@ final class RopeReader {
     return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
   }
 
-  private RopeScaling longRope(JsonFields rope) {
+  private RopeScaling longRope(JsonFields rope, int width) {
     only(
         rope,
-        "longrope",
+        LONG,
         Set.of(
             "short_factor", "long_factor", "factor", "attention_factor",
             "original_max_position_embeddings"));
-    List<Double> shortFactors = factors(rope, "short_factor");
-    factors(rope, "long_factor");
+    List<Double> shortFactors = factors(rope, "short_factor", width);
+    factors(rope, "long_factor", width);
     long original = original(rope);
     double factor = rope.numberOr("factor", (double) context / original, 1e-6, MAX_FACTOR);
     double attention = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
@@ -198,15 +233,15 @@ final class RopeReader {
         shortFactors, original, rope.numberOr("attention_factor", attention, 0, MAX_FACTOR));
   }
 
-  private List<Double> factors(JsonFields rope, String field) {
+  private List<Double> factors(JsonFields rope, String field, int width) {
     JsonNode list = rope.required(field);
     if (!list.isArray()) {
       throw rope.wrongType(field, list, "a list of numbers");
     }
-    if (list.size() != headDim / 2) {
+    if (list.size() != width / 2) {
       throw new Place(rope.where()).refuse(
-          Kind.OUT_OF_RANGE, "field '" + field + "' has another length than half a head",
-          headDim / 2 + " numbers", list.size() + " numbers");
+          Kind.OUT_OF_RANGE, "field '" + field + "' has another length than half of what turns",
+          width / 2 + " numbers", list.size() + " numbers");
     }
     List<Double> factors = new ArrayList<>();
     list.forEach(value -> factors.add(rope.number(field, value, 1e-6, MAX_FACTOR)));
@@ -217,13 +252,15 @@ final class RopeReader {
     return rope.number("factor", rope.required("factor"), 1, MAX_FACTOR);
   }
 
-  /** The context before stretching: given in one of two places, or the model's own. */
+  /** The context before stretching: given in one of two places, or the model's own; Phi-3 has a default. */
   private long original(JsonFields rope) {
     String field = "original_max_position_embeddings";
-    long outer = config.integerOr(field, context, 2, MAX_POSITIONS);
+    long outer =
+        config.integerOr(field, phi ? ConfigDefaults.PHI3.positions() : context, 2, MAX_POSITIONS);
     long inner = rope.integerOr(field, outer, 2, MAX_POSITIONS);
-    if (inner != outer && config.has(field)) {
-      throw rope.unsupported(field, "another context than config.json's own field", CORRECT);
+    if (inner != outer && (phi || config.has(field))) {
+      throw rope.unsupported(
+          field, "another context than config.json's own field, which is " + outer, CORRECT);
     }
     return inner;
   }

@@ -13,6 +13,7 @@ import dev.lethe.nn.WeightNames;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -162,6 +163,11 @@ public final class FrozenModel implements ModelFiles {
   @Override
   public DType dtype(String name) {
     return weights.containsKey(name) ? weights.get(name).dtype() : base.dtype(name);
+  }
+
+  @Override
+  public Shape shape(String name) {
+    return weights.containsKey(name) ? weights.get(name).shape() : base.shape(name);
   }
 
   @Override

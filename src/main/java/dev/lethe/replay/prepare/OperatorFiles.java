@@ -105,7 +105,7 @@ record OperatorFiles(Path dir) {
   PreparationSettings open(Map<String, String> identity) {
     JsonFields f =
         new JsonFields(StrictJson.readObject(header(), MAX_BYTES), header().toString());
-    String format = f.required("format").asString();
+    String format = f.text("format");
     if (!format.equals(FORMAT)) {
       throw other("are of another version", FORMAT, format);
     }
@@ -113,7 +113,7 @@ record OperatorFiles(Path dir) {
     JsonFields stored = f.objectOrNull("identity");
     identity.forEach(
         (what, expected) -> {
-          String got = stored.required(what).asString();
+          String got = stored.text(what);
           if (!got.equals(expected)) {
             throw other("belong to another " + what, expected, got);
           }

@@ -89,8 +89,8 @@ public record EarlierRequests(
       JsonFields f = new JsonFields(object, file.toString());
       changes.add(
           new Changed(
-              f.required("id").asString(),
-              f.required("change").asString(),
+              f.text("id"),
+              f.text("change"),
               f.stringOr("oldHash", f.stringOr("oldSha256", null)),
               f.stringOr("newHash", f.stringOr("newSha256", null))));
     }

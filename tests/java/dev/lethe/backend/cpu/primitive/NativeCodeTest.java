@@ -171,7 +171,7 @@ final class NativeCodeTest {
     MethodHandle axpby = function(bits, "axpby", null, L, F, L, F, L);
     MethodHandle scale = function(bits, "scale", null, L, F, L, L);
     MethodHandle norm = function(bits, "norm_combine", null, L, L, L, F, L, F, L, F, L, F, L, L);
-    MethodHandle rotate = function(bits, "rotate", null, L, L, L, L, L, F);
+    MethodHandle rotate = function(bits, "rotate", null, L, L, L, L, F);
     MethodHandle adamW = function(bits, "adam_w", null, L, L, L, L, L, F, F, F, F, F, F, F);
     MethodHandle changed = function(bits, "changed", null, L, F, L, L, L);
     for (int n : LENGTHS) {
@@ -195,8 +195,8 @@ final class NativeCodeTest {
         norm.invokeExact(
             count, got.at(500), got.at(601), .5f, got.at(700), .25f, got.at(800), -.3f, got.at(901), .2f,
             got.at(500), got.at(1000));
-        ROWS.rotate(m, 8000, m, 8000, m, m, 2404, n, -1);
-        rotate.invokeExact(count, got.at(2000), got.at(2000), got.at(601), got.at(601), -1f);
+        ROWS.rotate(m, 8000, m, m, 2404, n, -1);
+        rotate.invokeExact(count, got.at(2000), got.at(601), got.at(601), -1f);
         ROWS.adamW(STEP, m, m.asSlice(4000), m.asSlice(8000), squares(m, n), 4, n);
         squares(got.memory, n);
         adamW.invokeExact(
@@ -271,7 +271,7 @@ final class NativeCodeTest {
       refused(() -> tiles.prefetch(2, 64, small, 0, 400));
       refused(() -> rows.expSum(small, 4, 99, 1, 0));
       refused(() -> rows.weighted(1, m, 0, small, 0, 0, m, 0, 100));
-      refused(() -> rows.rotate(small, 0, m, 0, m, m, 0, 50, 1));
+      refused(() -> rows.rotate(small, 0, m, m, 0, 50, 1));
       GatePrimitives gates = new NativeGates();
       refused(() -> gates.derivatives(Nonlinearity.SILU, 1, m, 0, small, 0, 9));
     }

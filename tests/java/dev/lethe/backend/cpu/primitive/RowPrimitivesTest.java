@@ -51,7 +51,7 @@ final class RowPrimitivesTest {
         n);
     r.weighted(1.5f, m[0], 0, m[1], 0, .2f, m[6], 0, n);
     r.attentionSecond(m[0], m[4], m[1], m[6], 0, n, .3f, .1f, .2f, .4f);
-    r.rotate(m[7], 0, m[7], 0, m[0], m[1], 4, n, -1);
+    r.rotate(m[7], 0, m[0], m[1], 4, n, -1);
     r.copy(m[7], 0, m[6], 4, n);
     r.adamW(STEP, m[6], m[0], m[4], m[8], 0, n);
     r.fill(m[5], 8, n, 3);

@@ -50,7 +50,7 @@ final class NativeCode {
       function("norm_combine", null, L, L, L, F, L, F, L, F, L, F, L, L);
   static final MethodHandle ATTENTION_SECOND =
       function("attention_second", null, L, L, L, L, L, F, F, F, F);
-  static final MethodHandle ROTATE = function("rotate", null, L, L, L, L, L, F);
+  static final MethodHandle ROTATE = function("rotate", null, L, L, L, L, F);
   static final MethodHandle ADAM_W =
       function("adam_w", null, L, L, L, L, L, F, F, F, F, F, F, F);
 

@@ -211,20 +211,17 @@ final class NativeRows implements RowPrimitives {
   @Override
   public void rotate(
       MemorySegment x,
-      long xo,
-      MemorySegment y,
-      long yo,
+      long offset,
       MemorySegment cos,
       MemorySegment sin,
       long angles,
-      int half,
+      int pairs,
       float sign) {
-    long ofX = NativeCode.floats(x, xo, 2 * half);
-    long ofY = NativeCode.floats(y, yo, 2 * half);
-    long ofCos = NativeCode.floats(cos, angles, half);
-    long ofSin = NativeCode.floats(sin, angles, half);
+    long ofX = NativeCode.floats(x, offset, 2 * pairs);
+    long ofCos = NativeCode.floats(cos, angles, pairs);
+    long ofSin = NativeCode.floats(sin, angles, pairs);
     try {
-      NativeCode.ROTATE.invokeExact((long) half, ofX, ofY, ofCos, ofSin, sign);
+      NativeCode.ROTATE.invokeExact((long) pairs, ofX, ofCos, ofSin, sign);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }

@@ -81,20 +81,18 @@ public interface RowPrimitives {
       float dDelta);
 
   /**
-   * One head turned by angles of the given cosines and sines: y₁ = x₁c − σx₂s, y₂ = x₂c + σx₁s,
-   * where the second half of the head begins {@code 4·half} bytes after the first; y may be x.
+   * Pairs of a head turned in place by angles of the given cosines and sines: x₁ becomes x₁c − σx₂s and x₂
+   * becomes x₂c + σx₁s, where the x₂ begin {@code 4·pairs} bytes after the x₁.
    *
    * @param sign σ: 1 forward, −1 backward
    */
   void rotate(
       MemorySegment x,
-      long xo,
-      MemorySegment y,
-      long yo,
+      long offset,
       MemorySegment cos,
       MemorySegment sin,
       long angles,
-      int half,
+      int pairs,
       float sign);
 
   /** One step of AdamW over elements at the same offset of all four. */

@@ -187,37 +187,33 @@ final class ScalarRows implements RowPrimitives {
   @Override
   public void rotate(
       MemorySegment x,
-      long xo,
-      MemorySegment y,
-      long yo,
+      long offset,
       MemorySegment cos,
       MemorySegment sin,
       long angles,
-      int half,
+      int pairs,
       float sign) {
-    rotate(x, xo, y, yo, cos, sin, angles, 0, half, sign);
+    rotate(x, offset, cos, sin, angles, 0, pairs, sign);
   }
 
   /** As the other, from pair {@code first} on. */
   void rotate(
       MemorySegment x,
-      long xo,
-      MemorySegment y,
-      long yo,
+      long offset,
       MemorySegment cos,
       MemorySegment sin,
       long angles,
       int first,
-      int half,
+      int pairs,
       float sign) {
-    long second = 4L * half;
-    for (int i = first; i < half; i++) {
+    long second = 4L * pairs;
+    for (int i = first; i < pairs; i++) {
       float c = get(cos, angles, i);
       float s = sign * get(sin, angles, i);
-      float x1 = get(x, xo, i);
-      float x2 = get(x, xo + second, i);
-      set(y, yo, i, fma(x1, c, -(x2 * s)));
-      set(y, yo + second, i, fma(x2, c, x1 * s));
+      float x1 = get(x, offset, i);
+      float x2 = get(x, offset + second, i);
+      set(x, offset, i, fma(x1, c, -(x2 * s)));
+      set(x, offset + second, i, fma(x2, c, x1 * s));
     }
   }
 

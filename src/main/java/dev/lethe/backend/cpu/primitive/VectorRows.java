@@ -180,25 +180,23 @@ final class VectorRows implements RowPrimitives {
   @Override
   public void rotate(
       MemorySegment x,
-      long xo,
-      MemorySegment y,
-      long yo,
+      long offset,
       MemorySegment cos,
       MemorySegment sin,
       long angles,
-      int half,
+      int pairs,
       float sign) {
-    long second = 4L * half;
-    int whole = SPECIES.loopBound(half);
+    long second = 4L * pairs;
+    int whole = SPECIES.loopBound(pairs);
     for (int i = 0; i < whole; i += L) {
       FloatVector c = load(cos, angles, i);
       FloatVector s = load(sin, angles, i).mul(sign);
-      FloatVector x1 = load(x, xo, i);
-      FloatVector x2 = load(x, xo + second, i);
-      store(x1.fma(c, x2.mul(s).neg()), y, yo, i);
-      store(x2.fma(c, x1.mul(s)), y, yo + second, i);
+      FloatVector x1 = load(x, offset, i);
+      FloatVector x2 = load(x, offset + second, i);
+      store(x1.fma(c, x2.mul(s).neg()), x, offset, i);
+      store(x2.fma(c, x1.mul(s)), x, offset + second, i);
     }
-    rest.rotate(x, xo, y, yo, cos, sin, angles, whole, half, sign);
+    rest.rotate(x, offset, cos, sin, angles, whole, pairs, sign);
   }
 
   @Override

@@ -9,7 +9,7 @@ import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** Rotary position embedding, head by head, in place where asked. */
+/** Rotary position embedding, head by head. */
 public final class CpuRope implements RopeKernels {
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
 
@@ -24,7 +24,8 @@ public final class CpuRope implements RopeKernels {
     RopeTable table = call.table();
     Tensor x = call.x();
     float sign = call.back() ? -1 : 1;
-    int half = Math.toIntExact(table.headSize() / 2);
+    int pairs = Math.toIntExact(table.pairs());
+    int headSize = Math.toIntExact(table.headSize());
     int width = Math.toIntExact(x.dim(-1));
     MemorySegment at = Cpu.memory(call.positions());
     int n = Math.toIntExact(call.positions().elements());
@@ -33,8 +34,7 @@ public final class CpuRope implements RopeKernels {
     }
     MemorySegment cos = Cpu.memory(table.cos());
     MemorySegment sin = Cpu.memory(table.sin());
-    MemorySegment in = Cpu.memory(x);
-    MemorySegment out = Cpu.memory(call.y());
+    MemorySegment values = Cpu.memory(x);
     RowPrimitives rows = cpu.rows();
     cpu.pool()
         .runRanges(
@@ -42,10 +42,10 @@ public final class CpuRope implements RopeKernels {
             Cpu.grain(width),
             (from, to, scratch) -> {
               for (int row = from; row < to; row++) {
-                long angles = 4L * half * at.get(INT, 4L * (row % n));
-                for (int head = 0; head < width; head += 2 * half) {
+                long angles = 4L * pairs * at.get(INT, 4L * (row % n));
+                for (int head = 0; head < width; head += headSize) {
                   long offset = 4L * ((long) row * width + head);
-                  rows.rotate(in, offset, out, offset, cos, sin, angles, half, sign);
+                  rows.rotate(values, offset, cos, sin, angles, pairs, sign);
                 }
               }
             });
