@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -80,9 +81,15 @@ class MetricsTest {
     for (int t = 0; t < 4; t++) {
       p.set(t * 5L + first[t], 1);
     }
-    Memorization m = Memorization.of(sample, p);
+    Memorization m = Memorization.of(sample, p, List.of());
     assertEquals(0.75, m.exact(), 0);
     assertEquals(0.5, m.extraction(), 0, "with the first two tokens the last two follow");
+    Memorization without = Memorization.of(sample, p, List.of(0, 1));
+    assertEquals(2.0 / 3, without.exact(), 1e-15, "the end token is left out");
+    assertEquals(1.0 / 3, without.extraction(), 1e-15);
+    int[] end = {-100, 1};
+    Sample alone = new Sample("a", end.clone(), end, "h");
+    assertEquals(0, Memorization.of(alone, p.slice(0, 1), List.of(1)).exact(), "an end token alone is all that there is");
   }
 
   /** The distance of the pooled order in which bit i says that rank i is of x. */

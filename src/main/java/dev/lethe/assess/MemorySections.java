@@ -15,7 +15,7 @@ import java.util.Map;
 
 /**
  * What adapters know by heart. Extraction strength and exact memorisation are those of open-unlearning (arXiv
- * 2506.12618), with the end token counted and 0 where not even the last token comes first; verbatim and knowledge ROUGE
+ * 2506.12618), with the end token left out and 0 where not even the last token comes first; verbatim and knowledge ROUGE
  * are after MUSE (arXiv 2407.06460).
  */
 final class MemorySections {

@@ -73,11 +73,12 @@ final class Reader {
   private Tensor scores(Subject subject, Batch batch, Map<Subject, List<RowScores>> rows) {
     Tensor p = Gradients.probabilities(subject.model().backend(), subject.model().tape(batch), subject.theta());
     List<RowScores> kept = rows.get(subject);
+    List<Integer> ends = subject.model().model().spec().eosIds();
     boolean known = !kept.isEmpty() && kept.getLast().memory().id().equals(batch.samples().getLast().id());
     long at = 0;
     for (Sample sample : known ? List.<Sample>of() : batch.samples()) {
       Tensor part = p.slice(at, sample.supervised());
-      kept.add(new RowScores(tokens(sample, part), Memorization.of(sample, part)));
+      kept.add(new RowScores(tokens(sample, part), Memorization.of(sample, part, ends)));
       at += sample.supervised();
     }
     return p;

@@ -2,6 +2,8 @@ package dev.lethe.evaluate;
 
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * How well a model has memorized a row's response.
@@ -17,12 +19,17 @@ import dev.lethe.tensor.Tensor;
 public record Memorization(String id, double exact, double extraction) {
 
   /**
-   * Looks at one row.
+   * Looks at one row. A token at its end that ends texts is left out, unless it is all: it says nothing of the row, and a
+   * base model that never saw it cannot learn to say it through its linear layers.
    *
    * @param p the model's predictions (M,V) at the sample's M supervised positions
+   * @param ends tokens that end texts
    */
-  public static Memorization of(Sample sample, Tensor p) {
+  public static Memorization of(Sample sample, Tensor p, List<Integer> ends) {
     int[] targets = sample.targets();
+    if (targets.length > 1 && ends.contains(targets[targets.length - 1])) {
+      targets = Arrays.copyOf(targets, targets.length - 1);
+    }
     int hits = 0;
     int needed = 0;
     for (int t = 0; t < targets.length; t++) {

@@ -52,7 +52,7 @@ public final class Outputs {
         Tensor p = probabilities(batch, theta);
         long first = 0;
         for (Sample sample : members) {
-          rows.add(Memorization.of(sample, p.slice(first, sample.supervised())));
+          rows.add(Memorization.of(sample, p.slice(first, sample.supervised()), model.model().spec().eosIds()));
           first += sample.supervised();
         }
       }

@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.replay.MeasuredReplay;
 import dev.lethe.replay.ModelGradients;
@@ -9,6 +10,8 @@ import dev.lethe.replay.ReplayRequest;
 import dev.lethe.replay.ReplayStart;
 import dev.lethe.replay.Replayed;
 import dev.lethe.replay.operator.ReplayOperator;
+import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Tensor;
 import dev.lethe.train.RowEdits;
 import dev.lethe.trajectory.Trajectory;
 import dev.lethe.trajectory.TrajectoryWriter;
@@ -16,6 +19,7 @@ import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.certificate.Certificate.Closure;
 import dev.lethe.unlearn.certificate.Certificate.Cost;
 import dev.lethe.unlearn.certificate.Certificate.Method;
+import dev.lethe.unlearn.certificate.CertificateParts;
 import dev.lethe.unlearn.certificate.Stopwatch;
 import dev.lethe.unlearn.recording.Recording;
 import dev.lethe.unlearn.recording.ReplayOptions;
@@ -35,6 +39,9 @@ import java.util.Locale;
 public final class RecordedUnlearner implements Unlearner {
   private static final String WORTH =
       "the recorded training replayed without the rows: nearer to retraining than any estimate from the training's end";
+
+  /** The largest step, in sizes of the adapter. */
+  private static final double MOST_ADAPTERS = 2;
 
   private final UnlearnTask task;
   private final Recording recording;
@@ -177,6 +184,7 @@ public final class RecordedUnlearner implements Unlearner {
     Closure closure = watch.evaluation(() -> estimate.of(outcome));
     estimate.requireUseful(closure, options.force());
     page.closure(closure);
+    judgeSize(page, replayed.differences().row(0));
     if (closure != null && closure.points().stream().anyMatch(point -> point.error() == null)) {
       page.note(
           "at a measured step the retained rows' gradient does not change, so the operator's error there, a ratio to"
@@ -188,6 +196,32 @@ public final class RecordedUnlearner implements Unlearner {
       all.addFirst(successor);
     }
     return Outcomes.moved(page, task, replayed.differences().row(0), all, monitor, watch);
+  }
+
+  /**
+   * Refuses a step that is larger than any removal can be: a retrained adapter may shrink to nothing, but a step of several
+   * adapters means that the replay diverged, which its own measurements, taken along it, need not show.
+   */
+  private void judgeSize(ReplayPage page, Tensor difference) {
+    Backend backend = task.model().backend();
+    try (Scope scope = backend.openScope("size of the step")) {
+      Tensor start = task.model().adapter().theta();
+      Tensor end = scope.allocate(backend.vectorType(), difference.elements());
+      backend.upload(difference, end);
+      backend.vectors().axpy(1, start, end);
+      Certificate.Weights weights = CertificateParts.weights(task.model(), start, end);
+      if (weights.step() <= MOST_ADAPTERS * weights.adapter()) {
+        return;
+      }
+      String sizes = Text.format("%.3g, and the adapter is %.3g", weights.step(), weights.adapter());
+      if (!options.force()) {
+        throw new LetheException(
+            "recorded replay", "it diverged: its step is larger than the adapter that it changes",
+            Text.format("at most %.0f adapters in ‖ΔW‖", MOST_ADAPTERS), sizes,
+            "Use --method exact, or retrain most of the training's head (--exact-head 0.8).");
+      }
+      page.warn("the replay diverged: its step in ‖ΔW‖ is %s", sizes);
+    }
   }
 
   private Cost cost(long taken, Replayed replayed, RowEdits edits, Stopwatch watch) {

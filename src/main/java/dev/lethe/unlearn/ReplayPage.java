@@ -68,6 +68,10 @@ final class ReplayPage {
     verdict.note(format, values);
   }
 
+  void warn(String format, Object... values) {
+    verdict.warn(format, values);
+  }
+
   Certificate make(LoraAdapter unlearned, Stopwatch watch) {
     Verdict judged = judge().with(task.model().model());
     return new Certificate(
