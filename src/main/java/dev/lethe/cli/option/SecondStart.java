@@ -31,10 +31,15 @@ public final class SecondStart {
   public static void whereItHelps() {
     if (Boolean.getBoolean(PROPERTY) && vectorsWouldHelp()) {
       List<String> command = new ArrayList<>(ownCommand());
-      command.removeIf(word -> word.startsWith("-XX:AOTCache=") || word.equals("-D" + PROPERTY + "=true"));
+      command.removeIf(SecondStart::isForNativeCode);
       command.add(1, "--add-modules=" + MODULE);
       become(command);
     }
+  }
+
+  /** Words of the launcher that hold only where native code does the arithmetic. */
+  private static boolean isForNativeCode(String word) {
+    return word.startsWith("-XX:AOTCache=") || word.startsWith("-XX:Tier4") || word.equals("-D" + PROPERTY + "=true");
   }
 
   /** Whether the arithmetic is done in Java without the Vector API, which is slow. */
