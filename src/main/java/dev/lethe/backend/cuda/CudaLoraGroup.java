@@ -18,6 +18,7 @@ import dev.lethe.backend.kernel.LoraKernels.Tangent;
 import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -314,7 +315,7 @@ final class CudaLoraGroup {
 
   @SafeVarargs
   private static boolean beside(List<Tensor>... groups) {
-    return Stream.of(groups).allMatch(Columns::adjacent);
+    return Arrays.stream(groups).allMatch(Columns::adjacent);
   }
 
   private static List<Tensor> present(List<Tensor> tensors) {
