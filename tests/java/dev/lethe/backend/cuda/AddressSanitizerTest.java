@@ -94,8 +94,8 @@ final class AddressSanitizerTest {
   void readingBehindATensorIsReported() throws Exception {
     assertReported(
         "gated_unit.cu",
-        "load<W>(a + i)",
-        "load<W>(a + i + 1)",
+        "load<W>(a + from)",
+        "load<W>(a + from + 1)",
         new Suite("gatedUnit", F32, 13, "forward"));
   }
 
