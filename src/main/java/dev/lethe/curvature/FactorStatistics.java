@@ -104,9 +104,8 @@ public final class FactorStatistics implements AutoCloseable {
     private void outer(int layer, Side side, Tensor rows) {
       Tensor sum = sums.get(new Place(layer, side));
       if (sum != null) {
-        long width = rows.dim(-1);
-        Tensor flat = rows.reshape(rows.elements() / width, width);
-        backend.run(new RowKernels.AddOuter(flat, flat, 1, sum));
+        Tensor matrix = rows.asMatrix();
+        backend.run(new RowKernels.AddOuter(matrix, matrix, 1, sum));
       }
     }
   }

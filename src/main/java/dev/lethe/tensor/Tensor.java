@@ -180,6 +180,11 @@ public final class Tensor {
     return new Tensor(part, dtype, storage, byteOffset + dtype.byteSize(first), tie);
   }
 
+  /** All rows, over all other axes, as a matrix, sharing memory. */
+  public Tensor asMatrix() {
+    return new Tensor(Shape.of(shape.rows(), shape.dim(-1)), dtype, storage, byteOffset, stride, tie);
+  }
+
   /** The same elements under another shape. */
   public Tensor reshape(long... dims) {
     requireDense("another shape");

@@ -17,7 +17,8 @@ final class ColumnContract {
     }
     return Stream.of(
             bench.inColumns(RmsNormContract::cases, "y", "dy", "gs", "gx", "dgs", "dgx"),
-            bench.inColumns(RopeContract::cases, "x", "y"),
+            bench.inColumns(RopeContract::cases, "x"),
+            bench.inColumns(RowContract::outerProducts, "a", "b"),
             bench.inColumns(GatedUnitContract::cases, "a", "b", "h", "da", "db", "dh", "ga", "gb", "dga", "dgb"),
             bench.inColumns(AttentionContract::cases, "q", "k", "v", "o"),
             bench.inColumns(

@@ -48,11 +48,16 @@ final class RowContract {
         cases.add(bench.of("rows.copyColumns" + sizes, c -> copyColumns(c, from, to, size)));
       }
     }
-    for (int[] size : PRODUCTS) {
-      String sizes = Text.format(" %s", Arrays.toString(size));
-      cases.add(bench.of("rows.addOuter" + sizes, c -> addOuter(c, size[0], size[1], size[2])));
-    }
-    return cases.build();
+    return Stream.concat(cases.build(), outerProducts(bench));
+  }
+
+  static Stream<ContractCase> outerProducts(KernelBench bench) {
+    return Stream.of(PRODUCTS)
+        .map(
+            size ->
+                bench.of(
+                    "rows.addOuter " + Arrays.toString(size),
+                    c -> addOuter(c, size[0], size[1], size[2])));
   }
 
   private static void gather(KernelCase c, int[] rows, long[] all, long[] some) {

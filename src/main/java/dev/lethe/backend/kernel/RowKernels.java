@@ -131,8 +131,8 @@ public interface RowKernels {
     public void require(Arguments check) {
       check.rank("a", a, 2);
       check.rank("b", b, 2);
-      check.activation("a", a, a.dim(0), a.dim(1));
-      check.activation("b", b, a.dim(0), b.dim(1));
+      check.columns("a", a, a.dim(0), a.dim(1));
+      check.columns("b", b, a.dim(0), b.dim(1));
       check.vector("out", out, a.dim(1), b.dim(1));
     }
 
