@@ -110,12 +110,17 @@ public final class PreparedOperators implements AutoCloseable {
 
   private static WeightedSum curvature(
       OperatorFiles files, PreparedParts.Sketch sketch, AdaptedModel model, double scale) {
-    SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts(), ROWS_A_PRODUCT);
-    double rho = shrinkage(ggn.rows(), model.layout().size());
-    return new WeightedSum(
-        List.of(
-            new WeightedSum.Term(scale * (1 - rho), ggn),
-            new WeightedSum.Term(scale * rho, new EkfacOperator(EkfacParts.read(model, files.ekfac())))));
+    EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()));
+    try {
+      SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts(), ROWS_A_PRODUCT);
+      double rho = shrinkage(ggn.rows(), model.layout().size());
+      return new WeightedSum(
+          List.of(
+              new WeightedSum.Term(scale * (1 - rho), ggn), new WeightedSum.Term(scale * rho, ekfac)));
+    } catch (RuntimeException | Error e) {
+      ekfac.close();
+      throw e;
+    }
   }
 
   /**
