@@ -32,7 +32,7 @@ import org.apache.spark.api.java.JavaSparkContext;
  */
 public final class ScalingDriver {
   private static final int WARM_UP = 3;
-  private static final int ROUNDS = 12;
+  private static final int ROUNDS = 8;
   private static final long PATIENCE_MILLIS = 100;
   private static final BatchLimits LIMITS = new BatchLimits(8, 256);
 
