@@ -25,10 +25,10 @@ import java.util.stream.Collectors;
 /**
  * LoRA fine-tuning of an adapter in place. Step k takes the next {@code batchSize·accumulation}
  * samples of the epoch's order (fewer at the epoch's end); its loss is the mean over these samples
- * of their mean token loss, or over their tokens ({@link LossMean}), its gradient that mean's, clipped to a global norm as {@code
- * torch.nn.utils.clip_grad_norm_} does. With {@link RowEdits} the steps are those of the rows before
- * the edits; a step that has lost all its rows still decays weights and moments, unless the divisor
- * shrinks.
+ * of their mean token loss, or over their tokens ({@link LossMean}), its gradient that mean's, clipped
+ * to a global norm as {@code torch.nn.utils.clip_grad_norm_} does. With {@link RowEdits} the steps are
+ * those of the rows before the edits; a step that has lost all its rows still decays weights and
+ * moments, unless the divisor shrinks.
  *
  * <p>Same model, adapter, data, options, edits and backend: same bytes, interrupted or not. Not for
  * several threads.

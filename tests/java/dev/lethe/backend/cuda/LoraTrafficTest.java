@@ -93,7 +93,7 @@ class LoraTrafficTest {
 
   private Traffic of(int layers, boolean together, boolean second) {
     Counting products = new Counting();
-    IdleDevice device = new IdleDevice();
+    CountingDevice device = new CountingDevice();
     Dims dims = new Dims(layers, HIDDEN, FEED_FORWARD, HIDDEN / 64, 1, 23, 300, "");
     Path folder = TinyModels.writeFolder(dir, dims, SEED);
     CudaBackend cuda = new CudaBackend(new Cuda(device, DType.BF16, all -> products));

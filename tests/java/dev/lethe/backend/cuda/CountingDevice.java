@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A device that has no memory and runs nothing, but counts what it is asked to launch. Downloads are zeros. */
-final class IdleDevice implements Device {
+final class CountingDevice implements Device {
   private static final long ALIGNMENT = 256;
 
   private final List<String> kernels = new ArrayList<>();
