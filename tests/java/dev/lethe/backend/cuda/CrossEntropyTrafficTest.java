@@ -19,8 +19,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What the kernels of the loss read and write, counted in the emulator: a row once, and once more only what shared memory
- * had no room for. Everything in pieces of 16 bytes.
+ * What the kernels of the loss read and write, counted in the emulator: a row once, and once more only what shared
+ * memory had no room for. Everything in pieces of 16 bytes.
  */
 final class CrossEntropyTrafficTest {
   private static final int ROWS = 3;
