@@ -24,7 +24,9 @@ final class CudaLoss implements LossKernels {
 
   private static final long ROW_MULTIPLE = 128;
   private static final int MOST_THREADS = 1024;
-  private static final int THREADS_PER_MULTIPROCESSOR = 2048;
+
+  /** With the 64 registers of a thread that CompiledKernelsTest grants. */
+  private static final int THREADS_PER_MULTIPROCESSOR = 1024;
 
   /** A longer row is alone on its multiprocessor, and has all of its shared memory. */
   private static final long LONG_ROW = 1 << 16;
@@ -211,8 +213,8 @@ final class CudaLoss implements LossKernels {
    * @param bytes that the kernel keeps of each element for a second look; 0: it has none
    */
   private RowBlocks blocks(long rows, long vocabulary, int bytes) {
-    int threads = cuda.rowThreads(vocabulary, MOST_THREADS);
-    int together = vocabulary > LONG_ROW ? 1 : THREADS_PER_MULTIPROCESSOR / threads;
+    int threads = cuda.rowThreads(vocabulary, vocabulary > LONG_ROW ? MOST_THREADS : MOST_THREADS / 2);
+    int together = THREADS_PER_MULTIPROCESSOR / threads;
     Grid grid = Grid.of(Math.min(rows, (long) together * cuda.device().multiprocessors()), threads);
     if (bytes == 0) {
       return new RowBlocks(grid, 0);
