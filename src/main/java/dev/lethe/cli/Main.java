@@ -31,6 +31,7 @@ import dev.lethe.session.Versions;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -39,6 +40,7 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -143,6 +145,11 @@ public final class Main {
     }
   }
 
+  /** The names of all commands, in the order of the help. */
+  static List<String> names() {
+    return COMMANDS.keySet().stream().map(type -> type.getAnnotation(Command.class).name()).toList();
+  }
+
   /** All commands, which print to the console. */
   static CommandLine commands(Console console) {
     return commands(console, any -> true);
@@ -163,7 +170,7 @@ public final class Main {
         });
     main.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
     main.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));
-    main.setUsageHelpAutoWidth(console.terminal()); // it asks the terminal by a process
+    main.setColorScheme(Help.defaultColorScheme(Help.Ansi.OFF)); // the launcher has help as plain text
     main.setExpandAtFiles(false); // --forget @FILE is ours
     main.setParameterExceptionHandler((e, arguments) -> usageError(e));
     return main;
