@@ -75,7 +75,7 @@ final class MachineCode {
       if (branch.target >= 0 && branch.target < branch.address) {
         List<Instruction> body =
             code.stream().filter(i -> i.address >= branch.target && i.address <= branch.address).toList();
-        int products = (int) body.stream().filter(i -> i.name.startsWith("HMMA")).count();
+        int products = (int) body.stream().filter(i -> i.name.startsWith("HMMA") || i.name.startsWith("HGMMA")).count();
         if (products > 0 && body.size() < best.instructions) {
           best = new Loop(body.size(), products, registers);
         }
