@@ -35,8 +35,8 @@
 
 DEVICE void fence_async_proxy() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-#define SUMS_8(C, J) C(x[J][0]), C(x[J][1]), C(x[J][2]), C(x[J][3]), C(x[J + 1][0]), C(x[J + 1][1]), C(x[J + 1][2]), C(x[J + 1][3])
-#define SUMS_16(C, J) SUMS_8(C, J), SUMS_8(C, J + 2)
+#define SUMS_4(C, J) C(x[J][0]), C(x[J][1]), C(x[J][2]), C(x[J][3])
+#define SUMS_16(C, J) SUMS_4(C, J), SUMS_4(C, J + 1), SUMS_4(C, J + 2), SUMS_4(C, J + 3)
 #define SUMS_32(C, J) SUMS_16(C, J), SUMS_16(C, J + 4)
 #define SUMS_64(C, J) SUMS_32(C, J), SUMS_32(C, J + 8)
 
@@ -49,28 +49,28 @@ DEVICE void fence_async_proxy() { asm volatile("fence.proxy.async.shared::cta;" 
 #define SUM_SET(X) "=f"(X)
 #define SUM_ADDED(X) "+f"(X)
 
-#define WARPGROUP_PRODUCT(COLUMNS, SUMS, OPERANDS, PREDICATE, TRANSPOSED)                                                      \
-  "{\n.reg .pred p;\nsetp.ne.b32 p, " PREDICATE ", 0;\nwgmma.mma_async.sync.aligned.m64n" COLUMNS "k16.f32.bf16.bf16 {" SUMS \
-  "}, " OPERANDS ", p, 1, 1" TRANSPOSED ";\n}"
+#define WARPGROUP_PRODUCT(COLUMNS, SUMS, OPERANDS, PREDICATE, TRANSPOSED)                                     \
+  "{\n.reg .pred p;\nsetp.ne.b32 p, " PREDICATE ", 0;\nwgmma.mma_async.sync.aligned.m64n" COLUMNS             \
+  "k16.f32.bf16.bf16 {" SUMS "}, " OPERANDS ", p, 1, 1" TRANSPOSED ";\n}"
 
 // COLUMNS, which take SUMS registers of a thread, and the names of the operands behind these.
-#define WARPGROUP_PRODUCTS(COLUMNS, SUMS, O0, O1, O2, O3, O4, O5)                                                             \
-  template <bool ADD>                                                                                                         \
-  DEVICE void warpgroup_dots(float (&x)[COLUMNS / 8][4], uint64_t a, uint64_t b) {                                            \
-    if constexpr (ADD) {                                                                                                      \
-      asm volatile(WARPGROUP_PRODUCT(#COLUMNS, NAMES_##SUMS, O0 ", " O1, O2, ", 0, 0")                                        \
-                   : SUMS_##SUMS(SUM_ADDED, 0)                                                                                \
-                   : "l"(a), "l"(b), "n"(1));                                                                                 \
-    } else {                                                                                                                  \
-      asm volatile(WARPGROUP_PRODUCT(#COLUMNS, NAMES_##SUMS, O0 ", " O1, O2, ", 0, 0")                                        \
-                   : SUMS_##SUMS(SUM_SET, 0)                                                                                  \
-                   : "l"(a), "l"(b), "n"(0));                                                                                 \
-    }                                                                                                                         \
-  }                                                                                                                           \
-  DEVICE void warpgroup_weighted(float (&x)[COLUMNS / 8][4], const uint32_t (&a)[4], uint64_t b) {                            \
-    asm volatile(WARPGROUP_PRODUCT(#COLUMNS, NAMES_##SUMS, "{" O0 "," O1 "," O2 "," O3 "}, " O4, O5, ", 1")                   \
-                 : SUMS_##SUMS(SUM_ADDED, 0)                                                                                  \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(1));                                               \
+#define WARPGROUP_PRODUCTS(COLUMNS, SUMS, O0, O1, O2, O3, O4, O5)                                                    \
+  template <bool ADD>                                                                                                \
+  DEVICE void warpgroup_dots(float (&x)[COLUMNS / 8][4], uint64_t a, uint64_t b) {                                   \
+    if constexpr (ADD) {                                                                                             \
+      asm volatile(WARPGROUP_PRODUCT(#COLUMNS, NAMES_##SUMS, O0 ", " O1, O2, ", 0, 0")                               \
+                   : SUMS_##SUMS(SUM_ADDED, 0)                                                                       \
+                   : "l"(a), "l"(b), "n"(1));                                                                        \
+    } else {                                                                                                         \
+      asm volatile(WARPGROUP_PRODUCT(#COLUMNS, NAMES_##SUMS, O0 ", " O1, O2, ", 0, 0")                               \
+                   : SUMS_##SUMS(SUM_SET, 0)                                                                         \
+                   : "l"(a), "l"(b), "n"(0));                                                                        \
+    }                                                                                                                \
+  }                                                                                                                  \
+  DEVICE void warpgroup_weighted(float (&x)[COLUMNS / 8][4], const uint32_t (&a)[4], uint64_t b) {                   \
+    asm volatile(WARPGROUP_PRODUCT(#COLUMNS, NAMES_##SUMS, "{" O0 "," O1 "," O2 "," O3 "}, " O4, O5, ", 1")          \
+                 : SUMS_##SUMS(SUM_ADDED, 0)                                                                         \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(1));                                      \
   }
 
 // warpgroup_dots: x (64,COLUMNS) += A B^T, or = where not ADD; A (64,16) and B (COLUMNS,16) by rows.

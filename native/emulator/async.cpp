@@ -73,11 +73,14 @@ void carry_out(const Copy& copy) {
 class Matrix {
  public:
   explicit Matrix(uint64_t descriptor)
-      : start((descriptor & 0x3fff) << 4), leading((descriptor >> 16 & 0x3fff) << 4), stride((descriptor >> 32 & 0x3fff) << 4) {
+      : start((descriptor & 0x3fff) << 4),
+        leading((descriptor >> 16 & 0x3fff) << 4),
+        stride((descriptor >> 32 & 0x3fff) << 4) {
     constexpr size_t LINES[] = {0, 128, 64, 32};
     line = LINES[descriptor >> 62];
     if (line == 0 || (descriptor >> 49 & 7) != 0) {
-      fail("a matrix descriptor without swizzle or with a base offset: %016llx", static_cast<unsigned long long>(descriptor));
+      fail("a matrix descriptor without swizzle or with a base offset: %016llx",
+           static_cast<unsigned long long>(descriptor));
     }
   }
 

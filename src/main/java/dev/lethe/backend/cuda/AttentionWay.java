@@ -37,7 +37,8 @@ enum AttentionWay {
   /**
    * The way for tensors of one call.
    *
-   * @param mode as in the kernels' names; there is no {@code key_gradient_tangent_128_wgmma}, which would spill registers
+   * @param mode as in the kernels' names; there is no {@code key_gradient_tangent_128_wgmma}, which would spill
+   *     registers
    * @param tensors null ones do not count
    */
   static AttentionWay of(Cuda cuda, String mode, AttentionShape shape, Tensor... tensors) {

@@ -91,7 +91,8 @@ class FirstGpuTest {
     assertEquals(0, code, said);
     assertEquals(8, said.lines().filter(line -> line.contains(" ok ")).count(), said);
     String ofWarpgroups = Files.readString(dir.resolve("results/warpgroups.txt"));
-    assertEquals(6, ofWarpgroups.lines().filter(line -> line.contains("_wgmma") && line.contains(" ok ")).count(), ofWarpgroups);
+    long right = ofWarpgroups.lines().filter(line -> line.contains("_wgmma") && line.contains(" ok ")).count();
+    assertEquals(6, right, ofWarpgroups);
   }
 
   private void lethe(String products) throws IOException {
