@@ -11,7 +11,9 @@ import dev.lethe.backend.EnvironmentException;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.Curvature;
 import dev.lethe.data.Sample;
+import dev.lethe.format.StrictJson;
 import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
@@ -25,6 +27,8 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.node.ObjectNode;
 
 /** What a rehearsal says is what the work takes, to the byte, and a limit makes batches smaller or refuses. */
 final class MemoryPlanTest {
@@ -77,6 +81,20 @@ final class MemoryPlanTest {
       assertTrue(e.getMessage().contains("gradients: needs "), e.getMessage());
       assertTrue(e.getMessage().contains("the test leaves 1.0 kB"), e.getMessage());
       assertTrue(e.getMessage().contains("Use a smaller --batch-tokens"), e.getMessage());
+    }
+  }
+
+  /** An adapter is there already: how PEFT started it takes no memory. */
+  @ParameterizedTest
+  @ValueSource(strings = {"\"eva\"", "\"orthogonal\"", "false"})
+  void adaptersOfAnyStartAreRehearsed(String start) {
+    try (Place at = new Place()) {
+      ObjectNode json = at.peft.config().raw();
+      json.set("init_lora_weights", StrictJson.parse(start, "test"));
+      MemoryPlan plan =
+          new MemoryPlan(at.files, at.backend, WeightStorage.AUTO, PeftAdapterConfig.parse(json, "test"));
+      assertEquals(
+          at.plan().bytes(Work.GRADIENTS, rows(4, 61), LIMITS), plan.bytes(Work.GRADIENTS, rows(4, 61), LIMITS));
     }
   }
 

@@ -102,6 +102,6 @@ public record MemoryPlan(ModelFiles files, Backend backend, WeightStorage storag
   }
 
   private LoraAdapter lora(LanguageModel model) {
-    return adapter == null ? null : LoraAdapter.create(adapter, model, 0);
+    return adapter == null ? null : LoraAdapter.zero(adapter, model);
   }
 }

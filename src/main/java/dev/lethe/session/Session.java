@@ -308,8 +308,8 @@ public final class Session implements AutoCloseable {
     return tokenizer.get(notes);
   }
 
-  /** The text of {@code tokenizer.json} where a GGUF file holds it; null otherwise. */
-  public String ownTokenizer() {
+  /** The tokenizer's files by name where a GGUF file holds them; none otherwise. */
+  public Map<String, String> ownTokenizer() {
     lifetime.requireOpen();
     return tokenizer.own();
   }

@@ -18,11 +18,13 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
@@ -55,6 +57,7 @@ public abstract class LetheCommand implements Callable<Integer> {
 
   @Override
   public final Integer call() {
+    requireNamesOnce();
     try (Progress open = output.quiet ? Progress.silent() : Progress.on(console.err(), console.terminal())) {
       progress = open;
       long start = System.nanoTime();
@@ -65,6 +68,16 @@ public abstract class LetheCommand implements Callable<Integer> {
       return code;
     } finally {
       giveBack();
+    }
+  }
+
+  /** Refuses options of NAME=VALUE that give a name two values. */
+  private void requireNamesOnce() {
+    for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
+      List<String> given = option.stringValues(); // names and values in turn
+      if (option.getValue() instanceof Map<?, ?> values && given.size() > 2 * values.size()) {
+        throw usage(option.longestName() + " gives a name two values: " + String.join(", ", option.originalStringValues()));
+      }
     }
   }
 
