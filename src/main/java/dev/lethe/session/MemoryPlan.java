@@ -90,9 +90,11 @@ public record MemoryPlan(ModelFiles files, Backend backend, WeightStorage storag
     throw new EnvironmentException(
         work.label(),
         Text.format(
-            "needs %s of memory for tensors at %,d tokens a batch, and %s leaves %s",
+            "needs %s of memory for tensors%s, and %s leaves %s",
             Machine.bytes(need),
-            tried.maxTokens(),
+            Work.BATCH_TOKENS.equals(work.smaller())
+                ? Text.format(" at %,d tokens a batch", tried.maxTokens())
+                : "",
             whose,
             Machine.bytes(room)),
         (work.smaller() == null || !fixed ? "Use " : "Use a smaller " + work.smaller() + ", ")

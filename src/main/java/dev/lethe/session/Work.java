@@ -49,7 +49,7 @@ public record Work(String label, boolean needsAdapter, String smaller, Doing doi
   /** Tokens that {@code generate} makes unless it is told otherwise. */
   public static final int NEW_TOKENS = 100;
 
-  private static final String BATCH_TOKENS = "--batch-tokens";
+  static final String BATCH_TOKENS = "--batch-tokens";
 
   public static final Work EVALUATE = new Work("evaluate", false, BATCH_TOKENS, Work::evaluate);
   public static final Work GRADIENTS = onAdapter("gradients", Work::gradients);
