@@ -229,6 +229,11 @@ public final class Session implements AutoCloseable {
     return model.files();
   }
 
+  /** The model's shape; loads nothing. */
+  public TransformerSpec spec() {
+    return ModelFamily.spec(folder().config(), folder().path().toString());
+  }
+
   /** The model, loaded when first asked for. */
   public LanguageModel model() {
     lifetime.requireOpen();

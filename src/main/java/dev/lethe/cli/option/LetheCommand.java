@@ -1,13 +1,19 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.autograd.PassWatch;
+import dev.lethe.backend.Backend;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.OutputName;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Machine;
+import dev.lethe.session.MemoryPlan;
+import dev.lethe.session.Work;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -36,6 +42,8 @@ public abstract class LetheCommand implements Callable<Integer> {
   private final Deque<AutoCloseable> held = new ArrayDeque<>();
 
   private Progress progress;
+  private Backend device;
+  private long planned;
 
   public LetheCommand(Console console) {
     this.console = console;
@@ -84,7 +92,32 @@ public abstract class LetheCommand implements Callable<Integer> {
     return spec.name()
         + " took "
         + Progress.duration(seconds)
-        + (peak.isPresent() ? ", memory at most " + Machine.bytes(peak.getAsLong()) : "");
+        + (peak.isPresent() ? ", memory at most " + Machine.bytes(peak.getAsLong()) : "")
+        + (planned == 0
+            ? ""
+            : Text.format(
+                ", tensors %s of %s planned",
+                Machine.bytes(device.memoryUse().peakBytes()),
+                Machine.bytes(planned)));
+  }
+
+  /** The device whose memory the command tells about at its end. */
+  void computesOn(Backend first) {
+    device = first;
+  }
+
+  /**
+   * The batches with which work fits into memory.
+   *
+   * @param limits as they are asked for
+   * @param fixed whether they are not made smaller
+   * @throws dev.lethe.backend.EnvironmentException where it does not fit
+   */
+  public final BatchLimits fitting(
+      MemoryPlan plan, Work work, List<Sample> rows, BatchLimits limits, boolean fixed) {
+    MemoryPlan.Fit fit = plan.fitting(work, rows, limits, fixed);
+    planned = Math.max(planned, fit.bytes());
+    return fit.limits();
   }
 
   /** Keeps something until the command ends. */

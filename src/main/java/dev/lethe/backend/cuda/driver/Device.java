@@ -17,6 +17,9 @@ public interface Device extends AutoCloseable {
 
   int multiprocessors();
 
+  /** Bytes of shared memory that a block may use, those of its kernel's own arrays included. */
+  int sharedMemory();
+
   /** Prepares the calling thread for libraries that use the context which is current for it. */
   default void enter() {}
 
