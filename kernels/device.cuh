@@ -1,8 +1,8 @@
-// What every kernel includes, and the only place that knows who compiles it: nvcc for a GPU, or a
+// What every kernel includes, and with warpgroup.cuh the only place that knows who compiles it: nvcc for a GPU, or a
 // C++ compiler with native/emulator for the CPU, where the same sources run under tests.
 //
 // Rules that keep one source for both:
-//   - include nothing but files of this folder; no inline PTX outside this file
+//   - include nothing but files of this folder; no inline PTX outside this file and warpgroup.cuh
 //   - a kernel's parameters are pointers, int64_t and float
 //   - shared memory is declared by SHARED_ARRAY and DYNAMIC_SHARED alone
 //   - types that differ between files have different names

@@ -1,4 +1,5 @@
-# Compiles one kernel file to a fatbin, keeps its PTX and ptxas's report beside it, and refuses kernels that spill registers.
+# Compiles one kernel file to a fatbin, keeps its PTX and ptxas's report beside it, and refuses kernels that spill
+# registers, and products of warpgroups that ptxas puts one behind the other.
 get_filename_component(name ${SOURCE} NAME_WE)
 set(kept ${FATBIN}.kept)
 file(MAKE_DIRECTORY ${kept})
@@ -18,6 +19,10 @@ if(NOT result EQUAL 0)
   message(FATAL_ERROR "nvcc ${SOURCE}:\n${report}")
 endif()
 file(WRITE ${FATBIN}.resources "${report}")
+if(report MATCHES "serialized")
+  file(REMOVE ${FATBIN})
+  message(FATAL_ERROR "nvcc ${SOURCE}: products of warpgroups wait for each other:\n${report}")
+endif()
 string(REGEX MATCHALL "Compiling entry function '[^']+' for '[^']+'[^']*bytes spill loads" entries "${report}")
 foreach(entry ${entries})
   string(REGEX MATCH "'([^']+)' for '([^']+)'" ignored "${entry}")

@@ -55,10 +55,12 @@ public final class EmulatedDevice implements Device {
   private final MethodHandle wideStores;
   private final MethodHandle forbid;
   private final MethodHandle permit;
+  private final boolean warpgroups;
   private long seed;
 
-  private EmulatedDevice(Path file, long seed) {
+  private EmulatedDevice(Path file, long seed, boolean warpgroups) {
     this.seed = seed;
+    this.warpgroups = warpgroups;
     SymbolLookup symbols = SymbolLookup.libraryLookup(file, library);
     Linker linker = Linker.nativeLinker();
     launch =
@@ -93,15 +95,20 @@ public final class EmulatedDevice implements Device {
 
   /** The device, or a skipped test where the library was not built. */
   public static EmulatedDevice open() {
-    return open(LIBRARY, 1);
+    return open(LIBRARY, 1, false);
+  }
+
+  /** The same for kernels of warpgroups too. */
+  static EmulatedDevice openWithWarpgroups() {
+    return open(LIBRARY, 1, true);
   }
 
   /** A device of another library; the seed fixes the order of warps. */
-  public static EmulatedDevice open(Path file, long seed) {
+  static EmulatedDevice open(Path file, long seed, boolean warpgroups) {
     assumeTrue(
         Files.exists(file),
         () -> file + " is not there (no C++ compiler or cmake): kernels were NOT tested");
-    return new EmulatedDevice(file, seed);
+    return new EmulatedDevice(file, seed, warpgroups);
   }
 
   @Override
@@ -123,6 +130,11 @@ public final class EmulatedDevice implements Device {
   @Override
   public int sharedMemory() {
     return 101_376;
+  }
+
+  @Override
+  public boolean warpgroups() {
+    return warpgroups;
   }
 
   @Override

@@ -88,7 +88,7 @@ final class MachineCode {
       if (branch.target >= 0 && branch.target < branch.address) {
         List<Instruction> body =
             code.stream().filter(i -> i.address >= branch.target && i.address <= branch.address).toList();
-        int products = count(body, "HMMA");
+        int products = count(body, "HMMA") + count(body, "HGMMA");
         if (products > 0 && body.size() < best.instructions) {
           best = new Loop(body.size(), products, count(body, "LDSM"), registers);
         }

@@ -39,7 +39,31 @@ final class MachineCodeTest {
     "lora_samples, lora_sample_gradients_bf16, 19.1, 128",
     "lora_samples, lora_sample_squares_bf16, 19.1, 128"
   })
-  void theMainLoopIsShort(String file, String kernel, double mostForEachProduct, int mostRegisters) throws Exception {
+  void warpByWarp(String file, String kernel, double mostForEachProduct, int mostRegisters) throws Exception {
+    theMainLoopIsShort(file, kernel, mostForEachProduct, mostRegisters);
+  }
+
+  /** Products of 64 rows, all columns of a tile and 16 depths; 128 registers let two blocks of 256 threads share. */
+  @ParameterizedTest
+  @CsvSource({
+    "attention_forward_wgmma, attention_forward_64_wgmma_bf16, 52, 128",
+    "attention_forward_wgmma, attention_forward_128_wgmma_bf16, 41, 255",
+    "attention_tangent_wgmma, attention_tangent_64_wgmma_bf16, 20.5, 128",
+    "attention_tangent_wgmma, attention_tangent_128_wgmma_bf16, 15.6, 255",
+    "attention_query_gradient_wgmma, attention_query_gradient_64_wgmma_bf16, 34.5, 128",
+    "attention_query_gradient_wgmma, attention_query_gradient_128_wgmma_bf16, 25.2, 255",
+    "attention_query_gradient_wgmma, attention_query_gradient_tangent_64_wgmma_bf16, 18.8, 128",
+    "attention_query_gradient_wgmma, attention_query_gradient_tangent_128_wgmma_bf16, 13.2, 255",
+    "attention_key_gradient_wgmma, attention_key_gradient_64_wgmma_bf16, 32.8, 128",
+    "attention_key_gradient_wgmma, attention_key_gradient_128_wgmma_bf16, 24, 255",
+    "attention_key_gradient_wgmma, attention_key_gradient_tangent_64_wgmma_bf16, 20.6, 255"
+  })
+  void byWarpgroups(String file, String kernel, double mostForEachProduct, int mostRegisters) throws Exception {
+    theMainLoopIsShort(file, kernel, mostForEachProduct, mostRegisters);
+  }
+
+  private static void theMainLoopIsShort(String file, String kernel, double mostForEachProduct, int mostRegisters)
+      throws Exception {
     Map<String, MachineCode.Loop> loops = MachineCode.loops(file, TARGET);
     MachineCode.Loop loop = loops.get(kernel);
     assertNotNull(loop, () -> kernel + " is not among " + loops.keySet());

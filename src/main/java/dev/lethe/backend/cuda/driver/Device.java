@@ -20,6 +20,11 @@ public interface Device extends AutoCloseable {
   /** Bytes of shared memory that a block may use, those of its kernel's own arrays included. */
   int sharedMemory();
 
+  /** Whether attention may take the kernels that need a Hopper GPU's products of warpgroups. */
+  default boolean warpgroups() {
+    return false;
+  }
+
   /** Prepares the calling thread for libraries that use the context which is current for it. */
   default void enter() {}
 

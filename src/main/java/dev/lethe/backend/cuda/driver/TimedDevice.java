@@ -143,6 +143,11 @@ public final class TimedDevice implements Device, KernelClock {
   }
 
   @Override
+  public boolean warpgroups() {
+    return device.warpgroups();
+  }
+
+  @Override
   public void enter() {
     device.enter();
   }
