@@ -2,12 +2,13 @@
 """A random 7B model in 4 bits is trained and unlearns under a limit of memory; the table in this folder's notes.
 
     packed_7b.py FOLDER [--rows 2] [--length 256] [--steps 2] [--sketch-rows 16] [--limit 8G] [--layers 32]
-                 [--lethe bin/lethe]
+                 [--lethe bin/lethe] [--works train,exact,hvp,influence,prepare,recorded]
 
 FOLDER keeps the file between runs: a GGUF of Llama 2 7B's sizes, every matrix Q4_K but the head, which is Q6_K, as
 llama.cpp packs them; all bits of the quants random, scales so that weights deviate by 0.02. Each line of the output is a
 JSON object: the work, its seconds, the process's peak resident memory, what of it is no mapped file (weights, activations,
-Java), and the commands' own figures. Every work is a process of its own under LETHE_MEMORY_LIMIT. Needs numpy and Linux.
+Java), and the commands' own figures. Every work is a process of its own under LETHE_MEMORY_LIMIT; without train among
+the works, the others go on with the adapter that is there. Needs numpy and Linux.
 """
 import argparse
 import json
@@ -146,6 +147,7 @@ def main():
     parser.add_argument("--layers", type=int, default=32)
     parser.add_argument("--sketch-rows", type=int, default=16)
     parser.add_argument("--limit", default="8G")
+    parser.add_argument("--works", default="train,exact,hvp,influence,prepare,recorded")
     parser.add_argument("--lethe", default=str(Path(__file__).parents[2] / "bin" / "lethe"))
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -155,16 +157,22 @@ def main():
     rows = args.folder / "rows.jsonl"
     write_rows(rows, args.rows, args.length)
     adapter = args.folder / "adapter"
-    outs = [adapter, args.folder / "recorded", args.folder / "influence"]
-    subprocess.run(["rm", "-rf", *outs], check=True)
     of = ["--model", model, "--data", rows]
-    forget = [*of, "--adapter", adapter, "--forget", "r0"]
-    work(args, "train", "train", *of, "--out", adapter, "--rank", 8, "--targets", "q_proj,v_proj", "--batch", 1,
-         "--max-steps", args.steps, "--lr", 1e-3)
-    work(args, "prepare", "prepare", *of, "--adapter", adapter, "--sketch-rows", args.sketch_rows)
-    work(args, "recorded", "unlearn", *forget, "--method", "recorded", "--out", outs[1], "--force")
-    work(args, "influence", "unlearn", *forget, "--method", "influence", "--damping", 1, "--max-iterations", 2,
-         "--certificate-rows", "none", "--out", outs[2])
+    made = [*of, "--adapter", adapter]
+    forget = ["unlearn", *made, "--forget", "r0", "--method"]
+    vector = ["--vector", adapter / "adapter_model.safetensors"]
+    commands = {
+        "train": ["train", *of, "--rank", 8, "--targets", "q_proj,v_proj", "--batch", 1, "--max-steps", args.steps,
+                  "--lr", 1e-3],
+        "exact": [*forget, "exact"],
+        "hvp": ["hvp", *made, *vector, "--curvature", "hessian", "--batch-tokens", args.length],
+        "influence": [*forget, "influence", "--damping", 1, "--max-iterations", 2, "--certificate-rows", "none"],
+        "prepare": ["prepare", *made, "--sketch-rows", args.sketch_rows],
+        "recorded": [*forget, "recorded", "--force"]}
+    for name in args.works.split(","):
+        out = {"train": adapter, "prepare": adapter / "lethe_operators"}.get(name, args.folder / name)
+        subprocess.run(["rm", "-rf", out, f"{out}.unfinished"], check=True)
+        work(args, name, *commands[name], *([] if name == "prepare" else ["--out", out]))
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ class RequestFilesTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "5-3|backwards", "1-99|more ids than", "1-2,1-2|more ids than", "\"a|does not end", "\"a\" b|follows", "[1.5]|something else",
+        "5-3|backwards", "1-99|more ids than", "1-2,1-2|more ids than",
+        "\"a|does not end", "\"a\" b|follows", "[1.5]|something else",
         "[{\"id\": 1}]|something else", "[1|JSON", "a,,b|between two commas"
       })
   void whatCannotBeMeantIsRefused(String spec, String words) {

@@ -109,7 +109,8 @@ class RowPolicyTest {
             "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"u\","
                 + " \"cache_control\": {\"type\": \"ephemeral\"}}]}, {\"role\": \"assistant\", \"content\": \"a\"}]}");
     assertEquals(
-        List.of(data.file() + ": fields that are not used: 'messages[].content[].cache_control' (1 row)"), data.notes());
+        List.of(data.file() + ": fields that are not used: 'messages[].content[].cache_control' (1 row)"),
+        data.notes());
   }
 
   @Test

@@ -1,8 +1,8 @@
 package dev.lethe.autograd;
 
 /**
- * Which adjoints of the losses are kept at a {@link Linearization}, each with those before it. What is not kept, is made
- * again by whoever reads it.
+ * Which adjoints of the losses are kept at a {@link Linearization}, each with those before it. What is not kept is
+ * made again by whoever reads it.
  */
 public enum Adjoints {
   /** None: Gauss-Newton products and directional derivatives read none. */

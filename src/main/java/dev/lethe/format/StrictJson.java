@@ -210,7 +210,8 @@ public final class StrictJson {
     if (node.isValueNode()) {
       return Text.shorten(node.toString(), SHOWN);
     }
-    return (node.isArray() ? "an array of " : "an object of ") + node.size() + (node.size() == 1 ? " entry" : " entries");
+    String entries = node.size() + (node.size() == 1 ? " entry" : " entries");
+    return (node.isArray() ? "an array of " : "an object of ") + entries;
   }
 
   /** All bytes of a file of at most {@code maxBytes}. */

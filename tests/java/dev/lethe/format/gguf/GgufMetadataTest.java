@@ -59,7 +59,8 @@ class GgufMetadataTest {
     Path rows =
         Files.writeString(
             dir.resolve("rows.jsonl"),
-            "{\"messages\": [{\"role\": \"user\", \"content\": \"a b\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n");
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"a b\"},"
+                + " {\"role\": \"assistant\", \"content\": \"b\"}]}\n");
     try (Session session = Session.open(file, "reference")) {
       Tokenizer tokenizer = session.tokenizer();
       String begin = tokenizer.named().get("bos_token");

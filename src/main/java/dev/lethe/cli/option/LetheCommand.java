@@ -76,7 +76,8 @@ public abstract class LetheCommand implements Callable<Integer> {
     for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
       List<String> given = option.stringValues(); // names and values in turn
       if (option.getValue() instanceof Map<?, ?> values && given.size() > 2 * values.size()) {
-        throw usage(option.longestName() + " gives a name two values: " + String.join(", ", option.originalStringValues()));
+        String all = String.join(", ", option.originalStringValues());
+        throw usage(option.longestName() + " gives a name two values: " + all);
       }
     }
   }
