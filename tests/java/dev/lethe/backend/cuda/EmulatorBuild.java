@@ -79,7 +79,7 @@ final class EmulatorBuild {
     Files.writeString(sources.resolve(file), source.replace(text, replacement));
 
     Path object = sources.resolve(unit + ".o");
-    run(List.of(compiler, flags("compile"), "-O1", "-o", object.toString(), "-c", sources.resolve(unit).toString()));
+    run(List.of(compiler, flags("compile"), "-O0", "-o", object.toString(), "-c", sources.resolve(unit).toString()));
     Path library = folder.resolve(System.mapLibraryName(name));
     List<String> link = new ArrayList<>(List.of(compiler, flags("link"), "-o", library.toString(), object.toString()));
     try (Stream<String> objects = Files.lines(EMULATOR.resolve(target + ".objects"))) {
