@@ -31,8 +31,8 @@ import org.apache.spark.api.java.JavaSparkContext;
  * round, with the seconds of both and the processor seconds of this process in both.
  */
 public final class ScalingDriver {
-  private static final int WARM_UP = 3;
-  private static final int ROUNDS = 8;
+  private static final int WARM_UP = 2;
+  private static final int ROUNDS = 5;
   private static final long PATIENCE_MILLIS = 100;
   private static final BatchLimits LIMITS = new BatchLimits(8, 256);
 

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ScalingStudyTest {
   private static final TinyModels.Dims STORIES_15M =
       new TinyModels.Dims(6, 288, 768, 6, 6, 32_000, 256, "\"tie_word_embeddings\": true, \"rope_theta\": 10000.0");
-  private static final int ROWS = 256;
+  private static final int ROWS = 1024;
   private static final int TOKENS = 32;
   private static final double LEAST_EFFICIENCY = 0.9;
 

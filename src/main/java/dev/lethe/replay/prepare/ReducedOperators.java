@@ -2,7 +2,6 @@ package dev.lethe.replay.prepare;
 
 import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.replay.prepare.PreparationPlan.Group;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.LoggedRow;
 import dev.lethe.trajectory.TrainingLog;
@@ -28,12 +27,16 @@ record ReducedOperators(TrainingLog before, TrainingLog after) {
       throw new UncheckedIOException(e);
     }
     target.create(OperatorFiles.identity(after, model), settings);
-    for (Group group : new PreparationPlan(before, settings).groups()) {
-      int index = group.index();
-      copySketch(source.sketch(index), target.sketch(index));
-      copy(source.weights(index), target.weights(index), this::weights);
-      copy(source.factors(index), target.factors(index), this::factors);
-    }
+    new PreparationPlan(before, settings)
+        .groups()
+        .parallelStream()
+        .forEach(group -> copyGroup(group.index(), source, target));
+  }
+
+  private void copyGroup(int index, OperatorFiles source, OperatorFiles target) {
+    copySketch(source.sketch(index), target.sketch(index));
+    copy(source.weights(index), target.weights(index), this::weights);
+    copy(source.factors(index), target.factors(index), this::factors);
   }
 
   private void copySketch(Path from, Path to) {
