@@ -1,5 +1,6 @@
-// Attention on tensor cores: tiles of rows of one head in shared memory, and products of them. A block of 4 warps has 64
-// rows of its own side, 16 a warp, and goes through the other side in tiles of ROWS rows.
+// Attention on tensor cores: tiles of rows of one head in shared memory, and what goes through them. A block has OWN_ROWS
+// rows of its own side, 16 a warp, and goes through the other side in tiles of ROWS rows. Products P of tiles are
+// WarpProducts (attention_warp.cuh) or WarpgroupProducts (attention_warpgroup.cuh).
 //
 // In what a warp holds of a product (16,ROWS) or a sum (16,D), with g = lane/4 and t = lane%4: x[j][e] is row
 // g + 8 (e/2), column 8 j + 2 t + e%2.
@@ -7,37 +8,28 @@
 
 #include "attention.cuh"
 
-// A kernel for each head size, KERNEL(D, SUFFIX, ALIGNED): for rows that begin at multiples of 16 bytes, and for others.
-#define TILED_HEADS(KERNEL)      \
-  KERNEL(32, , true)             \
-  KERNEL(64, , true)             \
-  KERNEL(128, , true)            \
-  KERNEL(32, _unaligned, false)  \
-  KERNEL(64, _unaligned, false)  \
-  KERNEL(128, _unaligned, false)
-
-constexpr int OWN_ROWS = 64;
-constexpr int TILE_THREADS = 128;
-
-// A tile of ROWS rows of a head of D elements: chunks of 8 elements change places within a row, so that load_matrices meets
-// no bank twice.
-template <int ROWS, int D>
+// A tile of ROWS rows of a head of D elements, for a block of THREADS: panels of at most 64 elements, 128 bytes, one behind
+// the other. Chunks of 8 elements change places within a row of a panel, so that load_matrices meets no bank twice. In panels
+// of 128 bytes that is the swizzle which descriptors of warpgroup.cuh name.
+template <int ROWS, int D, int THREADS>
 struct HeadTile {
   static constexpr int CHUNKS = D / 8;
-  static constexpr int SHARED_ROWS = CHUNKS >= 8 ? 1 : 8 / CHUNKS;  // rows that lie in one line of banks
+  static constexpr int PANEL = D < 64 ? D : 64;
+  static constexpr int PANEL_CHUNKS = PANEL / 8;
+  static constexpr int SHARED_ROWS = 8 / PANEL_CHUNKS;  // rows that lie in one line of banks
   static constexpr int ELEMENTS = ROWS * D;
 
   static DEVICE_MEMBER int offset(int row, int element) {
-    int chunk = (element / 8) ^ (row / SHARED_ROWS % (CHUNKS < 8 ? CHUNKS : 8));
-    return row * D + chunk * 8;
+    int chunk = (element % PANEL / 8) ^ (row / SHARED_ROWS % PANEL_CHUNKS);
+    return element / PANEL * (ROWS * PANEL) + row * PANEL + chunk * 8;
   }
 
   // Starts loading rows 0.. of `source`, `stride` elements apart; rows from `count` on become 0. A thread has one chunk of
   // every STEP-th row, which lies at the same place within each.
   template <bool ALIGNED>
   static DEVICE_MEMBER void load(bf16* tile, const bf16* source, int64_t stride, int64_t count) {
-    constexpr int STEP = TILE_THREADS / CHUNKS;
-    static_assert(ROWS % STEP == 0 && STEP / SHARED_ROWS % (CHUNKS < 8 ? CHUNKS : 8) == 0, "rows of a tile");
+    constexpr int STEP = THREADS / CHUNKS;
+    static_assert(ROWS % STEP == 0 && STEP / SHARED_ROWS % PANEL_CHUNKS == 0, "rows of a tile");
     int row = threadIdx.x / CHUNKS;
     int element = threadIdx.x % CHUNKS * 8;
     const bf16* from = source + row * stride + element;
@@ -47,7 +39,7 @@ struct HeadTile {
     for (int i = 0; i < ROWS / STEP; i++) {
       bool inside = i * STEP < left;
       const bf16* piece = inside ? from + i * STEP * stride : source;
-      bf16* place = to + i * STEP * D;
+      bf16* place = to + i * STEP * PANEL;
       if (ALIGNED) {
         copy_async_16(place, piece, inside ? 16 : 0);
       } else {
@@ -62,7 +54,7 @@ struct HeadTile {
   // Rows 0.. of `target`, `stride` elements apart, = the tile's rows below `count`.
   template <bool ALIGNED>
   static DEVICE_MEMBER void store(bf16* target, int64_t stride, const bf16* tile, int64_t count) {
-    constexpr int STEP = TILE_THREADS / CHUNKS;
+    constexpr int STEP = THREADS / CHUNKS;
     int row = threadIdx.x / CHUNKS;
     int element = threadIdx.x % CHUNKS * 8;
     bf16* to = target + row * stride + element;
@@ -73,11 +65,11 @@ struct HeadTile {
       if (i * STEP < left) {
         if (ALIGNED) {
           require_aligned_16(to + i * STEP * stride);
-          *reinterpret_cast<uint4*>(to + i * STEP * stride) = *reinterpret_cast<const uint4*>(from + i * STEP * D);
+          *reinterpret_cast<uint4*>(to + i * STEP * stride) = *reinterpret_cast<const uint4*>(from + i * STEP * PANEL);
         } else {
 #pragma unroll
           for (int e = 0; e < 8; e++) {
-            to[i * STEP * stride + e] = from[i * STEP * D + e];
+            to[i * STEP * stride + e] = from[i * STEP * PANEL + e];
           }
         }
       }
@@ -114,42 +106,15 @@ DEVICE void clear(float (&x)[COLUMNS][4]) {
   }
 }
 
-// s (16,ROWS) += own rows of the warp (16,D) times other (ROWS,D)^T
-template <int ROWS, int D>
-DEVICE void add_dots(float (&s)[ROWS / 8][4], const bf16* own, const bf16* other) {
-  int row = threadIdx.x / WARP * 16;
+// Weights (16,ROWS) as products take them.
+template <int COLUMNS>
+DEVICE void pack_weights(uint32_t (&packed)[COLUMNS / 2][4], const float (&x)[COLUMNS][4]) {
 #pragma unroll
-  for (int element = 0; element < D; element += 16) {
-    uint32_t a[4];
-    HeadTile<OWN_ROWS, D>::left(a, own, row, element);
+  for (int i = 0; i < COLUMNS / 2; i++) {
 #pragma unroll
-    for (int j = 0; j < ROWS / 16; j++) {
-      uint32_t b[4];
-      HeadTile<ROWS, D>::right_transposed(b, other, 16 * j, element);
-      uint32_t first[2] = {b[0], b[1]};
-      uint32_t second[2] = {b[2], b[3]};
-      mma_bf16(s[2 * j], a, first);
-      mma_bf16(s[2 * j + 1], a, second);
-    }
-  }
-}
-
-// sums (16,D) += weights (16,ROWS) times other (ROWS,D)
-template <int ROWS, int D>
-DEVICE void add_weighted(float (&sums)[D / 8][4], const float (&weights)[ROWS / 8][4], const bf16* other) {
-#pragma unroll
-  for (int i = 0; i < ROWS / 16; i++) {
-    uint32_t a[4] = {pack_bf16(weights[2 * i][0], weights[2 * i][1]), pack_bf16(weights[2 * i][2], weights[2 * i][3]),
-                     pack_bf16(weights[2 * i + 1][0], weights[2 * i + 1][1]),
-                     pack_bf16(weights[2 * i + 1][2], weights[2 * i + 1][3])};
-#pragma unroll
-    for (int j = 0; j < D / 16; j++) {
-      uint32_t b[4];
-      HeadTile<ROWS, D>::right(b, other, 16 * i, 16 * j);
-      uint32_t first[2] = {b[0], b[1]};
-      uint32_t second[2] = {b[2], b[3]};
-      mma_bf16(sums[2 * j], a, first);
-      mma_bf16(sums[2 * j + 1], a, second);
+    for (int half = 0; half < 2; half++) {
+      packed[i][2 * half] = pack_bf16(x[2 * i + half][0], x[2 * i + half][1]);
+      packed[i][2 * half + 1] = pack_bf16(x[2 * i + half][2], x[2 * i + half][3]);
     }
   }
 }
@@ -162,12 +127,11 @@ DEVICE int other_row(int j, int e) { return 8 * j + threadIdx.x % WARP % 4 * 2 +
 
 // Rows 0.. of target (N,heads,D) at one head = factor * sums, those below `count`, by way of a tile that nobody reads any
 // more: its rows go to memory whole.
-template <int D, bool ALIGNED>
-DEVICE void store_rows(bf16* target, int64_t stride, int64_t count, bf16* tile, const float (&sums)[D / 8][4],
+template <class Own, bool ALIGNED, int COLUMNS>
+DEVICE void store_rows(bf16* target, int64_t stride, int64_t count, bf16* tile, const float (&sums)[COLUMNS][4],
                        float upper, float lower) {
-  using Own = HeadTile<OWN_ROWS, D>;
 #pragma unroll
-  for (int j = 0; j < D / 8; j++) {
+  for (int j = 0; j < COLUMNS; j++) {
     int column = threadIdx.x % 4 * 2;
     *reinterpret_cast<uint32_t*>(tile + Own::offset(own_row(0), 8 * j) + column) =
         pack_bf16(upper * sums[j][0], upper * sums[j][1]);
@@ -182,7 +146,7 @@ constexpr float LOG2_E = 1.4426950408889634f;
 
 // Which pairs of a tile of queries and a tile of keys see each other: those whose query stands `back` positions behind the
 // key, 0 to below the window. OWN_SIGN is 1 where the block's own rows are queries, -1 where they are keys.
-template <int ROWS, int OWN_SIGN>
+template <int OWN_ROWS, int ROWS, int OWN_SIGN>
 struct TileMask {
   int first;  // how far the query stands behind in row 0 of both
   unsigned window;
@@ -217,7 +181,7 @@ struct TileMask {
 
 // The main loop: goes through `count` tiles of the other side in BUFFERS buffers. load(i, buffer) starts loading tile i,
 // use(i, buffer) works on it.
-template <int BUFFERS, class Load, class Use>
+template <class P, int BUFFERS, class Load, class Use>
 DEVICE void each_tile(int count, Load load, Use use) {
   if (BUFFERS == 2 && count > 0) {
     load(0, 0);
@@ -230,6 +194,7 @@ DEVICE void each_tile(int count, Load load, Use use) {
     }
     copy_async_commit();
     copy_async_wait<BUFFERS - 1>();
+    P::show();
     __syncthreads();
     use(i, i % BUFFERS);
     __syncthreads();

@@ -1,8 +1,8 @@
-// What every kernel includes, and the only place that knows who compiles it: nvcc for a GPU, or a
+// What every kernel includes, and with warpgroup.cuh the only place that knows who compiles it: nvcc for a GPU, or a
 // C++ compiler with native/emulator for the CPU, where the same sources run under tests.
 //
 // Rules that keep one source for both:
-//   - include nothing but files of this folder; no inline PTX outside this file
+//   - include nothing but files of this folder; no inline PTX outside this file and warpgroup.cuh
 //   - a kernel's parameters are pointers, int64_t and float
 //   - shared memory is declared by SHARED_ARRAY and DYNAMIC_SHARED alone
 //   - types that differ between files have different names
@@ -49,8 +49,12 @@ DEVICE bf16 round_bf16(float x) { return __float2bfloat16_rn(x); }
 // Where the emulator ends a launch that would read or write 16 bytes at another address.
 DEVICE void require_aligned_16(const void*) {}
 
-// 16 bytes by one instruction: what the compiler knows to be several numbers, it would store one by one.
+// 16 bytes by one instruction: what the compiler knows to be several numbers, it would move one by one. "Once": nobody
+// needs the line soon, so that it leaves the L2 cache before others do.
+DEVICE uint4 load_16(const uint4* from) { return *from; }
+DEVICE uint4 load_16_once(const uint4* from) { return __ldcs(from); }
 DEVICE void store_16(uint4* to, uint4 x) { __stwb(to, x); }
+DEVICE void store_16_once(uint4* to, uint4 x) { __stcs(to, x); }
 
 // e^x with the hardware's exponential, relative error about 2^-21 for moderate x.
 DEVICE float fast_exp(float x) { return __expf(x); }

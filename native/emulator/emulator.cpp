@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "async.h"
 #include "fibers.h"
 #include "sanitizer.h"
 
@@ -43,6 +44,8 @@ Thread* current = nullptr;
 dim3 block_index;
 dim3 block_size;
 dim3 grid_size;
+uint64_t wide_loads;
+uint64_t wide_stores;
 
 namespace {
 
@@ -54,18 +57,8 @@ constexpr unsigned char POISON = 0xff;  // NaN in every floating format
 
 enum class State : unsigned char { READY, AT_WARP_BARRIER, AT_BLOCK_BARRIER, DONE };
 
-struct Copy {
-  void* shared;
-  const void* global;
-  int bytes;
-  int valid;
-  int group;
-};
-
 struct Fiber : Thread {
   Context context;
-  int group;
-  std::vector<Copy> copies;
 };
 
 struct SharedArray {
@@ -84,13 +77,12 @@ struct Machine {
   std::vector<State> states;  // of the fibers
   std::unique_ptr<unsigned char[]> stacks;  // 132 MB, of which a launch touches what it needs: never cleared
   std::vector<unsigned char> exchange;  // two buffers a warp
-  alignas(128) unsigned char dynamic_shared[MOST_DYNAMIC_SHARED];
+  alignas(SHARED_ALIGNMENT) unsigned char dynamic_shared[MOST_DYNAMIC_SHARED];
   alignas(128) unsigned char static_shared[MOST_STATIC_SHARED];
   size_t dynamic_bytes;
   size_t static_bytes = 0;
   std::vector<SharedArray> static_arrays;
   uint64_t blocks = 0;  // begun since the library was loaded
-  bool early_copies;
   bool failed;
   std::string error;
   std::string kernels;
@@ -163,8 +155,6 @@ void start(Fiber& f, unsigned thread) {
   f.lane = static_cast<int>(thread % LANES);
   f.exchange = machine.exchange.data() + 2 * (thread / LANES) * buffer;
   f.later_exchange = f.exchange + buffer;
-  f.group = 0;
-  f.copies.clear();
   make_context(f.context, stack_of(f), &run_thread);
 }
 
@@ -178,17 +168,20 @@ void record_failure(const char* format, va_list arguments) {
   machine.error = std::string(place) + text;
 }
 
+// Fails while no fiber runs, with the number of one that has to do with it.
+__attribute__((format(printf, 2, 3))) void fail_outside(int thread, const char* format, ...) {
+  current = &machine.fibers[static_cast<size_t>(thread)];
+  va_list arguments;
+  va_start(arguments, format);
+  record_failure(format, arguments);
+  va_end(arguments);
+}
+
 // Some of these fibers wait where all should.
 void fail_barrier(const char* barrier, State waiting, int first, int count) {
   const State* states = machine.states.data() + first;
-  current = &machine.fibers[static_cast<size_t>(first + (std::find(states, states + count, waiting) - states))];
-  auto record = [](const char* format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    record_failure(format, arguments);
-    va_end(arguments);
-  };
-  record("%d of %d threads reached %s", static_cast<int>(std::count(states, states + count, waiting)), count, barrier);
+  fail_outside(first + static_cast<int>(std::find(states, states + count, waiting) - states), "%d of %d threads reached %s",
+               static_cast<int>(std::count(states, states + count, waiting)), count, barrier);
 }
 
 // Whether all of these fibers wait at this barrier, and may go on; fails where only some do.
@@ -224,8 +217,8 @@ void run_warp(int first) {
 void run_block(std::mt19937_64& random) {
   std::fill_n(machine.dynamic_shared, machine.dynamic_bytes, POISON);
   machine.blocks++;
-  machine.early_copies = random() % 2 == 0;
   int threads = static_cast<int>(block_size.x);
+  begin_async(random, threads, machine.dynamic_shared, machine.dynamic_bytes);
   for (int i = 0; i < threads; i++) {
     start(machine.fibers[i], static_cast<unsigned>(i));
   }
@@ -241,6 +234,10 @@ void run_block(std::mt19937_64& random) {
       }
     }
   } while (release("__syncthreads", State::AT_BLOCK_BARRIER, 0, threads));
+  const char* wrong = machine.failed ? nullptr : end_async();
+  if (wrong != nullptr) {
+    fail_outside(0, "%s", wrong);
+  }
 }
 
 void prepare_memory() {
@@ -309,45 +306,6 @@ void require_shared(const char* what, const void* address, size_t bytes) {
   }
 }
 
-namespace {
-
-void carry_out(const Copy& copy) {
-  if (copy.valid == 16) {  // the usual one, as a move of known length
-    std::memcpy(copy.shared, copy.global, 16);
-    return;
-  }
-  std::memset(copy.shared, 0, static_cast<size_t>(copy.bytes));
-  std::memcpy(copy.shared, copy.global, static_cast<size_t>(copy.valid));
-}
-
-}  // namespace
-
-void copy_async(void* shared, const void* global, int bytes, int valid) {
-  require_shared("copy_async", shared, static_cast<size_t>(bytes));
-  if (reinterpret_cast<uintptr_t>(global) % static_cast<uintptr_t>(bytes) != 0) {
-    fail("copy_async: a global address that is not aligned to %d bytes", bytes);
-  }
-  if (valid < 0 || valid > bytes) {
-    fail("copy_async: %d valid bytes of %d", valid, bytes);
-  }
-  Copy copy = {shared, global, bytes, valid, fiber().group};
-  if (machine.early_copies) {
-    carry_out(copy);
-  } else {
-    fiber().copies.push_back(copy);
-  }
-}
-
-void copy_async_commit() { fiber().group++; }
-
-void copy_async_wait(int pending) {
-  std::vector<Copy>& copies = fiber().copies;
-  int open = fiber().group - pending;
-  auto rest = std::find_if(copies.begin(), copies.end(), [open](const Copy& c) { return c.group >= open; });
-  std::for_each(copies.begin(), rest, carry_out);
-  copies.erase(copies.begin(), rest);
-}
-
 }  // namespace emulator
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -380,6 +338,10 @@ EXPORT int lethe_emulator_parameters(void* kernel) { return static_cast<Registra
 // Why the last launch failed.
 EXPORT const char* lethe_emulator_error() { return machine.error.c_str(); }
 
+// How often the last launch loaded or stored 16 bytes of global memory at a time.
+EXPORT uint64_t lethe_emulator_wide_loads() { return emulator::wide_loads; }
+EXPORT uint64_t lethe_emulator_wide_stores() { return emulator::wide_stores; }
+
 // From now on kernels may not touch these bytes, or may again; the address sanitizer ends the process where they do.
 EXPORT void lethe_emulator_forbid(void* memory, uint64_t bytes) { emulator::forbid(memory, bytes); }
 EXPORT void lethe_emulator_permit(void* memory, uint64_t bytes) { emulator::permit(memory, bytes); }
@@ -391,6 +353,8 @@ EXPORT int lethe_emulator_launch(void* kernel, int x, int y, int z, int threads,
   machine.arguments = arguments;
   machine.dynamic_bytes = static_cast<size_t>(shared_bytes);
   machine.failed = false;
+  emulator::wide_loads = 0;
+  emulator::wide_stores = 0;
   if (threads > machine.kernel->bounds.threads || threads % emulator::LANES != 0 ||
       machine.dynamic_bytes > emulator::MOST_DYNAMIC_SHARED) {
     machine.error = std::string("kernel ") + machine.kernel->name + ": launched with " + std::to_string(threads) +

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Lethe's first minutes on a GPU: run.sh [--tiny] [--only STAGE,STAGE] [RESULTS]. Stages of at most nine minutes together,
+# Lethe's first minutes on a GPU: run.sh [--tiny] [--only STAGE,STAGE] [RESULTS]. Stages of at most nine and a half minutes together,
 # each under a time limit; what they say goes to files of the folder RESULTS (default: first-gpu-results) as it comes, and a
 # verdict a stage to verdicts.txt there. Ends with 0 where no stage failed. Needs the bundle, and no toolkit; with ncu,
 # compute-sanitizer, or a python3 that has torch on the PATH, more is measured.
@@ -141,11 +141,17 @@ verdict PASS products "$(sed -n 's/^ok  matrix products *//p' "$results/where.tx
 
 if [ -x "$kernels" ]; then
   stage kernels 60 "$kernels" "$fatbins" ${size[@]+"${size[@]}"}
+  if grep -q 'compute capability 9\.0' "$results/where.txt"; then
+    stage warpgroups 30 "$kernels" "$fatbins" --warpgroups ${size[@]+"${size[@]}"}
+  else
+    skip warpgroups "these kernels are for compute capability 9.0 alone"
+  fi
   with ncu profile 60 ncu --clock-control none --launch-count 40 --set full --csv "$kernels" "$fatbins" --once ${size[@]+"${size[@]}"}
   with compute-sanitizer memcheck 20 compute-sanitizer --error-exitcode 9 "$kernels" "$fatbins" --tiny --once
   with compute-sanitizer racecheck 20 compute-sanitizer --tool racecheck --error-exitcode 9 "$kernels" "$fatbins" --tiny --once
 else
   skip kernels "$kernels is not there: it is made where there is a C++ compiler"
+  skip warpgroups "$kernels is not there"
 fi
 
 stage selftest 120 "$lethe" selftest --device cuda --json

@@ -33,6 +33,11 @@ public abstract class BackendContractTest {
     return 13;
   }
 
+  /** How the names of the groups begin that are run. */
+  protected String groups() {
+    return GROUPS;
+  }
+
   @BeforeAll
   final void openBench() {
     tested = open();
@@ -52,7 +57,7 @@ public abstract class BackendContractTest {
   @TestFactory
   final Stream<DynamicContainer> contract() {
     return Contract.all().entrySet().stream()
-        .filter(group -> group.getKey().startsWith(GROUPS))
+        .filter(group -> group.getKey().startsWith(groups()))
         .map(
             group ->
                 DynamicContainer.dynamicContainer(

@@ -32,6 +32,8 @@ final class AddressSanitizerTest {
           new Suite("attentionDerivatives", BF16, 13, "heads=1, keyHeads=1, headSize=64"),
           new Suite("attentionDerivatives", BF16, 13, "heads=2, keyHeads=1, headSize=2,"),
           new Suite("attentionDerivatives", F32, 13, "heads=2, keyHeads=1, headSize=8"),
+          new Suite("attention@wgmma", BF16, 64, "heads=1, keyHeads=1, headSize=64"),
+          new Suite("attentionDerivatives@wgmma", BF16, 64, "heads=2, keyHeads=1, headSize=64"),
           new Suite("lora", BF16, 64, "LoraSizes[n=33"),
           new Suite("lora", BF16, 13, "LoraSizes[n=5,"),
           new Suite("lora", F32, 64, "LoraSizes[n=7,"),

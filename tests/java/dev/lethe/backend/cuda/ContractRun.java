@@ -40,6 +40,9 @@ final class ContractRun {
   private static final long SEED = 1;
   private static final String PRODUCTS = "products";
 
+  /** Behind the name of a contract: with the kernels of warpgroups. */
+  private static final String WARPGROUPS = "@wgmma";
+
   private ContractRun() {}
 
   /** The contracts that suites name, but for products. */
@@ -50,7 +53,7 @@ final class ContractRun {
   /**
    * Some cases of a contract.
    *
-   * @param contract a group of {@link Contract}, or "products"
+   * @param contract a group of {@link Contract}, with "@wgmma" behind it for kernels of warpgroups; or "products"
    * @param type of activations; products choose their own
    * @param guard elements of each guard zone; 64 keep buffers at multiples of 16 bytes
    * @param cases what the names of the cases contain
@@ -145,11 +148,12 @@ final class ContractRun {
       run(
           suite,
           rounds,
-          TiledProductsTest.tests(() -> EmulatedDevice.open(library, SEED))
+          TiledProductsTest.tests(() -> EmulatedDevice.open(library, SEED, false))
               .map(test -> Map.entry(test.getDisplayName(), test.getExecutable())));
       return;
     }
-    EmulatedDevice device = EmulatedDevice.open(library, SEED);
+    boolean warpgroups = suite.contract.endsWith(WARPGROUPS);
+    EmulatedDevice device = EmulatedDevice.open(library, SEED, warpgroups);
     try (Backend tested = EmulatedBackends.on(device, suite.type);
         KernelBench bench =
             new KernelBench(tested, suite.guard, device.guardZones(), KernelBench.SEED)) {
@@ -157,7 +161,7 @@ final class ContractRun {
           suite,
           rounds,
           Contract.all()
-              .get(suite.contract)
+              .get(suite.contract.replace(WARPGROUPS, ""))
               .apply(bench)
               .map(c -> Map.entry(c.name(), (Executable) c::run)));
     }

@@ -46,15 +46,21 @@ public final class EmulatedDevice implements Device {
 
   private final Arena library = Arena.ofShared();
   private final Map<Long, Long> blocks = new HashMap<>();
+  private final Map<Long, String> names = new HashMap<>();
+  private final Map<String, Traffic> traffic = new HashMap<>();
   private final MethodHandle launch;
   private final MethodHandle kernel;
   private final MethodHandle error;
+  private final MethodHandle wideLoads;
+  private final MethodHandle wideStores;
   private final MethodHandle forbid;
   private final MethodHandle permit;
+  private final boolean warpgroups;
   private long seed;
 
-  private EmulatedDevice(Path file, long seed) {
+  private EmulatedDevice(Path file, long seed, boolean warpgroups) {
     this.seed = seed;
+    this.warpgroups = warpgroups;
     SymbolLookup symbols = SymbolLookup.libraryLookup(file, library);
     Linker linker = Linker.nativeLinker();
     launch =
@@ -78,6 +84,9 @@ public final class EmulatedDevice implements Device {
         linker.downcallHandle(
             symbols.findOrThrow("lethe_emulator_error"),
             FunctionDescriptor.of(ValueLayout.ADDRESS.withTargetLayout(unbounded())));
+    FunctionDescriptor count = FunctionDescriptor.of(ValueLayout.JAVA_LONG);
+    wideLoads = linker.downcallHandle(symbols.findOrThrow("lethe_emulator_wide_loads"), count);
+    wideStores = linker.downcallHandle(symbols.findOrThrow("lethe_emulator_wide_stores"), count);
     FunctionDescriptor ofBytes =
         FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
     forbid = linker.downcallHandle(symbols.findOrThrow("lethe_emulator_forbid"), ofBytes);
@@ -86,15 +95,20 @@ public final class EmulatedDevice implements Device {
 
   /** The device, or a skipped test where the library was not built. */
   public static EmulatedDevice open() {
-    return open(LIBRARY, 1);
+    return open(LIBRARY, 1, false);
+  }
+
+  /** The same for kernels of warpgroups too. */
+  static EmulatedDevice openWithWarpgroups() {
+    return open(LIBRARY, 1, true);
   }
 
   /** A device of another library; the seed fixes the order of warps. */
-  public static EmulatedDevice open(Path file, long seed) {
+  static EmulatedDevice open(Path file, long seed, boolean warpgroups) {
     assumeTrue(
         Files.exists(file),
         () -> file + " is not there (no C++ compiler or cmake): kernels were NOT tested");
-    return new EmulatedDevice(file, seed);
+    return new EmulatedDevice(file, seed, warpgroups);
   }
 
   @Override
@@ -110,6 +124,17 @@ public final class EmulatedDevice implements Device {
   @Override
   public int multiprocessors() {
     return 2;
+  }
+
+  /** As on compute capability 8.6 and 12.0; more than that is granted to who takes it without asking. */
+  @Override
+  public int sharedMemory() {
+    return 101_376;
+  }
+
+  @Override
+  public boolean warpgroups() {
+    return warpgroups;
   }
 
   @Override
@@ -177,6 +202,7 @@ public final class EmulatedDevice implements Device {
       if (handle == 0) {
         throw new ArgumentException("no kernel is exported as " + name);
       }
+      names.put(handle, name);
       return handle;
     } catch (Throwable e) {
       throw unchecked(e);
@@ -201,9 +227,23 @@ public final class EmulatedDevice implements Device {
         MemorySegment text = (MemorySegment) error.invokeExact();
         throw new IllegalStateException(text.getString(0) + " (seed " + (seed - 1) + ")");
       }
+      Traffic moved = new Traffic((long) wideLoads.invokeExact(), (long) wideStores.invokeExact());
+      traffic.merge(names.get(handle), moved, Traffic::plus);
     } catch (Throwable e) {
       throw unchecked(e);
     }
+  }
+
+  /** Accesses of 16 bytes to device memory. */
+  record Traffic(long loads, long stores) {
+    Traffic plus(Traffic other) {
+      return new Traffic(loads + other.loads, stores + other.stores);
+    }
+  }
+
+  /** What the launches of a kernel moved so far, 16 bytes at a time; one element at a time is not counted. */
+  Traffic traffic(String kernel) {
+    return traffic.getOrDefault(kernel, new Traffic(0, 0));
   }
 
   /** Guard zones that kernels may not touch, where the library was built with AddressSanitizer. */

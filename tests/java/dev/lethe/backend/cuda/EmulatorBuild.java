@@ -78,8 +78,22 @@ final class EmulatorBuild {
     assertEquals(true, once, () -> file + " must hold exactly once:\n" + text);
     Files.writeString(sources.resolve(file), source.replace(text, replacement));
 
-    Path object = sources.resolve(unit + ".o");
-    run(List.of(compiler, flags("compile"), "-O0", "-o", object.toString(), "-c", sources.resolve(unit).toString()));
+    return library(name, sources.resolve(unit), List.of());
+  }
+
+  /** The library of the kernels and of one more file of kernels. */
+  Path extended(String name, Path source) throws IOException, InterruptedException {
+    return library(name, source, List.of("-I" + KERNELS.toAbsolutePath()));
+  }
+
+  /** What is built but for the file of this name, and this file. */
+  private Path library(String name, Path source, List<String> options) throws IOException, InterruptedException {
+    String unit = source.getFileName().toString();
+    Path object = folder.resolve(name + ".o");
+    List<String> compile = new ArrayList<>(List.of(compiler, flags("compile"), "-O0"));
+    compile.addAll(options);
+    compile.addAll(List.of("-o", object.toString(), "-c", source.toString()));
+    run(compile);
     Path library = folder.resolve(System.mapLibraryName(name));
     List<String> link = new ArrayList<>(List.of(compiler, flags("link"), "-o", library.toString(), object.toString()));
     try (Stream<String> objects = Files.lines(EMULATOR.resolve(target + ".objects"))) {

@@ -26,7 +26,7 @@ record KernelMutant(
   private static final Path LISTS = Path.of("tests", "resources", "kernel-mutants");
   private static final Pattern ENTRY =
       Pattern.compile(
-          "(.+) \\| (\\S+)(?: in (\\S+))? \\| (\\w+) (\\w+) (\\d+) (.+)\n((?:-.*\n)+)((?:\\+.*\n)*)");
+          "(.+) \\| (\\S+)(?: in (\\S+))? \\| ([\\w@]+) (\\w+) (\\d+) (.+)\n((?:-.*\n)+)((?:\\+.*\n)*)");
 
   /** All mutants of all lists; {@code kernels.txt} says what their lines mean. */
   static List<KernelMutant> all() throws IOException {

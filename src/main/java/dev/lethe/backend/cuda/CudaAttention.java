@@ -10,17 +10,15 @@ import dev.lethe.backend.kernel.AttentionKernels;
 import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.Require;
-import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import java.util.Set;
 
 /**
- * Attention on tensor cores for bfloat16 heads of 32, 64 or 128, and by kernels/attention_plain.cu for all others. Nothing
- * adds into what another block wrote: queries and keys get their gradients from launches of their own.
+ * Attention on tensor cores for bfloat16 heads of 32, 64 or 128, and by kernels/attention_plain.cu for all others: {@link
+ * AttentionWay}. Nothing adds into what another block wrote: queries and keys get their gradients from launches of their
+ * own.
  */
 final class CudaAttention implements AttentionKernels {
-  private static final Set<Integer> TILED_HEADS = Set.of(32, 64, 128);
   private static final int LARGEST_HEAD = 256;
   private static final int PLAIN_WARPS = 4;
   private static final int THREADS = 128;
@@ -42,16 +40,12 @@ final class CudaAttention implements AttentionKernels {
     }
     PackingTables.Table table = cuda.packings().of(call.queries());
     Tensor keyStarts = cuda.packings().of(call.keys()).starts();
-    boolean tiled = tiled(shape);
-    Kernel kernel = kernel("forward", shape, aligned(p.q(), p.k(), p.v(), p.o()));
-    kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts()).with(keyStarts);
+    AttentionWay way = AttentionWay.of(cuda, "forward", shape, p.q(), p.k(), p.v(), p.o());
+    Kernel kernel = cuda.kernel(way.kernel("forward", shape));
+    kernel.with(way.places(table)).with(table.starts()).with(keyStarts);
     kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
-    sizes(kernel, shape, n, p, p.o());
-    if (tiled) {
-      kernel.run(tiles(table, shape.heads(), 1, forwardBytes(shape)));
-    } else {
-      kernel.run(plain(n, shape.heads(), 1));
-    }
+    sizes(kernel, way, shape, n, p, p.o());
+    kernel.run(way.grid(table, shape.heads(), 1, way.sharedBytes(shape, 1, 2 * 2, 64)));
   }
 
   @Override
@@ -66,19 +60,14 @@ final class CudaAttention implements AttentionKernels {
       return;
     }
     PackingTables.Table table = cuda.packings().of(call.packing());
-    boolean tiled = tiled(shape);
-    boolean aligned = aligned(p.q(), p.k(), p.v(), t.dq(), t.dk(), t.dv(), t.dO());
-    Kernel kernel = kernel("tangent", shape, aligned);
-    kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts());
+    AttentionWay way = AttentionWay.of(cuda, "tangent", shape, p.q(), p.k(), p.v(), t.dq(), t.dk(), t.dv(), t.dO());
+    Kernel kernel = cuda.kernel(way.kernel("tangent", shape));
+    kernel.with(way.places(table)).with(table.starts());
     kernel.with(p.q()).with(p.k()).with(p.v()).with(p.o()).with(p.lse());
     kernel.with(t.dq()).with(t.dk()).with(t.dv()).with(t.dO()).with(t.mu());
     requireAsPrimal(t, p);
-    sizes(kernel, shape, n, p, p.o());
-    if (tiled) {
-      kernel.run(tiles(table, shape.heads(), k, tangentBytes(shape)));
-    } else {
-      kernel.run(plain(n, shape.heads(), k));
-    }
+    sizes(kernel, way, shape, n, p, p.o());
+    kernel.run(way.grid(table, shape.heads(), k, way.sharedBytes(shape, 2, 2 * 4, 32)));
   }
 
   @Override
@@ -127,39 +116,54 @@ final class CudaAttention implements AttentionKernels {
       Tensor delta,
       Tangents t,
       Tensor dgO,
-      Tensor ddelta) {}
+      Tensor ddelta) {
+
+    /** Tiles of each side. */
+    int tiles() {
+      return t == null ? 2 : 4;
+    }
+
+    String mode(String firstOrder) {
+      return t == null ? firstOrder : firstOrder + "_tangent";
+    }
+  }
 
   private void queryGradient(Gradient g, Tensor gq) {
     PackingTables.Table table = cuda.packings().of(g.packing);
-    boolean tiled = tiled(g.shape);
-    long k = gq.dim(0);
-    Kernel kernel = inputs(kernel("query_gradient", g, gq), g, table, tiled).with(gq);
-    sizes(kernel, g.shape, g.packing.rows(), g.p, gq);
-    if (tiled) {
-      kernel.run(tiles(table, g.shape.heads(), k, queryGradientBytes(g)));
-    } else {
-      kernel.run(plain(g.packing.rows(), g.shape.heads(), k));
-    }
+    AttentionWay way = way("query_gradient", g, gq, null);
+    Kernel kernel = inputs(way, "query_gradient", g, table).with(gq);
+    sizes(kernel, way, g.shape, g.packing.rows(), g.p, gq);
+    int keys = g.t == null && way == AttentionWay.WARPGROUPS ? 64 : 32;
+    int buffers = g.t != null && g.shape.headSize() == 128 ? 1 : 2;
+    int bytes = way.sharedBytes(g.shape, g.tiles(), buffers * g.tiles(), keys);
+    kernel.run(way.grid(table, g.shape.heads(), gq.dim(0), bytes));
   }
 
   private void keyGradient(Gradient g, Tensor gk, Tensor gv) {
     PackingTables.Table table = cuda.packings().of(g.packing);
-    boolean tiled = tiled(g.shape);
-    long k = gk.dim(0);
-    Kernel kernel = inputs(kernel("key_gradient", g, gk, gv), g, table, tiled).with(gk).with(gv);
+    AttentionWay way = way("key_gradient", g, gk, gv);
+    Kernel kernel = inputs(way, "key_gradient", g, table).with(gk).with(gv);
     Cuda.requireStride("attention: adjoint of v", gv, gk);
-    sizes(kernel, g.shape, g.packing.rows(), g.p, gk);
-    if (tiled) {
-      kernel.run(tiles(table, g.shape.keyHeads(), k, keyGradientBytes(g)));
-    } else {
-      kernel.run(plain(g.packing.rows(), g.shape.keyHeads(), k));
-    }
+    sizes(kernel, way, g.shape, g.packing.rows(), g.p, gk);
+    int queries = g.shape.headSize() == 128 && way != AttentionWay.WARPGROUPS ? 16 : 32;
+    int statistics = 2 * g.tiles() * queries * F32.bytes();
+    int bytes = way.sharedBytes(g.shape, g.tiles(), 2 * g.tiles(), queries) + statistics;
+    kernel.run(way.grid(table, g.shape.keyHeads(), gk.dim(0), bytes));
   }
 
-  private Kernel inputs(Kernel kernel, Gradient g, PackingTables.Table table, boolean tiled) {
-    kernel.with(tiled ? table.tiles() : table.sequences()).with(table.starts());
+  private AttentionWay way(String mode, Gradient g, Tensor result, Tensor other) {
+    Tensor dq = g.t == null ? null : g.t.dq();
+    Tensor dk = g.t == null ? null : g.t.dk();
+    Tensor dv = g.t == null ? null : g.t.dv();
+    return AttentionWay.of(
+        cuda, g.mode(mode), g.shape, g.p.q(), g.p.k(), g.p.v(), g.gO, dq, dk, dv, g.dgO, result, other);
+  }
+
+  private Kernel inputs(AttentionWay way, String mode, Gradient g, PackingTables.Table table) {
+    Kernel kernel = cuda.kernel(way.kernel(g.mode(mode), g.shape));
+    kernel.with(way.places(table)).with(table.starts());
     kernel.with(g.p.q()).with(g.p.k()).with(g.p.v()).with(g.p.lse()).with(g.gO).with(g.delta);
-    if (g.t == null && tiled) {
+    if (g.t == null && way.tiled()) {
       return kernel;
     }
     if (g.t != null) {
@@ -177,33 +181,15 @@ final class CudaAttention implements AttentionKernels {
     cuda.kernel("attention_delta")
         .with(o).with(gO).with(dO).with(dgO).with(delta)
         .with(n).with(shape.heads()).with(shape.headSize()).with(o.stride())
-        .run(plain(n, shape.heads(), k));
-  }
-
-  private boolean tiled(AttentionShape shape) {
-    return cuda.type() == DType.BF16 && TILED_HEADS.contains(shape.headSize());
-  }
-
-  private Kernel kernel(String mode, AttentionShape shape, boolean aligned) {
-    return tiled(shape)
-        ? cuda.kernel("attention_" + mode + "_" + shape.headSize() + (aligned ? "" : "_unaligned"))
-        : cuda.kernel("attention_" + mode + "_plain");
-  }
-
-  private Kernel kernel(String mode, Gradient g, Tensor... results) {
-    boolean aligned = aligned(g.p.q(), g.p.k(), g.p.v(), g.gO) && aligned(results);
-    if (g.t == null) {
-      return kernel(mode, g.shape, aligned);
-    }
-    aligned &= aligned(g.t.dq(), g.t.dk(), g.t.dv(), g.dgO);
-    return kernel(tiled(g.shape) ? mode + "_tangent" : mode, g.shape, aligned);
+        .run(new Grid(Math.toIntExact(Math.ceilDiv(n, PLAIN_WARPS)), shape.heads(), Math.toIntExact(k), THREADS, 0));
   }
 
   /** Sizes and strides, the last of which is that of the result. */
-  private void sizes(Kernel kernel, AttentionShape shape, long rows, Primal p, Tensor result) {
+  private static void sizes(
+      Kernel kernel, AttentionWay way, AttentionShape shape, long rows, Primal p, Tensor result) {
     Cuda.requireStride("attention: v", p.v(), p.k());
     kernel.with(rows).with(shape.heads()).with(shape.group());
-    if (!tiled(shape)) {
+    if (!way.tiled()) {
       kernel.with(shape.headSize());
     }
     kernel.with(shape.window()).with(p.q().stride()).with(p.k().stride()).with(result.stride());
@@ -215,52 +201,6 @@ final class CudaAttention implements AttentionKernels {
     Cuda.requireStride("attention: dk", t.dk(), p.k());
     Cuda.requireStride("attention: dv", t.dv(), p.k());
     Cuda.requireStride("attention: dO", t.dO(), p.o());
-  }
-
-  private static Grid plain(long rows, int heads, long k) {
-    return new Grid(
-        Math.toIntExact(Math.ceilDiv(rows, PLAIN_WARPS)), heads, Math.toIntExact(k), THREADS, 0);
-  }
-
-  private static Grid tiles(PackingTables.Table table, int heads, long k, int sharedBytes) {
-    return new Grid(table.tileCount(), heads, Math.toIntExact(k), THREADS, sharedBytes);
-  }
-
-  /** Two buffers of keys and values, 64 rows each, beside the tile of queries. */
-  private static int forwardBytes(AttentionShape shape) {
-    return tileBytes(shape, 64, 1 + 2 * 2);
-  }
-
-  private static int tangentBytes(AttentionShape shape) {
-    return tileBytes(shape, 64, 2) + tileBytes(shape, 32, 2 * 4);
-  }
-
-  /** Tiles of the block's queries, and of keys in two buffers; large ones in one. */
-  private static int queryGradientBytes(Gradient g) {
-    int tiles = g.t == null ? 2 : 4;
-    int buffers = g.t != null && g.shape.headSize() == 128 ? 1 : 2;
-    return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, 32, buffers * tiles);
-  }
-
-  /** Tiles of the block's keys, and in two buffers of queries, whose statistics are as many numbers each. */
-  private static int keyGradientBytes(Gradient g) {
-    int tiles = g.t == null ? 2 : 4;
-    int queries = g.shape.headSize() == 128 ? 16 : 32;
-    return tileBytes(g.shape, 64, tiles) + tileBytes(g.shape, queries, 2 * tiles) + 2 * tiles * queries * F32.bytes();
-  }
-
-  private static int tileBytes(AttentionShape shape, int rows, int tiles) {
-    return tiles * rows * shape.headSize() * DType.BF16.bytes();
-  }
-
-  /** Whether all rows of all heads begin at multiples of 16 bytes. */
-  private static boolean aligned(Tensor... tensors) {
-    for (Tensor tensor : tensors) {
-      if (tensor != null && (Cuda.address(tensor) % 16 != 0 || tensor.stride() * tensor.dtype().bytes() % 16 != 0)) {
-        return false;
-      }
-    }
-    return true;
   }
 
   private static void requireHead(AttentionShape shape) {

@@ -27,7 +27,7 @@ class FirstGpuTest {
       """
       #!/bin/sh
       case $1 in
-        doctor) echo 'ok  backend cuda       bfloat16'; echo '%s' ;;
+        doctor) echo 'ok  backend cuda       bfloat16, GPU (compute capability 9.0)'; echo '%s' ;;
         selftest) echo '{"passed":false}'; echo 'three kernels are wrong' >&2; exit 1 ;;
         bench) echo '{"op":"grad","median_s":0.'${11}'}' ;;
       esac
@@ -56,6 +56,7 @@ class FirstGpuTest {
     String verdicts = verdicts();
     assertTrue(verdicts.contains("PASS      products           cuBLASLt 13.1.1"), verdicts);
     assertTrue(verdicts.contains("NOT RUN   kernels"), verdicts);
+    assertTrue(verdicts.contains("NOT RUN   warpgroups"), verdicts);
     assertTrue(verdicts.contains("FAIL      selftest           exit code 1: three kernels are wrong"), verdicts);
     assertTrue(verdicts.contains("PASS      bench-deep"), verdicts);
     String extrapolated = Files.readString(dir.resolve("results/extrapolation.txt"));
@@ -81,13 +82,17 @@ class FirstGpuTest {
     for (String file :
         List.of(
             "attention_forward", "attention_tangent", "attention_query_gradient", "attention_key_gradient",
-            "attention_plain", "cross_entropy", "rms_norm")) {
+            "attention_plain", "cross_entropy", "rms_norm", "attention_forward_wgmma", "attention_tangent_wgmma",
+            "attention_query_gradient_wgmma", "attention_key_gradient_wgmma")) {
       Files.writeString(dir.resolve("first-gpu/fatbins").resolve(file + ".fatbin"), "*");
     }
-    int code = run("--tiny", "--only", "kernels");
+    int code = run("--tiny", "--only", "kernels,warpgroups");
     String said = Files.readString(dir.resolve("results/kernels.txt"));
     assertEquals(0, code, said);
     assertEquals(8, said.lines().filter(line -> line.contains(" ok ")).count(), said);
+    String ofWarpgroups = Files.readString(dir.resolve("results/warpgroups.txt"));
+    long right = ofWarpgroups.lines().filter(line -> line.contains("_wgmma") && line.contains(" ok ")).count();
+    assertEquals(6, right, ofWarpgroups);
   }
 
   private void lethe(String products) throws IOException {

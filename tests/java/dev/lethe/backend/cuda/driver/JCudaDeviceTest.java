@@ -2,6 +2,7 @@ package dev.lethe.backend.cuda.driver;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -24,6 +25,26 @@ class JCudaDeviceTest {
       assertEquals(2_000_000_000L, device.freeBytes());
       assertTrue(device.canRecord());
       assertTrue(device.stream() != 0);
+    }
+  }
+
+  @Test
+  void warpgroupsAreForHopperAlone() {
+    System.setProperty("lethe.cuda.wgmma", "true");
+    try {
+      try (FakeGpu gpu = FakeGpu.open("devices=1 capability=90")) {
+        assertTrue(gpu.device.warpgroups());
+      }
+      try (FakeDriver driver = FakeDriver.open("devices=1 capability=86")) {
+        Gpu other = Gpu.find(0);
+        EnvironmentException e = assertThrows(EnvironmentException.class, () -> JCudaDevice.open(other));
+        assertTrue(e.getMessage().contains("compute capability 9.0, and this is Fake GPU"), e.getMessage());
+      }
+    } finally {
+      System.clearProperty("lethe.cuda.wgmma");
+    }
+    try (FakeGpu gpu = FakeGpu.open("devices=1 capability=90")) {
+      assertFalse(gpu.device.warpgroups());
     }
   }
 

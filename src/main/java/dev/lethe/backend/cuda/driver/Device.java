@@ -17,6 +17,14 @@ public interface Device extends AutoCloseable {
 
   int multiprocessors();
 
+  /** Bytes of shared memory that a block may use, those of its kernel's own arrays included. */
+  int sharedMemory();
+
+  /** Whether attention may take the kernels that need a Hopper GPU's products of warpgroups. */
+  default boolean warpgroups() {
+    return false;
+  }
+
   /** Prepares the calling thread for libraries that use the context which is current for it. */
   default void enter() {}
 

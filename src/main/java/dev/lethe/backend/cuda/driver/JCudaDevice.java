@@ -23,6 +23,8 @@ import jcuda.driver.JCudaDriver;
  */
 public final class JCudaDevice implements Device {
   private static final String SYNCHRONOUS = "CUDA_LAUNCH_BLOCKING";
+  private static final String WARPGROUPS = "lethe.cuda.wgmma";
+  private static final int HOPPER = 90;
   private static final ThreadLocal<JCudaDevice> CURRENT = new ThreadLocal<>();
 
   private final Gpu gpu;
@@ -63,8 +65,18 @@ public final class JCudaDevice implements Device {
     }
   }
 
-  /** Opens a GPU; throws EnvironmentException where it refuses. */
+  /**
+   * Opens a GPU.
+   *
+   * @throws EnvironmentException where it refuses, or is asked for warpgroups and has none
+   */
   public static JCudaDevice open(Gpu gpu) {
+    if (Boolean.getBoolean(WARPGROUPS) && gpu.capability() != HOPPER) {
+      throw new EnvironmentException(
+          "device " + gpu.place(),
+          "-D" + WARPGROUPS + "=true asks for kernels of compute capability 9.0, and this is " + gpu,
+          "Leave -D" + WARPGROUPS + " out: other GPUs have kernels of their own.");
+    }
     return new JCudaDevice(gpu, KernelImages.ofJar());
   }
 
@@ -84,12 +96,17 @@ public final class JCudaDevice implements Device {
   }
 
   @Override
+  public boolean warpgroups() {
+    return Boolean.getBoolean(WARPGROUPS);
+  }
+
+  @Override
   public long stream() {
     return stream.number();
   }
 
-  /** Bytes of shared memory that a block may use. */
-  int sharedMemory() {
+  @Override
+  public int sharedMemory() {
     return gpu.sharedMemory();
   }
 

@@ -138,6 +138,16 @@ public final class TimedDevice implements Device, KernelClock {
   }
 
   @Override
+  public int sharedMemory() {
+    return device.sharedMemory();
+  }
+
+  @Override
+  public boolean warpgroups() {
+    return device.warpgroups();
+  }
+
+  @Override
   public void enter() {
     device.enter();
   }

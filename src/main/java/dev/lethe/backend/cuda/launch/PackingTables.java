@@ -17,7 +17,10 @@ import java.util.Set;
  */
 public final class PackingTables implements AutoCloseable {
   /** Rows of a query tile of attention; a tile lies in one sequence. */
-  static final int TILE = 64;
+  private static final int TILE = 64;
+
+  /** The same for blocks of two warpgroups. */
+  private static final int WIDE_TILE = 128;
 
   private static final int MOST_KEPT = 256;
 
@@ -34,11 +37,18 @@ public final class PackingTables implements AutoCloseable {
    *
    * @param starts (n+1) first row of each sequence, and the end of the last
    * @param sequences (N) the sequence of each row
-   * @param tiles (count,2) sequence and first row within it of each tile of {@value #TILE} rows, those farthest from
-   *     their sequence's start first: they see the most keys
-   * @param tileCount how many
+   * @param tiles of {@value #TILE} rows
+   * @param wideTiles of {@value #WIDE_TILE} rows; null where the device takes no kernels of warpgroups
    */
-  public record Table(Tensor starts, Tensor sequences, Tensor tiles, int tileCount, Scope scope) {}
+  public record Table(Tensor starts, Tensor sequences, Tiles tiles, Tiles wideTiles, Scope scope) {}
+
+  /**
+   * The tiles of a packing.
+   *
+   * @param places (count,2) sequence and first row within it of each tile, those farthest from their sequence's start
+   *     first: they see the most keys
+   */
+  public record Tiles(Tensor places, int count) {}
 
   public Table of(Packing packing) {
     Table table = tables.get(packing);
@@ -74,20 +84,23 @@ public final class PackingTables implements AutoCloseable {
       starts[i + 1] = packing.end(i);
       Arrays.fill(sequences, packing.start(i), packing.end(i), i);
     }
-    int[] tiles = tiles(packing);
     Scope scope = Scope.open("packing", cuda.tables());
     return new Table(
         upload(scope, starts),
         upload(scope, sequences),
-        upload(scope, tiles),
-        tiles.length / 2,
+        tiles(scope, packing, TILE),
+        cuda.device().warpgroups() ? tiles(scope, packing, WIDE_TILE) : null,
         scope);
   }
 
-  private static int[] tiles(Packing packing) {
-    int[] found = new int[2 * count(packing)];
+  private Tiles tiles(Scope scope, Packing packing, int rows) {
+    int count = 0;
+    for (int i = 0; i < packing.count(); i++) {
+      count += Math.ceilDiv(packing.length(i), rows);
+    }
+    int[] found = new int[2 * count];
     int at = 0;
-    for (int first = lastTile(packing.longest()); first >= 0; first -= TILE) {
+    for (int first = (packing.longest() - 1) / rows * rows; first >= 0; first -= rows) {
       for (int i = 0; i < packing.count(); i++) {
         if (first < packing.length(i)) {
           found[at++] = i;
@@ -95,19 +108,7 @@ public final class PackingTables implements AutoCloseable {
         }
       }
     }
-    return found;
-  }
-
-  private static int lastTile(int length) {
-    return (length - 1) / TILE * TILE;
-  }
-
-  private static int count(Packing packing) {
-    int count = 0;
-    for (int i = 0; i < packing.count(); i++) {
-      count += Math.ceilDiv(packing.length(i), TILE);
-    }
-    return count;
+    return new Tiles(upload(scope, found), count);
   }
 
   private Tensor upload(Scope scope, int[] values) {

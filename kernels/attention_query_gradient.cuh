@@ -1,0 +1,151 @@
+// gq = c A k, or its tangent c (A' k + A k'), on tensor cores. Shapes and formulas: attention.cuh, attention_tiles.cuh.
+// blockIdx.x: tile of 64 queries, blockIdx.y: head, blockIdx.z: direction. Null tangents are zero.
+#pragma once
+
+#include "attention_tiles.cuh"
+
+// TANGENT: go and delta are primal, all others of the tangents' arguments count; else go and delta are per direction.
+template <class P, int D, bool TANGENT, bool ALIGNED>
+DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* starts, const bf16* q, const bf16* k,
+                                           const bf16* v, const float* lse, const bf16* go, const float* delta,
+                                           const bf16* dq, const bf16* dk, const bf16* dv, const float* mu,
+                                           const bf16* dgo, const float* ddelta, bf16* gq, int64_t rows, int64_t heads,
+                                           int64_t group, int64_t window, int64_t stride, int64_t key_stride,
+                                           int64_t gq_stride, float c) {
+  constexpr int KEYS = TANGENT ? 32 : P::KEYS_OF_QUERY_GRADIENT;
+  constexpr int BUFFERS = TANGENT && D == 128 ? 1 : 2;  // at most 96 KB a block
+  constexpr int TILES = TANGENT ? 4 : 2;  // of each side: q, go, q', go' and k, v, k', v'
+  constexpr int OWN_ROWS = P::OWN_ROWS;
+  using Own = HeadTile<OWN_ROWS, D, P::THREADS>;
+  using Other = HeadTile<KEYS, D, P::THREADS>;
+  bf16* shared = P::shared();
+  bf16* q_tile = shared;
+  bf16* go_tile = q_tile + Own::ELEMENTS;
+  bf16* dq_tile = go_tile + Own::ELEMENTS;
+  bf16* dgo_tile = dq_tile + Own::ELEMENTS;
+  bf16* buffers = shared + TILES * Own::ELEMENTS;
+
+  OwnTile tile(tiles, blockIdx.x, starts, starts, window);
+  const AttentionSequence& sequence = tile.sequence;
+  int64_t o_stride = heads * D;
+  int64_t key_head = blockIdx.y / group * D;
+  int64_t row0 = sequence.query0 + tile.first;
+  int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
+  int64_t at_head = row0 * stride + blockIdx.y * D;
+  int64_t in_direction = blockIdx.z * rows * stride + at_head;
+  Own::template load<ALIGNED>(q_tile, q + at_head, stride, count);
+  int64_t at_output = row0 * o_stride + blockIdx.y * D;
+  int64_t output_in_direction = blockIdx.z * rows * o_stride + at_output;
+  Own::template load<ALIGNED>(go_tile, go + (TANGENT ? at_output : output_in_direction), o_stride, count);
+  if (TANGENT && dq != nullptr) {
+    Own::template load<ALIGNED>(dq_tile, dq + in_direction, stride, count);
+  }
+  if (TANGENT && dgo != nullptr) {
+    Own::template load<ALIGNED>(dgo_tile, dgo + output_in_direction, o_stride, count);
+  }
+
+  int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
+  int64_t last = tile.first + count - 1;
+  int64_t key_base = sequence.key0 * key_stride + key_head;
+  auto load = [&](int i, int buffer) {
+    int64_t from = first + i * KEYS;
+    bf16* k_tile = buffers + buffer * TILES * Other::ELEMENTS;
+    int64_t at = key_base + from * key_stride;
+    int64_t direction = blockIdx.z * rows * key_stride + at;
+    int64_t left = sequence.keys - from;
+    Other::template load<ALIGNED>(k_tile, k + at, key_stride, left);
+    Other::template load<ALIGNED>(k_tile + Other::ELEMENTS, v + at, key_stride, left);
+    if (TANGENT && dk != nullptr) {
+      Other::template load<ALIGNED>(k_tile + 2 * Other::ELEMENTS, dk + direction, key_stride, left);
+    }
+    if (TANGENT && dv != nullptr) {
+      Other::template load<ALIGNED>(k_tile + 3 * Other::ELEMENTS, dv + direction, key_stride, left);
+    }
+  };
+
+  AttentionRow row[2];
+#pragma unroll
+  for (int h = 0; h < 2; h++) {
+    int64_t at = blockIdx.y * rows + row0 + min(int64_t{own_row(2 * h)}, count - 1);
+    int64_t directed = blockIdx.z * heads * rows + at;
+    row[h].lse = LOG2_E * lse[at];
+    row[h].delta = delta[TANGENT ? at : directed];
+    row[h].mu = TANGENT ? mu[directed] : 0.f;
+    row[h].ddelta = TANGENT ? ddelta[directed] : 0.f;
+  }
+  float scale = c * LOG2_E;
+  float sums[D / 8][4];
+  clear(sums);
+  each_tile<P, BUFFERS>(static_cast<int>((last - first) / KEYS) + 1, load, [&](int i, int buffer) {
+    const bf16* k_tile = buffers + buffer * TILES * Other::ELEMENTS;
+    const bf16* v_tile = k_tile + Other::ELEMENTS;
+    const bf16* dk_tile = k_tile + 2 * Other::ELEMENTS;
+    const bf16* dv_tile = k_tile + 3 * Other::ELEMENTS;
+    float s[KEYS / 8][4];
+    float gp[KEYS / 8][4];
+    float ds[KEYS / 8][4];
+    float dgp[KEYS / 8][4];
+    clear(ds);
+    clear(dgp);
+    P::begin(ds, dgp);
+    P::template dots<KEYS, D>(s, q_tile, k_tile);
+    P::template dots<KEYS, D>(gp, go_tile, v_tile);
+    if (TANGENT) {
+      if (dq != nullptr) {
+        P::template add_dots<KEYS, D>(ds, dq_tile, k_tile);
+      }
+      if (dk != nullptr) {
+        P::template add_dots<KEYS, D>(ds, q_tile, dk_tile);
+      }
+      if (dgo != nullptr) {
+        P::template add_dots<KEYS, D>(dgp, dgo_tile, v_tile);
+      }
+      if (dv != nullptr) {
+        P::template add_dots<KEYS, D>(dgp, go_tile, dv_tile);
+      }
+    }
+    P::finish(s, gp, ds, dgp);
+    TileMask<OWN_ROWS, KEYS, 1>(tile.first - first - i * KEYS, window).hide(s);
+#pragma unroll
+    for (int j = 0; j < KEYS / 8; j++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        float p = fast_exp2(scale * s[j][e] - row[e / 2].lse);
+        AttentionPair pair = attention_pair(row[e / 2], p, c * ds[j][e], gp[j][e], dgp[j][e]);
+        s[j][e] = pair.a;
+        ds[j][e] = pair.da;
+      }
+    }
+    uint32_t a[KEYS / 16][4];
+    uint32_t da[KEYS / 16][4];
+    pack_weights(a, s);
+    pack_weights(da, ds);
+    P::begin(sums, a, da);
+    P::template add_weighted<KEYS, D>(sums, TANGENT ? da : a, k_tile);
+    if (TANGENT && dk != nullptr) {
+      P::template add_weighted<KEYS, D>(sums, a, dk_tile);
+    }
+    P::finish(sums);
+  });
+  int64_t to = (blockIdx.z * rows + row0) * gq_stride + blockIdx.y * D;
+  store_rows<Own, ALIGNED>(gq + to, gq_stride, count, q_tile, sums, c, c);
+}
+
+#define ATTENTION_QUERY_GRADIENT(NAME, BOUNDS, P, D, ALIGNED)                                                          \
+  EXPORT_KERNEL(attention_query_gradient_##NAME##_bf16, BOUNDS, bf16,                                                  \
+                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,    \
+                 const T* go, const float* delta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t window,   \
+                 int64_t stride, int64_t key_stride, int64_t gq_stride, float c),                                      \
+                (::attention_query_gradient_tiles<P, D, false, ALIGNED>(                                               \
+                     tiles, starts, q, k, v, lse, go, delta, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, gq, \
+                     rows, heads, group, window, stride, key_stride, gq_stride, c)))
+
+#define ATTENTION_QUERY_GRADIENT_TANGENT(NAME, BOUNDS, P, D, ALIGNED)                                                  \
+  EXPORT_KERNEL(attention_query_gradient_tangent_##NAME##_bf16, BOUNDS, bf16,                                          \
+                (const int32_t* tiles, const int32_t* starts, const T* q, const T* k, const T* v, const float* lse,    \
+                 const T* go, const float* delta, const T* dq, const T* dk, const T* dv, const float* mu,              \
+                 const T* dgo, const float* ddelta, T* gq, int64_t rows, int64_t heads, int64_t group, int64_t window, \
+                 int64_t stride, int64_t key_stride, int64_t gq_stride, float c),                                      \
+                (::attention_query_gradient_tiles<P, D, true, ALIGNED>(                                                \
+                     tiles, starts, q, k, v, lse, go, delta, dq, dk, dv, mu, dgo, ddelta, gq, rows, heads, group,      \
+                     window, stride, key_stride, gq_stride, c)))

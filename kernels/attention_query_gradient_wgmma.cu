@@ -1,0 +1,8 @@
+// attention_query_gradient.cuh by warpgroups, for sm_90a. Rows begin at multiples of 16 bytes.
+#include "attention_query_gradient.cuh"
+#include "attention_warpgroup.cuh"
+
+ATTENTION_QUERY_GRADIENT(64_wgmma, (256, 2), WarpgroupProducts, 64, true)
+ATTENTION_QUERY_GRADIENT(128_wgmma, (256, 1), WarpgroupProducts, 128, true)
+ATTENTION_QUERY_GRADIENT_TANGENT(64_wgmma, (256, 2), WarpgroupProducts, 64, true)
+ATTENTION_QUERY_GRADIENT_TANGENT(128_wgmma, (256, 1), WarpgroupProducts, 128, true)
