@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
@@ -58,12 +59,39 @@ class DriverStartTest {
     assertTrue(find("devices=1").startsWith("Fake GPU (cuda:0"));
   }
 
+  @Test
+  void aDriverThatCannotBeLoaded() throws IOException {
+    Path folder = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "driver");
+    Path library = Files.writeString(folder.resolve("libcuda.so.1"), "not a library");
+    try {
+      ProcessBuilder process = finding();
+      process.environment().put(LIBRARY_PATH, folder.toString());
+      String said = said(process);
+      assumeFalse(said.contains("not trusted"), "others can write here: a broken driver was NOT tried: " + said);
+      assertTrue(said.startsWith("the NVIDIA driver's " + library + " cannot be loaded: "), said);
+      assertTrue(said.contains("ldd " + library), said);
+    } finally {
+      Files.delete(library);
+      Files.delete(folder);
+    }
+  }
+
   /**
    * The one line that a new process prints.
    *
    * @param driver of the stand-in; null for none on the library path
    */
   private static String find(String driver) throws IOException {
+    ProcessBuilder process = finding();
+    if (driver == null) {
+      process.environment().remove(LIBRARY_PATH);
+    } else {
+      process.environment().put("LETHE_FAKE_DRIVER", driver);
+    }
+    return said(process);
+  }
+
+  private static ProcessBuilder finding() {
     ProcessBuilder process =
         new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -72,12 +100,10 @@ class DriverStartTest {
             "-cp",
             System.getProperty("java.class.path"),
             Find.class.getName());
-    process.redirectError(ProcessBuilder.Redirect.INHERIT);
-    if (driver == null) {
-      process.environment().remove(LIBRARY_PATH);
-    } else {
-      process.environment().put("LETHE_FAKE_DRIVER", driver);
-    }
+    return process.redirectError(ProcessBuilder.Redirect.INHERIT);
+  }
+
+  private static String said(ProcessBuilder process) throws IOException {
     return new String(process.start().getInputStream().readAllBytes(), StandardCharsets.UTF_8)
         .strip();
   }

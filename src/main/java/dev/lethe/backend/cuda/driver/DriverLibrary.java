@@ -26,8 +26,11 @@ final class DriverLibrary {
       return SymbolLookup.libraryLookup(file, Arena.global());
     } catch (IllegalCallerException denied) {
       throw new CudaUnavailable(true, "the JVM denies native access", NativeAccess.REMEDY);
-    } catch (IllegalArgumentException absent) {
-      throw noDriver();
+    } catch (IllegalArgumentException broken) {
+      throw new CudaUnavailable(
+          true,
+          "the NVIDIA driver's " + file + " cannot be loaded: " + broken.getMessage(),
+          "See what 'ldd " + file + "' misses; install the driver again, 580 or newer.");
     }
   }
 
