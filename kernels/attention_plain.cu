@@ -3,7 +3,8 @@
 //
 // q, o and their tangents and adjoints are (N,heads,d), k and v (N,key_heads,d); statistics (heads,N). Rows are as far apart
 // as the strides say: of q, of k and v, of o, and of their tangents alike; the adjoint of o is dense. blockIdx.x: four rows,
-// blockIdx.y: head, blockIdx.z: direction. Null tangents are zero.
+// blockIdx.y: head, blockIdx.z: direction. Null tangents are zero. Long because the
+// four modes share how a row is walked.
 #include "attention.cuh"
 #include "elements.cuh"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <string>
@@ -74,7 +75,7 @@ struct Machine {
   StackNotes stack;
   std::vector<Fiber> fibers;
   std::vector<State> states;  // of the fibers
-  std::vector<unsigned char> stacks;
+  std::unique_ptr<unsigned char[]> stacks;  // 132 MB, of which a launch touches what it needs: never cleared
   std::vector<unsigned char> exchange;  // two buffers a warp
   alignas(SHARED_ALIGNMENT) unsigned char dynamic_shared[MOST_DYNAMIC_SHARED];
   alignas(128) unsigned char static_shared[MOST_STATIC_SHARED];
@@ -93,7 +94,7 @@ Fiber& fiber() { return *static_cast<Fiber*>(current); }
 
 size_t index_of(const Fiber& f) { return static_cast<size_t>(&f - machine.fibers.data()); }
 
-unsigned char* stack_of(const Fiber& f) { return machine.stacks.data() + index_of(f) * STACK_STRIDE; }
+unsigned char* stack_of(const Fiber& f) { return machine.stacks.get() + index_of(f) * STACK_STRIDE; }
 
 // Every fiber of a warp is READY again; false where not all of them wait for the warp.
 bool release_warp(State* lanes) {
@@ -243,10 +244,10 @@ void prepare_memory() {
   if (machine.fibers.empty()) {
     machine.fibers.resize(MOST_THREADS);
     machine.states.resize(MOST_THREADS);
-    machine.stacks.resize(MOST_THREADS * STACK_STRIDE);
+    machine.stacks.reset(new unsigned char[MOST_THREADS * STACK_STRIDE]);
     machine.exchange.resize(2 * MOST_THREADS * EXCHANGE_BYTES);
   }
-  permit(machine.stacks.data(), block_size.x * STACK_STRIDE);  // frames of fibers that failed lie there
+  permit(machine.stacks.get(), block_size.x * STACK_STRIDE);  // frames of fibers that failed lie there
   permit(machine.dynamic_shared, machine.dynamic_bytes);
   forbid(machine.dynamic_shared + machine.dynamic_bytes, MOST_DYNAMIC_SHARED - machine.dynamic_bytes);
 }

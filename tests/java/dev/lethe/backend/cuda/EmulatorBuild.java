@@ -90,7 +90,7 @@ final class EmulatorBuild {
   private Path library(String name, Path source, List<String> options) throws IOException, InterruptedException {
     String unit = source.getFileName().toString();
     Path object = folder.resolve(name + ".o");
-    List<String> compile = new ArrayList<>(List.of(compiler, flags("compile"), "-O1"));
+    List<String> compile = new ArrayList<>(List.of(compiler, flags("compile"), "-O0"));
     compile.addAll(options);
     compile.addAll(List.of("-o", object.toString(), "-c", source.toString()));
     run(compile);

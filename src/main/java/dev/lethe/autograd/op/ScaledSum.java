@@ -78,7 +78,7 @@ public record ScaledSum(double c, Value x, Value f, Value s) implements Op {
   /** Adds to an adjoint that other readers of the value add to as well, so that none is shared. */
   private void add(Backend backend, Slots slots, double factor, Value to) {
     if (to.active()) {
-      Tensor before = slots.get(to);
+      Tensor before = slots.has(to) ? slots.get(to) : null;
       Tensor gs = slots.get(s);
       backend.run(new ScaledSumKernels.Apply(factor, gs, before, slots.accumulated(to)));
     }

@@ -5,6 +5,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -16,6 +17,7 @@ public final class Slots {
   private final Backend backend;
   private final Scope scope;
   private final Ref[] refs;
+  private final BitSet dropped = new BitSet();
   private final Map<Integer, Place> places;
   private final Map<Integer, Wide> wide = new HashMap<>();
   private final long k;
@@ -48,9 +50,13 @@ public final class Slots {
     return refs[value.id()] != null;
   }
 
-  /** The value's tensor; null where it has none: a structural zero. */
+  /** The value's tensor; null where it never had one: a structural zero. Throws where it was dropped. */
   public Tensor get(Value value) {
     Ref ref = refs[value.id()];
+    if (ref == null && dropped.get(value.id())) {
+      throw new IllegalStateException(
+          "value " + value.id() + " was dropped: the operation that reads it must list it in saved() or savedAdjoints()");
+    }
     return ref == null ? null : ref.tensor;
   }
 
@@ -122,6 +128,7 @@ public final class Slots {
       return;
     }
     refs[value.id()] = null;
+    dropped.set(value.id());
     if (--ref.count > 0 || ref.lent) {
       return;
     }

@@ -20,6 +20,8 @@ import java.util.function.Consumer;
 /**
  * One kernel call made on the backend under test and on the reference, from the same numbers.
  * Inputs are normal deviates rounded to the tested backend's format; outputs start as NaN.
+ *
+ * <p>Long because all that a contract says of a call stands here, a few lines each.
  */
 final class KernelCase implements AutoCloseable {
   private final KernelBench bench;

@@ -6,6 +6,7 @@ import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.cuda.launch.Kernel;
 import dev.lethe.backend.kernel.ReplayKernels;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -31,7 +32,7 @@ final class CudaReplay implements ReplayKernels {
     AdamWState recorded = call.recorded();
     AdamWState runs = call.runs();
     Step step = call.step();
-    AdamWNumbers first = AdamWNumbers.of(call.options(), step.learningRate(), step.number());
+    AdamWNumbers first = call.options().numbers(step.learningRate(), step.number());
     try (Scope scratch = cuda.scratch("replay")) {
       Tensor settings = settings(step, call.options(), scratch);
       Kernel kernel = kernel("replay_adamw", step, settings);
@@ -39,7 +40,7 @@ final class CudaReplay implements ReplayKernels {
           .with(recorded.theta()).with(recorded.m()).with(recorded.v()).with(runs.theta())
           .with(runs.m()).with(runs.v()).with(call.difference()).with(step.g().dim(0))
           .with((long) step.clips().length);
-      first.to(kernel).run(cuda.elements(step.g().dim(0)));
+      CudaVectors.with(kernel, first).run(cuda.elements(step.g().dim(0)));
     }
   }
 
@@ -75,9 +76,9 @@ final class CudaReplay implements ReplayKernels {
       long number = step.numbers()[j];
       rows[j * SETTINGS] = (float) step.clips()[j];
       if (options != null && number > 0) {
-        AdamWNumbers own = AdamWNumbers.of(options, step.learningRate(), number);
-        rows[j * SETTINGS + 1] = own.rate();
-        rows[j * SETTINGS + 2] = own.root();
+        AdamWNumbers own = options.numbers(step.learningRate(), number);
+        rows[j * SETTINGS + 1] = own.size();
+        rows[j * SETTINGS + 2] = own.rootGain();
       }
       rows[j * SETTINGS + 3] = number > 0 ? 1 : 0;
     }

@@ -3,6 +3,7 @@ package dev.lethe.backend.cuda;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.cuda.launch.Kernel;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import dev.lethe.backend.kernel.VectorKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -70,9 +71,15 @@ final class CudaVectors implements VectorKernels {
         cuda.plainKernel("adamw_step")
             .with(call.theta()).with(call.g()).with(call.m()).with(call.v())
             .with(call.theta().elements());
-    AdamWNumbers.of(call.options(), call.learningRate(), call.step())
-        .to(kernel)
+    with(kernel, call.options().numbers(call.learningRate(), call.step()))
         .run(cuda.elements(call.theta().elements()));
+  }
+
+  /** What a step of AdamW does with every element, as the next seven parameters; kernels/optimizer.cuh takes them. */
+  static Kernel with(Kernel kernel, AdamWNumbers step) {
+    return kernel
+        .with(step.decay()).with(step.gain1()).with(step.beta2()).with(step.gain2())
+        .with(step.size()).with(step.rootGain()).with(step.epsilon());
   }
 
   /** Runs a kernel that leaves a sum for each block, waits, and adds them up in their order. */

@@ -36,7 +36,23 @@ public interface VectorKernels {
   void adamW(StepAdamW call);
 
   /** β₁, β₂, ε and the decoupled weight decay. */
-  record AdamW(double beta1, double beta2, double epsilon, double weightDecay) {}
+  record AdamW(double beta1, double beta2, double epsilon, double weightDecay) {
+    /** What a step does with every element, bias correction included, for kernels that compute in float32. */
+    public AdamWNumbers numbers(double learningRate, long step) {
+      return new AdamWNumbers(
+          (float) (1 - learningRate * weightDecay),
+          (float) (1 - beta1),
+          (float) beta2,
+          (float) (1 - beta2),
+          (float) (learningRate / (1 - Math.pow(beta1, step))),
+          (float) (1 / Math.sqrt(1 - Math.pow(beta2, step))),
+          (float) epsilon);
+    }
+  }
+
+  /** θ ← decay·θ; m ← m + gain1(g − m); v ← beta2·v + gain2·g²; θ ← θ − size·m / (√v·rootGain + ε). */
+  record AdamWNumbers(
+      float decay, float gain1, float beta2, float gain2, float size, float rootGain, float epsilon) {}
 
   /** x out. */
   record Fill(Tensor x, double value) implements KernelCall {

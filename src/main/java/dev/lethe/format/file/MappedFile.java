@@ -3,6 +3,8 @@ package dev.lethe.format.file;
 import dev.lethe.Text;
 import dev.lethe.format.FormatException;
 import dev.lethe.format.FormatException.Kind;
+import dev.lethe.format.Place;
+import dev.lethe.format.StrictJson;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -35,6 +37,36 @@ public final class MappedFile {
             return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
           }
         });
+  }
+
+  /** What reads a mapped file; the result closes the arena in its turn. */
+  public interface Parser<T> {
+    T parse(MemorySegment file, Arena owner) throws IOException;
+  }
+
+  /**
+   * What a parser makes of a mapped file; where it throws, nothing stays mapped.
+   *
+   * @param kind of file, for the message that there is none
+   */
+  public static <T> T parse(Path file, String kind, Parser<T> parser) {
+    if (!Files.isRegularFile(file)) {
+      throw Place.of(file).refuse(
+          Kind.FILE_MISSING, "there is no such " + kind + " file", "a regular file",
+          Files.exists(file) ? "something else" : "nothing");
+    }
+    Arena arena = Arena.ofShared();
+    try {
+      T parsed = parser.parse(open(file, arena), arena);
+      arena = null;
+      return parsed;
+    } catch (IOException e) {
+      throw StrictJson.unreadable(file, e);
+    } finally {
+      if (arena != null) {
+        arena.close();
+      }
+    }
   }
 
   /** Throws where a file that is mapped now is not the one any more that was opened; names it. */

@@ -8,10 +8,8 @@ import dev.lethe.format.FormatException;
 import dev.lethe.format.Place;
 import dev.lethe.format.file.MappedFile;
 import dev.lethe.tensor.Tensor;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Map;
@@ -38,28 +36,14 @@ public final class GgufFile implements AutoCloseable {
 
   /** Maps a file. Throws {@link FormatException} where it is not a whole, honest GGUF file. */
   public static GgufFile open(Path path) {
-    if (!Files.isRegularFile(path)) {
-      throw Place.of(path).refuse(
-          Kind.FILE_MISSING, "there is no such GGUF file", "a regular file",
-          Files.exists(path) ? "something else" : "nothing");
-    }
-    Arena arena = Arena.ofShared();
-    try {
-      MemorySegment file = MappedFile.open(path, arena);
-      int head = (int) Math.min(file.byteSize(), ForeignFile.HEAD);
-      ForeignFile.refuse(path, file.asSlice(0, head).asByteBuffer(), ForeignFile.GGUF, "a GGUF file");
-      GgufFile opened = new GgufFile(path, arena, file, GgufHeader.parse(file, Place.of(path)));
-      arena = null;
-      return opened;
-    } catch (IOException e) {
-      throw new FormatException(
-          Kind.UNREADABLE, path.toString(), "it cannot be read", "a GGUF file", e.getMessage(),
-          Kind.UNREADABLE.remedy(), e);
-    } finally {
-      if (arena != null) {
-        arena.close();
-      }
-    }
+    return MappedFile.parse(
+        path,
+        "GGUF",
+        (file, arena) -> {
+          int head = (int) Math.min(file.byteSize(), ForeignFile.HEAD);
+          ForeignFile.refuse(path, file.asSlice(0, head).asByteBuffer(), ForeignFile.GGUF, "a GGUF file");
+          return new GgufFile(path, arena, file, GgufHeader.parse(file, Place.of(path)));
+        });
   }
 
   public Path path() {

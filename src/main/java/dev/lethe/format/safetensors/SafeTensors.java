@@ -8,13 +8,11 @@ import dev.lethe.format.Place;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.MappedFile;
 import dev.lethe.tensor.Tensor;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashMap;
@@ -53,24 +51,7 @@ public final class SafeTensors implements AutoCloseable {
    * Maps a file. Throws {@link FormatException} where it is not a whole, honest safetensors file.
    */
   public static SafeTensors open(Path path) {
-    if (!Files.isRegularFile(path)) {
-      throw Place.of(path).refuse(
-          Kind.FILE_MISSING, "there is no such safetensors file", "a regular file",
-          Files.exists(path) ? "something else" : "nothing");
-    }
-    Arena arena = Arena.ofShared();
-    try {
-      Arena owner = arena;
-      SafeTensors opened = validate(path, owner, MappedFile.open(path, owner));
-      arena = null;
-      return opened;
-    } catch (IOException e) {
-      throw StrictJson.unreadable(path, e);
-    } finally {
-      if (arena != null) {
-        arena.close();
-      }
-    }
+    return MappedFile.parse(path, "safetensors", (file, arena) -> validate(path, arena, file));
   }
 
   /**

@@ -11,9 +11,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
-import dev.lethe.backend.cpu.primitive.RowPrimitives.AdamWStep;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemoryLayout;
@@ -33,7 +33,7 @@ final class NativeCodeTest {
   private static final int[] LENGTHS = {0, 1, 7, 8, 9, 15, 16, 17, 24, 31, 33, 63, 64, 100};
   private static final TilePrimitives TILES = new ScalarTiles();
   private static final RowPrimitives ROWS = new ScalarRows();
-  private static final AdamWStep STEP = new AdamWStep(.99f, .1f, .95f, .05f, .01f, 1.3f, 1e-8f);
+  private static final AdamWNumbers STEP = new AdamWNumbers(.99f, .1f, .95f, .05f, .01f, 1.3f, 1e-8f);
   private static final MemoryLayout L = JAVA_LONG;
   private static final MemoryLayout F = JAVA_FLOAT;
 

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
-import dev.lethe.backend.cpu.primitive.RowPrimitives.AdamWStep;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,7 +24,7 @@ final class RowPrimitivesTest {
   };
   private static final int BUFFERS = 9;
   private static final int SPACE = 800;
-  private static final AdamWStep STEP = new AdamWStep(.99f, .1f, .999f, .001f, 1e-3f, 31f, 1e-8f);
+  private static final AdamWNumbers STEP = new AdamWNumbers(.99f, .1f, .999f, .001f, 1e-3f, 31f, 1e-8f);
 
   /** Everything once, on nine buffers; sums are written to the end of the last. */
   private static void everything(RowPrimitives r, MemorySegment[] m, int n) {

@@ -2,6 +2,7 @@ package dev.lethe.backend.cpu.primitive;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import java.lang.foreign.MemorySegment;
 
 /** Row arithmetic by the native library ({@code native/cpu/f32_rows.h} and {@code f32_elements.h}). */
@@ -229,7 +230,7 @@ final class NativeRows implements RowPrimitives {
 
   @Override
   public void adamW(
-      AdamWStep step,
+      AdamWNumbers step,
       MemorySegment theta,
       MemorySegment g,
       MemorySegment m,

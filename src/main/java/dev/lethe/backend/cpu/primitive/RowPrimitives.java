@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu.primitive;
 
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 
@@ -97,26 +98,13 @@ public interface RowPrimitives {
 
   /** One step of AdamW over elements at the same offset of all four. */
   void adamW(
-      AdamWStep step,
+      AdamWNumbers step,
       MemorySegment theta,
       MemorySegment g,
       MemorySegment m,
       MemorySegment v,
       long offset,
       int n);
-
-  /**
-   * Coefficients of an AdamW step: θ ← decay·θ; m ← m + gain1(g − m); v ← beta2·v + gain2·g²; θ ←
-   * θ − size·m / (√v·rootGain + ε).
-   */
-  record AdamWStep(
-      float decay,
-      float gain1,
-      float beta2,
-      float gain2,
-      float size,
-      float rootGain,
-      float epsilon) {}
 
   /** Where elements {@code first … first+n-1} lie as floats: in place, or behind the copy that this makes of BF16. */
   default Run floats(DType type, MemorySegment x, long first, int n, MemorySegment copy) {

@@ -5,6 +5,7 @@ import static dev.lethe.backend.cpu.primitive.ScalarMath.fma;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -219,7 +220,7 @@ final class ScalarRows implements RowPrimitives {
 
   @Override
   public void adamW(
-      AdamWStep step,
+      AdamWNumbers step,
       MemorySegment theta,
       MemorySegment g,
       MemorySegment m,

@@ -7,6 +7,7 @@ import static dev.lethe.backend.cpu.primitive.VectorMath.store;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
@@ -201,7 +202,7 @@ final class VectorRows implements RowPrimitives {
 
   @Override
   public void adamW(
-      AdamWStep step,
+      AdamWNumbers step,
       MemorySegment theta,
       MemorySegment g,
       MemorySegment m,

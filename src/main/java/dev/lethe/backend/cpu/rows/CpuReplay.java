@@ -1,12 +1,12 @@
 package dev.lethe.backend.cpu.rows;
 
 import dev.lethe.backend.cpu.gemm.Cpu;
-import dev.lethe.backend.cpu.gemm.Scratch;
 import dev.lethe.backend.cpu.gemm.Scratch.Slot;
+import dev.lethe.backend.cpu.gemm.Scratch;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
-import dev.lethe.backend.cpu.primitive.RowPrimitives.AdamWStep;
 import dev.lethe.backend.kernel.ReplayKernels;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
@@ -31,11 +31,11 @@ public final class CpuReplay implements ReplayKernels {
     AdamWState runs = call.runs();
     Step step = call.step();
     double rate = step.learningRate();
-    AdamWStep first = CpuVectors.adamWStep(call.options(), rate, step.number());
-    AdamWStep[] others = new AdamWStep[step.numbers().length];
+    AdamWNumbers first = call.options().numbers(rate, step.number());
+    AdamWNumbers[] others = new AdamWNumbers[step.numbers().length];
     for (int j = 0; j < others.length; j++) {
       long number = step.numbers()[j];
-      others[j] = number == 0 ? null : CpuVectors.adamWStep(call.options(), rate, number);
+      others[j] = number == 0 ? null : call.options().numbers(rate, number);
     }
     MemorySegment[] state = memories(recorded.theta(), recorded.m(), recorded.v());
     MemorySegment[] states = memories(runs.theta(), runs.m(), runs.v());

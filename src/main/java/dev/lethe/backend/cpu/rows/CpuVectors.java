@@ -2,7 +2,7 @@ package dev.lethe.backend.cpu.rows;
 
 import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
-import dev.lethe.backend.cpu.primitive.RowPrimitives.AdamWStep;
+import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
 import dev.lethe.backend.kernel.VectorKernels;
 import java.lang.foreign.MemorySegment;
 
@@ -80,20 +80,8 @@ public final class CpuVectors implements VectorKernels {
     MemorySegment gm = Cpu.memory(call.g());
     MemorySegment mm = Cpu.memory(call.m());
     MemorySegment vm = Cpu.memory(call.v());
-    AdamWStep coefficients = adamWStep(call.options(), call.learningRate(), call.step());
-    runs(call.theta().elements(), (run, at, n) -> rows.adamW(coefficients, tm, gm, mm, vm, at, n));
-  }
-
-  /** What a step of AdamW does with every element. */
-  static AdamWStep adamWStep(AdamW options, double learningRate, long step) {
-    return new AdamWStep(
-        (float) (1 - learningRate * options.weightDecay()),
-        (float) (1 - options.beta1()),
-        (float) options.beta2(),
-        (float) (1 - options.beta2()),
-        (float) (learningRate / (1 - Math.pow(options.beta1(), step))),
-        (float) (1 / Math.sqrt(1 - Math.pow(options.beta2(), step))),
-        (float) options.epsilon());
+    AdamWNumbers numbers = call.options().numbers(call.learningRate(), call.step());
+    runs(call.theta().elements(), (run, at, n) -> rows.adamW(numbers, tm, gm, mm, vm, at, n));
   }
 
   private static int count(long elements) {
