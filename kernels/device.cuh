@@ -49,8 +49,12 @@ DEVICE bf16 round_bf16(float x) { return __float2bfloat16_rn(x); }
 // Where the emulator ends a launch that would read or write 16 bytes at another address.
 DEVICE void require_aligned_16(const void*) {}
 
-// 16 bytes by one instruction: what the compiler knows to be several numbers, it would store one by one.
+// 16 bytes by one instruction: what the compiler knows to be several numbers, it would move one by one. "Once": nobody
+// needs the line soon, so that it leaves the L2 cache before others do.
+DEVICE uint4 load_16(const uint4* from) { return *from; }
+DEVICE uint4 load_16_once(const uint4* from) { return __ldcs(from); }
 DEVICE void store_16(uint4* to, uint4 x) { __stwb(to, x); }
+DEVICE void store_16_once(uint4* to, uint4 x) { __stcs(to, x); }
 
 // e^x with the hardware's exponential, relative error about 2^-21 for moderate x.
 DEVICE float fast_exp(float x) { return __expf(x); }

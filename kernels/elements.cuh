@@ -42,7 +42,7 @@ struct Raw<1, T> {
   T element;
 };
 
-template <int W, class T>
+template <int W, bool ONCE = false, class T>
 DEVICE Raw<W, T> load_raw(const T* from) {
   Raw<W, T> x;
   if constexpr (W == 1) {
@@ -51,7 +51,8 @@ DEVICE Raw<W, T> load_raw(const T* from) {
     require_aligned_16(from);
 #pragma unroll
     for (int i = 0; i < W / PACK<T>; i++) {
-      x.packs[i] = reinterpret_cast<const uint4*>(from)[i];
+      const uint4* pack = reinterpret_cast<const uint4*>(from) + i;
+      x.packs[i] = ONCE ? load_16_once(pack) : load_16(pack);
     }
   }
   return x;
@@ -107,7 +108,7 @@ DEVICE Raw<W, T> rounded(const Piece<W>& x) {
   return raw;
 }
 
-template <int W, class T>
+template <int W, bool ONCE = false, class T>
 DEVICE void store_raw(T* to, const Raw<W, T>& x) {
   if constexpr (W == 1) {
     *to = x.element;
@@ -115,7 +116,8 @@ DEVICE void store_raw(T* to, const Raw<W, T>& x) {
     require_aligned_16(to);
 #pragma unroll
     for (int i = 0; i < W / PACK<T>; i++) {
-      store_16(reinterpret_cast<uint4*>(to) + i, x.packs[i]);
+      uint4* pack = reinterpret_cast<uint4*>(to) + i;
+      ONCE ? store_16_once(pack, x.packs[i]) : store_16(pack, x.packs[i]);
     }
   }
 }
@@ -123,6 +125,12 @@ DEVICE void store_raw(T* to, const Raw<W, T>& x) {
 template <int W, class T>
 DEVICE void store(T* to, const Piece<W>& x) {
   store_raw<W>(to, rounded<T>(x));
+}
+
+// As store, of what nobody reads soon.
+template <int W, class T>
+DEVICE void store_once(T* to, const Piece<W>& x) {
+  store_raw<W, true>(to, rounded<T>(x));
 }
 
 // What stands where an index points outside: nothing is read there, and nobody can miss it.

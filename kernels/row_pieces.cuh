@@ -1,6 +1,8 @@
 // Work on rows: a block takes a row, and its threads the row's pieces.
 #pragma once
 
+#include <utility>
+
 #include "elements.cuh"
 #include "reduce.cuh"
 
@@ -34,6 +36,34 @@ DEVICE void each_ahead(int d, Load load, Body body) {
     }
     body(i, loaded);
   }
+}
+
+// A row that is read twice, forwards by each_first and backwards by each_again. Pieces before `kept` stay in the block's
+// dynamic shared memory: each is the business of the thread alone that loaded it, so that no barrier is needed. The others
+// are loaded again, from the L2 cache where it has room for those of all rows under way. load(i, once) loads the piece at
+// i; `once` is a type with a bool `value`: whether it is not loaded again.
+template <class Load>
+using Loaded = decltype(std::declval<Load>()(0, std::true_type()));
+
+DEVICE bool is_kept(int i, int kept) { return static_cast<unsigned>(i) < static_cast<unsigned>(kept); }
+
+template <int W, class Load, class Body>
+DEVICE void each_first(int d, int kept, Load load, Body body) {
+  DYNAMIC_SHARED(Loaded<Load>, pieces);
+  auto first = [&](int i) { return is_kept(i, kept) ? load(i, std::true_type()) : load(i, std::false_type()); };
+  each_ahead<W, false>(d, first, [&](int i, const Loaded<Load>& piece) {
+    if (is_kept(i, kept)) {
+      pieces[i / W] = piece;
+    }
+    body(i, piece);
+  });
+}
+
+template <int W, class Load, class Body>
+DEVICE void each_again(int d, int kept, Load load, Body body) {
+  DYNAMIC_SHARED(Loaded<Load>, pieces);
+  auto again = [&](int i) { return is_kept(i, kept) ? pieces[i / W] : load(i, std::true_type()); };
+  each_ahead<W, true>(d, again, body);
 }
 
 // A function that gives a row's piece at i, for rows that are read more than once: a thread keeps its first piece

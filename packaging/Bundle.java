@@ -41,7 +41,9 @@ public final class Bundle {
   private static final Pattern OF_ANOTHER_PLATFORM = Pattern.compile(".*-(windows|macos|osx).*\\.jar");
   private static final Pattern NATIVE =
       Pattern.compile(".*\\.(so|dll|dylib|jnilib|a)(-[^/]*)?");
-  private static final Pattern OF_THIS_PLATFORM = Pattern.compile(".*linux-x86[-_]64.*");
+
+  /** Of libraries for several platforms, and Lethe's own, which is there for this one only. */
+  private static final Pattern OF_THIS_PLATFORM = Pattern.compile(".*linux-x86[-_]64.*|.*/liblethe_cpu\\.so");
 
   /** Of JCuda's libraries Lethe loads those of the driver and of cuBLAS. */
   private static final Pattern NEVER_LOADED =
@@ -102,6 +104,10 @@ public final class Bundle {
     ProcessBuilder builder = new ProcessBuilder(command).inheritIO();
     builder.environment().keySet().removeAll(List.of("LETHE_JAVA", "LETHE_JAVA_OPTS"));
     builder.start().waitFor();
+    boolean possible = Files.exists(target.resolve("classes/dev/lethe/backend/cpu/primitive/liblethe_cpu.so"));
+    if (possible && !Files.exists(folder.resolve("app/lethe.aot"))) {
+      throw new IllegalStateException("the packed program did not make its cache for java's start; it said why above");
+    }
   }
 
   private static void requirePlatform() {

@@ -164,7 +164,7 @@ def main():
     work(args, "prepare", "prepare", *of, "--adapter", adapter, "--sketch-rows", args.sketch_rows)
     work(args, "recorded", "unlearn", *forget, "--method", "recorded", "--out", outs[1], "--force")
     work(args, "influence", "unlearn", *forget, "--method", "influence", "--damping", 1, "--max-iterations", 2,
-         "--certificate-rows", "none", "--out", outs[2], "--force")
+         "--certificate-rows", "none", "--out", outs[2])
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
 """The table of real sizes in docs/performance.md: time and peak memory of Lethe and of transformers with PEFT.
 
-    real_sizes.py FOLDER [--shape qwen2.5-0.5b|llama-3.2-1b] [--rows 4] [--length 128] [--only lethe|torch] [--lethe bin/lethe]
+    real_sizes.py prepare FOLDER     makes random models, adapters and rows (4 GB, a minute)
+    real_sizes.py measure FOLDER     measures, and writes FOLDER/real_sizes.jsonl and FOLDER/real_sizes.md
 
-FOLDER keeps the random model between runs. Each line of the output is a JSON object: side, work, seconds of the work,
-seconds of the whole process, and the process's peak resident memory in bytes. Every work is a process of its own, in
-float32 on all processors. PyTorch's ways are what people usually run: cross-entropy of the whole logits, autograd, a
-loop for per-sample gradients, double backward with eager attention for the Hessian product. Unlearning has no
-counterpart there. Needs torch, transformers, peft, safetensors.
+Options of both: --shape NAME (several times; default: the two real ones), --rows 2, --length 128; of measure:
+--only lethe|torch, --lethe bin/lethe. On two quiet cores measure takes some six minutes.
+
+Every work is a process of its own, in float32 on all processors, once. Peak memory is the process's largest resident
+set, mapped files included. Lethe's seconds of a work are those of its process less those of "load", which evaluates a
+row of two tokens; PyTorch's are taken inside, after its import. PyTorch's ways are what people usually run:
+cross-entropy of the whole logits, autograd, a loop for per-sample gradients, double backward with eager attention for
+the Hessian product. Unlearning has no counterpart there. Needs torch, transformers, peft, safetensors.
 """
 import argparse
 import json
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -32,25 +37,41 @@ SHAPES = {
                          "original_max_position_embeddings": 8192, "rope_type": "llama3"},
         "tie_word_embeddings": True, "hidden_act": "silu", "attention_bias": False, "mlp_bias": False,
         "torch_dtype": "bfloat16"},
+    # to try this script
+    "tiny": {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "intermediate_size": 160,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 500,
+        "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": True,
+        "hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "torch_dtype": "bfloat16"},
 }
 TARGETS = "q_proj,v_proj"
 WORKS = ["load", "evaluate", "generate", "train", "per_sample", "hvp", "unlearn"]
 NEW_TOKENS = 16
+TITLES = {
+    "load": "load, first row", "evaluate": "losses", "generate": f"generate {NEW_TOKENS} tokens",
+    "train": "a training step", "gradient": "gradient", "per_sample": "per-sample gradients", "hvp": "Hessian product",
+    "unlearn": "unlearn, 2 iterations",
+}
 
 
-def prepare(args):
+def files(args, shape):
+    base = args.folder / shape
+    rows = args.folder / f"rows-{shape}-{args.rows}x{args.length}.jsonl"
+    return base, args.folder / (shape + "-adapter"), rows, args.folder / f"row-{shape}.jsonl"
+
+
+def prepare(args, shape):
     """The model, the rows and their adapter, unless they are there."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM
-    base = args.folder / args.shape
+    base, adapter, rows, one = files(args, shape)
     if not (base / "model.safetensors").exists():
         base.mkdir(parents=True, exist_ok=True)
-        (base / "config.json").write_text(json.dumps(SHAPES[args.shape]))
+        (base / "config.json").write_text(json.dumps(SHAPES[shape]))
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base), dtype=torch.bfloat16)
         model.save_pretrained(base)
-    adapter = args.folder / (args.shape + "-adapter")
     if not adapter.exists():
         torch.manual_seed(1)
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
@@ -61,16 +82,13 @@ def prepare(args):
                 torch.nn.init.normal_(p, std=0.02)
         model.save_pretrained(adapter)
         (adapter / "README.md").unlink(missing_ok=True)
-    rows = args.folder / f"rows-{args.shape}-{args.rows}x{args.length}.jsonl"
-    generator = torch.Generator().manual_seed(2)
+    generator = random.Random(2)
     lines = []
     for i in range(args.rows):
-        ids = torch.randint(0, SHAPES[args.shape]["vocab_size"], (args.length,), generator=generator).tolist()
+        ids = [generator.randrange(SHAPES[shape]["vocab_size"]) for _ in range(args.length)]
         lines.append(json.dumps({"id": f"r{i}", "input_ids": ids, "labels": ids}) + "\n")
     rows.write_text("".join(lines))
-    one = args.folder / f"row-{args.shape}.jsonl"
     one.write_text(json.dumps({"id": "r", "input_ids": [1, 2], "labels": [1, 2]}) + "\n")
-    return base, adapter, rows, one
 
 
 def lethe_commands(args, base, adapter, rows, one):
@@ -96,12 +114,12 @@ def lethe_commands(args, base, adapter, rows, one):
     ]
 
 
-def measured(side, work, command):
+def measured(side, shape, work, command):
     start = time.perf_counter()
     process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     output, errors = process.communicate()
     seconds = time.perf_counter() - start
-    line = {"side": side, "work": work, "process_seconds": round(seconds, 2)}
+    line = {"side": side, "shape": shape, "work": work, "process_seconds": round(seconds, 2)}
     if process.returncode:
         line["failed"] = errors.strip().splitlines()[-1:]
     return line, output
@@ -114,11 +132,15 @@ def timed(command):
     return [sys.executable, "-c", code, *map(str, command)]
 
 
-def lethe(args, files):
-    for work, command in lethe_commands(args, *files):
-        line, output = measured("lethe", work, timed([args.lethe, *command]))
+def lethe(args, shape):
+    for work, command in lethe_commands(args, *files(args, shape)):
+        line, output = measured("lethe", shape, work, timed([args.lethe, *command]))
         line["peak_bytes"] = int(output.strip().splitlines()[-1])
-        print(json.dumps(line), flush=True)
+        whole = line["process_seconds"]
+        if work == "load":
+            loading = whole
+        line["work_seconds"] = whole if work == "load" else round(whole - loading, 2)
+        yield line
 
 
 def torch_work(args, base, adapter, rows, work):
@@ -155,32 +177,64 @@ def torch_work(args, base, adapter, rows, work):
                       "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
-def peers(args, files):
+def peers(args, shape):
     for work in WORKS[:-1]:
-        command = [sys.executable, __file__, str(args.folder), "--shape", args.shape, "--rows", args.rows,
+        command = [sys.executable, __file__, "work", str(args.folder), "--shape", shape, "--rows", args.rows,
                    "--length", args.length, "--work", work]
-        line, output = measured("transformers+peft", work, command)
+        line, output = measured("torch", shape, work, command)
         if "failed" not in line:
             line.update(json.loads(output.strip().splitlines()[-1]))
-        print(json.dumps(line), flush=True)
+            if work == "load":
+                line["work_seconds"] = line["load_seconds"]
+        yield line
+
+
+def cell(line, field, unit, digits):
+    return f"{line[field] / unit:.{digits}f}" if field in line else ""
+
+
+def table(lines):
+    """Markdown: a row for each work of each shape."""
+    by = {(line["shape"], line["work"], line["side"]): line for line in lines}
+    rows = ["| shape | work | Lethe, s | PyTorch, s | Lethe, GB | PyTorch, GB |", "|---|---|---|---|---|---|"]
+    for shape in dict.fromkeys(line["shape"] for line in lines):
+        for work, title in TITLES.items():
+            sides = [by.get((shape, work, side), {}) for side in ("lethe", "torch")]
+            cells = ["failed" if "failed" in side else cell(side, "work_seconds", 1, 1) for side in sides]
+            cells += [cell(side, "peak_bytes", 1e9, 2) for side in sides]
+            if any(sides):
+                rows.append(f"| {shape} | {title} | " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def measure(args):
+    lines = []
+    for shape in args.shape:
+        for side in [lethe] * (args.only != "torch") + [peers] * (args.only != "lethe"):
+            for line in side(args, shape):
+                print(json.dumps(line), flush=True)
+                lines.append(line)
+    (args.folder / "real_sizes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (args.folder / "real_sizes.md").write_text(table(lines))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["prepare", "measure", "work"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--shape", choices=SHAPES, default="qwen2.5-0.5b")
-    parser.add_argument("--rows", type=int, default=4)
+    parser.add_argument("--shape", choices=SHAPES, action="append")
+    parser.add_argument("--rows", type=int, default=2)
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--only", choices=["lethe", "torch"])
     parser.add_argument("--lethe", default=str(Path(__file__).parents[2] / "bin" / "lethe"))
     parser.add_argument("--work", help="for the script's own use")
     options = parser.parse_args()
+    options.shape = options.shape or ["qwen2.5-0.5b", "llama-3.2-1b"]
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    everything = prepare(options)
-    if options.work:
-        torch_work(options, *everything[:3], options.work)
+    if options.what == "prepare":
+        for each in options.shape:
+            prepare(options, each)
+    elif options.what == "measure":
+        measure(options)
     else:
-        if options.only != "torch":
-            lethe(options, everything)
-        if options.only != "lethe":
-            peers(options, everything)
+        torch_work(options, *files(options, options.shape[0])[:3], options.work)

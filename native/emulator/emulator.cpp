@@ -43,6 +43,8 @@ Thread* current = nullptr;
 dim3 block_index;
 dim3 block_size;
 dim3 grid_size;
+uint64_t wide_loads;
+uint64_t wide_stores;
 
 namespace {
 
@@ -335,6 +337,10 @@ EXPORT int lethe_emulator_parameters(void* kernel) { return static_cast<Registra
 // Why the last launch failed.
 EXPORT const char* lethe_emulator_error() { return machine.error.c_str(); }
 
+// How often the last launch loaded or stored 16 bytes of global memory at a time.
+EXPORT uint64_t lethe_emulator_wide_loads() { return emulator::wide_loads; }
+EXPORT uint64_t lethe_emulator_wide_stores() { return emulator::wide_stores; }
+
 // From now on kernels may not touch these bytes, or may again; the address sanitizer ends the process where they do.
 EXPORT void lethe_emulator_forbid(void* memory, uint64_t bytes) { emulator::forbid(memory, bytes); }
 EXPORT void lethe_emulator_permit(void* memory, uint64_t bytes) { emulator::permit(memory, bytes); }
@@ -346,6 +352,8 @@ EXPORT int lethe_emulator_launch(void* kernel, int x, int y, int z, int threads,
   machine.arguments = arguments;
   machine.dynamic_bytes = static_cast<size_t>(shared_bytes);
   machine.failed = false;
+  emulator::wide_loads = 0;
+  emulator::wide_stores = 0;
   if (threads > machine.kernel->bounds.threads || threads % emulator::LANES != 0 ||
       machine.dynamic_bytes > emulator::MOST_DYNAMIC_SHARED) {
     machine.error = std::string("kernel ") + machine.kernel->name + ": launched with " + std::to_string(threads) +

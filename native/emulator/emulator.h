@@ -98,6 +98,10 @@ extern dim3 block_index;
 extern dim3 block_size;
 extern dim3 grid_size;
 
+// 16-byte accesses to global memory since the launch began.
+extern uint64_t wide_loads;
+extern uint64_t wide_stores;
+
 void block_barrier();
 void warp_barrier();
 
@@ -214,7 +218,16 @@ DEVICE void require_aligned_16(const void* address) {
 }
 
 DEVICE uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
-DEVICE void store_16(uint4* to, uint4 x) { *to = x; }
+DEVICE uint4 load_16(const uint4* from) {
+  emulator::wide_loads++;
+  return *from;
+}
+DEVICE uint4 load_16_once(const uint4* from) { return load_16(from); }
+DEVICE void store_16(uint4* to, uint4 x) {
+  emulator::wide_stores++;
+  *to = x;
+}
+DEVICE void store_16_once(uint4* to, uint4 x) { store_16(to, x); }
 
 DEVICE float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 DEVICE float rounded_product(float a, float b) { return a * b; }

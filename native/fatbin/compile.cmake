@@ -1,12 +1,19 @@
-# Compiles one kernel file to a fatbin; refuses kernels that spill registers, and products of warpgroups that ptxas puts one
-# behind the other.
-get_filename_component(folder ${FATBIN} DIRECTORY)
-file(MAKE_DIRECTORY ${folder})
+# Compiles one kernel file to a fatbin, keeps its PTX and ptxas's report beside it, and refuses kernels that spill
+# registers, and products of warpgroups that ptxas puts one behind the other.
+get_filename_component(name ${SOURCE} NAME_WE)
+set(kept ${FATBIN}.kept)
+file(MAKE_DIRECTORY ${kept})
 execute_process(
-  COMMAND ${NVCC} -fatbin -std=c++17 -O3 -Xptxas -v -Xfatbin -compress-all --threads 2 ${CODE} ${SOURCE} -o ${FATBIN}
+  COMMAND
+    ${NVCC} -fatbin -std=c++17 -O3 -Xptxas -v -Xfatbin -compress-all --threads 2 --keep --keep-dir ${kept} ${CODE} ${SOURCE}
+    -o ${FATBIN}
   RESULT_VARIABLE result
   OUTPUT_VARIABLE report
   ERROR_VARIABLE report)
+if(EXISTS ${kept}/${name}.ptx)
+  file(RENAME ${kept}/${name}.ptx ${FATBIN}.ptx)
+endif()
+file(REMOVE_RECURSE ${kept})
 if(NOT result EQUAL 0)
   file(REMOVE ${FATBIN})
   message(FATAL_ERROR "nvcc ${SOURCE}:\n${report}")

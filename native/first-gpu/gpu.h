@@ -54,8 +54,10 @@ class Gpu {
       check("cuEventCreate", call<int(void**, unsigned)>("cuEventCreate")(event, 0));
     }
     constexpr int MULTIPROCESSORS = 16;
-    check("cuDeviceGetAttribute",
-          call<int(int*, int, int)>("cuDeviceGetAttribute")(&multiprocessors, MULTIPROCESSORS, device));
+    constexpr int SHARED_MEMORY_OF_A_BLOCK = 97;
+    auto attribute = call<int(int*, int, int)>("cuDeviceGetAttribute");
+    check("cuDeviceGetAttribute", attribute(&multiprocessors, MULTIPROCESSORS, device));
+    check("cuDeviceGetAttribute", attribute(&shared_memory, SHARED_MEMORY_OF_A_BLOCK, device));
   }
 
   uint64_t allocate(size_t bytes) {
@@ -119,6 +121,7 @@ class Gpu {
   }
 
   int multiprocessors = 0;
+  int shared_memory = 0;
 
  private:
   struct Pinned {

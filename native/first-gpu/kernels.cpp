@@ -264,12 +264,14 @@ void cross_entropy(Gpu& gpu, const Shape& shape) {
   for (int64_t row = 0; row < rows; row++) {
     targets[static_cast<size_t>(row)] = static_cast<int32_t>(row * 7919 % v);
   }
+  int64_t kept = std::min(v, int64_t{gpu.shared_memory - (2 << 10)} / 32 * 8);  // as CudaLoss has it for long rows
+  Grid grid = {std::min<int64_t>(rows, gpu.multiprocessors), 1, 1024, static_cast<int>(kept * 4)};
   uint64_t loss = gpu.allocate(static_cast<size_t>(rows) * sizeof(float));
   uint64_t gz = gpu.allocate(z.size() * sizeof(Bf16));
   uint64_t weights = gpu.upload(std::vector<float>(static_cast<size_t>(rows), 1));
   double milliseconds =
-      gpu.run("cross_entropy", "cross_entropy_forward_bf16", {std::min<int64_t>(rows, gpu.multiprocessors), 1, 1024, 0},
-              {gpu.upload(z), nullptr, gpu.upload(targets), weights, loss, nullptr, gz, rows, v}, shape.runs);
+      gpu.run("cross_entropy", "cross_entropy_forward_bf16", grid,
+              {gpu.upload(z), nullptr, gpu.upload(targets), weights, loss, nullptr, gz, rows, v, kept}, shape.runs);
   std::vector<float> got = gpu.download<float>(loss, static_cast<size_t>(rows));
   double error = 0;
   for (int64_t row = 0; row < rows; row += rows / 8) {

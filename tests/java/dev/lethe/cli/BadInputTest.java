@@ -100,6 +100,13 @@ class BadInputTest {
             withoutRecord()));
   }
 
+  @Test
+  void aNameOfAnOptionHasOneValue() {
+    Ended ended = Cli.run(unlearn("--forget", "row-1", "--replace-field", "answer=a", "--replace-field", "answer=b"));
+    assertEquals(2, ended.code(), ended.toString());
+    assertTrue(ended.err().contains("--replace-field gives a name two values: answer=a, answer=b"), ended.toString());
+  }
+
   private Object[] withoutRecord() {
     try {
       Path bare = Files.createDirectories(place.at("bare"));

@@ -8,6 +8,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
@@ -71,6 +74,32 @@ class LauncherTest {
     assertTrue(with.contains("/target/lethe.aot") && !with.contains("jdk.incubator.vector"), with);
     String java = start(Map.of("LETHE_JAVA_OPTS", "-Dlethe.cpu.native=false")).getLast();
     assertTrue(java.contains("--add-modules=jdk.incubator.vector") && !java.contains("AOT"), java);
+  }
+
+  @Test
+  void helpIsPrintedWithoutJavaAsTheProgramPrintsIt() throws IOException, InterruptedException {
+    WarmUp.writeHelp(Files.createDirectories(dir.resolve("target/help")));
+    Files.setLastModifiedTime(dir.resolve("target/lethe.jar"), FileTime.from(Instant.EPOCH));
+    assertEquals(Cli.run("--help").out(), printed("--help"));
+    assertEquals(Cli.run("--help").out(), printed("-h"));
+    for (String command : Main.names()) {
+      assertEquals(Cli.run(command, "--help").out(), printed(command, "--help"));
+    }
+    assertTrue(printed("train", "--help", "--json").startsWith("LC_ALL="), "more than a page is asked for");
+    assertTrue(printed("../target/help/train", "--help").startsWith("LC_ALL="), "not a command");
+    Files.setLastModifiedTime(dir.resolve("target/lethe.jar"), FileTime.from(Instant.now().plusSeconds(60)));
+    assertTrue(printed("--help").startsWith("LC_ALL="), "the pages are older than the program");
+  }
+
+  private String printed(String... words) throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of("/bin/sh", "bin/lethe"));
+    command.addAll(List.of(words));
+    ProcessBuilder builder = new ProcessBuilder(command).directory(dir.toFile());
+    builder.environment().put("LETHE_JAVA", dir.resolve("java").toString());
+    Process process = builder.redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), said);
+    return said;
   }
 
   /** A cache and a machine on which the native code does not run: java starts again, in the same process. */

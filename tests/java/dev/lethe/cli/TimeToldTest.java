@@ -41,7 +41,7 @@ class TimeToldTest {
 
   @Test
   void theLastLineSaysWhatItTook() {
-    String took = " took \\d.* s, memory at most \\d.*B";
+    String took = " took \\d.* s, memory at most \\d.*B, tensors \\d.*B of \\d.*B planned";
     Ended said = ok(on("evaluate"));
     assertTrue(said.err().lines().toList().getLast().matches("lethe: evaluate" + took), said.err());
     assertEquals("", ok(on("evaluate", "--quiet")).err());

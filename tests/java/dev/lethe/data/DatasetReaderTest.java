@@ -2,6 +2,7 @@ package dev.lethe.data;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -162,6 +163,14 @@ class DatasetReaderTest {
     assertEquals(List.of(2, 3, 6), rest.skipped());
     assertEquals(List.of(1, 5, 7), rest.lines());
     assertTrue(rest.notes().getLast().contains("3 of 6 rows cannot be used and are skipped"));
+  }
+
+  @Test
+  void whereAllRowsAreBadForDifferentReasonsAllAreNamed() throws IOException {
+    String rows = "{\"prompt\": 1, \"response\": \"r\"}\n{\"prompt\": \"p\", \"response\": \"r\", \"score\": NaN}\n";
+    String message = Refusals.refusal(Kind.WRONG_TYPE, () -> read(rows)).getMessage();
+    assertTrue(message.contains("2 of 2 rows") && message.contains(":2:") && message.contains("null says"), message);
+    assertFalse(message.contains("--skip-bad-rows"), message);
   }
 
   @Test

@@ -44,6 +44,14 @@ class RequestFilesTest {
   }
 
   @Test
+  void whatTheDataMayHaveIsLeftToThem() throws IOException {
+    RequestFiles.check("10-3,1-999999999");
+    assertEquals(List.of("10-3"), RequestFiles.ids("10-3", Set.of("10-3", "4")));
+    assertThrows(LetheException.class, () -> RequestFiles.check("10-3,,4"));
+    assertThrows(LetheException.class, () -> RequestFiles.check("\"10-3"));
+  }
+
+  @Test
   void aFileHasOneALineWithComments() throws IOException {
     String text = "# those who asked\n3-5\n  two words  # by letter\n\n\"#7\" # quoted\n\"a \\\" b\"\r\nc,d\n#x";
     assertEquals(
@@ -55,7 +63,7 @@ class RequestFilesTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "5-3|backwards", "1-99|more ids than", "\"a|does not end", "\"a\" b|follows", "[1.5]|something else",
+        "5-3|backwards", "1-99|more ids than", "1-2,1-2|more ids than", "\"a|does not end", "\"a\" b|follows", "[1.5]|something else",
         "[{\"id\": 1}]|something else", "[1|JSON", "a,,b|between two commas"
       })
   void whatCannotBeMeantIsRefused(String spec, String words) {

@@ -82,7 +82,11 @@ class RowPolicyTest {
         "\"inputs_embeds\": [[0.5]]|false",
         "\"weight\": 1|true",
         "\"weight\": 0.5|false",
-        "\"train\": false|false"
+        "\"train\": false|false",
+        "\"token_weights\": [1,1.0,true]|true",
+        "\"loss_weights\": [0,1,0.5]|false",
+        "\"label_mask\": [0,1,0]|false",
+        "\"cu_seqlens_q\": [0,1,3]|false"
       })
   void columnsBesideTokensAgreeOrAreRefused(String column, boolean accepted) throws IOException {
     String row = "{\"input_ids\": [1,5,6], \"labels\": [-100,5,6], " + column + "}";
@@ -96,6 +100,21 @@ class RowPolicyTest {
       assertEquals(Kind.UNSUPPORTED, e.kind());
       assertTrue(e.getMessage().contains(name), e.getMessage());
     }
+  }
+
+  @Test
+  void whatAPartOfAMessageSaysBesideItsTextIsNamed() throws IOException {
+    Dataset data =
+        open(
+            "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"u\","
+                + " \"cache_control\": {\"type\": \"ephemeral\"}}]}, {\"role\": \"assistant\", \"content\": \"a\"}]}");
+    assertEquals(
+        List.of(data.file() + ": fields that are not used: 'messages[].content[].cache_control' (1 row)"), data.notes());
+  }
+
+  @Test
+  void aFieldThatIsNullIsCalledNull() throws IOException {
+    assertTrue(refused("{\"instruction\": \"i\", \"output\": null}").getMessage().contains("'output', got null"));
   }
 
   @Test
@@ -195,7 +214,12 @@ class RowPolicyTest {
         "{\"prompt\": \"p\", \"response\": \"r\", \"history\": [[\"a\"]]}",
         "{\"prompt\": \"p\", \"response\": \"r\", \"history\": \"earlier\"}",
         "{\"prompt\": \"p\", \"response\": \"r\", \"system\": 5}",
-        "{\"prompt\": \"p\", \"response\": \"r\", \"weight\": 0}"
+        "{\"prompt\": \"p\", \"response\": \"r\", \"weight\": 0}",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"f\", \"mask\": true}]}",
+        "{\"messages\": [{\"role\": \"assistant\", \"content\": \"f\", \"prefix\": true}]}",
+        "{\"messages\": [{\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"f\","
+            + " \"weight\": 0}]}]}",
+        "{\"messages\": [{\"role\": \"user\", \"content\": [\"f\"]}]}"
       })
   void whatCannotBeRenderedIsRefused(String row) throws IOException {
     FormatException e = refused(row);

@@ -176,11 +176,13 @@ class FileFuzzTest {
 
   @Test
   void requestFiles() throws IOException {
-    Fuzz.Reader reader = file -> RequestFiles.ids("@" + file, Set.of());
+    Set<String> rows = IntStream.range(0, 1000).mapToObj(i -> "row-" + i).collect(Collectors.toSet());
+    Fuzz.Reader reader = file -> RequestFiles.ids("@" + file, rows);
     Fuzz.mutations(
         file(), List.of("row-1\n\n row 2 \n3-9\n# note\n\"quoted\"\n".getBytes(UTF_8), "[\"a\", 7]".getBytes(UTF_8)),
         file -> {
-          RequestFiles.ids("@" + file, Set.of());
+          RequestFiles.check("@" + file);
+          RequestFiles.ids("@" + file, rows);
           StrictJson.read(file, 1 << 20);
         });
     Fuzz.growth(file(), 50_000, n -> listed(n, i -> "row-" + i).replace(',', '\n'), reader);

@@ -66,6 +66,8 @@ class DeclaredTokensTest {
     refused("{\"added_tokens_decoder\": {\"600\": {\"content\": \"<|im_end|>\"}}}");
     refused("{\"added_tokens_decoder\": {\"1\": {\"content\": \"</s>\"}}}");
     refused("{\"added_tokens_decoder\": {\"x\": {\"content\": \"</s>\"}}}");
+    refused("{\"eos_token\": [\"</s>\"]}");
+    refused("{\"bos_token\": 1}");
     refused("{\"added_tokens_decoder\": {\"2\": {\"content\": \"</s>\", \"weight\": 2}}}");
     refused("{\"additional_special_tokens\": [\"a\"], \"extra_special_tokens\": [\"b\"]}");
     refused("{\"additional_special_tokens\": 5}");

@@ -10,8 +10,10 @@ import dev.lethe.assess.record.ShownText;
 import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.RowKey;
 import dev.lethe.data.Sample;
+import dev.lethe.nn.TransformerSpec;
 import dev.lethe.session.Session;
 import dev.lethe.session.Versions;
+import dev.lethe.session.Work;
 import dev.lethe.train.TrainingRecord;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.time.Instant;
@@ -51,6 +53,11 @@ public final class Assessment {
       int rows, int answered, int maxNewTokens, int draws, long seed, boolean texts, BatchLimits limits) {
     /** 400 rows a group, 50 of them answered in at most 200 tokens, 2,000 draws. */
     public static final Options USUAL = new Options(400, 50, 200, 2000, 0, false, BatchLimits.DEFAULT);
+
+    /** The same with another amount of work at a time. */
+    public Options within(BatchLimits other) {
+      return new Options(rows, answered, maxNewTokens, draws, seed, texts, other);
+    }
   }
 
   /** A further measure, on the first adapters of the assessment. */
@@ -70,6 +77,18 @@ public final class Assessment {
     this.subjects = subjects;
     this.request = request;
     this.options = options;
+  }
+
+  /**
+   * What measuring takes.
+   *
+   * @param label of the command
+   * @param adapters how many there are
+   * @param newTokens of an answer; 0: none answers
+   * @param attacked whether there are held-out rows to attack with
+   */
+  public static Work work(String label, TransformerSpec spec, int adapters, int newTokens, boolean attacked) {
+    return Work.assess(label, adapters, Reader.tokens(spec.vocabulary()), newTokens, attacked);
   }
 
   /**

@@ -26,11 +26,15 @@ final class Reader {
   private final AssessmentMonitor monitor;
 
   Reader(Subjects subjects, BatchLimits limits, AssessmentMonitor monitor) {
-    long vocabulary = subjects.base().model().model().spec().vocabulary();
-    long tokens = Math.max(1, HELD / (vocabulary * Double.BYTES));
+    long tokens = tokens(subjects.base().model().model().spec().vocabulary());
     this.subjects = subjects;
     this.limits = new BatchLimits(limits.maxSamples(), Math.min(limits.maxTokens(), tokens));
     this.monitor = monitor;
+  }
+
+  /** Tokens whose predictions over so many tokens are held at a time. */
+  static long tokens(long vocabulary) {
+    return Math.max(1, HELD / (vocabulary * Double.BYTES));
   }
 
   Reading read(RowGroup group) {

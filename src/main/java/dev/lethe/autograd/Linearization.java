@@ -50,35 +50,33 @@ public final class Linearization implements AutoCloseable {
    * @param theta adapter parameters (P); must not change while this lives
    */
   public Linearization(Backend backend, Tape tape, Tensor theta) {
-    this(backend, tape, theta, true);
+    this(backend, tape, theta, Adjoints.ALL, false);
   }
 
   /**
    * Runs the tape forward and makes the adjoints that will be read, so that later passes allocate nothing
    * that stays. With {@link Adjoints#NONE} the loss is spared its adjoint too; what reads adjoints all the
-   * same makes them for itself, at 3F, but for Hessian products, which keep them.
+   * same makes them for itself, at 3F. With {@link Adjoints#LOSS} a Hessian product holds two adjoints at a time
+   * instead of those of the whole tape.
    *
    * @param theta adapter parameters (P); must not change while this lives
    */
   public Linearization(Backend backend, Tape tape, Tensor theta, Adjoints wanted) {
-    this(backend, tape, theta, wanted != Adjoints.NONE);
-    try {
-      adjoints.require(wanted);
-    } catch (RuntimeException | Error e) {
-      scope.close();
-      throw e;
-    }
+    this(backend, tape, theta, wanted, true);
   }
 
-  private Linearization(Backend backend, Tape tape, Tensor theta, boolean keepsAdjoints) {
+  private Linearization(Backend backend, Tape tape, Tensor theta, Adjoints wanted, boolean now) {
     this.backend = backend;
     this.tape = tape;
     this.theta = theta;
     this.scope = backend.openScope("linearization").of(lifetime);
     this.primal = Slots.ofPrimals(backend, scope, tape.layout());
-    this.adjoints = new LossAdjoints(backend, tape, theta, scope, primal, keepsAdjoints);
+    this.adjoints = new LossAdjoints(backend, tape, theta, scope, primal, wanted);
     try {
       this.losses = run();
+      if (now && adjoints.keeps()) {
+        adjoints.require(wanted);
+      }
     } catch (RuntimeException | Error e) {
       scope.close();
       throw e;
@@ -266,8 +264,9 @@ public final class Linearization implements AutoCloseable {
       return;
     }
     CrossEntropy end = tape.loss();
-    Slots primalAdjoints = adjoints.require(Adjoints.ALL);
     try (Scope scratch = backend.openScope("hvp")) {
+      boolean kept = adjoints.keeps();
+      Slots adjoint = kept ? adjoints.require(Adjoints.ALL) : adjoints.begun(scratch);
       Set<Integer> keep = new TreeSet<>(tape.savedPrimals());
       keep.add(end.x().id());
       Slots tangent = tangents(scratch, v, keep).tangent();
@@ -275,10 +274,19 @@ public final class Linearization implements AutoCloseable {
       BackwardTangentPass.Directions along = new BackwardTangentPass.Directions(v, scale, out);
       BackwardTangentPass pass =
           new BackwardTangentPass(
-              backend, theta, along, primal, primalAdjoints, tangent, adjointTangent);
+              backend, theta, along, primal, adjoint, tangent, adjointTangent);
       end.backwardTangent(pass);
       Passes.reverse(
-          tape, adjointTangent, Set.of(), List.of(tangent), op -> op.backwardTangent(pass));
+          tape,
+          adjointTangent,
+          Set.of(),
+          kept ? List.of(tangent) : List.of(tangent, adjoint),
+          op -> {
+            if (!kept) {
+              op.backward(adjoints.pass(adjoint));
+            }
+            op.backwardTangent(pass);
+          });
     }
   }
 
@@ -346,7 +354,7 @@ public final class Linearization implements AutoCloseable {
     }
     try (Scope scratch = backend.openScope("drawn")) {
       Slots cotangent = Slots.ofAdjoints(backend, scratch, tape.layout(), draws);
-      Tensor gx = adjoints.ofLoss(Slots.ofAdjoints(backend, scratch, tape.layout(), 1));
+      Tensor gx = adjoints.ofLoss(scratch);
       tape.loss().drawn(adjoints.pass(cotangent), gx, seed, scratch);
       adjoints.reverse(cotangent, rule);
     }

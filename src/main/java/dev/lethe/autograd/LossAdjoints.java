@@ -20,6 +20,7 @@ final class LossAdjoints {
   private final Tensor theta;
   private final Slots primal;
   private final Slots kept;
+  private final boolean keepsLoss;
   private final boolean keeps;
   private Adjoints made = Adjoints.NONE;
 
@@ -27,21 +28,39 @@ final class LossAdjoints {
    * @param theta parameters (P)
    * @param scope where what is kept lives
    * @param primal the kept activations
-   * @param keeps whether what was made once is kept
+   * @param wanted from {@link Adjoints#ADAPTERS} on, what was made once is kept
    */
   LossAdjoints(
-      Backend backend, Tape tape, Tensor theta, Scope scope, Slots primal, boolean keeps) {
+      Backend backend, Tape tape, Tensor theta, Scope scope, Slots primal, Adjoints wanted) {
     this.backend = backend;
     this.tape = tape;
     this.theta = theta;
     this.primal = primal;
     this.kept = Slots.ofAdjoints(backend, scope, tape.layout(), 1);
-    this.keeps = keeps;
+    this.keepsLoss = wanted != Adjoints.NONE;
+    this.keeps = wanted.compareTo(Adjoints.LOSS) > 0;
   }
 
   /** Where the loss's forward leaves the adjoint of its input; null where none is to be kept. */
   Slots ofForward() {
-    return keeps ? kept : null;
+    return keepsLoss ? kept : null;
+  }
+
+  /** Whether adjoints that a pass makes stay. */
+  boolean keeps() {
+    return keeps;
+  }
+
+  /** Slots of the given scope where a backward pass may begin: they hold the adjoint of the loss's input. */
+  Slots begun(Scope scope) {
+    Slots slots = Slots.ofAdjoints(backend, scope, tape.layout(), 1);
+    Value last = tape.loss().x();
+    if (kept.has(last)) {
+      slots.lend(kept.get(last), last);
+    } else {
+      tape.loss().backward(pass(slots));
+    }
+    return slots;
   }
 
   /** The kept adjoints, with at least the wanted ones among them. */
@@ -71,20 +90,14 @@ final class LossAdjoints {
       }
     } else if (tape.loss().x().active()) {
       try (Scope pass = backend.openScope("adjoints")) {
-        Slots once = Slots.ofAdjoints(backend, pass, tape.layout(), 1);
-        tape.loss().backward(pass(once));
-        reverse(once, rule);
+        reverse(begun(pass), rule);
       }
     }
   }
 
-  /** The loss's adjoint of its input (M,D): the kept one, or one made in the given slots. */
-  Tensor ofLoss(Slots otherwise) {
-    Slots slots = keeps ? kept : otherwise;
-    if (!slots.has(tape.loss().x())) {
-      tape.loss().backward(pass(slots));
-    }
-    return slots.single(tape.loss().x());
+  /** The loss's adjoint of its input (M,D): the kept one, or one made in the given scope. */
+  Tensor ofLoss(Scope scope) {
+    return begun(scope).single(tape.loss().x());
   }
 
   /**

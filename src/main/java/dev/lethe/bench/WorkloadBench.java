@@ -64,7 +64,7 @@ public final class WorkloadBench implements AutoCloseable {
                 awaited(g, () -> Gradients.addGradient(backend, tape, theta, scale, g.row(0))));
         case PER_SAMPLE ->
             measure.accept(awaited(g, () -> Gradients.perSample(backend, tape, theta, g)));
-        case HVP -> measure.accept(awaited(g, () -> once(Adjoints.ALL, at -> at.addHvp(v, scale, g))));
+        case HVP -> measure.accept(awaited(g, () -> once(Adjoints.LOSS, at -> at.addHvp(v, scale, g))));
         case GGN -> measure.accept(awaited(g, () -> once(Adjoints.NONE, at -> at.addGgn(v, scale, g))));
         case HVP_AGAIN, HVP_BLOCK ->
             once(Adjoints.ALL, at -> repeated(op, g, () -> at.addHvp(v, scale, g), measure));

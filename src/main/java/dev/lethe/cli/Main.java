@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.Text;
+import dev.lethe.backend.Backends;
 import dev.lethe.cli.command.AssessCommand;
 import dev.lethe.cli.command.BenchCommand;
 import dev.lethe.cli.command.CompareCommand;
@@ -31,6 +32,7 @@ import dev.lethe.session.Versions;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -39,6 +41,7 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -60,6 +63,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
     versionProvider = Main.Version.class)
 public final class Main {
   private static final String ERASE_LINE_ABOVE = "\u001b[1A\u001b[2K\r";
+
+  /** Command lines of no more words compute nothing: a command's help. */
+  private static final int LEAST_WORDS = 2;
 
   /** How each command is made, in the order of the help. */
   private static final Map<Class<?>, Function<Console, Object>> COMMANDS = new LinkedHashMap<>();
@@ -104,6 +110,9 @@ public final class Main {
   /** Runs a command and exits with its code. */
   public static void main(String[] args) {
     Locale.setDefault(Locale.ROOT); // the program speaks English, its libraries too
+    if (args.length > LEAST_WORDS) {
+      Backends.begin("cpu"); // while the command line is read
+    }
     LogLines.install();
     boolean terminal = Boolean.getBoolean("lethe.terminal");
     if (terminal) {
@@ -143,6 +152,11 @@ public final class Main {
     }
   }
 
+  /** The names of all commands, in the order of the help. */
+  static List<String> names() {
+    return COMMANDS.keySet().stream().map(type -> type.getAnnotation(Command.class).name()).toList();
+  }
+
   /** All commands, which print to the console. */
   static CommandLine commands(Console console) {
     return commands(console, any -> true);
@@ -163,7 +177,7 @@ public final class Main {
         });
     main.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
     main.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));
-    main.setUsageHelpAutoWidth(console.terminal()); // it asks the terminal by a process
+    main.setColorScheme(Help.defaultColorScheme(Help.Ansi.OFF)); // the launcher has help as plain text
     main.setExpandAtFiles(false); // --forget @FILE is ours
     main.setParameterExceptionHandler((e, arguments) -> usageError(e));
     return main;

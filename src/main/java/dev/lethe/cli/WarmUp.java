@@ -6,6 +6,7 @@ import dev.lethe.session.Interrupt;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -45,6 +46,21 @@ public final class WarmUp {
                 "--max-iterations", "3", "--out", out.resolve("unlearned").toString()));
     for (List<String> command : commands) {
       run(command, model);
+    }
+    writeHelp(Files.createDirectories(out.resolve("help")));
+  }
+
+  /** Writes what {@code --help} prints, of the program and of each command, for the launcher: {@code lethe.txt} and the rest. */
+  static void writeHelp(Path folder) throws IOException {
+    writeHelp(folder.resolve("lethe.txt"), "--help");
+    for (String command : Main.names()) {
+      writeHelp(folder.resolve(command + ".txt"), command, "--help");
+    }
+  }
+
+  private static void writeHelp(Path file, String... words) throws IOException {
+    try (PrintStream text = new PrintStream(Files.newOutputStream(file), true, StandardCharsets.UTF_8)) {
+      Main.run(words, new Console(text, System.err, false, new Interrupt()));
     }
   }
 

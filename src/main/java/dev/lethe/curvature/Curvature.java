@@ -40,6 +40,11 @@ public enum Curvature {
     };
   }
 
+  /** The same for the product with so many vectors that is the only one at its linearization. */
+  Adjoints adjoints(long vectors) {
+    return this == HESSIAN && vectors == 1 ? Adjoints.LOSS : adjoints();
+  }
+
   /**
    * This curvature of the losses of a data set at fixed θ; whoever asks closes it.
    *

@@ -2,6 +2,7 @@ package dev.lethe.curvature;
 
 import dev.lethe.ArgumentException;
 import dev.lethe.Text;
+import dev.lethe.autograd.Adjoints;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.sum.BlockSums;
@@ -161,7 +162,7 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
   private void product(int batch, Tensor v, RecordedProducts.Vectors fixed, double scale, Tensor out) {
     if (fixed == null) {
       backend.vectors().fill(out, 0);
-      kept.at(batch, (index, at) -> addProduct(at, v, scale, out));
+      kept.at(batch, kind.adjoints(v.dim(0)), (index, at) -> addProduct(at, v, scale, out));
     } else {
       backend.vectors().fill(fixed.out(), 0);
       addProduct(batch, fixed, scale);
@@ -175,7 +176,8 @@ public final class DatasetCurvature implements StochasticCurvature, FactoredCurv
       Linearization at = kept.get(batch);
       recorded.add(batch, fixed, scale, (v, factor, out) -> addProduct(at, v, factor, out));
     } else {
-      kept.at(batch, (index, at) -> addProduct(at, fixed.v(), scale, fixed.out()));
+      Adjoints once = kind.adjoints(fixed.v().dim(0));
+      kept.at(batch, once, (index, at) -> addProduct(at, fixed.v(), scale, fixed.out()));
     }
   }
 

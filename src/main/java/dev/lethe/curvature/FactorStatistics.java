@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Sums over tokens of the outer products that EK-FAC's bases come from: of x and h for A (r,in), of ȳ and
@@ -117,12 +118,20 @@ public final class FactorStatistics implements AutoCloseable {
 
   /** Copies of the sums in host memory, by layer and side; the sides of a shared input once each. */
   public Map<String, Tensor> toHost() {
-    Map<String, Tensor> named = new LinkedHashMap<>();
+    return named(sum -> Tensor.of(sum.shape(), HostTensors.doubles(backend, sum)));
+  }
+
+  /** The shapes of {@link #toHost}. */
+  public Map<String, Shape> shapes() {
+    return named(Tensor::shape);
+  }
+
+  private <T> Map<String, T> named(Function<Tensor, T> of) {
+    Map<String, T> named = new LinkedHashMap<>();
     sums.forEach(
         (place, sum) -> {
           if (place.side != Side.INPUT || inputOf[place.layer] == place.layer) {
-            double[] values = HostTensors.doubles(backend, sum);
-            named.put(name(place.layer, place.side), Tensor.of(sum.shape(), values));
+            named.put(name(place.layer, place.side), of.apply(sum));
           }
         });
     return named;

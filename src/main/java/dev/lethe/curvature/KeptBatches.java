@@ -53,7 +53,7 @@ final class KeptBatches implements AutoCloseable {
         return;
       }
       long before = backend.memoryUse().liveBytes();
-      KeptBatch batch = linearize(members);
+      KeptBatch batch = linearize(members, wanted);
       long taken = backend.memoryUse().liveBytes() - before;
       bytesPerToken = Math.max(bytesPerToken, (double) taken / tokens(members));
       if (bytes + taken > budget.bytes()) {
@@ -65,8 +65,8 @@ final class KeptBatches implements AutoCloseable {
     }
   }
 
-  private KeptBatch linearize(List<Sample> members) {
-    return KeptBatch.of(loss.model(), members, theta, wanted);
+  private KeptBatch linearize(List<Sample> members, Adjoints held) {
+    return KeptBatch.of(loss.model(), members, theta, held);
   }
 
   private static long tokens(List<Sample> members) {
@@ -90,11 +90,20 @@ final class KeptBatches implements AutoCloseable {
 
   /** Does work at a batch, kept or not. */
   void at(int batch, BiConsumer<Integer, Linearization> work) {
+    at(batch, wanted, work);
+  }
+
+  /**
+   * The same.
+   *
+   * @param once the adjoints that one made anew holds
+   */
+  void at(int batch, Adjoints once, BiConsumer<Integer, Linearization> work) {
     if (batch < kept.size()) {
       work.accept(batch, get(batch));
       return;
     }
-    try (KeptBatch fresh = linearize(loss.batches().get(batch))) {
+    try (KeptBatch fresh = linearize(loss.batches().get(batch), once)) {
       work.accept(batch, fresh.linearization());
     }
   }

@@ -5,6 +5,7 @@ import dev.lethe.Text;
 import dev.lethe.format.FormatException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Rows of a file that cannot be used, each with its reason, so that all are named at once. */
@@ -41,14 +42,24 @@ final class BadRows {
   /** All in one refusal; a reason that all rows share, or a single one, stands for itself. */
   LetheException refusal(int rows) {
     LetheException first = reasons.getFirst();
-    if (reasons.size() == 1 || reasons.size() == rows) {
+    if (reasons.size() == 1 || reasons.size() == rows && isShared()) {
       return first;
     }
     String problem = Text.format("%,d of %,d rows cannot be used", reasons.size(), rows);
-    String remedy = "Correct them, or add --skip-bad-rows to go on without them.";
+    String remedy = "Correct them" + (reasons.size() == rows ? "." : ", or add --skip-bad-rows to go on without them.");
     return first instanceof FormatException e
         ? new FormatException(e.kind(), file, problem, listed(), remedy, e)
         : new LetheException(file, problem, listed(), remedy, first);
+  }
+
+  private boolean isShared() {
+    return IntStream.range(0, reasons.size()).mapToObj(this::withoutPlace).distinct().count() == 1;
+  }
+
+  private String withoutPlace(int i) {
+    String message = reasons.get(i).getMessage();
+    String place = file + ":" + lines.get(i) + ":";
+    return message.startsWith(place) ? message.substring(place.length()) : message;
   }
 
   /** What was left out, for people. */

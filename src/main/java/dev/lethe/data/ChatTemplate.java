@@ -76,6 +76,11 @@ public final class ChatTemplate implements PromptForm {
     return new ChatTemplate(config, usual(declared, config), Map.of(), supervise, now);
   }
 
+  /** The template that another file holds, such as a GGUF file. */
+  public static ChatTemplate of(Path file, String source, Supervise supervise, LocalDateTime now) {
+    return new ChatTemplate(file, source, Map.of(), supervise, now);
+  }
+
   private static String usual(JsonNode declared, Path config) {
     JsonNode chosen = declared.isObject() ? declared.path("default") : declared;
     List<String> names = new ArrayList<>(declared.propertyNames());

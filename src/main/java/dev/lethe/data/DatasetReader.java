@@ -31,6 +31,8 @@ import tools.jackson.databind.node.ObjectNode;
  * cannot be used are named at once.
  */
 public final class DatasetReader {
+  private static final String ONE_A_LINE = "Write one JSON object a line, or all of them as one JSON array";
+
   private DatasetReader() {}
 
   /** The rows of a file, in its order. */
@@ -144,7 +146,7 @@ public final class DatasetReader {
         requireEnd(parser, rows.at(number));
         rows.add(node, number);
       } catch (JacksonException e) {
-        throw StrictJson.syntax(e, rows.file, number);
+        throw StrictJson.syntax(e, rows.file, number, ONE_A_LINE);
       }
     } catch (FormatException e) {
       rows.bad(number, e);
@@ -189,7 +191,7 @@ public final class DatasetReader {
           "something follows the JSON value",
           "one value a line, or one array",
           "more",
-          "Put each row on its own line");
+          ONE_A_LINE);
     }
   }
 

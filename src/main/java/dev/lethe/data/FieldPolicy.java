@@ -28,8 +28,9 @@ enum FieldPolicy {
       "decoder_input_ids"),
   ROW_WEIGHT(
       Level.ROW,
-      "refused unless 1 or true: all rows count alike",
-      "weight", "weights", "sample_weight", "loss_weight", "train"),
+      "refused unless 1 or true, or a list of these: all rows and all tokens count alike",
+      "weight", "weights", "sample_weight", "sample_weights", "loss_weight", "loss_weights", "token_weights",
+      "label_weights", "train"),
   ATTENTION_MASK(
       Level.TOKENS,
       "used: padding (0) on the left or right is cut off, with its labels, which must be −100; another mask is refused",
@@ -47,11 +48,13 @@ enum FieldPolicy {
   PACKING(
       Level.TOKENS,
       "refused: it packs several rows into one",
-      "cu_seqlens", "cu_seq_lens_q", "cu_seq_lens_k", "seq_lens"),
+      "cu_seqlens", "cu_seqlens_q", "cu_seqlens_k", "cu_seq_lens", "cu_seq_lens_q", "cu_seq_lens_k", "seq_lens",
+      "seqlens"),
   LOSS_MASK(
       Level.TOKENS,
       "refused unless it is 0 where `labels` is −100 and 1 elsewhere",
-      "loss_mask", "completion_mask", "assistant_masks", "assistant_mask"),
+      "loss_mask", "label_mask", "labels_mask", "response_mask", "completion_mask", "assistant_masks",
+      "assistant_mask"),
   DERIVED(
       Level.TOKENS,
       "harmless: it follows from the tokens",
@@ -62,13 +65,18 @@ enum FieldPolicy {
       "role", "from"),
   CONTENT(
       Level.MESSAGE,
-      "used: a string, or parts of type `text`, joined without a separator; other parts are refused",
+      "used: a string, or parts of type `text`, joined without a separator; other parts and"
+          + " marks of learning in a part are refused",
       "content", "value"),
   SUPERVISION(
       Level.MESSAGE,
       "used: 0 or false for a turn of the assistant that is not supervised; fractions are refused, and so is 1 or true"
           + " on turns of others",
-      "weight", "loss_weight", "train", "training", "loss"),
+      "weight", "loss_weight", "train", "training", "trainable", "learn", "supervised", "loss"),
+  MASKING(
+      Level.MESSAGE,
+      "refused unless 0 or false: it marks a turn that is not learned, or that is to be continued",
+      "mask", "masked", "prefix"),
   CALLS(
       Level.MESSAGE,
       "refused: it is part of what the model says or reads and Lethe does not render it",

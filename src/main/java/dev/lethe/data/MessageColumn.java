@@ -65,6 +65,7 @@ final class MessageColumn {
     String role = ROLES.get(word(message, FieldPolicy.ROLE));
     JsonNode content = one(message, FieldPolicy.CONTENT);
     refuseCalls(message);
+    refuseMasks(message);
     if (role == null || content == null) {
       throw fields.wrong(column, ROLE_AND_CONTENT, at() + got(message));
     }
@@ -107,10 +108,23 @@ final class MessageColumn {
   private void refuseCalls(JsonNode message) {
     for (String name : FieldPolicy.CALLS.names()) {
       JsonNode value = message.path(name);
-      if (!value.isMissingNode() && RowFields.says(value)) {
+      if (RowFields.says(value)) {
         throw fields.unsupported(
             "'" + name + "' of " + at() + " in '" + fields.actual(column) + "'",
             "it is part of what the model says or reads, and is not rendered",
+            StrictJson.shape(value));
+      }
+    }
+  }
+
+  private void refuseMasks(JsonNode message) {
+    for (String name : FieldPolicy.MASKING.names()) {
+      JsonNode value = message.path(name);
+      boolean none = value.isBoolean() && !value.booleanValue() || value.isNumber() && value.doubleValue() == 0;
+      if (!none && RowFields.says(value)) {
+        throw fields.unsupported(
+            "'" + name + "' of " + at() + " in '" + fields.actual(column) + "'",
+            "turns are marked by 'weight' or 'train', which are 0 or false where a turn is not learned",
             StrictJson.shape(value));
       }
     }
@@ -129,11 +143,33 @@ final class MessageColumn {
         throw fields.unsupported(
             "a part of " + at() + " in '" + fields.actual(column) + "'",
             "only parts of type text are",
-            StrictJson.describe(part.path("type")));
+            part.path("type").isString() ? StrictJson.describe(part.path("type")) : StrictJson.shape(part));
       }
+      accountForPart(part);
       text.append(part.path("text").stringValue());
     }
     return text.toString();
+  }
+
+  private void accountForPart(JsonNode part) {
+    for (String name : part.propertyNames()) {
+      boolean says = !name.equals("type") && !name.equals("text") && RowFields.says(part.get(name));
+      switch (FieldPolicy.of(name, Level.MESSAGE)) {
+        case SUPERVISION, MASKING -> {
+          if (says) {
+            throw fields.unsupported(
+                "'" + name + "' of a part of " + at() + " in '" + fields.actual(column) + "'",
+                "a turn is learned as a whole or not",
+                StrictJson.shape(part.get(name)));
+          }
+        }
+        case null, default -> {
+          if (says) {
+            unused.add("content[]." + name);
+          }
+        }
+      }
+    }
   }
 
   private boolean supervised(JsonNode message, String role) {

@@ -20,7 +20,7 @@ import tools.jackson.databind.JsonNode;
  */
 public final class RequestFiles {
   private static final long MAX_BYTES = 1L << 28;
-  private static final int MOST_OF_A_RANGE = 10_000_000;
+  private static final int MOST_OF_RANGES = 1_000_000;
   private static final Pattern RANGE = Pattern.compile("(0|[1-9]\\d{0,8})\\s*-\\s*(0|[1-9]\\d{0,8})");
   private static final Pattern COMMENT = Pattern.compile("\\s#");
   private static final String FORMS = "ID,ID,… or @FILE with one id a line, or a JSON list";
@@ -28,6 +28,7 @@ public final class RequestFiles {
   private final String where;
   private final Set<String> known;
   private int lineNumber;
+  private long ofRanges;
   private final List<String> ids = new ArrayList<>();
 
   private RequestFiles(String where, Set<String> known) {
@@ -35,14 +36,24 @@ public final class RequestFiles {
     this.known = known;
   }
 
+  /** Refuses what can be no request, whatever ids the data have; ranges are left to {@link #ids}. */
+  public static void check(String spec) {
+    read(spec, null);
+  }
+
   /**
    * The ids of an option such as {@code --forget}, in order, repetitions kept for {@link RowRequest#of}
    * to refuse.
    *
    * @param spec {@code ID,ID…} or {@code @FILE}; null or blank for none
-   * @param known the ids that the data have, which decide what looks like a range or a comment
+   * @param known the ids that the data have, which decide what looks like a range or a comment, and how many rows
+   *     ranges may have together; empty where nobody knows them
    */
   public static List<String> ids(String spec, Set<String> known) {
+    return read(spec, known);
+  }
+
+  private static List<String> read(String spec, Set<String> known) {
     if (spec == null || spec.isBlank()) {
       return List.of();
     }
@@ -90,11 +101,11 @@ public final class RequestFiles {
 
   private void line(String item) {
     boolean comment = item.startsWith("#");
-    if (comment && known.contains(item)) {
+    if (comment && isKnown(item)) {
       throw refusal("this is a comment, and it is an id that the data have", "one of both", Text.quote(item));
     }
     Matcher trailing = COMMENT.matcher(item);
-    boolean whole = known.contains(item) || !trailing.find();
+    boolean whole = isKnown(item) || !trailing.find();
     if (!comment) {
       plain(whole ? item : item.substring(0, trailing.start()).strip());
     }
@@ -140,7 +151,7 @@ public final class RequestFiles {
 
   private void plain(String item) {
     Matcher range = RANGE.matcher(item);
-    if (known.contains(item) || !range.matches()) {
+    if (known == null || isKnown(item) || !range.matches()) {
       ids.add(item);
       return;
     }
@@ -149,13 +160,18 @@ public final class RequestFiles {
     if (last < first) {
       throw refusal("a range runs backwards", "the smaller number first", Text.quote(item));
     }
-    int most = known.isEmpty() ? MOST_OF_A_RANGE : known.size();
-    if (last - first >= most) {
+    long most = known.isEmpty() ? MOST_OF_RANGES : known.size();
+    ofRanges += last - first + 1;
+    if (ofRanges > most) {
       throw refusal(
-          "a range has more ids than there are rows", Text.format("at most %,d", most), Text.quote(item));
+          "ranges have more ids than there are rows", Text.format("at most %,d", most), Text.quote(item));
     }
     Stream<String> numbers = LongStream.rangeClosed(first, last).mapToObj(Long::toString);
     numbers.forEach(ids::add);
+  }
+
+  private boolean isKnown(String item) {
+    return known != null && known.contains(item);
   }
 
   /** The option's text or the file, and the line where there is one. */

@@ -37,7 +37,10 @@ record RowFields(ObjectNode node, Map<String, String> mapping, String where, Row
 
   static boolean says(JsonNode value) {
     boolean empty =
-        value.isNull() || value.isString() && value.stringValue().isEmpty() || value.isContainer() && value.isEmpty();
+        value.isNull()
+            || value.isMissingNode()
+            || value.isString() && value.stringValue().isEmpty()
+            || value.isContainer() && value.isEmpty();
     return !empty;
   }
 

@@ -107,8 +107,8 @@ enum RowForm {
         f.where(),
         "a field is missing",
         "'" + f.actual(missing) + "'",
-        "fields " + f.names(),
-        "Add the field or map another one to it");
+        f.node().has(f.actual(missing)) ? "null" : "fields " + f.names(),
+        "Add the field or map another one to it (--field)");
   }
 
   /**
@@ -166,12 +166,13 @@ enum RowForm {
   }
 
   private static void requireOne(RowFields f, String name, JsonNode value) {
-    boolean one =
-        value.isBoolean()
-            ? value.booleanValue()
-            : value.isNumber() && value.numberValue().doubleValue() == 1;
-    if (!one) {
-      throw f.unsupported("field '" + name + "'", "all rows count alike", StrictJson.shape(value));
+    boolean ones = value.isArray() ? value.valueStream().allMatch(RowForm::isOne) : isOne(value);
+    if (!ones) {
+      throw f.unsupported("field '" + name + "'", "all rows and tokens count alike", StrictJson.shape(value));
     }
+  }
+
+  private static boolean isOne(JsonNode value) {
+    return value.isBoolean() ? value.booleanValue() : value.isNumber() && value.numberValue().doubleValue() == 1;
   }
 }

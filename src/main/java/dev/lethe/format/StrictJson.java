@@ -149,6 +149,11 @@ public final class StrictJson {
   }
 
   public static FormatException syntax(JacksonException e, String where, long line) {
+    return syntax(e, where, line, "Correct the file");
+  }
+
+  /** The same with what helps in such a file. */
+  public static FormatException syntax(JacksonException e, String where, long line, String remedy) {
     String reason = reason(e);
     boolean placed = e.getLocation() != null && e.getLocation().getColumnNr() > 0;
     String place = where + ":" + line + (placed ? ":" + e.getLocation().getColumnNr() : "");
@@ -158,7 +163,7 @@ public final class StrictJson {
     }
     Kind kind = e instanceof StreamConstraintsException ? Kind.TOO_LARGE : Kind.JSON_SYNTAX;
     return new FormatException(
-        kind, place, "this is not JSON that Lethe reads", null, reason, "Correct the file", e);
+        kind, place, "this is not JSON that Lethe reads", null, reason, remedy, e);
   }
 
   /** The library's reason without what it quotes of the text and without places that it cannot tell. */
@@ -166,6 +171,15 @@ public final class StrictJson {
     String reason = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
     if (reason.startsWith("Unrecognized token")) {
       return "a word without quotation marks";
+    }
+    if (reason.startsWith("Non-standard token")) {
+      return "NaN or an infinity, which JSON does not have (null says that there is no number)";
+    }
+    if (reason.contains("comment")) {
+      return "a comment, which JSON does not have";
+    }
+    if (reason.startsWith("Unexpected end-of-input")) {
+      return "an end before the value is complete";
     }
     int place = reason.indexOf(" (start marker");
     return place < 0 ? reason : reason.substring(0, place);
@@ -185,7 +199,8 @@ public final class StrictJson {
   /** What kind of value stands in a row of data, without what it says. */
   public static String shape(JsonNode node) {
     if (node.isString()) {
-      return Text.format("a text of %,d characters", node.asString().length());
+      int length = node.asString().length();
+      return Text.format("a text of %,d character%s", length, length == 1 ? "" : "s");
     }
     return node.isNumber() ? "a number" : describe(node);
   }
@@ -195,7 +210,7 @@ public final class StrictJson {
     if (node.isValueNode()) {
       return Text.shorten(node.toString(), SHOWN);
     }
-    return (node.isArray() ? "an array of " : "an object of ") + node.size() + " entries";
+    return (node.isArray() ? "an array of " : "an object of ") + node.size() + (node.size() == 1 ? " entry" : " entries");
   }
 
   /** All bytes of a file of at most {@code maxBytes}. */

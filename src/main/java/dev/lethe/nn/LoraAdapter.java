@@ -34,17 +34,19 @@ public final class LoraAdapter implements AutoCloseable {
     this.theta = scope.allocate(model.backend().vectorType(), layout.size());
   }
 
+  /** An adapter as the configuration says, all of whose parameters are zero. */
+  public static LoraAdapter zero(PeftAdapterConfig config, LanguageModel model) {
+    LoraAdapter adapter = new LoraAdapter(config, model, layout(config, model));
+    model.backend().vectors().fill(adapter.theta, 0);
+    return adapter;
+  }
+
   /** A new adapter with PEFT's start values: it changes nothing yet, because B is zero. */
   public static LoraAdapter create(PeftAdapterConfig config, LanguageModel model, long seed) {
-    if (model.carried().isEmpty()) {
-      ParameterLayout.requireLinearTargets(config, model.spec());
-    }
-    ParameterLayout layout = ParameterLayout.of(config, model.spec());
     LoraInit init = new LoraInit(config, seed);
-    LoraAdapter adapter = new LoraAdapter(config, model, layout);
+    LoraAdapter adapter = zero(config, model);
     Backend backend = model.backend();
-    backend.vectors().fill(adapter.theta, 0);
-    for (LoraSlot slot : layout.slots()) {
+    for (LoraSlot slot : adapter.layout.slots()) {
       Shape shape = Shape.of(slot.rank(), slot.in());
       Tensor a = Tensor.of(shape, init.a(slot.rank(), slot.in()));
       backend.upload(a, adapter.theta.section(slot.aOffset(), shape));
@@ -60,18 +62,21 @@ public final class LoraAdapter implements AutoCloseable {
    */
   public static LoraAdapter open(PeftFolder folder, LanguageModel model) {
     Map<String, Tensor> pairs = pairs(folder, model);
-    if (model.carried().isEmpty()) {
-      ParameterLayout.requireLinearTargets(folder.config(), model.spec());
-    }
-    ParameterLayout layout = ParameterLayout.of(folder.config(), model.spec());
-    LoraAdapter adapter = new LoraAdapter(folder.config(), model, layout);
+    LoraAdapter adapter = new LoraAdapter(folder.config(), model, layout(folder.config(), model));
     try {
-      layout.fromHost(model.backend(), pairs, adapter.theta, folder.path().toString());
+      adapter.layout.fromHost(model.backend(), pairs, adapter.theta, folder.path().toString());
       return adapter;
     } catch (RuntimeException | Error e) {
       adapter.close();
       throw e;
     }
+  }
+
+  private static ParameterLayout layout(PeftAdapterConfig config, LanguageModel model) {
+    if (model.carried().isEmpty()) {
+      ParameterLayout.requireLinearTargets(config, model.spec());
+    }
+    return ParameterLayout.of(config, model.spec());
   }
 
   /** The tensors of a folder but for what the model has as its frozen weights, which must be the same. */

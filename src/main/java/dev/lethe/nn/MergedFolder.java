@@ -61,9 +61,9 @@ public final class MergedFolder {
   /**
    * Writes configuration, weights and the tokenizer's files into a folder that is there.
    *
-   * @param tokenizer the text of {@code tokenizer.json} where the base has it elsewhere; null: files are copied
+   * @param tokenizer the tokenizer's files where the base is none of files; empty: they are copied
    */
-  public void writeInto(Path folder, String tokenizer) {
+  public void writeInto(Path folder, Map<String, String> tokenizer) {
     List<List<String>> shards = shards();
     ObjectNode index = StrictJson.newObject();
     ObjectNode places = StrictJson.newObject();
@@ -87,9 +87,8 @@ public final class MergedFolder {
       AtomicFiles.writeText(folder.resolve(SINGLE + ".index.json"), StrictJson.write(index));
     }
     AtomicFiles.writeText(folder.resolve("config.json"), StrictJson.write(config()));
-    if (tokenizer != null) {
-      AtomicFiles.writeText(folder.resolve("tokenizer.json"), tokenizer);
-    } else {
+    tokenizer.forEach((name, text) -> AtomicFiles.writeText(folder.resolve(name), text));
+    if (tokenizer.isEmpty()) {
       copyFiles(folder);
     }
   }

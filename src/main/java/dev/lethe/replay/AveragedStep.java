@@ -39,6 +39,9 @@ public final class AveragedStep implements AutoCloseable {
   /** Of a row at a state; more where there are few rows. */
   private static final int DRAWS = 2;
 
+  /** Of one state. */
+  private static final int WANTED = Math.ceilDiv(SKETCH_ROWS, WHERE.size());
+
   private final AdaptedModel model;
   private final List<Sample> target;
   private final Collection<RowChange> changes;
@@ -113,10 +116,18 @@ public final class AveragedStep implements AutoCloseable {
     draw(theta, share, done);
   }
 
+  /** How often labels are drawn for each row of a state, of so many target rows. */
+  public static int draws(int targetRows) {
+    return Math.ceilDiv(WANTED, drawnRows(targetRows));
+  }
+
+  private static int drawnRows(int targetRows) {
+    return Math.min(targetRows, Math.ceilDiv(WANTED, DRAWS));
+  }
+
   private void draw(Tensor theta, double share, IntConsumer done) {
-    int wanted = Math.ceilDiv(SKETCH_ROWS, WHERE.size());
-    int count = Math.min(target.size(), Math.ceilDiv(wanted, DRAWS));
-    int draws = Math.ceilDiv(wanted, count);
+    int count = drawnRows(target.size());
+    int draws = draws(target.size());
     long seed = SplitMix64.bits(sketch.size(), 0);
     List<Sample> drawn =
         IntStream.range(0, target.size())

@@ -20,6 +20,13 @@ import java.util.function.IntConsumer;
  * ReplayError}. The changed rows' gradients are made once.
  */
 public final class MeasuredReplay {
+  /**
+   * Vectors that the last replay holds besides a replayed optimiser's and the measured ones: of each of its two streams
+   * the parameters, the optimiser's two, the difference, the change, the product, and the kept product with its
+   * direction; the gradient.
+   */
+  public static final int VECTORS = 17;
+
   private static final double MIDDLE = 0.5;
   private static final double BEGINNING = 0.02;
 

@@ -42,10 +42,18 @@ public record MemoryPlan(ModelFiles files, Backend backend, WeightStorage storag
     try (LanguageModel model = LanguageModel.open(files, rehearsal, storage);
         LoraAdapter lora = lora(model);
         Scope scope = rehearsal.openScope(work.label())) {
-      work.on(new AdaptedModel(model, lora), rows, limits, scope);
+      work.doing().on(new AdaptedModel(model, lora), rows, limits, scope);
       return rehearsal.memoryUse().peakBytes();
     }
   }
+
+  /**
+   * How work fits.
+   *
+   * @param limits of its batches
+   * @param bytes that its tensors take with them, 0 where there are no rows
+   */
+  public record Fit(BatchLimits limits, long bytes) {}
 
   /**
    * The largest of the limits and their halves with which work fits into what is there.
@@ -53,7 +61,7 @@ public record MemoryPlan(ModelFiles files, Backend backend, WeightStorage storag
    * @param fixed whether the limits were asked for, and are not changed
    * @throws EnvironmentException where nothing fits
    */
-  public BatchLimits fitting(Work work, List<Sample> rows, BatchLimits limits, boolean fixed) {
+  public Fit fitting(Work work, List<Sample> rows, BatchLimits limits, boolean fixed) {
     HostMemory memory = HostMemory.now();
     long room = backend.memoryUse().liveBytes() + backend.freeMemory().orElse(memory.room());
     return fitting(
@@ -65,10 +73,10 @@ public record MemoryPlan(ModelFiles files, Backend backend, WeightStorage storag
    *
    * @param whose who gives it
    */
-  BatchLimits fitting(
+  Fit fitting(
       Work work, List<Sample> rows, BatchLimits limits, boolean fixed, long room, String whose) {
     if (rows.isEmpty()) {
-      return limits;
+      return new Fit(limits, 0);
     }
     BatchLimits tried = limits;
     long need = bytes(work, rows, tried);
@@ -77,7 +85,7 @@ public record MemoryPlan(ModelFiles files, Backend backend, WeightStorage storag
       need = bytes(work, rows, tried);
     }
     if (need <= room) {
-      return tried;
+      return new Fit(tried, need);
     }
     throw new EnvironmentException(
         work.label(),
@@ -87,13 +95,11 @@ public record MemoryPlan(ModelFiles files, Backend backend, WeightStorage storag
             tried.maxTokens(),
             whose,
             Machine.bytes(room)),
-        work == Work.TRAIN
-            ? "Use a smaller --batch, shorter rows (--max-length), --weights bf16, or more memory."
-            : (fixed ? "Use a smaller --batch-tokens, " : "Use ")
-                + "shorter rows (--max-length), --weights bf16, or more memory.");
+        (work.smaller() == null || !fixed ? "Use " : "Use a smaller " + work.smaller() + ", ")
+            + "shorter rows (--max-length), --weights bf16, or more memory.");
   }
 
   private LoraAdapter lora(LanguageModel model) {
-    return adapter == null ? null : LoraAdapter.create(adapter, model, 0);
+    return adapter == null ? null : LoraAdapter.zero(adapter, model);
   }
 }

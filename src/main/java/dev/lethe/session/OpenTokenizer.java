@@ -1,5 +1,6 @@
 package dev.lethe.session;
 
+import dev.lethe.format.StrictJson;
 import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.gguf.GgufTokenizer;
 import dev.lethe.format.huggingface.ModelFiles;
@@ -7,7 +8,10 @@ import dev.lethe.tokenizer.HfTokenizer;
 import dev.lethe.tokenizer.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.function.Consumer;
+import tools.jackson.databind.node.ObjectNode;
 
 /** The tokenizer of a model, or of another folder, opened when first asked for or beside other work. */
 final class OpenTokenizer implements AutoCloseable {
@@ -47,9 +51,20 @@ final class OpenTokenizer implements AutoCloseable {
     return tokenizer;
   }
 
-  /** The text of {@code tokenizer.json} where a GGUF file holds it; null otherwise. */
-  String own() {
-    return model instanceof GgufModel gguf && gguf.hasTokenizer() ? gguf.tokenizer().json() : null;
+  /** The tokenizer's files by name where a GGUF file holds them; none otherwise. */
+  Map<String, String> own() {
+    Map<String, String> files = new LinkedHashMap<>();
+    if (model instanceof GgufModel gguf && gguf.hasTokenizer()) {
+      GgufTokenizer own = gguf.tokenizer();
+      ObjectNode config = StrictJson.newObject();
+      own.named().forEach(config::put);
+      files.put(FILE, own.json());
+      files.put("tokenizer_config.json", StrictJson.write(config));
+      if (gguf.chatTemplate() != null) {
+        files.put("chat_template.jinja", gguf.chatTemplate());
+      }
+    }
+    return files;
   }
 
   private Tokenizer open() {
@@ -61,7 +76,7 @@ final class OpenTokenizer implements AutoCloseable {
         return null;
       }
       GgufTokenizer own = gguf.tokenizer();
-      return HfTokenizer.of(gguf.path(), own.json(), own.bosId(), own.eosId(), own.vocabSize());
+      return HfTokenizer.of(gguf.path(), own.json(), own.bosId(), own.eosId(), own.vocabSize(), own.named());
     }
     return Files.exists(model.path().resolve(FILE)) ? HfTokenizer.open(model.path()) : null;
   }

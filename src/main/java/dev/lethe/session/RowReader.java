@@ -8,6 +8,7 @@ import dev.lethe.data.LoadedRows;
 import dev.lethe.data.PromptForm;
 import dev.lethe.data.Row;
 import dev.lethe.format.FormatException;
+import dev.lethe.format.gguf.GgufModel;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;
@@ -71,6 +72,10 @@ record RowReader(
     }
     LocalDateTime now =
         reading.day() == null ? LocalDateTime.now() : reading.day().atStartOfDay();
+    if (folder instanceof GgufModel gguf) {
+      String source = gguf.chatTemplate();
+      return source == null ? null : ChatTemplate.of(gguf.path(), source, reading.supervise(), now);
+    }
     return ChatTemplate.of(folder.path(), reading.supervise(), now);
   }
 
@@ -80,9 +85,9 @@ record RowReader(
       throw new FormatException(
           FormatException.Kind.FILE_MISSING,
           folder.path().toString(),
-          "the model's folder has no chat template",
-          "chat_template.jinja, or chat_template in tokenizer_config.json",
-          "neither",
+          "the model has no chat template",
+          "chat_template.jinja, chat_template in tokenizer_config.json, or tokenizer.chat_template in a GGUF file",
+          "none of them",
           "Use another --template");
     }
     PromptForm fixed = PromptForm.fixed(reading.template(), reading.supervise());

@@ -229,6 +229,11 @@ public final class Session implements AutoCloseable {
     return model.files();
   }
 
+  /** The model's shape; loads nothing. */
+  public TransformerSpec spec() {
+    return ModelFamily.spec(folder().config(), folder().path().toString());
+  }
+
   /** The model, loaded when first asked for. */
   public LanguageModel model() {
     lifetime.requireOpen();
@@ -303,8 +308,8 @@ public final class Session implements AutoCloseable {
     return tokenizer.get(notes);
   }
 
-  /** The text of {@code tokenizer.json} where a GGUF file holds it; null otherwise. */
-  public String ownTokenizer() {
+  /** The tokenizer's files by name where a GGUF file holds them; none otherwise. */
+  public Map<String, String> ownTokenizer() {
     lifetime.requireOpen();
     return tokenizer.own();
   }

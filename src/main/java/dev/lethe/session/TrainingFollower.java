@@ -9,6 +9,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.operator.ReplayOperator;
 import dev.lethe.replay.prepare.Preparation;
 import dev.lethe.replay.prepare.PreparationMonitor;
+import dev.lethe.replay.prepare.PreparationSize;
 import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.train.SavedStates;
 import dev.lethe.train.TrainingRecord;
@@ -29,6 +30,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Unlearning by the methods that follow the training of an adapter's folder: opens what the training left there, and
@@ -54,6 +56,23 @@ public final class TrainingFollower implements AutoCloseable {
     this.model = model;
     this.folder = folder;
     this.trajectory = Trajectory.exists(adapterDir) ? Trajectory.open(adapterDir, model) : null;
+  }
+
+  /**
+   * What it takes, one kind of work after another.
+   *
+   * @param operators where those of recorded replay are kept; null for the adapter's folder
+   * @param replay how it is done; null: the training is done again
+   */
+  public List<Work> work(Path operators, ReplayOptions replay) {
+    int batch = IntStream.range(0, trajectory.steps()).map(k -> trajectory.step(k).rows().length).max().orElse(1);
+    if (replay == null) {
+      return List.of(Work.again("exact", batch, 1));
+    }
+    PreparationSize size = PreparationSize.usual(trajectory.steps(), batch);
+    Work recorded = Work.recorded(size, replay.measuredSteps(trajectory.steps(), trajectory.steps()));
+    boolean prepared = Files.exists(operators == null ? PreparedOperators.folder(adapterDir) : operators);
+    return prepared ? List.of(recorded) : List.of(Work.prepare(size), recorded);
   }
 
   /** Refuses ids that an earlier request removed. */

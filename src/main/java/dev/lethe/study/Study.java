@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Runs what is missing of a plan. Each step is a command of this program, so that anybody can do a single one again; what
@@ -56,12 +57,13 @@ public final class Study {
   public void requireRequests() {
     for (StudyPlan.Setting setting : plan.settings()) {
       Path data = folder.at("data").resolve(setting.data() + ".jsonl");
-      List<String> rows = DatasetReader.open(data, Map.of(), false, false).rows().stream().map(Row::id).toList();
+      Set<String> rows =
+          DatasetReader.open(data, Map.of(), false, false).rows().stream().map(Row::id).collect(Collectors.toSet());
       for (String request : setting.requests()) {
         List<String> options = plan.requests().get(request);
         int at = options.indexOf("--forget");
         if (at >= 0) {
-          List<String> ids = RequestFiles.ids(options.get(at + 1), Set.copyOf(rows));
+          List<String> ids = RequestFiles.ids(options.get(at + 1), rows);
           ids.stream().filter(id -> !rows.contains(id)).findFirst().ifPresent(id -> {
             throw new LetheException(
                 "request '" + request + "'", "asks for a row that the data '" + setting.data() + "' do not have",

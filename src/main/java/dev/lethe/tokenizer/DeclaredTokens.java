@@ -141,6 +141,9 @@ final class DeclaredTokens {
           JsonNode value = field.getValue();
           if (name.endsWith("_token") && (value.isString() || value.isObject())) {
             named.put(name, AddedToken.of(value, true, where + ": " + name));
+          } else if (STANDARD.contains(name) && !value.isNull()) {
+            throw new Place(where).refuse(
+                Kind.TOKENIZER_FILE, name + " is no token", "a text or an object", StrictJson.describe(value));
           }
         });
     readExtra(extras.isMissingNode() ? additional : extras, where);

@@ -90,9 +90,11 @@ public final class HfTokenizer implements Tokenizer {
    * @param bosId −1 where none is declared
    * @param eosId −1 where none is declared
    * @param vocabSize one more than the highest token id
+   * @param named the texts of special tokens by their names, such as {@code eos_token}
    */
-  public static HfTokenizer of(Path where, String json, int bosId, int eosId, int vocabSize) {
-    return open(TokenizerFiles.of(where, json, bosId, eosId, vocabSize), where);
+  public static HfTokenizer of(
+      Path where, String json, int bosId, int eosId, int vocabSize, Map<String, String> named) {
+    return open(TokenizerFiles.of(where, json, bosId, eosId, vocabSize, named), where);
   }
 
   private static HfTokenizer open(TokenizerFiles files, Path where) {

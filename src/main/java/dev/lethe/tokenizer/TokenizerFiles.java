@@ -76,7 +76,8 @@ record TokenizerFiles(
   }
 
   /** What one file says alone. */
-  static TokenizerFiles of(Path where, String json, int bosId, int eosId, int vocabSize) {
+  static TokenizerFiles of(
+      Path where, String json, int bosId, int eosId, int vocabSize, Map<String, String> named) {
     Set<Integer> special = new HashSet<>();
     for (JsonNode token : StrictJson.parse(json, where.toString()).path("added_tokens")) {
       if (token.path("special").asBoolean(false)) {
@@ -84,7 +85,7 @@ record TokenizerFiles(
       }
     }
     return new TokenizerFiles(
-        json, bosId, eosId, vocabSize, Map.of(), Set.copyOf(special), StrictJson.newObject(), List.of());
+        json, bosId, eosId, vocabSize, named, Set.copyOf(special), StrictJson.newObject(), List.of());
   }
 
   /** Checks what the library will see; parts that the class builds anew are safe. */

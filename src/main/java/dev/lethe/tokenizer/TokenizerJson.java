@@ -148,6 +148,8 @@ final class TokenizerJson {
     }
     scanAdded();
     require(maxId >= 0, "a vocabulary");
+    JsonNode version = parts.get("version");
+    require(version == null || "1.0".equals(version.stringValue(null)), "version 1.0");
   }
 
   private void scanAdded() {

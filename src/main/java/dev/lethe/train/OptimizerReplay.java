@@ -12,6 +12,9 @@ import java.util.Map;
  * model. Given the gradients of the run, it passes through the run's own θₖ.
  */
 public final class OptimizerReplay implements AutoCloseable {
+  /** Vectors that it holds: the parameters, the gradient and the two of AdamW. */
+  public static final int VECTORS = 4;
+
   private final Backend backend;
   private final double clip;
   private final Scope scope;

@@ -62,6 +62,23 @@ public final class TrainingPlan {
     return source.step(k);
   }
 
+  /** The rows of the pass with the most tokens. */
+  public List<Sample> largestPass() {
+    List<Sample> largest = List.of();
+    long most = 0;
+    for (long k = 0; k < steps; k++) {
+      for (Slice slice : step(k).slices()) {
+        List<Sample> pass = Arrays.stream(slice.rows()).mapToObj(rows::get).toList();
+        long tokens = pass.stream().mapToLong(Sample::length).sum();
+        if (tokens > most) {
+          most = tokens;
+          largest = pass;
+        }
+      }
+    }
+    return largest;
+  }
+
   /** Gradients of single rows that the training takes with the edits. */
   public long sampleGradients(RowEdits edits) {
     long sum = 0;

@@ -4,13 +4,16 @@ import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
-/** A device that has no memory and runs nothing, but counts what it is asked to launch. Downloads are zeros. */
+/** An H200 that has no memory and runs nothing, but counts what it is asked to launch. Downloads are zeros. */
 final class CountingDevice implements Device {
   private static final long ALIGNMENT = 256;
 
   private final List<String> kernels = new ArrayList<>();
+  private final Map<String, Grid> latest = new HashMap<>();
   private long next = ALIGNMENT;
   private long launches;
 
@@ -19,6 +22,11 @@ final class CountingDevice implements Device {
     long taken = launches;
     launches = 0;
     return taken;
+  }
+
+  /** The shape of a kernel's latest launch; null: there was none. */
+  Grid latest(String kernel) {
+    return latest.get(kernel);
   }
 
   @Override
@@ -34,6 +42,11 @@ final class CountingDevice implements Device {
   @Override
   public int multiprocessors() {
     return 132;
+  }
+
+  @Override
+  public int sharedMemory() {
+    return 232_448;
   }
 
   @Override
@@ -74,6 +87,7 @@ final class CountingDevice implements Device {
   @Override
   public void launch(long kernel, Grid grid, MemorySegment parameters) {
     launches++;
+    latest.put(kernels.get(Math.toIntExact(kernel) - 1), grid);
   }
 
   @Override

@@ -46,9 +46,13 @@ public final class EmulatedDevice implements Device {
 
   private final Arena library = Arena.ofShared();
   private final Map<Long, Long> blocks = new HashMap<>();
+  private final Map<Long, String> names = new HashMap<>();
+  private final Map<String, Traffic> traffic = new HashMap<>();
   private final MethodHandle launch;
   private final MethodHandle kernel;
   private final MethodHandle error;
+  private final MethodHandle wideLoads;
+  private final MethodHandle wideStores;
   private final MethodHandle forbid;
   private final MethodHandle permit;
   private final boolean warpgroups;
@@ -80,6 +84,9 @@ public final class EmulatedDevice implements Device {
         linker.downcallHandle(
             symbols.findOrThrow("lethe_emulator_error"),
             FunctionDescriptor.of(ValueLayout.ADDRESS.withTargetLayout(unbounded())));
+    FunctionDescriptor count = FunctionDescriptor.of(ValueLayout.JAVA_LONG);
+    wideLoads = linker.downcallHandle(symbols.findOrThrow("lethe_emulator_wide_loads"), count);
+    wideStores = linker.downcallHandle(symbols.findOrThrow("lethe_emulator_wide_stores"), count);
     FunctionDescriptor ofBytes =
         FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
     forbid = linker.downcallHandle(symbols.findOrThrow("lethe_emulator_forbid"), ofBytes);
@@ -117,6 +124,12 @@ public final class EmulatedDevice implements Device {
   @Override
   public int multiprocessors() {
     return 2;
+  }
+
+  /** As on compute capability 8.6 and 12.0; more than that is granted to who takes it without asking. */
+  @Override
+  public int sharedMemory() {
+    return 101_376;
   }
 
   @Override
@@ -189,6 +202,7 @@ public final class EmulatedDevice implements Device {
       if (handle == 0) {
         throw new ArgumentException("no kernel is exported as " + name);
       }
+      names.put(handle, name);
       return handle;
     } catch (Throwable e) {
       throw unchecked(e);
@@ -213,9 +227,23 @@ public final class EmulatedDevice implements Device {
         MemorySegment text = (MemorySegment) error.invokeExact();
         throw new IllegalStateException(text.getString(0) + " (seed " + (seed - 1) + ")");
       }
+      Traffic moved = new Traffic((long) wideLoads.invokeExact(), (long) wideStores.invokeExact());
+      traffic.merge(names.get(handle), moved, Traffic::plus);
     } catch (Throwable e) {
       throw unchecked(e);
     }
+  }
+
+  /** Accesses of 16 bytes to device memory. */
+  record Traffic(long loads, long stores) {
+    Traffic plus(Traffic other) {
+      return new Traffic(loads + other.loads, stores + other.stores);
+    }
+  }
+
+  /** What the launches of a kernel moved so far, 16 bytes at a time; one element at a time is not counted. */
+  Traffic traffic(String kernel) {
+    return traffic.getOrDefault(kernel, new Traffic(0, 0));
   }
 
   /** Guard zones that kernels may not touch, where the library was built with AddressSanitizer. */

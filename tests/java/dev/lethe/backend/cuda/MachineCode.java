@@ -25,6 +25,9 @@ final class MachineCode {
   private static final Pattern TARGET = Pattern.compile("0x([0-9a-f]+)");
   private static final Pattern REGISTERS = Pattern.compile("Function (\\w+):\\s+REG:(\\d+)");
 
+  /** What was disassembled before, by file and target: it takes seconds. */
+  private static final Map<String, Map<String, Loop>> KNOWN = new HashMap<>();
+
   private MachineCode() {}
 
   /** An instruction, and where it may go on; -1: behind it. */
@@ -35,12 +38,22 @@ final class MachineCode {
    *
    * @param instructions all that stand in it, those too that only a tile on the diagonal needs
    * @param products on tensor cores
+   * @param matrixLoads of four matrices from shared memory
    * @param registers of a thread of the kernel
    */
-  record Loop(int instructions, int products, int registers) {}
+  record Loop(int instructions, int products, int matrixLoads, int registers) {}
 
   /** The main loops of a file's kernels for a target, by kernel; skips the test where it cannot look. */
-  static Map<String, Loop> loops(String file, String target) throws IOException, InterruptedException {
+  static synchronized Map<String, Loop> loops(String file, String target) throws IOException, InterruptedException {
+    Map<String, Loop> known = KNOWN.get(file + target);
+    if (known == null) {
+      known = disassembled(file, target);
+      KNOWN.put(file + target, known);
+    }
+    return known;
+  }
+
+  private static Map<String, Loop> disassembled(String file, String target) throws IOException, InterruptedException {
     Path fatbin = FATBINS.resolve(file + ".fatbin");
     assumeTrue(Files.exists(fatbin), () -> fatbin + " is not there (no nvcc): its code was NOT looked at");
     Optional<Path> tool = disassembler();
@@ -70,18 +83,22 @@ final class MachineCode {
   }
 
   private static Loop innermost(List<Instruction> code, int registers) {
-    Loop best = new Loop(Integer.MAX_VALUE, 0, registers);
+    Loop best = new Loop(Integer.MAX_VALUE, 0, 0, registers);
     for (Instruction branch : code) {
       if (branch.target >= 0 && branch.target < branch.address) {
         List<Instruction> body =
             code.stream().filter(i -> i.address >= branch.target && i.address <= branch.address).toList();
-        int products = (int) body.stream().filter(i -> i.name.startsWith("HMMA") || i.name.startsWith("HGMMA")).count();
+        int products = count(body, "HMMA") + count(body, "HGMMA");
         if (products > 0 && body.size() < best.instructions) {
-          best = new Loop(body.size(), products, registers);
+          best = new Loop(body.size(), products, count(body, "LDSM"), registers);
         }
       }
     }
     return best;
+  }
+
+  private static int count(List<Instruction> body, String beginning) {
+    return (int) body.stream().filter(instruction -> instruction.name.startsWith(beginning)).count();
   }
 
   private static Optional<Path> disassembler() {

@@ -2,6 +2,7 @@ package dev.lethe.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.Text;
 import java.util.Map;
@@ -29,7 +30,14 @@ final class MachineCodeTest {
     "attention_key_gradient, attention_key_gradient_64_bf16, 8.2, 255",
     "attention_key_gradient, attention_key_gradient_128_bf16, 7.7, 255",
     "attention_key_gradient, attention_key_gradient_tangent_64_bf16, 5.8, 255",
-    "attention_key_gradient, attention_key_gradient_tangent_128_bf16, 5.4, 255"
+    "attention_key_gradient, attention_key_gradient_tangent_128_bf16, 5.4, 255",
+    "gemm_bf16, gemm_nt_wide_bf16, 13.0, 128",
+    "gemm_bf16, gemm_nn_wide_bf16, 13.0, 128",
+    "gemm_bf16_slim, gemm_nt_tall_bf16, 21.5, 128",
+    "gemm_bf16_slim, gemm_nn_tall_bf16, 21.5, 128",
+    "gemm_bf16_slim, gemm_tn_flat_bf16, 21.5, 128",
+    "lora_samples, lora_sample_gradients_bf16, 19.1, 128",
+    "lora_samples, lora_sample_squares_bf16, 19.1, 128"
   })
   void warpByWarp(String file, String kernel, double mostForEachProduct, int mostRegisters) throws Exception {
     theMainLoopIsShort(file, kernel, mostForEachProduct, mostRegisters);
@@ -65,5 +73,31 @@ final class MachineCodeTest {
         forEachProduct <= mostForEachProduct && loop.registers() > 0 && loop.registers() <= mostRegisters
             ? ""
             : Text.format("%s: %s, %.2f instructions a product", kernel, loop, forEachProduct));
+  }
+
+  /** Bytes that a warp takes from shared memory for a tile of the other side: a matrix load moves 512. */
+  @ParameterizedTest
+  @CsvSource({
+    "attention_forward, attention_forward_64_bf16, 18432",
+    "attention_forward, attention_forward_128_bf16, 36864",
+    "attention_tangent, attention_tangent_64_bf16, 26624",
+    "attention_tangent, attention_tangent_128_bf16, 53248",
+    "attention_query_gradient, attention_query_gradient_64_bf16, 16384",
+    "attention_query_gradient, attention_query_gradient_128_bf16, 32768",
+    "attention_query_gradient, attention_query_gradient_tangent_64_bf16, 45056",
+    "attention_query_gradient, attention_query_gradient_tangent_128_bf16, 90112",
+    "attention_key_gradient, attention_key_gradient_64_bf16, 20480",
+    "attention_key_gradient, attention_key_gradient_128_bf16, 24576",
+    "attention_key_gradient, attention_key_gradient_tangent_64_bf16, 53248",
+    "attention_key_gradient, attention_key_gradient_tangent_128_bf16, 65536",
+    "gemm_bf16, gemm_nt_wide_bf16, 6144",
+    "gemm_bf16_slim, gemm_nt_tall_bf16, 4096",
+    "gemm_bf16_slim, gemm_tn_flat_bf16, 4096",
+    "lora_samples, lora_sample_gradients_bf16, 4096"
+  })
+  void aTileTakesFewBytesFromSharedMemory(String file, String kernel, int mostBytes) throws Exception {
+    MachineCode.Loop loop = MachineCode.loops(file, TARGET).get(kernel);
+    assertNotNull(loop, () -> kernel + " is not there");
+    assertTrue(512 * loop.matrixLoads() <= mostBytes, () -> kernel + ": " + loop);
   }
 }

@@ -124,7 +124,7 @@ class GgufModelTest {
     ObjectNode vectors = StrictJson.readObject(RealData.require("ref_tokenizer_vectors/gpt2_gpt-3-encoder.json"), 64 << 20);
     assertTrue(vectors.size() > 0);
     try (HfTokenizer tokenizer =
-        HfTokenizer.of(Path.of("gpt2.gguf"), converted.json(), -1, -1, converted.vocabSize())) {
+        HfTokenizer.of(Path.of("gpt2.gguf"), converted.json(), -1, -1, converted.vocabSize(), Map.of())) {
       assertArrayEquals(new int[] {15496, 995, 0}, tokenizer.encode("Hello world!", false));
       assertArrayEquals(new int[] {220, 220, 734, 9029}, tokenizer.encode("   two spaces", false));
     }

@@ -45,7 +45,7 @@ class GgufTokenizerTest {
     List<String> differences = new ArrayList<>();
     try (GgufFile file = GgufFile.open(path)) {
       GgufTokenizer own = GgufTokenizer.of(new GgufMetadata(file.metadata(), Place.of(path)));
-      try (HfTokenizer tokenizer = HfTokenizer.of(path, own.json(), own.bosId(), own.eosId(), own.vocabSize())) {
+      try (HfTokenizer tokenizer = HfTokenizer.of(path, own.json(), own.bosId(), own.eosId(), own.vocabSize(), own.named())) {
         JsonNode texts = expected.get("text");
         assertTrue(texts.size() > 200);
         for (int i = 0; i < texts.size(); i++) {

@@ -177,6 +177,18 @@ class HfModelFolderTest {
   }
 
   @Test
+  void aConfigurationThatPromisesPackedWeightsHasThem() throws IOException {
+    weights("model.safetensors", "a", 1);
+    String packed =
+        "\"quantization_config\": {\"quant_method\": \"bitsandbytes\", \"load_in_4bit\": true,"
+            + " \"bnb_4bit_quant_type\": \"nf4\"}}";
+    Path config = dir.resolve("config.json");
+    Files.writeString(config, CONFIG.strip().replaceFirst("}$", ", ") + packed);
+    FormatException e = Refusals.refusal(Kind.UNSUPPORTED, () -> HfModelFolder.open(dir));
+    assertTrue(e.getMessage().contains("packed in NF4, and none is"), e.getMessage());
+  }
+
+  @Test
   void missingPartsAreNamed() throws IOException {
     Refusals.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(dir));
     Refusals.refusal(Kind.FILE_MISSING, () -> HfModelFolder.open(temp.resolve("nowhere")));

@@ -24,10 +24,18 @@ final class CudaLoss implements LossKernels {
 
   private static final long ROW_MULTIPLE = 128;
   private static final int MOST_THREADS = 1024;
-  private static final int THREADS_PER_MULTIPROCESSOR = 2048;
 
-  /** A longer row is alone on its multiprocessor, so that more of the rows under way stays in the L2 cache. */
+  /** With the 64 registers of a thread that CompiledKernelsTest grants. */
+  private static final int THREADS_PER_MULTIPROCESSOR = 1024;
+
+  /** A longer row is alone on its multiprocessor, and has all of its shared memory. */
   private static final long LONG_ROW = 1 << 16;
+
+  /** Shared memory that a block leaves: the driver's own, and the arrays of its kernel. */
+  private static final int SHARED_RESERVE = 2 << 10;
+
+  /** Elements of the longest piece of a row that a thread takes at a time. */
+  private static final int PIECE = 8;
 
   private final Cuda cuda;
   private final long mostRows;
@@ -95,11 +103,12 @@ final class CudaLoss implements LossKernels {
       for (long first = 0; first < m; first += most) {
         Part part = new Part(first, Math.min(most, m - first));
         cuda.products().multiply(logits(w, part.of(call.x()), z));
+        RowBlocks blocks = blocks(part.count, w.out(), call.p() == null && gz == null ? 0 : F32.bytes());
         cuda.kernel("cross_entropy_forward")
             .with(z).with(w.bias()).with(part.of(call.targets()))
             .with(call.gx() == null ? null : part.of(call.weights())).with(part.of(call.rowLoss()))
-            .with(part.of(call.p())).with(gz).with(part.count).with(w.out())
-            .run(grid(part.count, w.out()));
+            .with(part.of(call.p())).with(gz).with(part.count).with(w.out()).with(blocks.kept)
+            .run(blocks.grid);
         if (call.gx() != null) {
           cuda.products().multiply(adjoint(w, gz, part.of(call.gx())));
         }
@@ -123,7 +132,7 @@ final class CudaLoss implements LossKernels {
             cuda.kernel("cross_entropy_tangent")
                 .with(call.p()).with(call.targets()).with(dz).with(call.dLoss()).with(part.first)
                 .with(part.count).with(m).with(w.out())
-                .run(grid(part.count, w.out())));
+                .run(blocks(part.count, w.out(), 0).grid));
   }
 
   @Override
@@ -140,10 +149,11 @@ final class CudaLoss implements LossKernels {
         w,
         call.dx(),
         (part, dz) -> {
+          RowBlocks blocks = blocks(part.count, w.out(), 2 * cuda.type().bytes());
           cuda.kernel("cross_entropy_backward_tangent")
               .with(call.p()).with(call.weights()).with(dz).with(part.first).with(part.count)
-              .with(m).with(w.out())
-              .run(grid(part.count, w.out()));
+              .with(m).with(w.out()).with(blocks.kept)
+              .run(blocks.grid);
           cuda.products().multiply(adjoint(w, dz, part.of(out)));
         });
   }
@@ -199,16 +209,32 @@ final class CudaLoss implements LossKernels {
     return Math.min(Math.min(rows, mostRows), Math.max(LEAST_ROWS, fitting));
   }
 
-  private Grid grid(long rows, long vocabulary) {
-    int threads = cuda.rowThreads(vocabulary, MOST_THREADS);
-    int together = vocabulary > LONG_ROW ? 1 : THREADS_PER_MULTIPROCESSOR / threads;
-    return Grid.of(Math.min(rows, (long) together * cuda.device().multiprocessors()), threads);
+  /**
+   * @param bytes that the kernel keeps of each element for a second look; 0: it has none
+   */
+  private RowBlocks blocks(long rows, long vocabulary, int bytes) {
+    int threads = cuda.rowThreads(vocabulary, vocabulary > LONG_ROW ? MOST_THREADS : MOST_THREADS / 2);
+    int together = THREADS_PER_MULTIPROCESSOR / threads;
+    Grid grid = Grid.of(Math.min(rows, (long) together * cuda.device().multiprocessors()), threads);
+    if (bytes == 0) {
+      return new RowBlocks(grid, 0);
+    }
+    long room = Math.max(0, cuda.device().sharedMemory() / together - SHARED_RESERVE);
+    long kept = Math.min(vocabulary, room / bytes / PIECE * PIECE);
+    return new RowBlocks(grid.shared(Math.toIntExact(kept * bytes)), kept);
   }
 
   /** (k,M,D) as (kM,D). */
   private static Tensor rows(Tensor tensor) {
     return tensor.reshape(tensor.dim(0) * tensor.dim(1), tensor.dim(2));
   }
+
+  /**
+   * Blocks that take a row after another.
+   *
+   * @param kept elements of a row that stay in shared memory from its first reading to its second
+   */
+  private record RowBlocks(Grid grid, long kept) {}
 
   /** Rows {@code first … first+count-1}. */
   private record Part(long first, long count) {

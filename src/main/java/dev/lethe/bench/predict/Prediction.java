@@ -47,16 +47,16 @@ public final class Prediction {
   public static Prediction of(Workload workload, Operation op) {
     Prediction p = new Prediction(workload);
     switch (op) {
-      case FORWARD -> p.forward(false);
-      case GRAD -> p.gradient(LoraWork::gradient);
-      case PER_SAMPLE -> p.gradient(LoraWork::sampleGradients);
+      case FORWARD -> p.forward(false, false);
+      case GRAD -> p.gradient(false, LoraWork::gradient);
+      case PER_SAMPLE -> p.gradient(false, LoraWork::sampleGradients);
       case HVP -> {
-        p.gradient(linear -> List.of());
+        p.gradient(true, linear -> List.of());
         p.hessianProduct();
       }
       case HVP_AGAIN -> p.hessianProduct();
       case GGN -> {
-        p.forward(true);
+        p.forward(true, false);
         p.tangent();
         p.backward(LoraWork::gradient);
       }
@@ -84,8 +84,8 @@ public final class Prediction {
     return List.copyOf(all);
   }
 
-  private void gradient(Function<LoraWork, List<KernelWork>> parameters) {
-    forward(true);
+  private void gradient(boolean probabilities, Function<LoraWork, List<KernelWork>> parameters) {
+    forward(probabilities, true);
     backward(parameters);
   }
 
@@ -94,7 +94,11 @@ public final class Prediction {
     backwardTangent();
   }
 
-  private void forward(boolean adjoint) {
+  /**
+   * @param probabilities whether products will want them
+   * @param adjoint whether a gradient is wanted
+   */
+  private void forward(boolean probabilities, boolean adjoint) {
     add(KernelWork.stream("rows_gather", 1, 2 * hiddenBytes, STREAM_SHARE));
     layers("rms_norm_forward", 2, 4 * hiddenBytes);
     rope();
@@ -102,8 +106,8 @@ public final class Prediction {
     layers("gated_forward", 1, 3 * feedForwardBytes);
     linear(LoraWork::forward);
     add(KernelWork.stream("rms_norm_forward", 1, 4 * hiddenBytes, STREAM_SHARE));
-    // the logits are read twice from memory: the rows under way exceed the second-level cache
-    head("cross_entropy_forward", F32, adjoint ? 2 * F32 + BF16 : F32, adjoint);
+    int results = (probabilities ? 1 : 0) + (adjoint ? 1 : 0);
+    head("cross_entropy_forward", F32, F32 + results * BF16, adjoint);
   }
 
   private void tangent() {
@@ -153,7 +157,10 @@ public final class Prediction {
             .times(spec.layers()));
   }
 
-  /** The vocabulary's products in chunks of rows, and a kernel between them that moves so many bytes a logit. */
+  /**
+   * The vocabulary's products in chunks of rows, and a kernel between them that moves so many bytes a logit. What it reads
+   * a second time lies in shared memory or in the second-level cache (CrossEntropyTrafficTest).
+   */
   private void head(String kernel, int logitBytes, double kernelBytes, boolean adjoint) {
     long vocabulary = spec.vocabulary();
     double chunk = Math.min(rows, Math.max(LEAST_ROWS, CHUNK_BYTES / (F32 * vocabulary) / 128 * 128));

@@ -23,13 +23,17 @@ import dev.lethe.cli.option.RequestOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Row;
+import dev.lethe.data.Sample;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.PrivateKey;
 import java.util.List;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -197,7 +201,9 @@ public final class AssessCommand extends LetheCommand {
           requests.request(this, session, reading, original.getFirst(), session.load(data, reading));
       require(!request.isEmpty(), "there is nothing to assess: name rows by --forget or --replace");
       try (Subjects subjects = Subjects.open(session, original, unlearned, retrained, noise)) {
-        AssessmentRecord record = assessment(session, reading, subjects, request).run();
+        List<Sample> others = heldOut == null ? List.of() : session.samples(heldOut, reading);
+        BatchLimits limits = limits(session, subjects, request, others);
+        AssessmentRecord record = assessment(session, reading, subjects, request, limits).heldOut(others).run();
         AssessmentFolder.write(out, record, HtmlReport.of(record), key);
         if (output.json) {
           print(AssessmentJson.of(record));
@@ -210,10 +216,23 @@ public final class AssessCommand extends LetheCommand {
     }
   }
 
+  private BatchLimits limits(
+      Session session, Subjects subjects, UnlearnRequest request, List<Sample> others) {
+    int newTokens = session.tokenizer() == null ? 0 : maxNewTokens;
+    Work work = Assessment.work("assess", session.spec(), subjects.all().size(), newTokens, !others.isEmpty());
+    List<Sample> rows =
+        Stream.of(request.data(), request.replacements(), others).flatMap(List::stream).toList();
+    return dataOptions.limits(this, session, work, subjects.first().getFirst().model(), rows, false);
+  }
+
   private Assessment assessment(
-      Session session, Session.Reading reading, Subjects subjects, UnlearnRequest request) {
+      Session session,
+      Session.Reading reading,
+      Subjects subjects,
+      UnlearnRequest request,
+      BatchLimits limits) {
     Assessment.Options options =
-        new Assessment.Options(rows, answered, maxNewTokens, draws, common.seed, texts, dataOptions.limits());
+        new Assessment.Options(rows, answered, maxNewTokens, draws, common.seed, texts, limits);
     Assessment assessment = new Assessment(session, subjects, request, options).monitor(watch());
     if (tofu != null) {
       require(session.tokenizer() != null, model.model + " has no tokenizer.json, which --tofu needs");
@@ -233,7 +252,7 @@ public final class AssessCommand extends LetheCommand {
       assessment.with(
           new Choices(session, reading, session.rowsAgain(data, reading), others, answers, options));
     }
-    return heldOut == null ? assessment : assessment.heldOut(session.samples(heldOut, reading));
+    return assessment;
   }
 
   private AssessmentMonitor watch() {

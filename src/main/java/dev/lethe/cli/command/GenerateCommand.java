@@ -7,15 +7,20 @@ import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.GenerationOptions;
 import dev.lethe.nn.Generator;
 import dev.lethe.nn.TransformerSpec;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.tokenizer.Tokenizer;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -86,9 +91,10 @@ public final class GenerateCommand extends LetheCommand {
         temperature >= 0 && Double.isFinite(temperature), "--temperature is a finite number of 0 or more", temperature);
     require(topP > 0 && topP <= 1, "--top-p is above 0 and at most 1", topP);
     try (Session session = model.open(this, common.openBackend(this))) {
-      AdaptedModel adapted = session.adapted(adapter);
       Tokenizer tokenizer = promptIds == null ? requireTokenizer(session) : null;
-      int[] start = promptIds == null ? encode(tokenizer, adapted.model().spec()) : promptIds;
+      int[] start = promptIds == null ? encode(tokenizer, session.spec()) : promptIds;
+      requireMemory(session, start);
+      AdaptedModel adapted = session.adapted(adapter);
       GenerationOptions options =
           new GenerationOptions(
               maxNewTokens, temperature, topP, common.seed, stops(adapted, tokenizer));
@@ -108,6 +114,13 @@ public final class GenerateCommand extends LetheCommand {
               });
       finish(tokenizer, start, tokens, (System.nanoTime() - begun) / 1e9, stream);
       return console.interrupt().requested() ? ExitCode.INTERRUPTED : ExitCode.DONE;
+    }
+  }
+
+  private void requireMemory(Session session, int[] start) {
+    try (PeftFolder peft = adapter == null ? null : PeftFolder.open(adapter)) {
+      List<Sample> prompt = start.length == 0 ? List.of() : List.of(new Sample("prompt", start, start, ""));
+      fitting(session.memoryPlan(peft), Work.generate(maxNewTokens), prompt, BatchLimits.DEFAULT, true);
     }
   }
 

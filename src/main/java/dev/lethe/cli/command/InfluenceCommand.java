@@ -106,7 +106,7 @@ public final class InfluenceCommand extends LetheCommand {
       List<Sample> queries = session.samples(query, dataOptions.reading());
       AdaptedModel adapted = session.adapted(adapter.adapter);
       BatchLimits limits =
-          dataOptions.limits(this, session, Work.INFLUENCE, adapted, rows, shard.given());
+          dataOptions.limits(this, session, Work.influence(solve.kind(), queries), adapted, rows, shard.given());
       Influence influence = influence(adapted, rows, limits);
       DatasetLoss loss = influence.loss();
       ScoreShare share =

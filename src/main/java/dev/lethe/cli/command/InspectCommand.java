@@ -1,19 +1,21 @@
 package dev.lethe.cli.command;
 
 import dev.lethe.Text;
+import dev.lethe.assess.Assessment;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.LoadedModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
-import dev.lethe.curvature.BatchLimits;
+import dev.lethe.curvature.Curvature;
 import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.peft.PeftFolder;
-import dev.lethe.nn.ModelFamily;
 import dev.lethe.nn.TransformerSpec;
+import dev.lethe.replay.AveragedStep;
+import dev.lethe.replay.prepare.PreparationSize;
 import dev.lethe.session.Machine;
 import dev.lethe.session.MemoryPlan;
 import dev.lethe.session.Session;
@@ -21,6 +23,7 @@ import dev.lethe.session.Work;
 import dev.lethe.tensor.HostMemory;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.TrainOptions;
+import dev.lethe.unlearn.recording.ReplayOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -36,6 +39,10 @@ import tools.jackson.databind.node.ObjectNode;
     description = "Prints a model's and an adapter's shapes, parameters, and the memory that work needs.")
 public final class InspectCommand extends LetheCommand {
   private static final int ROWS = 8;
+
+  /** The original, the unlearned and the retrained one. */
+  private static final int ADAPTERS = 3;
+
   private static final List<String> COUNTS = List.of("rows", "longest");
 
   @Mixin private LoadedModelOptions model;
@@ -65,7 +72,7 @@ public final class InspectCommand extends LetheCommand {
     try (Session session = dataOptions.in(model.open(this, common.openBackend(this)));
         PeftFolder peft = adapter == null ? null : PeftFolder.open(adapter)) {
       ModelFiles folder = session.folder();
-      TransformerSpec spec = ModelFamily.spec(folder.config(), folder.path().toString());
+      TransformerSpec spec = session.spec();
       ObjectNode json = StrictJson.newObject();
       json.set("model", model(folder, spec));
       if (peft != null) {
@@ -156,19 +163,37 @@ public final class InspectCommand extends LetheCommand {
             .put("rows", rows.size())
             .put("longest", rows.stream().mapToInt(Sample::length).max().orElse(0))
             .put("weights", plan.loaded());
-    for (Work work : Work.values()) {
+    for (Work work : works(session.spec(), rows, plan.loaded())) {
       if (peft != null || !work.needsAdapter()) {
-        json.put(work.label(), plan.bytes(work, rows, limits(work)));
+        json.put(work.label(), plan.bytes(work, rows, dataOptions.limits()));
       }
     }
     return json;
   }
 
-  private BatchLimits limits(Work work) {
-    BatchLimits usual = dataOptions.limits();
-    return work == Work.TRAIN
-        ? new BatchLimits(TrainOptions.DEFAULT.batchSize(), usual.maxTokens())
-        : usual;
+  /** As the commands do it with default settings. */
+  private static List<Work> works(TransformerSpec spec, List<Sample> rows, long loaded) {
+    TrainOptions training = TrainOptions.DEFAULT;
+    long steps = training.totalSteps(rows.size());
+    PreparationSize size = PreparationSize.usual(steps, training.batchSize());
+    Assessment.Options assess = Assessment.Options.USUAL;
+    return List.of(
+        Work.EVALUATE,
+        Work.generate(Work.NEW_TOKENS),
+        Work.train(training.batchSize()),
+        Work.GRADIENTS,
+        Work.PER_SAMPLE,
+        Work.HVP,
+        Work.influence(Curvature.GGN, rows.subList(0, 1)),
+        Work.prepare(size),
+        Work.unlearn(Curvature.GGN),
+        Work.recorded(size, ReplayOptions.USUAL.measuredSteps((int) steps, steps)),
+        Work.again("exact", training.batchSize(), 1),
+        Work.averaged(AveragedStep.draws(rows.size())),
+        Work.published(Integer.MAX_VALUE),
+        Assessment.work("assess", spec, ADAPTERS, assess.maxNewTokens(), true),
+        Assessment.work("verify", spec, ADAPTERS, 0, false),
+        Work.merge(loaded));
   }
 
   /** Rows that fill a batch, all their tokens supervised. */

@@ -7,16 +7,22 @@ import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.option.ModelOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.OutputFolder;
 import dev.lethe.format.huggingface.HfModelFolder;
+import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.MergedFolder;
 import dev.lethe.nn.TransformerSpec;
+import dev.lethe.session.MemoryPlan;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.tensor.DType;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -72,16 +78,26 @@ public final class MergeCommand extends LetheCommand {
     take(out);
     try (Session session = model.open(this, common.openBackend(this)).withoutHiddenStates();
         OutputFolder folder = OutputFolder.create(out)) {
+      int[] ids = tokens(session.spec());
+      requireMemory(session, ids);
       AdaptedModel adapted = session.adapted(adapter.adapter);
       MergedFolder merged =
           new MergedFolder(session.folder(), adapted.adapter(), weights == null ? null : weights.dtype);
       merged.writeInto(folder.path(), session.ownTokenizer());
-      int[] ids = tokens(adapted.model().spec());
       double[][] expected = adapted.logits(ids);
       double[][] got = logits(folder.path(), session, ids);
       folder.commit();
       report(merged, expected, got);
       return ExitCode.DONE;
+    }
+  }
+
+  /** The new model is opened beside the old one. */
+  private void requireMemory(Session session, int[] ids) {
+    try (PeftFolder peft = PeftFolder.open(adapter.adapter)) {
+      MemoryPlan plan = session.memoryPlan(peft);
+      Work both = Work.merge(plan.loaded());
+      fitting(plan, both, List.of(new Sample("tokens", ids, ids, "")), BatchLimits.DEFAULT, true);
     }
   }
 

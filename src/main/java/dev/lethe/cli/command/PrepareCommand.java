@@ -21,6 +21,7 @@ import dev.lethe.replay.prepare.PreparationSettings;
 import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.shard.OperatorShards;
 import dev.lethe.shard.ShardHeader;
 import dev.lethe.shard.ShardOrigin;
@@ -87,6 +88,8 @@ public final class PrepareCommand extends LetheCommand {
         List<Sample> samples = log.requireMatches(rows, session.promptForm(dataOptions.reading()));
         Preparation preparation =
             new Preparation(dir, log, adapted, samples, settings(), dataOptions.limits());
+        Work work = Work.prepare(preparation.size());
+        preparation.within(dataOptions.limits(this, session, work, adapted, rows, shard.given()));
         if (shard.given()) {
           prepareShard(preparation, dir, adapted, rows);
         } else {

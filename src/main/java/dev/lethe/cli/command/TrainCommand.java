@@ -14,7 +14,6 @@ import dev.lethe.cli.option.TrajectoryOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.Progress;
-import dev.lethe.curvature.BatchLimits;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.RowKey;
@@ -130,8 +129,8 @@ public final class TrainCommand extends LetheCommand {
         return ExitCode.DONE;
       }
       AdaptedModel adapted = adapter(session);
-      BatchLimits pass = new BatchLimits(options.batchSize(), TrainingPlan.TOKENS_PER_PASS);
-      session.memoryPlan(adapted.adapter().config()).fitting(Work.TRAIN, samples, pass, true);
+      List<Sample> largest = TrainingPlan.of(samples, options).largestPass();
+      dataOptions.limits(this, session, Work.train(largest.size()), adapted, largest, true);
       TrainingProgress watch = new TrainingProgress(this, options, samples.size());
       Training training =
           new Training(session, samples)
@@ -167,8 +166,8 @@ public final class TrainCommand extends LetheCommand {
     PeftAdapterConfig config = config(session);
     ShardedTraining sharded =
         new ShardedTraining(session, rows, config, shards, options).reading(dataOptions.reading()).rowKey(key);
-    BatchLimits pass = new BatchLimits(options.batchSize(), TrainingPlan.TOKENS_PER_PASS);
-    session.memoryPlan(config).fitting(Work.TRAIN, rows, pass, true);
+    Work training = Work.again("train", options.batchSize(), 2 * shards);
+    fitting(session.memoryPlan(config), training, rows, dataOptions.limits(), true);
     List<Integer> sizes;
     try (Progress.Task task = progress().start("shards", sharded.steps(), "steps")) {
       sizes = sharded.monitor(new ShardSteps(this, task)).write(folder);

@@ -13,9 +13,11 @@ import dev.lethe.cli.option.SolveOptions;
 import dev.lethe.cli.option.SweepOptions;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.LoadedRows;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.replay.AveragedStep;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.PreferredResponses;
 import dev.lethe.session.PreparedCurvature;
@@ -36,12 +38,15 @@ import dev.lethe.unlearn.EraserOptions;
 import dev.lethe.unlearn.Measuring;
 import dev.lethe.unlearn.SisaUnlearner;
 import dev.lethe.unlearn.UnlearnTask;
+import dev.lethe.unlearn.baseline.Baseline;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import dev.lethe.unlearn.result.DampingTable;
 import dev.lethe.unlearn.result.UnlearnInterrupted;
 import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
@@ -189,7 +194,7 @@ public final class UnlearnCommand extends LetheCommand {
               .outerSteps(outerSteps)
               .outerTarget(target)
               .certificateRows(measured)
-              .limits(dataOptions.limits(this, session, Work.UNLEARN, adapted, rows.samples(), false))
+              .limits(dataOptions.limits(this, session, Work.unlearn(solve.kind()), adapted, rows.samples(), false))
               .heldOut(heldOut(session))
               .partial(folder.state())
               .resume(resume);
@@ -215,7 +220,13 @@ public final class UnlearnCommand extends LetheCommand {
     try (TrainingFollower follower =
         new TrainingFollower(adapter.adapter, adapted, folder, methods.continued(this))) {
       follower.requireNotRemoved(request.forgetIds());
-      UnlearnTask task = task(session, request, adapted, measured);
+      List<Work> work =
+          switch (method) {
+            case EXACT -> follower.work(null, null);
+            case AVERAGED -> List.of(Work.averaged(AveragedStep.draws(request.target().size())));
+            default -> follower.work(methods.operators, methods.replay());
+          };
+      UnlearnTask task = task(session, request, adapted, measured, work);
       String form = session.promptForm(dataOptions.reading());
       unlearn(
           watch ->
@@ -244,9 +255,10 @@ public final class UnlearnCommand extends LetheCommand {
             : List.of();
     TrainOptions training =
         TrainingRecord.read(adapter.adapter).map(TrainingRecord::options).orElse(null);
-    UnlearnTask task = task(session, request, adapted, measured);
+    Baseline published = methods.published(this);
+    UnlearnTask task = task(session, request, adapted, measured, List.of(Work.published(published.atATime(request.forgotten().size()))));
     BaselineUnlearner unlearner =
-        new BaselineUnlearner(task, methods.published(this), preferred, training)
+        new BaselineUnlearner(task, published, preferred, training)
             .prepared(() -> PreparedCurvature.ekfac(adapter.adapter, adapted));
     unlearn(unlearner::run, folder);
   }
@@ -254,20 +266,28 @@ public final class UnlearnCommand extends LetheCommand {
   /** The shards of the rows, trained again. */
   private void shards(
       Session session, UnlearnRequest request, AdaptedModel adapted, int measured, RunFolder folder) {
-    UnlearnTask task = task(session, request, adapted, measured);
     ShardedAdapter sharded = ShardedFolder.open(adapter.adapter, adapted.adapter(), request.data());
+    fitting(
+        session.memoryPlan(sharded.parts().getFirst().config()),
+        Work.again("sisa", sharded.options().batchSize(), 3 * sharded.parts().size()),
+        Collections.max(sharded.rows(), Comparator.comparingInt(List::size)),
+        dataOptions.limits(),
+        true);
+    UnlearnTask task = task(session, request, adapted, measured, List.of());
     try (SisaUnlearner unlearner = new SisaUnlearner(task, sharded, session.promptForm(dataOptions.reading()))) {
       unlearn(unlearner::run, folder);
     }
   }
 
-  private UnlearnTask task(Session session, UnlearnRequest request, AdaptedModel adapted, int measured) {
+  private UnlearnTask task(
+      Session session, UnlearnRequest request, AdaptedModel adapted, int measured, List<Work> work) {
+    BatchLimits limits = dataOptions.limits(this, session, work, adapted, request.data());
     return new UnlearnTask(
         adapted,
         request,
         methods.divisor(),
         heldOut(session),
-        new Measuring(measured, common.seed, 0, dataOptions.limits()));
+        new Measuring(measured, common.seed, 0, limits));
   }
 
   private List<Sample> heldOut(Session session) {

@@ -11,13 +11,16 @@ import dev.lethe.cli.option.DataOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.ExitCode;
+import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
 import dev.lethe.session.RequestReader;
 import dev.lethe.session.Session;
+import dev.lethe.session.Work;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Path;
 import java.security.PublicKey;
 import java.util.List;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -111,11 +114,16 @@ public final class VerifyCommand extends LetheCommand {
       RequestReader reader = new RequestReader(original.getFirst(), session.load(data, reading));
       UnlearnRequest request = reader.request(recomputed.ids(), replacements, null);
       try (Subjects subjects = Subjects.open(session, original, unlearned, retrained, noise)) {
+        List<Sample> others = heldOut == null ? List.of() : session.samples(heldOut, reading);
+        List<Sample> rows =
+            Stream.of(request.data(), replacements, others).flatMap(List::stream).toList();
+        Work work = Assessment.work("verify", session.spec(), subjects.all().size(), 0, false);
+        BatchLimits limits =
+            dataOptions.limits(this, session, work, subjects.first().getFirst().model(), rows, false);
         Assessment assessment =
-            new Assessment(session, subjects, request, recomputed.options(Assessment.Options.USUAL));
-        if (heldOut != null) {
-          assessment.heldOut(session.samples(heldOut, reading));
-        }
+            new Assessment(
+                    session, subjects, request, recomputed.options(Assessment.Options.USUAL.within(limits)))
+                .heldOut(others);
         recomputed.hashes(assessment.hashes(), subjects).forEach(this::print);
         int numbers = recomputed.numbers(assessment.ofPredictions());
         print(

@@ -92,6 +92,7 @@ public final class CommonOptions {
     String name = wanted == DType.F64 && device.equals(Backends.AUTO) ? "reference" : device;
     List<Backend> devices = select.apply(name, new BackendOptions(threads, wanted, -1, timed));
     Backend backend = devices.getFirst();
+    command.computesOn(backend);
     if (device.equals(Backends.AUTO) && !command.output.quiet) {
       Backends.passedOver(backend).forEach(other -> command.console.err().println(unused(other)));
     }

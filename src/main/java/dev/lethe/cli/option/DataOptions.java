@@ -11,6 +11,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Session;
 import dev.lethe.session.Work;
 import java.time.LocalDate;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -104,7 +105,7 @@ public final class DataOptions {
       boolean fixed) {
     PeftAdapterConfig adapter = model.adapter() == null ? null : model.adapter().config();
     boolean asked = command.given(List.of("--batch-tokens"));
-    BatchLimits fitting = session.memoryPlan(adapter).fitting(work, rows, limits(), fixed || asked);
+    BatchLimits fitting = command.fitting(session.memoryPlan(adapter), work, rows, limits(), fixed || asked);
     if (fitting.maxTokens() < batchTokens) {
       command.console.err().println(
           Text.format(
@@ -112,6 +113,15 @@ public final class DataOptions {
               fitting.maxTokens()));
     }
     return fitting;
+  }
+
+  /** The limits with which every one of several kinds of work fits. */
+  public BatchLimits limits(
+      LetheCommand command, Session session, List<Work> all, AdaptedModel model, List<Sample> rows) {
+    return all.stream()
+        .map(work -> limits(command, session, work, model, rows, work.smaller() == null))
+        .min(Comparator.comparingLong(BatchLimits::maxTokens))
+        .orElse(limits());
   }
 
   public BatchLimits limits() {

@@ -55,7 +55,7 @@ public final class EditOptions {
     if (inOrder && (without == null || replace == null)) {
       throw command.usage("--in-order needs --without and --replace");
     }
-    RequestFiles.ids(without, Set.of());
+    RequestFiles.check(without);
     command.option("--replace-field", () -> DatasetReader.requireFields(replaceFields, "--replace"));
   }
 

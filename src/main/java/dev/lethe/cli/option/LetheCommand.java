@@ -1,22 +1,30 @@
 package dev.lethe.cli.option;
 
 import dev.lethe.LetheException;
+import dev.lethe.Text;
 import dev.lethe.autograd.PassWatch;
+import dev.lethe.backend.Backend;
 import dev.lethe.cli.terminal.Console;
 import dev.lethe.cli.terminal.Progress;
+import dev.lethe.curvature.BatchLimits;
+import dev.lethe.data.Sample;
 import dev.lethe.format.StrictJson;
 import dev.lethe.format.file.OutputName;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Machine;
+import dev.lethe.session.MemoryPlan;
+import dev.lethe.session.Work;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
@@ -34,6 +42,8 @@ public abstract class LetheCommand implements Callable<Integer> {
   private final Deque<AutoCloseable> held = new ArrayDeque<>();
 
   private Progress progress;
+  private Backend device;
+  private long planned;
 
   public LetheCommand(Console console) {
     this.console = console;
@@ -47,6 +57,7 @@ public abstract class LetheCommand implements Callable<Integer> {
 
   @Override
   public final Integer call() {
+    requireNamesOnce();
     try (Progress open = output.quiet ? Progress.silent() : Progress.on(console.err(), console.terminal())) {
       progress = open;
       long start = System.nanoTime();
@@ -60,6 +71,16 @@ public abstract class LetheCommand implements Callable<Integer> {
     }
   }
 
+  /** Refuses options of NAME=VALUE that give a name two values. */
+  private void requireNamesOnce() {
+    for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
+      List<String> given = option.stringValues(); // names and values in turn
+      if (option.getValue() instanceof Map<?, ?> values && given.size() > 2 * values.size()) {
+        throw usage(option.longestName() + " gives a name two values: " + String.join(", ", option.originalStringValues()));
+      }
+    }
+  }
+
   /** Whether the command ends with what it took: where it computes on a model. */
   private boolean asksForTimes() {
     return spec.findOption("--device") != null && spec.findOption("--model") != null;
@@ -70,7 +91,32 @@ public abstract class LetheCommand implements Callable<Integer> {
     return spec.name()
         + " took "
         + Progress.duration(seconds)
-        + (peak.isPresent() ? ", memory at most " + Machine.bytes(peak.getAsLong()) : "");
+        + (peak.isPresent() ? ", memory at most " + Machine.bytes(peak.getAsLong()) : "")
+        + (planned == 0
+            ? ""
+            : Text.format(
+                ", tensors %s of %s planned",
+                Machine.bytes(device.memoryUse().peakBytes()),
+                Machine.bytes(planned)));
+  }
+
+  /** The device whose memory the command tells about at its end. */
+  void computesOn(Backend first) {
+    device = first;
+  }
+
+  /**
+   * The batches with which work fits into memory.
+   *
+   * @param limits as they are asked for
+   * @param fixed whether they are not made smaller
+   * @throws dev.lethe.backend.EnvironmentException where it does not fit
+   */
+  public final BatchLimits fitting(
+      MemoryPlan plan, Work work, List<Sample> rows, BatchLimits limits, boolean fixed) {
+    MemoryPlan.Fit fit = plan.fitting(work, rows, limits, fixed);
+    planned = Math.max(planned, fit.bytes());
+    return fit.limits();
   }
 
   /** Keeps something until the command ends. */

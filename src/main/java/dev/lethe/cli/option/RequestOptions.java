@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import picocli.CommandLine.Option;
 
 /** What to forget, and what instead. */
@@ -57,7 +56,7 @@ public final class RequestOptions {
     if (inOrder && (forget == null || replace == null)) {
       throw command.usage("--in-order needs --forget and --replace");
     }
-    RequestFiles.ids(forget, Set.of());
+    RequestFiles.check(forget);
     command.option("--replace-field", () -> DatasetReader.requireFields(replaceFields, "--replace"));
   }
 

@@ -66,7 +66,7 @@ final class GgufConfig {
             .put("head_dim", head)
             .put("vocab_size", vocabulary())
             .put("max_position_embeddings", own("context_length"))
-            .put("rms_norm_eps", shortest(metadata.numberOr(key("attention.layer_norm_rms_epsilon"), 1e-5)))
+            .put("rms_norm_eps", shortest(metadata.number(key("attention.layer_norm_rms_epsilon"))))
             .put("rope_theta", shortest(metadata.numberOr(key("rope.freq_base"), 10000)))
             .put("tie_word_embeddings", !file.names().contains("output.weight"));
     if (architecture.equals("llama") && file.names().contains("blk.0.attn_q.bias")) {
@@ -122,9 +122,8 @@ final class GgufConfig {
 
   /** Linear stretching by a key, or factors of the pairs by a tensor, as Llama 3.1 has them. */
   private void scaling(ObjectNode json) {
-    double old = metadata.numberOr(key("rope.scale_linear"), 1);
-    String type = metadata.stringOr(key("rope.scaling.type"), old == 1 ? "none" : "linear");
-    double factor = metadata.numberOr(key("rope.scaling.factor"), old);
+    double factor = metadata.numberOr(key("rope.scaling.factor"), metadata.numberOr(key("rope.scale_linear"), 1));
+    String type = metadata.stringOr(key("rope.scaling.type"), factor == 1 ? "none" : "linear");
     metadata.integerOr(key("rope.scaling.original_context_length"), 0);
     metadata.flagOr(key("rope.scaling.finetuned"), false);
     boolean factors = file.names().contains(GgufNames.ROPE_FACTORS);

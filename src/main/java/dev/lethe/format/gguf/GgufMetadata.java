@@ -57,9 +57,13 @@ final class GgufMetadata {
     return integerOr(key, fallback);
   }
 
+  double number(String key) {
+    return get(key, Double.class, "a number");
+  }
+
   double numberOr(String key, double fallback) {
     asked.add(key);
-    return has(key) ? get(key, Double.class, "a number") : fallback;
+    return has(key) ? number(key) : fallback;
   }
 
   boolean flagOr(String key, boolean fallback) {

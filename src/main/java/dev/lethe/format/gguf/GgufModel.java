@@ -75,6 +75,11 @@ public final class GgufModel implements ModelFiles {
     return GgufTokenizer.of(new GgufMetadata(file.metadata(), Place.of(file.path())));
   }
 
+  /** The file's chat template; null where it has none. */
+  public String chatTemplate() {
+    return new GgufMetadata(file.metadata(), Place.of(file.path())).stringOr("tokenizer.chat_template", null);
+  }
+
   @Override
   public Path path() {
     return file.path();

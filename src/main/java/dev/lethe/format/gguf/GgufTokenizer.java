@@ -7,6 +7,7 @@ import dev.lethe.format.StrictJson;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.Set;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -20,10 +21,26 @@ import tools.jackson.databind.node.ObjectNode;
  * @param bosId −1 where none
  * @param eosId −1 where none
  * @param vocabSize one more than the highest token id
+ * @param named the texts of special tokens by their names, such as {@code eos_token}
  */
-public record GgufTokenizer(String json, int bosId, int eosId, int vocabSize) {
+public record GgufTokenizer(String json, int bosId, int eosId, int vocabSize, Map<String, String> named) {
+  private static final System.Logger LOG = System.getLogger(GgufTokenizer.class.getName());
   private static final String REMEDY = "Give the Hugging Face tokenizer by --tokenizer DIR";
   private static final String KEY = "tokenizer.ggml.";
+
+  /** Names of tokens, in Hugging Face's words. */
+  private static final Map<String, String> NAMES =
+      Map.of(
+          "bos_token_id", "bos_token", "eos_token_id", "eos_token", "unknown_token_id", "unk_token",
+          "padding_token_id", "pad_token", "seperator_token_id", "sep_token");
+
+  /** Keys that change no token of a text in these two kinds of tokenizers. */
+  private static final List<String> HARMLESS =
+      List.of(
+          "tokenizer.chat_template", "tokenizer.huggingface.json", KEY + "remove_extra_whitespaces",
+          KEY + "precompiled_charsmap", KEY + "token_type_count", KEY + "mask_token_id", KEY + "cls_token_id",
+          KEY + "fim_", KEY + "prefix_token_id", KEY + "suffix_token_id", KEY + "middle_token_id");
+
   private static final int UNKNOWN = 2;
   private static final int CONTROL = 3;
   private static final int USER_DEFINED = 4;
@@ -68,7 +85,28 @@ public record GgufTokenizer(String json, int bosId, int eosId, int vocabSize) {
             tokens,
             metadata.flagOr(KEY + "add_bos_token", begins) ? bos : -1,
             metadata.flagOr(KEY + "add_eos_token", false) ? eos : -1));
-    return new GgufTokenizer(json.toString(), bos, eos, tokens.size());
+    Map<String, String> named = named(metadata, tokens);
+    nameTheRest(metadata);
+    return new GgufTokenizer(json.toString(), bos, eos, tokens.size(), named);
+  }
+
+  private static Map<String, String> named(GgufMetadata metadata, List<String> tokens) {
+    Map<String, String> named = new TreeMap<>();
+    NAMES.forEach((key, name) -> {
+      int id = id(metadata, key, tokens.size());
+      if (id >= 0) {
+        named.put(name, tokens.get(id));
+      }
+    });
+    return Map.copyOf(named);
+  }
+
+  private static void nameTheRest(GgufMetadata metadata) {
+    for (String key : metadata.unasked()) {
+      if (key.startsWith("tokenizer.") && HARMLESS.stream().noneMatch(key::startsWith)) {
+        LOG.log(System.Logger.Level.WARNING, "{0} is not used", metadata.place(key).where());
+      }
+    }
   }
 
   private static int id(GgufMetadata metadata, String name, int count) {

@@ -36,6 +36,7 @@ public final class HfModelFolder implements ModelFiles {
   private static final String SINGLE = "model.safetensors";
   private static final String INDEX = "model.safetensors.index.json";
   private static final String GENERATION = "generation_config.json";
+  private static final String ADAPTER = "adapter_config.json";
   private static final System.Logger LOG = System.getLogger(HfModelFolder.class.getName());
 
   private final Lifetime lifetime;
@@ -76,6 +77,13 @@ public final class HfModelFolder implements ModelFiles {
     ObjectNode json = StrictJson.readObject(dir.resolve(CONFIG), MAX_CONFIG_BYTES);
     HfConfig config =
         withGenerationEos(dir, HfConfig.parse(json, dir.resolve(CONFIG).toString()));
+    if (Files.exists(dir.resolve(ADAPTER))) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "{0}: {1} is no part of the model here; transformers would add that adapter (--adapter does it)",
+          dir,
+          ADAPTER);
+    }
     Map<String, SafeTensors> shards = new LinkedHashMap<>();
     try {
       Map<String, SafeTensors> homes = new LinkedHashMap<>(openShards(dir, shards));

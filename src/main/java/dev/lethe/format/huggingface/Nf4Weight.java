@@ -81,6 +81,12 @@ final class Nf4Weight {
           Kind.UNSUPPORTED, folder, "weights are packed in NF4 and config.json does not say so",
           "quantization_config", names.getFirst(), "Fetch the whole model again");
     }
+    if (nf4 && names.isEmpty()) {
+      throw new FormatException(
+          Kind.UNSUPPORTED, folder, "config.json says that weights are packed in NF4, and none is",
+          "weights with " + STATE.substring(1), "no such tensor",
+          "Fetch the whole model again, or delete quantization_config where the weights are as they should be");
+    }
     Map<String, SafeTensors> all = Map.copyOf(homes);
     Map<String, Nf4Weight> packed = new LinkedHashMap<>();
     for (String name : names) {

@@ -25,7 +25,7 @@ final class EkfacParts {
   private static final String INPUT_OF = "input_of";
 
   /** Rows of the sketch that are turned into the basis at a time. */
-  private static final int BLOCK = 32;
+  static final int BLOCK = 32;
 
   private EkfacParts() {}
 
@@ -105,7 +105,7 @@ final class EkfacParts {
     }
   }
 
-  private static EkfacBasis basis(AdaptedModel model, Map<String, Tensor> bases, int[] inputOf) {
+  static EkfacBasis basis(AdaptedModel model, Map<String, Tensor> bases, int[] inputOf) {
     List<LoraLinear> layers = model.adapted();
     return new EkfacBasis(
         model.backend(),

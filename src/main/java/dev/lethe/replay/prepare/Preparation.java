@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * Fits the operators of recorded replay to a run, once for all requests: replays the optimiser, visits
@@ -35,7 +36,7 @@ public final class Preparation {
   private final TrainingLog log;
   private final AdaptedModel model;
   private final List<Sample> samples;
-  private final BatchLimits limits;
+  private BatchLimits limits;
   private final OperatorFiles files;
   private final PreparationPlan plan;
   private final PreparationSettings settings;
@@ -94,6 +95,20 @@ public final class Preparation {
       cost += passes == 0 ? 0 : visit.count() * (1 + passes) / 3;
     }
     return cost;
+  }
+
+  /** Works on so much at a time instead. */
+  public Preparation within(BatchLimits value) {
+    limits = value;
+    return this;
+  }
+
+  /** How large it is. */
+  public PreparationSize size() {
+    int batch = IntStream.range(0, log.steps()).map(k -> log.step(k).rows().length).max().orElse(1);
+    long visits = plan.groups().stream().mapToLong(group -> group.visits().size()).sum();
+    int points = plan.longRun() ? 0 : PreparationSize.points(visits, settings);
+    return new PreparationSize(batch, plan.draws(), points, settings.rank());
   }
 
   /** Whether nothing is missing. */

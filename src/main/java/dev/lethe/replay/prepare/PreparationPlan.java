@@ -19,7 +19,7 @@ final class PreparationPlan {
   private static final int FACTORS_EVERY = 6;
 
   /** Steps from which on a run is long. */
-  private static final int LONG_RUN = 500;
+  static final int LONG_RUN = 500;
 
   private final List<Group> groups = new ArrayList<>();
   private final int draws;

@@ -20,4 +20,9 @@ public interface Baseline {
    * @param adapter a copy of the task's own
    */
   void apply(BaselineWork work, LoraAdapter adapter);
+
+  /** The most rows that it works on at a time where so many are to be forgotten, as far as it is the one who decides. */
+  default int atATime(int forgotten) {
+    return Integer.MAX_VALUE;
+  }
 }

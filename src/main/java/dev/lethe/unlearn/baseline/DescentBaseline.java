@@ -19,6 +19,11 @@ interface DescentBaseline extends Baseline {
   }
 
   @Override
+  default int atATime(int forgotten) {
+    return Math.min(settings().count("batch"), forgotten);
+  }
+
+  @Override
   default void apply(BaselineWork work, LoraAdapter adapter) {
     try (Scope scope = work.backend().openScope("original")) {
       Tensor original = work.vector(scope);

@@ -44,7 +44,7 @@ public record ReplayOptions(
   }
 
   /** How many steps to measure at most in a training of so many steps and row gradients. */
-  int measuredSteps(int steps, long retraining) {
+  public int measuredSteps(int steps, long retraining) {
     if (measuredSteps != BY_COST) {
       return Math.min(measuredSteps, steps);
     }

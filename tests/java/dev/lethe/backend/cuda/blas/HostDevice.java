@@ -58,6 +58,11 @@ final class HostDevice implements Device {
   }
 
   @Override
+  public int sharedMemory() {
+    return 48 << 10;
+  }
+
+  @Override
   public long stream() {
     return STREAM;
   }

@@ -17,6 +17,9 @@ public interface Device extends AutoCloseable {
 
   int multiprocessors();
 
+  /** Bytes of shared memory that a block may use, those of its kernel's own arrays included. */
+  int sharedMemory();
+
   /** Whether attention may take the kernels that need a Hopper GPU's products of warpgroups. */
   default boolean warpgroups() {
     return false;

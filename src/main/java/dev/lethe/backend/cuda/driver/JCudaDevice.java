@@ -105,8 +105,8 @@ public final class JCudaDevice implements Device {
     return stream.number();
   }
 
-  /** Bytes of shared memory that a block may use. */
-  int sharedMemory() {
+  @Override
+  public int sharedMemory() {
     return gpu.sharedMemory();
   }
 

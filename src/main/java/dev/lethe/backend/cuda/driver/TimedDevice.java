@@ -138,6 +138,11 @@ public final class TimedDevice implements Device, KernelClock {
   }
 
   @Override
+  public int sharedMemory() {
+    return device.sharedMemory();
+  }
+
+  @Override
   public boolean warpgroups() {
     return device.warpgroups();
   }
