@@ -12,7 +12,9 @@ constexpr int LANES = 32;
 constexpr int WARPS = 4;  // of a warpgroup
 constexpr int ROWS = 16;  // of a product that a warp has
 constexpr int DEPTH = 16;
-constexpr size_t CHUNK = 16;
+constexpr int MOST_COLUMNS = 256;
+constexpr size_t CHUNK = 16;  // bytes
+constexpr size_t IN_CHUNK = 8;
 constexpr int NOBODY = -1;
 
 struct Copy {
@@ -84,25 +86,34 @@ class Matrix {
     }
   }
 
-  // Element (row, depth) of a matrix by rows.
-  float by_rows(int row, int depth) const {
-    size_t r = static_cast<size_t>(row), d = static_cast<size_t>(depth);
-    return element(r % 8 * line + r / 8 * stride + 2 * d);
+  // x = these rows of a matrix by rows.
+  void read_rows(float (*x)[DEPTH], size_t first, size_t count) const {
+    for (size_t i = 0; i < count; i++) {
+      size_t row = first + i;
+      for (size_t depth = 0; depth < DEPTH; depth += IN_CHUNK) {
+        read_chunk(x[i] + depth, 1, row % 8 * line + row / 8 * stride + 2 * depth);
+      }
+    }
   }
 
-  // Element (depth, column) of a matrix by depth.
-  float by_depth(int depth, int column) const {
-    size_t d = static_cast<size_t>(depth), c = static_cast<size_t>(2 * column);
-    return element(d % 8 * line + d / 8 * stride + c % line + c / line * leading);
+  // x = the columns of a matrix by depth.
+  void read_columns(float (*x)[DEPTH], size_t count) const {
+    for (size_t depth = 0; depth < DEPTH; depth++) {
+      for (size_t column = 0; column < count; column += IN_CHUNK) {
+        size_t along = 2 * column % line + 2 * column / line * leading;
+        read_chunk(x[column] + depth, DEPTH, depth % 8 * line + depth / 8 * stride + along);
+      }
+    }
   }
 
  private:
   size_t start, leading, stride, line;
 
-  float element(size_t offset) const {
+  // The elements of a chunk, each `step` behind the one before.
+  void read_chunk(float* x, size_t step, size_t offset) const {
     size_t at = start + offset;
     at ^= (at >> 7 & (line / CHUNK - 1)) << 4;
-    if (at < SHARED_ALIGNMENT || at + 2 > SHARED_ALIGNMENT + block.bytes) {
+    if (at < SHARED_ALIGNMENT || at + CHUNK > SHARED_ALIGNMENT + block.bytes) {
       fail("a product reads shared memory at %zu, where the block has none", at);
     }
     at -= SHARED_ALIGNMENT;
@@ -110,9 +121,11 @@ class Matrix {
     if (writer.thread != NOBODY && writer.group >= block.threads[static_cast<size_t>(writer.thread)].shown) {
       fail("a product reads what thread %d copied without waiting for it or without fence_async_proxy", writer.thread);
     }
-    bf16 bits;
-    std::memcpy(&bits, block.shared + at, sizeof bits);
-    return to_float(bits);
+    for (size_t i = 0; i < IN_CHUNK; i++) {
+      bf16 bits;
+      std::memcpy(&bits, block.shared + at + 2 * i, sizeof bits);
+      x[i * step] = to_float(bits);
+    }
   }
 };
 
@@ -133,22 +146,18 @@ void carry_out(Pending& pending, int warp) {
   if (product.a == 0) {
     read_fragments(a, pending);
   } else {
-    Matrix matrix(product.a);
-    for (int row = 0; row < ROWS; row++) {
-      for (int depth = 0; depth < DEPTH; depth++) {
-        a[row][depth] = matrix.by_rows(warp % WARPS * ROWS + row, depth);
-      }
-    }
+    Matrix(product.a).read_rows(a, static_cast<size_t>(warp % WARPS * ROWS), ROWS);
   }
-  Matrix matrix(product.b);
+  float b[MOST_COLUMNS][DEPTH];
+  if (product.a == 0) {
+    Matrix(product.b).read_columns(b, static_cast<size_t>(product.columns));
+  } else {
+    Matrix(product.b).read_rows(b, 0, static_cast<size_t>(product.columns));
+  }
   for (int column = 0; column < product.columns; column++) {
-    float b[DEPTH];
-    for (int depth = 0; depth < DEPTH; depth++) {
-      b[depth] = product.a == 0 ? matrix.by_depth(depth, column) : matrix.by_rows(column, depth);
-    }
     for (int row = 0; row < ROWS; row++) {
       float* sum = pending.sums[row % 8 * 4 + column % 8 / 2] + column / 8 * 4 + row / 8 * 2 + column % 2;
-      *sum = (product.add ? *sum : 0.f) + dot_16(a[row], b);
+      *sum = (product.add ? *sum : 0.f) + dot_16(a[row], b[column]);
     }
   }
   pending.done = true;

@@ -38,6 +38,11 @@ public abstract class BackendContractTest {
     return GROUPS;
   }
 
+  /** Whether a case of this name is run. */
+  protected boolean runs(String name) {
+    return true;
+  }
+
   @BeforeAll
   final void openBench() {
     tested = open();
@@ -65,6 +70,7 @@ public abstract class BackendContractTest {
                     group
                         .getValue()
                         .apply(bench)
+                        .filter(c -> runs(c.name()))
                         .map(c -> DynamicTest.dynamicTest(c.name(), c::run))));
   }
 }

@@ -20,4 +20,9 @@ final class EmulatedWarpgroupsTest extends BackendContractTest {
   protected String groups() {
     return "attention";
   }
+
+  @Override
+  protected boolean runs(String name) {
+    return name.contains("headSize=64,") || name.contains("headSize=128,");
+  }
 }
