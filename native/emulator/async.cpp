@@ -190,8 +190,9 @@ void require_in_step(size_t warp, size_t index) {
 }  // namespace
 
 void begin_async(std::mt19937_64& random, int threads, const unsigned char* shared, size_t bytes) {
-  block.early_copies = random() % 2 == 0;
-  block.early_products = random() % 2 == 0;
+  uint64_t drawn = random();
+  block.early_copies = drawn % 2 == 0;
+  block.early_products = drawn / 2 % 2 == 0;
   block.shared = shared;
   block.bytes = bytes;
   block.threads.resize(static_cast<size_t>(threads));
