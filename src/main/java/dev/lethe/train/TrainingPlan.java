@@ -6,8 +6,11 @@ import dev.lethe.data.Sample;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
  * The optimiser steps of a training: which rows each one reads, in which parts, with which weights and
@@ -16,6 +19,9 @@ import java.util.stream.IntStream;
  */
 public final class TrainingPlan {
   public static final long TOKENS_PER_PASS = 8192;
+
+  /** The most steps that are all looked at for the largest pass. */
+  private static final long LOOKED_THROUGH = 10_000;
 
   private final List<Sample> rows;
   private final long steps;
@@ -62,21 +68,29 @@ public final class TrainingPlan {
     return source.step(k);
   }
 
-  /** The rows of the pass with the most tokens. */
-  public List<Sample> largestPass() {
-    List<Sample> largest = List.of();
-    long most = 0;
-    for (long k = 0; k < steps; k++) {
-      for (Slice slice : step(k).slices()) {
-        List<Sample> pass = Arrays.stream(slice.rows()).mapToObj(rows::get).toList();
-        long tokens = pass.stream().mapToLong(Sample::length).sum();
-        if (tokens > most) {
-          most = tokens;
-          largest = pass;
-        }
-      }
-    }
-    return largest;
+  /**
+   * The rows of the pass with the most tokens; in a training of many steps those of a pass that may come in one of them.
+   *
+   * @param batchSize the most slots in a pass
+   */
+  public List<Sample> largestPass(int batchSize) {
+    Stream<List<Sample>> passes =
+        steps <= LOOKED_THROUGH
+            ? LongStream.range(0, steps).boxed().flatMap(k -> step(k).slices().stream()).map(this::rowsOf)
+            : Batches.split(longestFirst(), batchSize, TOKENS_PER_PASS).stream();
+    return passes.max(Comparator.comparingLong(TrainingPlan::tokens)).orElse(List.of());
+  }
+
+  private List<Sample> longestFirst() {
+    return rows.stream().sorted(Comparator.comparingInt(Sample::length).reversed()).toList();
+  }
+
+  private List<Sample> rowsOf(Slice slice) {
+    return Arrays.stream(slice.rows()).mapToObj(rows::get).toList();
+  }
+
+  private static long tokens(List<Sample> pass) {
+    return pass.stream().mapToLong(Sample::length).sum();
   }
 
   /** Gradients of single rows that the training takes with the edits. */

@@ -129,7 +129,7 @@ public final class TrainCommand extends LetheCommand {
         return ExitCode.DONE;
       }
       AdaptedModel adapted = adapter(session);
-      List<Sample> largest = TrainingPlan.of(samples, options).largestPass();
+      List<Sample> largest = TrainingPlan.of(samples, options).largestPass(options.batchSize());
       dataOptions.limits(this, session, Work.train(largest.size()), adapted, largest, true);
       TrainingProgress watch = new TrainingProgress(this, options, samples.size());
       Training training =
