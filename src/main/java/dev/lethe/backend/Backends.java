@@ -109,18 +109,6 @@ public final class Backends {
         "device " + device, "is not known", "Choose one of: auto, " + names + ".");
   }
 
-  /**
-   * Begins on a thread of its own what a backend needs once in a process, such as linking native code; whoever opens the
-   * backend waits for the rest of it, and sees its errors.
-   */
-  public static void begin(String name) {
-    Thread.ofPlatform()
-        .daemon()
-        .name("start of " + name)
-        .uncaughtExceptionHandler((thread, seenAgain) -> {})
-        .start(() -> provider(name).availability(BackendOptions.DEFAULT));
-  }
-
   /** What every backend says about this machine, best first. */
   public static List<Explanation> explain() {
     return providers().stream()

@@ -1,7 +1,6 @@
 package dev.lethe.cli;
 
 import dev.lethe.Text;
-import dev.lethe.backend.Backends;
 import dev.lethe.cli.command.AssessCommand;
 import dev.lethe.cli.command.BenchCommand;
 import dev.lethe.cli.command.CompareCommand;
@@ -64,9 +63,6 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class Main {
   private static final String ERASE_LINE_ABOVE = "\u001b[1A\u001b[2K\r";
 
-  /** Command lines of no more words compute nothing: a command's help. */
-  private static final int LEAST_WORDS = 2;
-
   /** How each command is made, in the order of the help. */
   private static final Map<Class<?>, Function<Console, Object>> COMMANDS = new LinkedHashMap<>();
 
@@ -110,9 +106,6 @@ public final class Main {
   /** Runs a command and exits with its code. */
   public static void main(String[] args) {
     Locale.setDefault(Locale.ROOT); // the program speaks English, its libraries too
-    if (args.length > LEAST_WORDS) {
-      Backends.begin("cpu"); // while the command line is read
-    }
     LogLines.install();
     boolean terminal = Boolean.getBoolean("lethe.terminal");
     if (terminal) {
