@@ -1,3 +1,5 @@
+// A block's threads as fibers, where they meet, the memory they see, and launches. Long because all of this shares the
+// state of the block that runs.
 #include "emulator.h"
 
 #include <algorithm>

@@ -50,7 +50,7 @@ public final class WarmUp {
     writeHelp(Files.createDirectories(out.resolve("help")));
   }
 
-  /** Writes what {@code --help} prints, of the program and of each command, for the launcher: {@code lethe.txt} and the rest. */
+  /** Writes what {@code --help} prints, for the launcher: the program's as {@code lethe.txt}, and each command's. */
   static void writeHelp(Path folder) throws IOException {
     writeHelp(folder.resolve("lethe.txt"), "--help");
     for (String command : Main.names()) {

@@ -2,6 +2,7 @@ package dev.lethe.curvature;
 
 import dev.lethe.MemoryException;
 import dev.lethe.Text;
+import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
 import java.util.List;
 import java.util.function.Supplier;
@@ -20,7 +21,7 @@ final class BatchMemory {
   }
 
   private static String advice(List<Sample> members) {
-    long tokens = members.stream().mapToLong(Sample::length).sum();
+    long tokens = Batches.tokens(members);
     if (members.size() == 1) {
       return Text.format(
           "sample '%s' alone has %,d tokens, and no batch is smaller: leave it out, or refuse"

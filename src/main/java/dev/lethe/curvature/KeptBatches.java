@@ -3,6 +3,7 @@ package dev.lethe.curvature;
 import dev.lethe.autograd.Adjoints;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
+import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -48,14 +49,14 @@ final class KeptBatches implements AutoCloseable {
     }
     double bytesPerToken = 0;
     for (List<Sample> members : loss.batches()) {
-      double expected = bytesPerToken * tokens(members);
+      double expected = bytesPerToken * Batches.tokens(members);
       if (bytes + 2 * expected > budget.bytes()) {
         return;
       }
       long before = backend.memoryUse().liveBytes();
       KeptBatch batch = linearize(members, wanted);
       long taken = backend.memoryUse().liveBytes() - before;
-      bytesPerToken = Math.max(bytesPerToken, (double) taken / tokens(members));
+      bytesPerToken = Math.max(bytesPerToken, (double) taken / Batches.tokens(members));
       if (bytes + taken > budget.bytes()) {
         batch.close();
         return;
@@ -67,10 +68,6 @@ final class KeptBatches implements AutoCloseable {
 
   private KeptBatch linearize(List<Sample> members, Adjoints held) {
     return KeptBatch.of(loss.model(), members, theta, held);
-  }
-
-  private static long tokens(List<Sample> members) {
-    return members.stream().mapToLong(Sample::length).sum();
   }
 
   /** How many are kept: the first so many. */

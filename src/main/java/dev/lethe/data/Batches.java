@@ -39,4 +39,9 @@ public final class Batches {
     }
     return batches;
   }
+
+  /** Tokens of samples together. */
+  public static long tokens(List<Sample> samples) {
+    return samples.stream().mapToLong(Sample::length).sum();
+  }
 }

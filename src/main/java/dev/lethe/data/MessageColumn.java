@@ -153,22 +153,17 @@ final class MessageColumn {
 
   private void accountForPart(JsonNode part) {
     for (String name : part.propertyNames()) {
-      boolean says = !name.equals("type") && !name.equals("text") && RowFields.says(part.get(name));
-      switch (FieldPolicy.of(name, Level.MESSAGE)) {
-        case SUPERVISION, MASKING -> {
-          if (says) {
-            throw fields.unsupported(
-                "'" + name + "' of a part of " + at() + " in '" + fields.actual(column) + "'",
-                "a turn is learned as a whole or not",
-                StrictJson.shape(part.get(name)));
-          }
-        }
-        case null, default -> {
-          if (says) {
-            unused.add("content[]." + name);
-          }
-        }
+      if (name.equals("type") || name.equals("text") || !RowFields.says(part.get(name))) {
+        continue;
       }
+      FieldPolicy policy = FieldPolicy.of(name, Level.MESSAGE);
+      if (policy == FieldPolicy.SUPERVISION || policy == FieldPolicy.MASKING) {
+        throw fields.unsupported(
+            "'" + name + "' of a part of " + at() + " in '" + fields.actual(column) + "'",
+            "a turn is learned as a whole or not",
+            StrictJson.shape(part.get(name)));
+      }
+      unused.add("content[]." + name);
     }
   }
 

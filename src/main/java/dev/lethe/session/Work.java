@@ -231,7 +231,6 @@ public record Work(String label, boolean needsAdapter, String smaller, Doing doi
     return new Work(label, true, BATCH_TOKENS, doing);
   }
 
-
   private static void evaluate(AdaptedModel model, List<Sample> rows, BatchLimits limits, Scope scope) {
     Tensor theta = model.adapter() == null ? vectors(model, 1, scope).row(0) : model.adapter().theta();
     largest(rows, limits).forEach(batch -> new DatasetLoss(model, batch, limits).losses(theta));
@@ -293,17 +292,13 @@ public record Work(String label, boolean needsAdapter, String smaller, Doing doi
   private static Set<List<Sample>> largest(List<Sample> rows, BatchLimits limits) {
     List<List<Sample>> batches = Batches.split(rows, limits.maxSamples(), limits.maxTokens());
     Set<List<Sample>> largest = new LinkedHashSet<>();
-    largest.add(Collections.max(batches, Comparator.comparingLong(Work::tokens)));
+    largest.add(Collections.max(batches, Comparator.comparingLong(Batches::tokens)));
     largest.add(Collections.max(batches, Comparator.comparingLong(Work::longest)));
     return largest;
   }
 
   private static BatchLimits atMost(BatchLimits limits, int rows) {
     return new BatchLimits(Math.min(limits.maxSamples(), rows), limits.maxTokens());
-  }
-
-  private static long tokens(List<Sample> batch) {
-    return batch.stream().mapToLong(Sample::length).sum();
   }
 
   private static long longest(List<Sample> batch) {

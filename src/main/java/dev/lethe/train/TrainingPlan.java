@@ -78,7 +78,7 @@ public final class TrainingPlan {
         steps <= LOOKED_THROUGH
             ? LongStream.range(0, steps).boxed().flatMap(k -> step(k).slices().stream()).map(this::rowsOf)
             : Batches.split(longestFirst(), batchSize, TOKENS_PER_PASS).stream();
-    return passes.max(Comparator.comparingLong(TrainingPlan::tokens)).orElse(List.of());
+    return passes.max(Comparator.comparingLong(Batches::tokens)).orElse(List.of());
   }
 
   private List<Sample> longestFirst() {
@@ -87,10 +87,6 @@ public final class TrainingPlan {
 
   private List<Sample> rowsOf(Slice slice) {
     return Arrays.stream(slice.rows()).mapToObj(rows::get).toList();
-  }
-
-  private static long tokens(List<Sample> pass) {
-    return pass.stream().mapToLong(Sample::length).sum();
   }
 
   /** Gradients of single rows that the training takes with the edits. */

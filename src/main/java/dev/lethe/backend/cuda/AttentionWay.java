@@ -82,8 +82,15 @@ enum AttentionWay {
 
   /** For k directions; the rows are those of the table. */
   Grid grid(PackingTables.Table table, int heads, long k, int sharedBytes) {
-    int blocks = tiled() ? tiles(table).count() : Math.ceilDiv(Math.toIntExact(table.sequences().dim(0)), PLAIN_WARPS);
-    return new Grid(blocks, heads, Math.toIntExact(k), threads, tiled() ? sharedBytes : 0);
+    return tiled()
+        ? new Grid(tiles(table).count(), heads, Math.toIntExact(k), threads, sharedBytes)
+        : warpARow(table.sequences().dim(0), heads, k);
+  }
+
+  /** A warp for each row, head and direction. */
+  static Grid warpARow(long rows, int heads, long k) {
+    return new Grid(
+        Math.toIntExact(Math.ceilDiv(rows, PLAIN_WARPS)), heads, Math.toIntExact(k), PLAIN.threads, 0);
   }
 
   private PackingTables.Tiles tiles(PackingTables.Table table) {

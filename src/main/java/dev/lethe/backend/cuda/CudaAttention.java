@@ -2,7 +2,6 @@ package dev.lethe.backend.cuda;
 
 import static dev.lethe.tensor.DType.F32;
 
-import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.cuda.launch.Kernel;
 import dev.lethe.backend.cuda.launch.PackingTables;
@@ -20,8 +19,6 @@ import dev.lethe.tensor.Tensor;
  */
 final class CudaAttention implements AttentionKernels {
   private static final int LARGEST_HEAD = 256;
-  private static final int PLAIN_WARPS = 4;
-  private static final int THREADS = 128;
 
   private final Cuda cuda;
 
@@ -181,7 +178,7 @@ final class CudaAttention implements AttentionKernels {
     cuda.kernel("attention_delta")
         .with(o).with(gO).with(dO).with(dgO).with(delta)
         .with(n).with(shape.heads()).with(shape.headSize()).with(o.stride())
-        .run(new Grid(Math.toIntExact(Math.ceilDiv(n, PLAIN_WARPS)), shape.heads(), Math.toIntExact(k), THREADS, 0));
+        .run(AttentionWay.warpARow(n, shape.heads(), k));
   }
 
   /** Sizes and strides, the last of which is that of the result. */

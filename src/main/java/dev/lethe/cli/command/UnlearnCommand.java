@@ -256,7 +256,8 @@ public final class UnlearnCommand extends LetheCommand {
     TrainOptions training =
         TrainingRecord.read(adapter.adapter).map(TrainingRecord::options).orElse(null);
     Baseline published = methods.published(this);
-    UnlearnTask task = task(session, request, adapted, measured, List.of(Work.published(published.atATime(request.forgotten().size()))));
+    Work work = Work.published(published.atATime(request.forgotten().size()));
+    UnlearnTask task = task(session, request, adapted, measured, List.of(work));
     BaselineUnlearner unlearner =
         new BaselineUnlearner(task, published, preferred, training)
             .prepared(() -> PreparedCurvature.ekfac(adapter.adapter, adapted));

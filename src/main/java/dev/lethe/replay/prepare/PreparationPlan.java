@@ -19,7 +19,7 @@ final class PreparationPlan {
   private static final int FACTORS_EVERY = 6;
 
   /** Steps from which on a run is long. */
-  static final int LONG_RUN = 500;
+  private static final int LONG_RUN = 500;
 
   private final List<Group> groups = new ArrayList<>();
   private final int draws;
@@ -56,15 +56,12 @@ final class PreparationPlan {
   PreparationPlan(TrainingLog log, PreparationSettings settings) {
     List<TreeMap<Double, int[]>> rows =
         IntStream.range(0, log.steps()).mapToObj(k -> rows(log, k)).toList();
-    this.longRun = log.steps() >= LONG_RUN;
+    this.longRun = longRun(log.steps());
     long slots = rows.stream().mapToLong(PreparationPlan::count).sum();
     List<Integer> steps =
         steps(settings, slots, log.steps()).stream().filter(k -> !rows.get(k).isEmpty()).toList();
     int visited = (int) steps.stream().mapToLong(k -> count(rows.get(k))).sum();
-    this.draws =
-        visited == 0
-            ? settings.draws()
-            : Math.max(settings.draws(), Math.ceilDiv(settings.sketchRows(), visited));
+    this.draws = draws(settings, visited);
     for (int first = 0; first < steps.size(); first += settings.groupVisits()) {
       int end = Math.min(steps.size(), first + settings.groupVisits());
       List<Visit> visits = new ArrayList<>();
@@ -76,11 +73,27 @@ final class PreparationPlan {
     }
   }
 
-  private static List<Integer> steps(PreparationSettings settings, long slots, int steps) {
+  static boolean longRun(long steps) {
+    return steps >= LONG_RUN;
+  }
+
+  /** Gradients sampled of each of so many visited rows. */
+  static int draws(PreparationSettings settings, long visited) {
+    return visited == 0
+        ? settings.draws()
+        : (int) Math.max(settings.draws(), Math.ceilDiv(settings.sketchRows(), visited));
+  }
+
+  /** How many steps are visited of so many, which have so many slots; there may be fewer. */
+  static long visits(PreparationSettings settings, long slots, long steps) {
     double wanted =
         Math.max(
             (double) settings.sketchRows() / settings.draws(), settings.visitedShare() * slots);
-    long visits = slots == 0 ? 0 : (long) Math.ceil(wanted * steps / slots);
+    return slots == 0 ? 0 : (long) Math.ceil(wanted * steps / slots);
+  }
+
+  private static List<Integer> steps(PreparationSettings settings, long slots, int steps) {
+    long visits = visits(settings, slots, steps);
     TreeSet<Integer> chosen = new TreeSet<>();
     if (visits >= steps) {
       IntStream.range(0, steps).forEach(chosen::add);

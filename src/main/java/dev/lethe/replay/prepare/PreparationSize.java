@@ -31,11 +31,10 @@ public record PreparationSize(int batch, int draws, int points, int rank) {
   /** That of a training of so many steps on so many rows each, with default settings. */
   public static PreparationSize usual(long steps, int batch) {
     PreparationSettings settings = PreparationSettings.DEFAULT;
-    double least = (double) settings.sketchRows() / settings.draws() / batch;
-    long visits = Math.clamp((long) Math.ceil(Math.max(least, settings.visitedShare() * steps)), 1, steps);
-    int draws = (int) Math.max(settings.draws(), Math.ceilDiv(settings.sketchRows(), visits * batch));
+    long visits = Math.clamp(PreparationPlan.visits(settings, steps * batch, steps), 1, steps);
+    int draws = PreparationPlan.draws(settings, visits * batch);
     return new PreparationSize(
-        batch, draws, steps >= PreparationPlan.LONG_RUN ? 0 : points(visits, settings), settings.rank());
+        batch, draws, PreparationPlan.longRun(steps) ? 0 : points(visits, settings), settings.rank());
   }
 
   /** Gradients of all visits, and their means over groups. */

@@ -28,6 +28,7 @@ public final class JCudaDevice implements Device {
   private static final ThreadLocal<JCudaDevice> CURRENT = new ThreadLocal<>();
 
   private final Gpu gpu;
+  private final boolean warpgroups;
   private final CUdevice cuDevice;
   private final Launcher launcher;
   private final boolean synchronous = "1".equals(System.getenv(SYNCHRONOUS));
@@ -41,8 +42,9 @@ public final class JCudaDevice implements Device {
   private String lost;
   private boolean closed;
 
-  private JCudaDevice(Gpu gpu, KernelImages images) {
+  private JCudaDevice(Gpu gpu, KernelImages images, boolean warpgroups) {
     this.gpu = gpu;
+    this.warpgroups = warpgroups;
     this.cuDevice = Gpu.device(gpu.index());
     this.launcher = Driver.start().launcher();
     this.modules = new KernelModules(this, images);
@@ -71,13 +73,14 @@ public final class JCudaDevice implements Device {
    * @throws EnvironmentException where it refuses, or is asked for warpgroups and has none
    */
   public static JCudaDevice open(Gpu gpu) {
-    if (Boolean.getBoolean(WARPGROUPS) && gpu.capability() != HOPPER) {
+    boolean warpgroups = Boolean.getBoolean(WARPGROUPS);
+    if (warpgroups && gpu.capability() != HOPPER) {
       throw new EnvironmentException(
           "device " + gpu.place(),
           "-D" + WARPGROUPS + "=true asks for kernels of compute capability 9.0, and this is " + gpu,
           "Leave -D" + WARPGROUPS + " out: other GPUs have kernels of their own.");
     }
-    return new JCudaDevice(gpu, KernelImages.ofJar());
+    return new JCudaDevice(gpu, KernelImages.ofJar(), warpgroups);
   }
 
   @Override
@@ -97,7 +100,7 @@ public final class JCudaDevice implements Device {
 
   @Override
   public boolean warpgroups() {
-    return Boolean.getBoolean(WARPGROUPS);
+    return warpgroups;
   }
 
   @Override
