@@ -4,6 +4,7 @@ import dev.lethe.format.FormatException.Kind;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -46,17 +47,29 @@ public enum ForeignFile {
   public static final int HEAD = 512;
 
   private static final String TEXT = "text:";
+  private static final List<ForeignFile> ALL = List.of(values());
   private static final int TAR_MARK = 257;
+  private static final byte[] TAR_NAME = "ustar".getBytes(StandardCharsets.US_ASCII);
   private static final int LENGTH_BYTES = 8;
 
   private final String title;
   private final String remedy;
-  private final List<String> marks;
+  private final List<byte[]> marks = new ArrayList<>();
+  private final List<String> beginnings = new ArrayList<>();
 
+  /**
+   * @param marks bytes that begin such a file, in hexadecimal digits, or after "text:" characters that begin its text
+   */
   ForeignFile(String title, String remedy, String... marks) {
     this.title = title;
     this.remedy = remedy;
-    this.marks = List.of(marks);
+    for (String mark : marks) {
+      if (mark.startsWith(TEXT)) {
+        beginnings.add(mark.substring(TEXT.length()));
+      } else {
+        this.marks.add(HexFormat.of().parseHex(mark));
+      }
+    }
   }
 
   private static final class Remedy {
@@ -87,7 +100,16 @@ public enum ForeignFile {
       return Optional.of(SAFETENSORS);
     }
     Optional<ForeignFile> wide = wideText(bytes);
-    return wide.isPresent() ? wide : Arrays.stream(values()).filter(kind -> kind.begins(bytes)).findFirst();
+    if (wide.isPresent()) {
+      return wide;
+    }
+    String text = text(bytes);
+    for (ForeignFile kind : ALL) {
+      if (kind.begins(bytes, text)) {
+        return Optional.of(kind);
+      }
+    }
+    return Optional.empty();
   }
 
   /**
@@ -114,21 +136,23 @@ public enum ForeignFile {
     return new FormatException(kind, file.toString(), "this is " + title, expected, null, remedy);
   }
 
-  private boolean begins(byte[] bytes) {
-    boolean marked =
-        marks.stream()
-            .anyMatch(
-                mark ->
-                    mark.startsWith(TEXT)
-                        ? text(bytes).startsWith(mark.substring(TEXT.length()))
-                        : startsWith(bytes, 0, HexFormat.of().parseHex(mark)));
-    return marked
-        || switch (this) {
-          case TAR -> startsWith(bytes, TAR_MARK, "ustar".getBytes(StandardCharsets.US_ASCII));
-          case PICKLE -> isPickle(bytes);
-          case ARROW -> isArrowStream(bytes);
-          default -> false;
-        };
+  private boolean begins(byte[] bytes, String text) {
+    for (byte[] mark : marks) {
+      if (startsWith(bytes, 0, mark)) {
+        return true;
+      }
+    }
+    for (String beginning : beginnings) {
+      if (text.startsWith(beginning)) {
+        return true;
+      }
+    }
+    return switch (this) {
+      case TAR -> startsWith(bytes, TAR_MARK, TAR_NAME);
+      case PICKLE -> isPickle(bytes);
+      case ARROW -> isArrowStream(bytes);
+      default -> false;
+    };
   }
 
   /** The protocol's opcode, its version 2 … 5 and another opcode. */
