@@ -25,10 +25,16 @@ final class EmulatorBuild {
   private final String target;
   private final String compiler;
 
-  private EmulatorBuild(Path folder, String target, String compiler) {
+  /** Includes what all kernels include; the compiler finds it parsed beside this file, if it knows how. */
+  private final Path header;
+
+  private EmulatorBuild(Path folder, String target, String compiler) throws IOException, InterruptedException {
     this.folder = folder;
     this.target = target;
     this.compiler = compiler;
+    String all = Files.readString(EMULATOR.resolve(target + ".header"));
+    header = Files.writeString(folder.resolve("all.h"), "#include \"" + all + "\"\n");
+    run(List.of(compiler, flags("compile"), "-O0", "-x", "c++-header", "-c", header.toString(), "-o", header + ".gch"));
   }
 
   /**
@@ -36,7 +42,7 @@ final class EmulatorBuild {
    *
    * @param folder for the libraries with mistakes
    */
-  static EmulatorBuild of(Path folder, String target) throws IOException {
+  static EmulatorBuild of(Path folder, String target) throws IOException, InterruptedException {
     Path compiler = EMULATOR.resolve("compiler.txt");
     require(Files.exists(compiler), "no C++ compiler or no cmake");
     return new EmulatorBuild(folder, target, Files.readString(compiler).strip());
@@ -90,7 +96,7 @@ final class EmulatorBuild {
   private Path library(String name, Path source, List<String> options) throws IOException, InterruptedException {
     String unit = source.getFileName().toString();
     Path object = folder.resolve(name + ".o");
-    List<String> compile = new ArrayList<>(List.of(compiler, flags("compile"), "-O0"));
+    List<String> compile = new ArrayList<>(List.of(compiler, flags("compile"), "-O0", "-include", header.toString()));
     compile.addAll(options);
     compile.addAll(List.of("-o", object.toString(), "-c", source.toString()));
     run(compile);
