@@ -1,8 +1,8 @@
 package dev.lethe.bench.predict;
 
-import dev.lethe.ArgumentException;
 import static dev.lethe.bench.predict.H200.STREAM_SHARE;
 
+import dev.lethe.ArgumentException;
 import dev.lethe.bench.Operation;
 import dev.lethe.bench.Workload;
 import dev.lethe.nn.Projection;
@@ -25,14 +25,16 @@ public final class Prediction {
   private static final long LEAST_ROWS = 512;
 
   private final Workload workload;
+  private final AttentionProducts attention;
   private final TransformerSpec spec;
   private final double rows;
   private final double hiddenBytes;
   private final double feedForwardBytes;
   private final List<KernelWork> all = new ArrayList<>();
 
-  private Prediction(Workload workload) {
+  private Prediction(Workload workload, AttentionProducts attention) {
     this.workload = workload;
+    this.attention = attention;
     this.spec = workload.spec();
     this.rows = (double) workload.batch() * (workload.seq() - 1);
     this.hiddenBytes = BF16 * rows * spec.hidden();
@@ -44,8 +46,8 @@ public final class Prediction {
    *
    * @throws ArgumentException for operations on several vectors, and for head sizes that have no tiled kernel
    */
-  public static Prediction of(Workload workload, Operation op) {
-    Prediction p = new Prediction(workload);
+  public static Prediction of(Workload workload, Operation op, AttentionProducts attention) {
+    Prediction p = new Prediction(workload, attention);
     switch (op) {
       case FORWARD -> p.forward(false, false);
       case GRAD -> p.gradient(false, LoraWork::gradient);
@@ -124,8 +126,7 @@ public final class Prediction {
     add(KernelWork.stream("rms_norm_backward", 1, 4 * hiddenBytes, STREAM_SHARE));
     layers("rms_norm_backward", 2, 4 * hiddenBytes);
     rope();
-    layers("attention_delta", 1, queryBytes(2));
-    attention("query_gradient", queryBytes(3) + keyBytes(2));
+    attention("query_gradient", queryBytes(4) + keyBytes(2));
     attention("key_gradient", queryBytes(2) + keyBytes(4));
     layers("gated_backward", 1, 5 * feedForwardBytes);
     linear(LoraWork::backward);
@@ -136,8 +137,7 @@ public final class Prediction {
     add(KernelWork.stream("rms_norm_backward_tangent", 1, 6 * hiddenBytes, STREAM_SHARE));
     layers("rms_norm_backward_tangent", 2, 6 * hiddenBytes);
     rope();
-    layers("attention_delta", 1, queryBytes(4));
-    attention("query_gradient_tangent", queryBytes(5) + keyBytes(4));
+    attention("query_gradient_tangent", queryBytes(7) + keyBytes(4));
     attention("key_gradient_tangent", queryBytes(4) + keyBytes(6));
     layers("gated_backward_tangent", 1, 8 * feedForwardBytes);
     linear(LoraWork::backwardTangent);
@@ -152,7 +152,7 @@ public final class Prediction {
   private void attention(String kernel, double bytes) {
     int size = spec.attention(0).headSize();
     add(
-        TileLoop.of(kernel, size)
+        TileLoop.of(attention, kernel, size)
             .launch(spec.attention(0).heads(), workload.batch(), workload.seq() - 1, bytes)
             .times(spec.layers()));
   }
