@@ -50,21 +50,21 @@ public final class Prediction {
     Prediction p = new Prediction(workload, attention);
     switch (op) {
       case FORWARD -> p.forward(false, false);
-      case GRAD -> p.gradient(false, LoraWork::gradient);
-      case PER_SAMPLE -> p.gradient(false, LoraWork::sampleGradients);
+      case GRAD -> p.gradient(false, LoraWork::backwardAndGradient);
+      case PER_SAMPLE -> p.gradient(false, LoraWork::backwardAndSampleGradients);
       case HVP -> {
-        p.gradient(true, linear -> List.of());
+        p.gradient(true, LoraWork::backward);
         p.hessianProduct();
       }
       case HVP_AGAIN -> p.hessianProduct();
       case GGN -> {
         p.forward(true, false);
         p.tangent();
-        p.backward(LoraWork::gradient);
+        p.backward(LoraWork::backwardAndGradient);
       }
       case GGN_AGAIN -> {
         p.tangent();
-        p.backward(LoraWork::gradient);
+        p.backward(LoraWork::backwardAndGradient);
       }
       case HVP_BLOCK, GGN_BLOCK -> throw new ArgumentException(op.label() + " has no prediction");
     }
@@ -86,9 +86,9 @@ public final class Prediction {
     return List.copyOf(all);
   }
 
-  private void gradient(boolean probabilities, Function<LoraWork, List<KernelWork>> parameters) {
+  private void gradient(boolean probabilities, Function<LoraWork, List<KernelWork>> adjoints) {
     forward(probabilities, true);
-    backward(parameters);
+    backward(adjoints);
   }
 
   private void hessianProduct() {
@@ -122,15 +122,14 @@ public final class Prediction {
     head("cross_entropy_backward_tangent", BF16, 3 * BF16, true);
   }
 
-  private void backward(Function<LoraWork, List<KernelWork>> parameters) {
+  private void backward(Function<LoraWork, List<KernelWork>> adjoints) {
     add(KernelWork.stream("rms_norm_backward", 1, 4 * hiddenBytes, STREAM_SHARE));
     layers("rms_norm_backward", 2, 4 * hiddenBytes);
     rope();
     attention("query_gradient", queryBytes(4) + keyBytes(2));
     attention("key_gradient", queryBytes(2) + keyBytes(4));
     layers("gated_backward", 1, 5 * feedForwardBytes);
-    linear(LoraWork::backward);
-    linear(parameters);
+    linear(adjoints);
   }
 
   private void backwardTangent() {
@@ -140,8 +139,7 @@ public final class Prediction {
     attention("query_gradient_tangent", queryBytes(7) + keyBytes(4));
     attention("key_gradient_tangent", queryBytes(4) + keyBytes(6));
     layers("gated_backward_tangent", 1, 8 * feedForwardBytes);
-    linear(LoraWork::backwardTangent);
-    linear(LoraWork::gradientTangent);
+    linear(LoraWork::backwardAndGradientTangent);
   }
 
   private void rope() {
