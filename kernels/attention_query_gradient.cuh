@@ -36,21 +36,18 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
                                            float c) {
   constexpr int KEYS = TANGENT ? 32 : P::KEYS_OF_QUERY_GRADIENT;
   constexpr int BUFFERS = TANGENT && D == 128 ? 1 : 2;  // at most 96 KB a block
-  constexpr int TILES = TANGENT ? 4 : 2;  // of each side: q, go, q', go' and k, v, k', v'
+  constexpr int TILES = TANGENT ? 4 : 2;  // of the own side: q, go, q', go'
   constexpr int OWN_ROWS = P::OWN_ROWS;
   using Own = HeadTile<OWN_ROWS, D, P::THREADS>;
-  using Other = HeadTile<KEYS, D, P::THREADS>;
   bf16* shared = P::shared();
   bf16* q_tile = shared;
   bf16* go_tile = q_tile + Own::ELEMENTS;
   bf16* dq_tile = go_tile + Own::ELEMENTS;
   bf16* dgo_tile = dq_tile + Own::ELEMENTS;
-  bf16* buffers = shared + TILES * Own::ELEMENTS;
 
   OwnTile tile(tiles, blockIdx.x, starts, starts, window);
   const AttentionSequence& sequence = tile.sequence;
   int64_t go_stride = heads * D;
-  int64_t key_head = blockIdx.y / group * D;
   int64_t row0 = sequence.query0 + tile.first;
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
   int64_t at_head = row0 * stride + blockIdx.y * D;
@@ -67,24 +64,9 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
     Own::template load<ALIGNED>(dgo_tile, dgo + adjoint_in_direction, go_stride, count);
   }
 
-  int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
-  int64_t last = tile.first + count - 1;
-  int64_t key_base = sequence.key0 * key_stride + key_head;
-  auto load = [&](int i, int buffer) {
-    int64_t from = first + i * KEYS;
-    bf16* k_tile = buffers + buffer * TILES * Other::ELEMENTS;
-    int64_t at = key_base + from * key_stride;
-    int64_t direction = blockIdx.z * rows * key_stride + at;
-    int64_t left = sequence.keys - from;
-    Other::template load<ALIGNED>(k_tile, k + at, key_stride, left);
-    Other::template load<ALIGNED>(k_tile + Other::ELEMENTS, v + at, key_stride, left);
-    if (TANGENT && dk != nullptr) {
-      Other::template load<ALIGNED>(k_tile + 2 * Other::ELEMENTS, dk + direction, key_stride, left);
-    }
-    if (TANGENT && dv != nullptr) {
-      Other::template load<ALIGNED>(k_tile + 3 * Other::ELEMENTS, dv + direction, key_stride, left);
-    }
-  };
+  KeyTiles<P, D, KEYS, TANGENT, ALIGNED> others(sequence, tile.first, k, v, dk, dv, shared + TILES * Own::ELEMENTS, rows,
+                                                group, key_stride);
+  auto load = [&](int i, int buffer) { others.load(i, buffer); };
 
   AttentionRow row[2];
 #pragma unroll
@@ -115,11 +97,11 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
   float scale = c * LOG2_E;
   float sums[D / 8][4];
   clear(sums);
-  each_tile<P, BUFFERS>(static_cast<int>((last - first) / KEYS) + 1, load, [&](int i, int buffer) {
-    const bf16* k_tile = buffers + buffer * TILES * Other::ELEMENTS;
-    const bf16* v_tile = k_tile + Other::ELEMENTS;
-    const bf16* dk_tile = k_tile + 2 * Other::ELEMENTS;
-    const bf16* dv_tile = k_tile + 3 * Other::ELEMENTS;
+  each_tile<P, BUFFERS>(others.tiles(tile.first + count - 1), load, [&](int i, int buffer) {
+    const bf16* k_tile = others.k(buffer);
+    const bf16* v_tile = others.v(buffer);
+    const bf16* dk_tile = others.dk(buffer);
+    const bf16* dv_tile = others.dv(buffer);
     float s[KEYS / 8][4];
     float gp[KEYS / 8][4];
     float ds[KEYS / 8][4];
@@ -144,7 +126,7 @@ DEVICE void attention_query_gradient_tiles(const int32_t* tiles, const int32_t* 
       }
     }
     P::finish(s, gp, ds, dgp);
-    TileMask<OWN_ROWS, KEYS, 1>(tile.first - first - i * KEYS, window).hide(s);
+    TileMask<OWN_ROWS, KEYS, 1>(tile.first - others.first - i * KEYS, window).hide(s);
 #pragma unroll
     for (int j = 0; j < KEYS / 8; j++) {
 #pragma unroll
