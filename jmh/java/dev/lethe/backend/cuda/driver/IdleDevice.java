@@ -35,6 +35,11 @@ public final class IdleDevice implements Device {
   }
 
   @Override
+  public int sharedMemory() {
+    return 232_448;
+  }
+
+  @Override
   public long stream() {
     return 0;
   }
