@@ -49,13 +49,14 @@ final class WeightFiles {
     return name.startsWith(stripped) ? name.substring(stripped.length()) : name;
   }
 
-  private Tensor tensor(String name) {
+  /** A view of one weight that nobody has looked at. */
+  Tensor weight(String name) {
     return folder.tensor(stored(name));
   }
 
-  /** A view of one weight. */
+  /** A view of one weight, all finite. */
   Tensor finite(String name) {
-    Tensor tensor = tensor(name);
+    Tensor tensor = weight(name);
     if (checked) {
       FiniteCheck.require(place(name), tensor);
     }
@@ -97,8 +98,8 @@ final class WeightFiles {
   }
 
   private void requireTied(String head, String embedding) {
-    Tensor one = tensor(head);
-    Tensor other = tensor(embedding);
+    Tensor one = weight(head);
+    Tensor other = weight(embedding);
     if (!one.sameBytes(other)) {
       throw mismatch(
           place(head),
