@@ -22,6 +22,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -54,6 +55,9 @@ class ArchitectureTest {
           Map.entry("bench", Set.of("session", "chart")),
           Map.entry("study", Set.of("assess")),
           Map.entry("cli", Set.of("bench", "study", "shard")));
+
+  /** The most classes that a package may have, nested ones not counted: a reader sees so many at one glance. */
+  private static final int LARGEST_PACKAGE = 26;
 
   /** Methods and constructors that ask for the machine's locale, unless they are given one. */
   private static final Map<Class<?>, Set<String>> LOCALIZED =
@@ -125,6 +129,17 @@ class ArchitectureTest {
       }
     }
     assertEquals(Map.of(), strangers, "give these packages their place in USES");
+  }
+
+  @Test
+  void packagesAreSmall() {
+    Map<String, Long> large =
+        CLASSES.stream()
+            .filter(c -> c.isTopLevelClass() && !c.getSimpleName().equals("package-info"))
+            .collect(Collectors.groupingBy(JavaClass::getPackageName, TreeMap::new, Collectors.counting()));
+    assertTrue(large.containsKey(ROOT + ".nn"), "the classes of nn were not counted: " + large);
+    large.values().removeIf(count -> count <= LARGEST_PACKAGE);
+    assertEquals(Map.of(), large, "packages of more than " + LARGEST_PACKAGE + " classes; move what belongs together");
   }
 
   /** Again and again, those that use nothing but what went before are taken away. */

@@ -1,8 +1,8 @@
 package dev.lethe.backend;
 
 import dev.lethe.backend.contract.Contract;
-import dev.lethe.backend.contract.ContractCase;
-import dev.lethe.backend.contract.KernelBench;
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.KernelBench;
 import dev.lethe.jmh.KernelBenchmark;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;

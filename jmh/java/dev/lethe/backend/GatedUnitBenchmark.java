@@ -1,7 +1,7 @@
 package dev.lethe.backend;
 
 import dev.lethe.backend.kernel.GatedUnitKernels;
-import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

@@ -4,7 +4,7 @@ import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.LoraSlot;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

@@ -1,7 +1,7 @@
 package dev.lethe.backend;
 
-import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

@@ -1,7 +1,7 @@
 package dev.lethe.backend;
 
 import dev.lethe.backend.kernel.RopeKernels;
-import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.operand.RopeTable;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

@@ -2,8 +2,8 @@ package dev.lethe.backend;
 
 import dev.lethe.backend.kernel.DropoutKernels;
 import dev.lethe.backend.kernel.EmbeddingKernels;
-import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.RowKernels;
+import dev.lethe.backend.kernel.operand.FrozenEmbedding;
 import dev.lethe.jmh.Counters;
 import dev.lethe.jmh.KernelBenchmark;
 import dev.lethe.tensor.Tensor;

@@ -3,7 +3,7 @@ package dev.lethe.jmh;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
-import dev.lethe.backend.kernel.FrozenLinear;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
-import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
 import dev.lethe.tensor.Scope;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

@@ -10,7 +10,7 @@ import dev.lethe.autograd.op.GatedUnit;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
-import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.List;

@@ -1,7 +1,7 @@
 package dev.lethe.backend;
 
 import dev.lethe.backend.contract.Contract;
-import dev.lethe.backend.contract.KernelBench;
+import dev.lethe.backend.contract.harness.KernelBench;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;

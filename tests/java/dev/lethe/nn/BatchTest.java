@@ -13,7 +13,7 @@ import dev.lethe.autograd.Tape;
 import dev.lethe.autograd.op.Dropout;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.DropoutKernels;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.data.Sample;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.TinyModels.Dims;

@@ -9,6 +9,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.cuda.EmulatedBackends;
 import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.data.Sample;
+import dev.lethe.nn.family.ModelFamily;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

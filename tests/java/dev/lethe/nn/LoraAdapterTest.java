@@ -13,6 +13,7 @@ import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.peft.PeftFolder;
 import dev.lethe.nn.TinyModels.Dims;
 import dev.lethe.nn.TinyModels.Tiny;
+import dev.lethe.nn.family.Projection;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

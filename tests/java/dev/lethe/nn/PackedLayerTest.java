@@ -12,6 +12,8 @@ import dev.lethe.format.StrictJson;
 import dev.lethe.format.huggingface.HfConfig;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.peft.PeftAdapterConfig;
+import dev.lethe.nn.family.ModelFamily;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.RandomBlocks;
 import dev.lethe.tensor.Scope;

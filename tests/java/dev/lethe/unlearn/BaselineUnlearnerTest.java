@@ -15,6 +15,7 @@ import dev.lethe.train.TrainOptions;
 import dev.lethe.unlearn.baseline.Baselines;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.request.UnlearnTask;
 import dev.lethe.unlearn.result.UnlearnInterrupted;
 import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Files;

@@ -16,6 +16,7 @@ import dev.lethe.trajectory.Trajectory;
 import dev.lethe.unlearn.recording.Recording;
 import dev.lethe.unlearn.recording.ReplayOptions;
 import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.request.UnlearnTask;
 import dev.lethe.unlearn.result.UnlearnResult;
 import java.nio.file.Path;
 import java.util.List;

@@ -3,7 +3,7 @@ package dev.lethe.assess;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.GenerationOptions;
 import dev.lethe.nn.Generator;
-import dev.lethe.nn.TransformerSpec;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tokenizer.Tokenizer;
 import java.util.Arrays;
 import java.util.stream.IntStream;

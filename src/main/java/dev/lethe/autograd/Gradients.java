@@ -10,7 +10,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraGroup;
 import dev.lethe.backend.kernel.LoraSlot;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

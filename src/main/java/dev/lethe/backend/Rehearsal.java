@@ -1,9 +1,9 @@
 package dev.lethe.backend;
 
-import dev.lethe.backend.kernel.FrozenEmbedding;
-import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.KernelCall;
 import dev.lethe.backend.kernel.Kernels;
+import dev.lethe.backend.kernel.operand.FrozenEmbedding;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;

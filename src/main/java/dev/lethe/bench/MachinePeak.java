@@ -1,8 +1,8 @@
 package dev.lethe.bench;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.Scope;

@@ -1,8 +1,8 @@
 package dev.lethe.bench;
 
 import dev.lethe.backend.kernel.KernelCost;
-import dev.lethe.nn.Projection;
-import dev.lethe.nn.TransformerSpec;
+import dev.lethe.nn.family.Projection;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tensor.DType;
 import java.util.EnumMap;
 import java.util.EnumSet;

@@ -4,8 +4,8 @@ import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.nn.MemoryNeed;
-import dev.lethe.nn.TransformerSpec;
-import dev.lethe.session.Machine;
+import dev.lethe.nn.family.TransformerSpec;
+import dev.lethe.session.machine.Machine;
 import java.util.Collection;
 
 /** About how much memory a workload takes, to refuse it before anything is allocated. */

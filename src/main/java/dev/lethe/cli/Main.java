@@ -27,7 +27,7 @@ import dev.lethe.cli.terminal.ExitCode;
 import dev.lethe.cli.terminal.LogLines;
 import dev.lethe.cli.terminal.StopSignal;
 import dev.lethe.session.Interrupt;
-import dev.lethe.session.Versions;
+import dev.lethe.session.machine.Versions;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;

@@ -35,12 +35,17 @@ public final class WarmUp {
     Path out = Files.createDirectories(Path.of(args[2]));
     String adapter = model.resolve("adapter").toString();
     String data = model.resolve("samples.jsonl").toString();
+    String trained = out.resolve("trained").toString();
     List<List<String>> commands =
         List.of(
             List.of("--help"),
             List.of("generate", "--tokenizer", args[1], "--prompt", "a", "--max-new-tokens", "8", "--ignore-eos"),
             List.of("evaluate", "--adapter", adapter, "--data", data),
-            List.of("train", "--data", data, "--epochs", "3", "--out", out.resolve("trained").toString()),
+            List.of("train", "--data", data, "--epochs", "8", "--batch", "1", "--trajectory", "on", "--out", trained),
+            List.of("prepare", "--adapter", trained, "--data", data, "--sketch-rows", "64"),
+            List.of(
+                "unlearn", "--adapter", trained, "--data", data, "--forget", "0", "--method", "recorded", "--force",
+                "--out", out.resolve("replayed").toString()),
             List.of(
                 "unlearn", "--adapter", adapter, "--data", data, "--forget", "0", "--method", "influence",
                 "--max-iterations", "3", "--out", out.resolve("unlearned").toString()));

@@ -4,7 +4,7 @@ import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraGradientKernels;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;

@@ -8,6 +8,8 @@ import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.data.Sample;
 import dev.lethe.data.work.RowWorkers;
+import dev.lethe.nn.family.Projection;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;

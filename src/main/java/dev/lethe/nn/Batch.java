@@ -4,7 +4,7 @@ import dev.lethe.ArgumentException;
 import dev.lethe.LetheException;
 import dev.lethe.Lifetime;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.tensor.Scope;

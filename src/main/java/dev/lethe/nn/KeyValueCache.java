@@ -1,6 +1,7 @@
 package dev.lethe.nn;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;

@@ -7,6 +7,7 @@ import dev.lethe.backend.kernel.LoraSlot;
 import dev.lethe.format.Sha256;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.peft.PeftFolder;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

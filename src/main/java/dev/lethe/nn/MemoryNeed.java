@@ -4,6 +4,8 @@ import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.EnvironmentException;
 import dev.lethe.format.huggingface.ModelFiles;
+import dev.lethe.nn.family.TransformerSpec;
+import dev.lethe.nn.family.WeightNames;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostMemory;
 import dev.lethe.tensor.Shape;

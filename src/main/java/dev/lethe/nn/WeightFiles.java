@@ -3,6 +3,7 @@ package dev.lethe.nn;
 import dev.lethe.LetheException;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.format.safetensors.FiniteCheck;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

@@ -2,6 +2,7 @@ package dev.lethe.session;
 
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HiddenStates;
+import dev.lethe.session.machine.Machine;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -7,6 +7,7 @@ import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HostTensors;
+import dev.lethe.session.machine.Machine;
 import java.util.List;
 
 /**

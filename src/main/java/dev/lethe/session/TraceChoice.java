@@ -3,6 +3,7 @@ package dev.lethe.session;
 import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.session.machine.Machine;
 import dev.lethe.tensor.DType;
 import dev.lethe.train.SavedStates;
 import dev.lethe.train.TrainOptions;

@@ -4,7 +4,7 @@ import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
 import dev.lethe.format.Sha256;
 import dev.lethe.nn.AdaptedModel;
-import dev.lethe.session.Versions;
+import dev.lethe.session.machine.Versions;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;

@@ -19,6 +19,7 @@ import dev.lethe.unlearn.certificate.Certificate.Cost;
 import dev.lethe.unlearn.certificate.Certificate.Method;
 import dev.lethe.unlearn.certificate.Stopwatch;
 import dev.lethe.unlearn.recording.Recording;
+import dev.lethe.unlearn.request.UnlearnTask;
 import dev.lethe.unlearn.result.UnlearnResult;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -12,6 +12,7 @@ import dev.lethe.unlearn.baseline.BaselineWork;
 import dev.lethe.unlearn.certificate.Certificate.Cost;
 import dev.lethe.unlearn.certificate.Certificate.Method;
 import dev.lethe.unlearn.certificate.Stopwatch;
+import dev.lethe.unlearn.request.UnlearnTask;
 import dev.lethe.unlearn.result.UnlearnResult;
 import java.util.List;
 import java.util.Optional;

@@ -9,6 +9,7 @@ import dev.lethe.tensor.SplitMix64;
 import dev.lethe.unlearn.certificate.Certificate.Closure;
 import dev.lethe.unlearn.certificate.Certificate.Point;
 import dev.lethe.unlearn.certificate.CertificateParts;
+import dev.lethe.unlearn.request.UnlearnTask;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;

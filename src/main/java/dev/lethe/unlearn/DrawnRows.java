@@ -7,6 +7,7 @@ import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.EraserOptions.CurvatureData;
+import dev.lethe.unlearn.request.Measuring;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.Arrays;
 import java.util.List;

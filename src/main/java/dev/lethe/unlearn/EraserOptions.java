@@ -7,6 +7,7 @@ import dev.lethe.curvature.Curvature;
 import dev.lethe.curvature.MemoryBudget;
 import dev.lethe.solve.SolverOptions;
 import dev.lethe.solve.Solvers;
+import dev.lethe.unlearn.request.Measuring;
 import java.util.List;
 import java.util.stream.Stream;
 

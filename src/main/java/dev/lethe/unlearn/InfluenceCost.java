@@ -10,6 +10,7 @@ import dev.lethe.unlearn.certificate.Certificate.OuterStep;
 import dev.lethe.unlearn.certificate.Stopwatch;
 import dev.lethe.unlearn.request.Change;
 import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.request.UnlearnTask;
 
 /**
  * What influence steps took, counted in gradients of single rows: one for a forward and a backward, one half for either

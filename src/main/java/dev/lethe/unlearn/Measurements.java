@@ -8,6 +8,7 @@ import dev.lethe.unlearn.certificate.Certificate.Gradients;
 import dev.lethe.unlearn.certificate.Certificate.Losses;
 import dev.lethe.unlearn.certificate.Certificate.Weights;
 import dev.lethe.unlearn.certificate.CertificateParts;
+import dev.lethe.unlearn.request.UnlearnTask;
 import java.util.function.IntConsumer;
 
 /** What a certificate says of an adapter before and after a step. */

@@ -9,6 +9,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.request.Change;
+import dev.lethe.unlearn.request.Measuring;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.Arrays;
 import java.util.List;

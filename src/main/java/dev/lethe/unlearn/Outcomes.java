@@ -7,6 +7,7 @@ import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.certificate.Stopwatch;
+import dev.lethe.unlearn.request.UnlearnTask;
 import dev.lethe.unlearn.result.ExactStep;
 import dev.lethe.unlearn.result.FolderPart;
 import dev.lethe.unlearn.result.UnlearnInterrupted;

@@ -25,6 +25,7 @@ import dev.lethe.unlearn.recording.Recording;
 import dev.lethe.unlearn.recording.ReplayOptions;
 import dev.lethe.unlearn.recording.ReplaySteps;
 import dev.lethe.unlearn.request.UnlearnRequest;
+import dev.lethe.unlearn.request.UnlearnTask;
 import dev.lethe.unlearn.result.FolderPart;
 import dev.lethe.unlearn.result.SuccessorTrajectory;
 import dev.lethe.unlearn.result.UnlearnResult;

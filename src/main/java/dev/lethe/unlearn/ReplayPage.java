@@ -1,18 +1,17 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.nn.LoraAdapter;
-import dev.lethe.train.TrainingRecord;
-import dev.lethe.trajectory.Trajectory;
 import dev.lethe.trajectory.TrainingLog;
+import dev.lethe.trajectory.Trajectory;
 import dev.lethe.unlearn.certificate.Certificate;
 import dev.lethe.unlearn.certificate.Certificate.Closure;
 import dev.lethe.unlearn.certificate.Certificate.Cost;
-import dev.lethe.unlearn.certificate.Certificate.Hashes;
 import dev.lethe.unlearn.certificate.Certificate.Method;
 import dev.lethe.unlearn.certificate.Certificate.Replay;
 import dev.lethe.unlearn.certificate.CertificateParts;
 import dev.lethe.unlearn.certificate.Stopwatch;
 import dev.lethe.unlearn.certificate.Verdict;
+import dev.lethe.unlearn.request.UnlearnTask;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;

@@ -10,6 +10,7 @@ import dev.lethe.train.TrainMonitor;
 import dev.lethe.unlearn.certificate.Certificate.Cost;
 import dev.lethe.unlearn.certificate.Certificate.Method;
 import dev.lethe.unlearn.certificate.Stopwatch;
+import dev.lethe.unlearn.request.UnlearnTask;
 import dev.lethe.unlearn.result.ExactStep;
 import dev.lethe.unlearn.result.FolderPart;
 import dev.lethe.unlearn.result.UnlearnInterrupted;

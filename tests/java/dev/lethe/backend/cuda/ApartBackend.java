@@ -2,9 +2,9 @@ package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Turn;
-import dev.lethe.backend.kernel.FrozenEmbedding;
-import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.Kernels;
+import dev.lethe.backend.kernel.operand.FrozenEmbedding;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.tensor.Allocator;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;

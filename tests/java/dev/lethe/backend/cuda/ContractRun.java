@@ -5,7 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import dev.lethe.ArgumentException;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.contract.Contract;
-import dev.lethe.backend.contract.KernelBench;
+import dev.lethe.backend.contract.harness.KernelBench;
 import dev.lethe.tensor.DType;
 import java.io.BufferedReader;
 import java.io.IOException;

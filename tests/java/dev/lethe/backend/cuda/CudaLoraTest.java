@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.ArgumentException;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;

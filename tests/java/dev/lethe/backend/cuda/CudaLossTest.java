@@ -3,9 +3,11 @@ package dev.lethe.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.backend.cuda.gemm.CudaLinear;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
 import dev.lethe.backend.cuda.launch.Cuda;
-import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

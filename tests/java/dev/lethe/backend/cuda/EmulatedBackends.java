@@ -1,6 +1,7 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.tensor.DType;
 

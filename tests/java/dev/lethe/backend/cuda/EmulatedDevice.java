@@ -3,7 +3,7 @@ package dev.lethe.backend.cuda;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.ArgumentException;
-import dev.lethe.backend.contract.GuardZones;
+import dev.lethe.backend.contract.harness.GuardZones;
 import dev.lethe.backend.cuda.driver.Device;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.backend.cuda.launch.Cuda;

@@ -1,9 +1,10 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.contract.Contract;
-import dev.lethe.backend.contract.KernelBench;
+import dev.lethe.backend.contract.harness.KernelBench;
 import dev.lethe.backend.cuda.blas.FakeCublas;
 import dev.lethe.backend.cuda.blas.ProductsLadder;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.tensor.DType;
 import java.util.stream.Stream;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.cuda.blas.FakeCublas;
 import dev.lethe.backend.cuda.blas.ProductsLadder;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.tensor.DType;
 import java.util.ArrayList;

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda;
 
+import dev.lethe.backend.cuda.gemm.TiledProducts;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.tensor.DType;
 import java.util.ArrayList;

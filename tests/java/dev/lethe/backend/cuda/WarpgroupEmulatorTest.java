@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.cuda.launch.Kernel;
 import dev.lethe.tensor.DType;

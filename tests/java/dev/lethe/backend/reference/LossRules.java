@@ -1,7 +1,7 @@
 package dev.lethe.backend.reference;
 
-import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LossKernels;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 

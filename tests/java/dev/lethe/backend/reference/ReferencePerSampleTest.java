@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraGradientKernels;
 import dev.lethe.backend.kernel.LoraSlot;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.Tensor;
 import java.util.Random;
 import org.junit.jupiter.api.Test;

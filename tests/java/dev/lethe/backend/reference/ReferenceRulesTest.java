@@ -4,13 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.AttentionShape;
 import dev.lethe.backend.kernel.DropoutKernels;
-import dev.lethe.backend.kernel.Nonlinearity;
-import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.RopeKernels;
-import dev.lethe.backend.kernel.RopeTable;
 import dev.lethe.backend.kernel.RowKernels;
+import dev.lethe.backend.kernel.operand.AttentionShape;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
+import dev.lethe.backend.kernel.operand.Packing;
+import dev.lethe.backend.kernel.operand.RopeTable;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.Arrays;

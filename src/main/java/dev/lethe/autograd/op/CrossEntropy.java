@@ -2,9 +2,9 @@ package dev.lethe.autograd.op;
 
 import dev.lethe.ArgumentException;
 import dev.lethe.Text;
-import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.LossKernels;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;

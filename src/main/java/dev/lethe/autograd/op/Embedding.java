@@ -1,7 +1,7 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.kernel.EmbeddingKernels;
-import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.operand.FrozenEmbedding;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 

@@ -1,7 +1,7 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.backend.kernel.GatedUnitKernels;
-import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 

@@ -1,6 +1,6 @@
 package dev.lethe.autograd.op;
 
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 
 /** What operations are recorded on: it numbers values and takes operations in order. */
 public interface Recorder {

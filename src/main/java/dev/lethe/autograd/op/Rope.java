@@ -2,7 +2,7 @@ package dev.lethe.autograd.op;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.RopeKernels;
-import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.operand.RopeTable;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 

@@ -1,7 +1,7 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.kernel.AttentionShape;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.AttentionShape;
+import dev.lethe.backend.kernel.operand.Packing;
 import java.util.ArrayList;
 import java.util.List;
 

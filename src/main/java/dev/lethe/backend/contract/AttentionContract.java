@@ -1,10 +1,13 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.Text;
-import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.KernelBench;
+import dev.lethe.backend.contract.harness.KernelCase;
+import dev.lethe.backend.contract.harness.KernelCase.Slot;
 import dev.lethe.backend.kernel.AttentionKernels;
-import dev.lethe.backend.kernel.AttentionShape;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.AttentionShape;
+import dev.lethe.backend.kernel.operand.Packing;
 import java.util.stream.Stream;
 
 /** The forward mode of {@link AttentionKernels}, in training and in decoding. */

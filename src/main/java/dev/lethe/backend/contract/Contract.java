@@ -1,5 +1,7 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.KernelBench;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;

@@ -2,10 +2,13 @@ package dev.lethe.backend.contract;
 
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.contract.KernelCase.Side;
-import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.KernelBench;
+import dev.lethe.backend.contract.harness.KernelCase;
+import dev.lethe.backend.contract.harness.KernelCase.Side;
+import dev.lethe.backend.contract.harness.KernelCase.Slot;
 import dev.lethe.backend.kernel.EmbeddingKernels;
-import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.operand.FrozenEmbedding;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.RandomBlocks;
 import dev.lethe.tensor.Scope;

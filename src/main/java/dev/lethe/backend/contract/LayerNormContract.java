@@ -1,8 +1,11 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.Text;
-import dev.lethe.backend.contract.KernelCase.Side;
-import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.KernelBench;
+import dev.lethe.backend.contract.harness.KernelCase;
+import dev.lethe.backend.contract.harness.KernelCase.Side;
+import dev.lethe.backend.contract.harness.KernelCase.Slot;
 import dev.lethe.backend.kernel.LayerNormKernels;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;

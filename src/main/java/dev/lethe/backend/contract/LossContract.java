@@ -1,8 +1,12 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.Text;
-import dev.lethe.backend.contract.KernelCase.Frozen;
-import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.Expect;
+import dev.lethe.backend.contract.harness.KernelBench;
+import dev.lethe.backend.contract.harness.KernelCase;
+import dev.lethe.backend.contract.harness.KernelCase.Frozen;
+import dev.lethe.backend.contract.harness.KernelCase.Slot;
 import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;

@@ -1,5 +1,7 @@
 package dev.lethe.backend.contract;
 
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.KernelBench;
 import dev.lethe.tensor.DType;
 import java.util.Arrays;
 import java.util.List;

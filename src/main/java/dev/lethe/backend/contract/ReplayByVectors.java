@@ -1,7 +1,8 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.backend.Vectors;
-import dev.lethe.backend.contract.KernelCase.Side;
+import dev.lethe.backend.contract.harness.Expect;
+import dev.lethe.backend.contract.harness.KernelCase.Side;
 import dev.lethe.backend.kernel.ReplayKernels.AdamWState;
 import dev.lethe.backend.kernel.ReplayKernels.Sgd;
 import dev.lethe.backend.kernel.ReplayKernels.SgdState;

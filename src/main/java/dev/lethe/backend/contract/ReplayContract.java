@@ -1,7 +1,11 @@
 package dev.lethe.backend.contract;
 
-import dev.lethe.backend.contract.KernelCase.Side;
-import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.Expect;
+import dev.lethe.backend.contract.harness.KernelBench;
+import dev.lethe.backend.contract.harness.KernelCase;
+import dev.lethe.backend.contract.harness.KernelCase.Side;
+import dev.lethe.backend.contract.harness.KernelCase.Slot;
 import dev.lethe.backend.kernel.ReplayKernels;
 import dev.lethe.backend.kernel.ReplayKernels.AdamWState;
 import dev.lethe.backend.kernel.ReplayKernels.Sgd;

@@ -1,9 +1,12 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.Text;
-import dev.lethe.backend.contract.KernelCase.Slot;
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.KernelBench;
+import dev.lethe.backend.contract.harness.KernelCase;
+import dev.lethe.backend.contract.harness.KernelCase.Slot;
 import dev.lethe.backend.kernel.RopeKernels;
-import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.operand.RopeTable;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;

@@ -1,6 +1,10 @@
 package dev.lethe.backend.contract;
 
 import dev.lethe.backend.Backend;
+import dev.lethe.backend.contract.harness.ContractCase;
+import dev.lethe.backend.contract.harness.Findings;
+import dev.lethe.backend.contract.harness.GuardZones;
+import dev.lethe.backend.contract.harness.KernelBench;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;

@@ -3,7 +3,7 @@ package dev.lethe.backend.cuda;
 import dev.lethe.backend.cuda.driver.Grid;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.cuda.launch.PackingTables;
-import dev.lethe.backend.kernel.AttentionShape;
+import dev.lethe.backend.kernel.operand.AttentionShape;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 import java.util.Set;

@@ -6,9 +6,9 @@ import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.cuda.launch.Kernel;
 import dev.lethe.backend.cuda.launch.PackingTables;
 import dev.lethe.backend.kernel.AttentionKernels;
-import dev.lethe.backend.kernel.AttentionShape;
-import dev.lethe.backend.kernel.Packing;
 import dev.lethe.backend.kernel.Require;
+import dev.lethe.backend.kernel.operand.AttentionShape;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend.cuda;
 
+import dev.lethe.backend.cuda.gemm.CudaBlocks;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.kernel.EmbeddingKernels;
 import dev.lethe.tensor.Tensor;

@@ -5,6 +5,7 @@ import static dev.lethe.tensor.DType.F32;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.driver.Grid;
+import dev.lethe.backend.cuda.gemm.OpenLinear;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.kernel.LossKernels;
 import dev.lethe.tensor.Scope;

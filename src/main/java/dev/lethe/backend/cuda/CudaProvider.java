@@ -12,6 +12,8 @@ import dev.lethe.backend.cuda.driver.CudaUnavailable;
 import dev.lethe.backend.cuda.driver.Gpu;
 import dev.lethe.backend.cuda.driver.JCudaDevice;
 import dev.lethe.backend.cuda.driver.TimedDevice;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
+import dev.lethe.backend.cuda.gemm.TimedProducts;
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.tensor.DType;
 import java.util.List;

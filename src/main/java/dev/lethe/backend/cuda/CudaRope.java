@@ -2,7 +2,7 @@ package dev.lethe.backend.cuda;
 
 import dev.lethe.backend.cuda.launch.Cuda;
 import dev.lethe.backend.kernel.RopeKernels;
-import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.operand.RopeTable;
 import dev.lethe.tensor.Tensor;
 
 /** Rotary position embedding by kernels/rope.cu; a position beyond the table gives NaN. */

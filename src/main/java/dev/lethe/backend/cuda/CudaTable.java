@@ -1,7 +1,7 @@
 package dev.lethe.backend.cuda;
 
 import dev.lethe.ArgumentException;
-import dev.lethe.backend.kernel.FrozenEmbedding;
+import dev.lethe.backend.kernel.operand.FrozenEmbedding;
 import dev.lethe.tensor.Tensor;
 
 /**

@@ -1,5 +1,7 @@
 package dev.lethe.backend.kernel;
 
+import dev.lethe.backend.kernel.operand.AttentionShape;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 

@@ -1,5 +1,6 @@
 package dev.lethe.backend.kernel;
 
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;

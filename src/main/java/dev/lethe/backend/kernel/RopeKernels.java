@@ -1,5 +1,6 @@
 package dev.lethe.backend.kernel;
 
+import dev.lethe.backend.kernel.operand.RopeTable;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
 

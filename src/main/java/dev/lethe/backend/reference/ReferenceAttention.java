@@ -1,8 +1,8 @@
 package dev.lethe.backend.reference;
 
 import dev.lethe.backend.kernel.AttentionKernels;
-import dev.lethe.backend.kernel.AttentionShape;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.AttentionShape;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.Tensor;
 import java.util.function.Consumer;
 

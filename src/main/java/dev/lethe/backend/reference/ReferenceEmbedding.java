@@ -2,8 +2,8 @@ package dev.lethe.backend.reference;
 
 import dev.lethe.ArgumentException;
 import dev.lethe.backend.kernel.EmbeddingKernels;
-import dev.lethe.backend.kernel.FrozenEmbedding;
 import dev.lethe.backend.kernel.Require;
+import dev.lethe.backend.kernel.operand.FrozenEmbedding;
 import dev.lethe.tensor.Tensor;
 
 /** Token embedding. */

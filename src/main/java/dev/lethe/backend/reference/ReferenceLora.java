@@ -2,7 +2,7 @@ package dev.lethe.backend.reference;
 
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraSlot;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 
 /** The LoRA linear layer, in matrix products that read as the formulas. */
 final class ReferenceLora implements LoraKernels {

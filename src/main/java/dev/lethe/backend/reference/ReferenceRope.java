@@ -2,7 +2,7 @@ package dev.lethe.backend.reference;
 
 import dev.lethe.backend.kernel.Require;
 import dev.lethe.backend.kernel.RopeKernels;
-import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.operand.RopeTable;
 import dev.lethe.tensor.Tensor;
 
 /** Rotary position embedding: (a, b) ↦ (a cos − b sin, b cos + a sin) per pair of elements that turns. */

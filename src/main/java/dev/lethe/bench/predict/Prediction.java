@@ -1,15 +1,15 @@
 package dev.lethe.bench.predict;
 
 import dev.lethe.ArgumentException;
-import static dev.lethe.bench.predict.H200.STREAM_SHARE;
-
 import dev.lethe.bench.Operation;
 import dev.lethe.bench.Workload;
-import dev.lethe.nn.Projection;
-import dev.lethe.nn.TransformerSpec;
+import dev.lethe.nn.family.Projection;
+import dev.lethe.nn.family.TransformerSpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import static dev.lethe.bench.predict.H200.STREAM_SHARE;
+
 
 /**
  * The kernels of an operation on one H200, in bfloat16, and the time that the model gives each: docs/gpu-model.md. One

@@ -27,7 +27,7 @@ import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Row;
 import dev.lethe.data.Sample;
 import dev.lethe.session.Session;
-import dev.lethe.session.Work;
+import dev.lethe.session.machine.Work;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -21,7 +21,7 @@ import dev.lethe.replay.prepare.PreparationSettings;
 import dev.lethe.replay.prepare.PreparedOperators;
 import dev.lethe.session.InterruptedRun;
 import dev.lethe.session.Session;
-import dev.lethe.session.Work;
+import dev.lethe.session.machine.Work;
 import dev.lethe.shard.OperatorShards;
 import dev.lethe.shard.ShardHeader;
 import dev.lethe.shard.ShardOrigin;

@@ -11,7 +11,7 @@ import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
-import dev.lethe.nn.ModelFamily;
+import dev.lethe.nn.family.ModelFamily;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.Schedule;

@@ -9,7 +9,7 @@ import dev.lethe.data.Sample;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.session.Session;
-import dev.lethe.session.Work;
+import dev.lethe.session.machine.Work;
 import java.time.LocalDate;
 import java.util.Comparator;
 import java.util.LinkedHashMap;

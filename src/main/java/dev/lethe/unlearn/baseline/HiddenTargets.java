@@ -1,6 +1,6 @@
 package dev.lethe.unlearn.baseline;
 
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;

@@ -12,8 +12,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.backend.cpu.primitive.NormSum.Term;
 import dev.lethe.backend.cpu.primitive.RowPrimitives.Run;
-import dev.lethe.backend.kernel.Nonlinearity;
 import dev.lethe.backend.kernel.VectorKernels.AdamWNumbers;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemoryLayout;

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertSame;
 
 import dev.lethe.backend.cuda.EmulatedDevice;
-import dev.lethe.backend.cuda.TiledProducts;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.DType;
 import org.junit.jupiter.api.Test;
 

@@ -3,7 +3,7 @@ package dev.lethe.backend.cuda.launch;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.backend.cuda.EmulatedDevice;
-import dev.lethe.backend.cuda.TiledProducts;
+import dev.lethe.backend.cuda.gemm.TiledProducts;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

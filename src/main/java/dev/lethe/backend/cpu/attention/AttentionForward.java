@@ -6,8 +6,8 @@ import dev.lethe.backend.cpu.gemm.Scratch;
 import dev.lethe.backend.cpu.gemm.Scratch.Slot;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.cpu.primitive.ScalarMath;
-import dev.lethe.backend.kernel.AttentionShape;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.AttentionShape;
+import dev.lethe.backend.kernel.operand.Packing;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 

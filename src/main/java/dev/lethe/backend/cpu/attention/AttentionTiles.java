@@ -3,7 +3,7 @@ package dev.lethe.backend.cpu.attention;
 import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
-import dev.lethe.backend.kernel.AttentionShape;
+import dev.lethe.backend.kernel.operand.AttentionShape;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 

@@ -2,8 +2,8 @@ package dev.lethe.backend.cpu.gemm;
 
 import dev.lethe.ArgumentException;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
-import dev.lethe.backend.kernel.FrozenLinear;
 import dev.lethe.backend.kernel.Require;
+import dev.lethe.backend.kernel.operand.FrozenLinear;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

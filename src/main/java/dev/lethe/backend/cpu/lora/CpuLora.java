@@ -8,7 +8,7 @@ import dev.lethe.backend.cpu.gemm.Panels;
 import dev.lethe.backend.cpu.gemm.Scratch.Slot;
 import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraSlot;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -14,7 +14,7 @@ import dev.lethe.backend.kernel.LoraGradientKernels.PerSampleGradient;
 import dev.lethe.backend.kernel.LoraGradientKernels.PerSampleSquaredNorm;
 import dev.lethe.backend.kernel.LoraGradientKernels.WeightedGradient;
 import dev.lethe.backend.kernel.LoraSlot;
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,6 +1,6 @@
 package dev.lethe.backend.cpu.primitive;
 
-import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
 import java.lang.foreign.MemorySegment;
 
 /**

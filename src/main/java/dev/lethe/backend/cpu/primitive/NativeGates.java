@@ -1,6 +1,6 @@
 package dev.lethe.backend.cpu.primitive;
 
-import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
 import java.lang.foreign.MemorySegment;
 
 /** Gated units by the native library ({@code native/cpu/f32_gates.h}). */

@@ -4,7 +4,7 @@ import static dev.lethe.backend.cpu.primitive.ScalarMath.exp;
 import static dev.lethe.backend.cpu.primitive.ScalarMath.fma;
 import static dev.lethe.backend.cpu.primitive.ScalarMath.sigmoid;
 
-import dev.lethe.backend.kernel.Nonlinearity;
+import dev.lethe.backend.kernel.operand.Nonlinearity;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 

@@ -4,7 +4,7 @@ import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.kernel.Require;
 import dev.lethe.backend.kernel.RopeKernels;
-import dev.lethe.backend.kernel.RopeTable;
+import dev.lethe.backend.kernel.operand.RopeTable;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,6 +1,6 @@
 package dev.lethe.backend.cuda.launch;
 
-import dev.lethe.backend.kernel.Packing;
+import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;

@@ -1,8 +1,0 @@
-package dev.lethe.backend.kernel;
-
-/** A frozen embedding table (V,D), in a backend's own layout. */
-public interface FrozenEmbedding {
-  long vocabulary();
-
-  long width();
-}

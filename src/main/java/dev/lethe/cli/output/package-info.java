@@ -1,0 +1,2 @@
+/** What commands print and write: progress, reports, JSON lines, vectors. */
+package dev.lethe.cli.output;
