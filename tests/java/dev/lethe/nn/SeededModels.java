@@ -8,6 +8,8 @@ import dev.lethe.format.huggingface.HfConfig;
 import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.format.peft.PeftAdapterConfig;
 import dev.lethe.format.safetensors.SafeTensors;
+import dev.lethe.nn.family.ModelFamily;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.SplitMix64;

@@ -157,28 +157,26 @@ final class Filters {
     return result;
   }
 
-  /** As Python's round: to even where two are equally near. Whole numbers stay whole. */
   private static Object rounded(Object value, Arguments a) {
     int precision = Math.clamp(Values.integer(a.get(0, "precision", 0L)), -MOST_DIGITS, MOST_DIGITS);
-    String method = Values.string(a.get(1, "method", "common"));
-    RoundingMode mode =
-        switch (method) {
-          case "common" -> RoundingMode.HALF_EVEN;
-          case "ceil" -> RoundingMode.CEILING;
-          case "floor" -> RoundingMode.FLOOR;
-          default -> throw new JinjaException("filter 'round': method must be common, ceil or floor");
-        };
-    boolean whole = (value instanceof Long || value instanceof Boolean) && mode == RoundingMode.HALF_EVEN;
     double number = Values.number(value);
-    if (!Double.isFinite(number)) {
-      return number;
-    }
-    if (mode == RoundingMode.HALF_EVEN) {
-      double result = new BigDecimal(number).setScale(precision, mode).doubleValue();
-      return whole ? (Object) (long) result : (Object) Math.copySign(result, number);
-    }
     double power = Math.pow(10, precision);
-    return (mode == RoundingMode.CEILING ? Math.ceil(number * power) : Math.floor(number * power)) / power;
+    return switch (Values.string(a.get(1, "method", "common"))) {
+      case "common" -> {
+        double near = toEven(number, precision);
+        yield value instanceof Double ? (Object) near : (Object) (long) near;
+      }
+      case "ceil" -> Math.ceil(number * power) / power;
+      case "floor" -> Math.floor(number * power) / power;
+      default -> throw new JinjaException("filter 'round': method must be common, ceil or floor");
+    };
+  }
+
+  /** As Python rounds: to even where two are equally near. */
+  private static double toEven(double number, int precision) {
+    return Double.isFinite(number)
+        ? Math.copySign(new BigDecimal(number).setScale(precision, RoundingMode.HALF_EVEN).doubleValue(), number)
+        : number;
   }
 
   /** The first of the largest items (sign 1) or the smallest (−1). */
