@@ -12,41 +12,31 @@ DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_s
   constexpr int KEYS = 64;
   constexpr int OWN_ROWS = P::OWN_ROWS;
   using Own = HeadTile<OWN_ROWS, D, P::THREADS>;
-  using Other = HeadTile<KEYS, D, P::THREADS>;
   bf16* shared = P::shared();
   bf16* q_tile = shared;
-  bf16* buffers = shared + Own::ELEMENTS;
 
   OwnTile tile(tiles, blockIdx.x, query_starts, key_starts, window);
   const AttentionSequence& sequence = tile.sequence;
-  int64_t key_head = blockIdx.y / group * D;
   int64_t row0 = sequence.query0 + tile.first;
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
   Own::template load<ALIGNED>(q_tile, q + row0 * stride + blockIdx.y * D, stride, count);
 
-  int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
-  int64_t last = sequence.last_key(tile.first + count - 1);
-  int64_t key_base = sequence.key0 * key_stride + key_head;
-  auto load = [&](int i, int buffer) {
-    int64_t from = first + i * KEYS;
-    bf16* k_tile = buffers + buffer * 2 * Other::ELEMENTS;
-    int64_t at = key_base + from * key_stride;
-    Other::template load<ALIGNED>(k_tile, k + at, key_stride, sequence.keys - from);
-    Other::template load<ALIGNED>(k_tile + Other::ELEMENTS, v + at, key_stride, sequence.keys - from);
-  };
-
+  KeyTiles<P, D, KEYS, false, ALIGNED> others(sequence, tile.first, k, v, nullptr, nullptr, shared + Own::ELEMENTS, rows,
+                                              group, key_stride);
+  auto load = [&](int i, int buffer) { others.load(i, buffer); };
+  int tiles_of_keys = others.tiles(sequence.last_key(tile.first + count - 1));
   float scale = c * LOG2_E;
   float sums[D / 8][4];
   clear(sums);
   float most[2] = {-INFINITY, -INFINITY};
   float total[2] = {0.f, 0.f};
-  each_tile<P, 2>(static_cast<int>((last - first) / KEYS) + 1, load, [&](int i, int buffer) {
-    const bf16* k_tile = buffers + buffer * 2 * Other::ELEMENTS;
+  each_tile<P, 2>(tiles_of_keys, load, [&](int i, int buffer) {
+    const bf16* k_tile = others.k(buffer);
     float s[KEYS / 8][4];
     P::begin();
     P::template dots<KEYS, D>(s, q_tile, k_tile);
     P::finish(s);
-    TileMask<OWN_ROWS, KEYS, 1>(sequence.last_key(tile.first) - first - i * KEYS, window).hide(s);
+    TileMask<OWN_ROWS, KEYS, 1>(sequence.last_key(tile.first) - others.first - i * KEYS, window).hide(s);
     float larger[2] = {most[0], most[1]};
 #pragma unroll
     for (int j = 0; j < KEYS / 8; j++) {
@@ -80,7 +70,7 @@ DEVICE void attention_forward_tiles(const int32_t* tiles, const int32_t* query_s
     uint32_t weights[KEYS / 16][4];
     pack_weights(weights, s);
     P::begin(sums, weights);
-    P::template add_weighted<KEYS, D>(sums, weights, k_tile + Other::ELEMENTS);
+    P::template add_weighted<KEYS, D>(sums, weights, others.v(buffer));
     P::finish(sums);
   });
   total[0] = sum_of_row(total[0]);

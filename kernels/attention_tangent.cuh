@@ -12,15 +12,12 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
   constexpr int KEYS = 32;
   constexpr int OWN_ROWS = P::OWN_ROWS;
   using Own = HeadTile<OWN_ROWS, D, P::THREADS>;
-  using Other = HeadTile<KEYS, D, P::THREADS>;
   bf16* shared = P::shared();
   bf16* q_tile = shared;
   bf16* dq_tile = q_tile + Own::ELEMENTS;
-  bf16* buffers = dq_tile + Own::ELEMENTS;  // k, k', v, v', twice
 
   OwnTile tile(tiles, blockIdx.x, starts, starts, window);
   const AttentionSequence& sequence = tile.sequence;
-  int64_t key_head = blockIdx.y / group * D;
   int64_t row0 = sequence.query0 + tile.first;
   int64_t count = min(int64_t{OWN_ROWS}, sequence.queries - tile.first);
   int64_t at_head = row0 * stride + blockIdx.y * D;
@@ -30,24 +27,9 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
     Own::template load<ALIGNED>(dq_tile, dq + in_direction, stride, count);
   }
 
-  int64_t first = sequence.first_key(tile.first) / KEYS * KEYS;
-  int64_t last = tile.first + count - 1;
-  int64_t key_base = sequence.key0 * key_stride + key_head;
-  auto load = [&](int i, int buffer) {
-    int64_t from = first + i * KEYS;
-    bf16* k_tile = buffers + buffer * 4 * Other::ELEMENTS;
-    int64_t at = key_base + from * key_stride;
-    int64_t direction = blockIdx.z * rows * key_stride + at;
-    int64_t left = sequence.keys - from;
-    Other::template load<ALIGNED>(k_tile, k + at, key_stride, left);
-    Other::template load<ALIGNED>(k_tile + 2 * Other::ELEMENTS, v + at, key_stride, left);
-    if (dk != nullptr) {
-      Other::template load<ALIGNED>(k_tile + Other::ELEMENTS, dk + direction, key_stride, left);
-    }
-    if (dv != nullptr) {
-      Other::template load<ALIGNED>(k_tile + 3 * Other::ELEMENTS, dv + direction, key_stride, left);
-    }
-  };
+  KeyTiles<P, D, KEYS, true, ALIGNED> others(sequence, tile.first, k, v, dk, dv, dq_tile + Own::ELEMENTS, rows, group,
+                                             key_stride);
+  auto load = [&](int i, int buffer) { others.load(i, buffer); };
 
   float row_lse[2];
 #pragma unroll
@@ -58,8 +40,8 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
   float sums[D / 8][4];
   clear(sums);
   float mean[2] = {0.f, 0.f};
-  each_tile<P, 2>(static_cast<int>((last - first) / KEYS) + 1, load, [&](int i, int buffer) {
-    const bf16* k_tile = buffers + buffer * 4 * Other::ELEMENTS;
+  each_tile<P, 2>(others.tiles(tile.first + count - 1), load, [&](int i, int buffer) {
+    const bf16* k_tile = others.k(buffer);
     float p[KEYS / 8][4];
     float pds[KEYS / 8][4];
     clear(pds);
@@ -69,10 +51,10 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
       P::template add_dots<KEYS, D>(pds, dq_tile, k_tile);
     }
     if (dk != nullptr) {
-      P::template add_dots<KEYS, D>(pds, q_tile, k_tile + Other::ELEMENTS);
+      P::template add_dots<KEYS, D>(pds, q_tile, others.dk(buffer));
     }
     P::finish(p, pds);
-    TileMask<OWN_ROWS, KEYS, 1>(tile.first - first - i * KEYS, window).hide(p);
+    TileMask<OWN_ROWS, KEYS, 1>(tile.first - others.first - i * KEYS, window).hide(p);
 #pragma unroll
     for (int j = 0; j < KEYS / 8; j++) {
 #pragma unroll
@@ -87,9 +69,9 @@ DEVICE void attention_tangent_tiles(const int32_t* tiles, const int32_t* starts,
     pack_weights(weights, p);
     pack_weights(moved, pds);
     P::begin(sums, weights, moved);
-    P::template add_weighted<KEYS, D>(sums, moved, k_tile + 2 * Other::ELEMENTS);
+    P::template add_weighted<KEYS, D>(sums, moved, others.v(buffer));
     if (dv != nullptr) {
-      P::template add_weighted<KEYS, D>(sums, weights, k_tile + 3 * Other::ELEMENTS);
+      P::template add_weighted<KEYS, D>(sums, weights, others.dv(buffer));
     }
     P::finish(sums);
   });

@@ -211,6 +211,63 @@ struct OwnTile {
       : sequence(query_starts, key_starts, tiles[2 * index], window), first(tiles[2 * index + 1]) {}
 };
 
+// Tiles of the keys that a block's queries see and of their values, one after another, and where TANGENT of the tangents of
+// both, those of direction blockIdx.z; null tangents are not loaded. TILES of them are in each buffer.
+template <class P, int D, int KEYS, bool TANGENT, bool ALIGNED>
+struct KeyTiles {
+  using Tile = HeadTile<KEYS, D, P::THREADS>;
+  static constexpr int TILES = TANGENT ? 4 : 2;
+
+  const bf16* keys;
+  const bf16* values;
+  const bf16* keys_tangent;
+  const bf16* values_tangent;
+  bf16* buffers;
+  int64_t first;  // key of the first tile
+  int64_t count;  // of the sequence's keys
+  int64_t stride;
+  int64_t base;       // of the sequence and head in keys and values
+  int64_t direction;  // of the direction in tangents
+
+  // For queries from `query` on.
+  DEVICE_MEMBER KeyTiles(const AttentionSequence& sequence, int64_t query, const bf16* k, const bf16* v, const bf16* dk,
+                         const bf16* dv, bf16* shared, int64_t rows, int64_t group, int64_t key_stride)
+      : keys(k),
+        values(v),
+        keys_tangent(dk),
+        values_tangent(dv),
+        buffers(shared),
+        first(sequence.first_key(query) / KEYS * KEYS),
+        count(sequence.keys),
+        stride(key_stride),
+        base(sequence.key0 * key_stride + blockIdx.y / group * D),
+        direction(blockIdx.z * rows * key_stride) {}
+
+  // Tiles up to the one of key `last`.
+  DEVICE_MEMBER int tiles(int64_t last) const { return static_cast<int>((last - first) / KEYS) + 1; }
+
+  DEVICE_MEMBER const bf16* k(int buffer) const { return buffers + buffer * TILES * Tile::ELEMENTS; }
+  DEVICE_MEMBER const bf16* v(int buffer) const { return k(buffer) + Tile::ELEMENTS; }
+  DEVICE_MEMBER const bf16* dk(int buffer) const { return k(buffer) + 2 * Tile::ELEMENTS; }
+  DEVICE_MEMBER const bf16* dv(int buffer) const { return k(buffer) + 3 * Tile::ELEMENTS; }
+
+  // Starts loading tile i.
+  DEVICE_MEMBER void load(int i, int buffer) const {
+    int64_t from = first + i * KEYS;
+    bf16* to = buffers + buffer * TILES * Tile::ELEMENTS;
+    int64_t at = base + from * stride;
+    int64_t left = count - from;
+    Tile::template load<ALIGNED>(to, keys + at, stride, left);
+    Tile::template load<ALIGNED>(to + Tile::ELEMENTS, values + at, stride, left);
+    if (TANGENT && keys_tangent != nullptr) {
+      Tile::template load<ALIGNED>(to + 2 * Tile::ELEMENTS, keys_tangent + direction + at, stride, left);
+    }
+    if (TANGENT && values_tangent != nullptr) {
+      Tile::template load<ALIGNED>(to + 3 * Tile::ELEMENTS, values_tangent + direction + at, stride, left);
+    }
+  }
+};
+
 // The sum of x over the four lanes that hold a row.
 DEVICE float sum_of_row(float x) {
   x += __shfl_xor_sync(ALL_LANES, x, 1);

@@ -1,6 +1,7 @@
 // What LoRA needs beside matrix products. N token rows, rank r, k directions; parameters are float32, activations of
 // type T.
 #include "elements.cuh"
+#include "lora_group.cuh"
 
 // Takes one adapter out of the flat parameters theta (P), its directions out of v (k,P), or both; the other is null.
 //
@@ -31,35 +32,6 @@ DEVICE void lora_adapter(const float* theta, const float* v, int64_t length, int
     }
   }
 }
-
-// The layers of a group, side by side: layer i has `outs[i]` outputs and rank `ranks[i]`, 0 without an adapter.
-struct LoraGroup {
-  static constexpr int MOST = 3;
-  int64_t outs[MOST];
-  int64_t ranks[MOST];
-  int64_t a_offsets[MOST];
-  int64_t b_offsets[MOST];
-
-  // The layer that place `at` belongs to where layer i has sizes[i] places; `at` becomes the place in it.
-  static DEVICE_MEMBER int find(const int64_t (&sizes)[MOST], int64_t& at) {
-    int layer = 0;
-#pragma unroll
-    for (int i = 0; i < MOST - 1; i++) {
-      if (layer == i && at >= sizes[i]) {
-        at -= sizes[i];
-        layer++;
-      }
-    }
-    return layer;
-  }
-
-  // values[layer], without an array in memory.
-  static DEVICE_MEMBER int64_t of(const int64_t (&values)[MOST], int layer) {
-    return layer == 0 ? values[0] : layer == 1 ? values[1] : values[2];
-  }
-
-  static DEVICE_MEMBER int64_t sum(const int64_t (&sizes)[MOST]) { return sizes[0] + sizes[1] + sizes[2]; }
-};
 
 // Writes factor times the pairs of a group beside and below its weights (O,in), whose rows are `stride` apart, O and R the
 // sums of outs and ranks: columns in.. of a layer's rows get its B in its R columns and zeros in the others', rows O.. get
@@ -95,12 +67,12 @@ DEVICE void lora_border(const float* theta, const float* v, T* weight, int64_t s
 }
 
 // g (k,P) += factor times the gradients of a group's pairs, of which a is (k,R,in) and b (k,O,R) with what is a layer's own on
-// its diagonal.
+// its diagonal; b may be null.
 DEVICE void lora_add_gradients(const float* a, const float* b, float* g, int64_t length, int64_t k, int64_t in,
                                float factor, const LoraGroup& group) {
   int64_t outs = LoraGroup::sum(group.outs);
   int64_t ranks = LoraGroup::sum(group.ranks);
-  int64_t size = ranks * (outs + in);
+  int64_t size = ranks * (b == nullptr ? in : outs + in);
   for (int64_t i = first_element(); i < k * size; i += grid_elements()) {
     int64_t direction = i / size;
     int64_t inside = i - direction * size;
@@ -190,12 +162,6 @@ KERNEL(lora_adapter, (256),
         int64_t half, float factor),
        (theta, v, length, k, plain, plain_offset, plain_size, scaled, scaled_offset, rows, columns, stride, half,
         factor))
-// The sizes and offsets of a group as a kernel's parameters.
-#define GROUP_PARAMETERS                                                                                             \
-  int64_t out0, int64_t rank0, int64_t a0, int64_t b0, int64_t out1, int64_t rank1, int64_t a1, int64_t b1,          \
-      int64_t out2, int64_t rank2, int64_t a2, int64_t b2
-#define GROUP LoraGroup{{out0, out1, out2}, {rank0, rank1, rank2}, {a0, a1, a2}, {b0, b1, b2}}
-
 KERNEL(lora_border, (256),
        (const float* theta, const float* v, T* weight, int64_t stride, int64_t in, float factor, GROUP_PARAMETERS),
        (theta, v, weight, stride, in, factor, GROUP))

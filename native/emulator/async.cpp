@@ -219,6 +219,9 @@ void copy_async(void* shared, const void* global, int bytes, int valid) {
   if (at < block.bytes) {
     block.writers[at / CHUNK] = {static_cast<int>(current->index.x), self().group};
   }
+  if (bytes == 16 && valid > 0) {
+    wide_loads++;
+  }
   Copy copy = {shared, global, bytes, valid, self().group};
   if (block.early_copies) {
     carry_out(copy);

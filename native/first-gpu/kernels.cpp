@@ -112,9 +112,10 @@ class Attention {
     second.insert(second.end(), {dq, dk, dv, mu.tiled, dgo, ddelta});
     Result gq = result(shape.heads * HEAD, 2);
     Result gk = result(shape.key_heads * HEAD, 2), gv = result(shape.key_heads * HEAD, 2);
-    both({"query_gradient", shape.heads, 2, 4 * 32, 4 * 64, 0}, first, {&gq});
+    both({"query_gradient", shape.heads, 2, 4 * 32, 4 * 64, 0}, first, {&gq}, {o.tiled, shape.heads * HEAD});
     both({"key_gradient", shape.key_heads, 2, 4 * 32, 4 * 32, 2}, first, {&gk, &gv});
-    both({"query_gradient_tangent", shape.heads, 4, 8 * 32, 8 * 32, 0}, second, {&gq});
+    both({"query_gradient_tangent", shape.heads, 4, 8 * 32, 8 * 32, 0}, second, {&gq},
+         {o.tiled, d_o.tiled, shape.heads * HEAD});
     both({"key_gradient_tangent", shape.key_heads, 4, 8 * 32, 8 * 32, 4}, second, {&gk, &gv});
   }
 
@@ -182,7 +183,11 @@ class Attention {
     return delta;
   }
 
-  void both(const Mode& mode, const std::vector<Argument>& inputs, const std::vector<Result*>& results) {
+  // of_tiles: what the plain kernel is not told
+  void both(const Mode& mode, const std::vector<Argument>& inputs, const std::vector<Result*>& results,
+            const std::vector<Argument>& of_tiles = {}) {
+    std::vector<Argument> tiled_inputs = inputs;
+    tiled_inputs.insert(tiled_inputs.end(), of_tiles.begin(), of_tiles.end());
     std::vector<Argument> to_tiled, to_other;
     for (Result* each : results) {
       to_tiled.push_back(each->tiled);
@@ -191,9 +196,9 @@ class Attention {
     std::string file = "attention_" + mode.name.substr(0, mode.name.find("_tangent"));
     std::string kernel = "attention_" + mode.name + "_64";
     double tiled = gpu.run(file, kernel + "_bf16", tile_grid(mode, false),
-                           arguments(mode, tiles.places, inputs, to_tiled, true), shape.runs);
+                           arguments(mode, tiles.places, tiled_inputs, to_tiled, true), shape.runs);
     double other = warpgroups ? gpu.run(file + "_wgmma", kernel + "_wgmma_bf16", tile_grid(mode, true),
-                                        arguments(mode, wide_tiles.places, inputs, to_other, true), shape.runs)
+                                        arguments(mode, wide_tiles.places, tiled_inputs, to_other, true), shape.runs)
                               : gpu.run("attention_plain", file + "_plain_bf16", rows_of(mode.heads),
                                         arguments(mode, sequences_at, inputs, to_other, false), shape.runs > 0);
     double error = 0;

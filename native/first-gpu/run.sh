@@ -112,6 +112,26 @@ extrapolate() {
     }' "$results/bench-flat.txt" "$results/bench-deep.txt"
 }
 
+# How much faster 2 layers are with attention by warpgroups, and what to do about it.
+compare_attention() {
+  awk -v option="$by_warpgroups" '
+    match($0, /"op":"[a-z_]*"/) { op = substr($0, RSTART + 6, RLENGTH - 7) }
+    match($0, /"median_s":[0-9.eE+-]*/) {
+      t = substr($0, RSTART + 11, RLENGTH - 11)
+      if (FILENAME ~ /bench-warpgroups/) by_groups[op] = t; else by_warps[op] = t
+    }
+    END {
+      for (op in by_groups) if (by_groups[op] > 0 && op in by_warps) {
+        ratio = by_warps[op] / by_groups[op]
+        printf "%s %.2f times as fast; ", op, ratio
+        slower += ratio < 1
+        found = 1
+      }
+      print found && !slower ? "turn them on with LETHE_JAVA_OPTS=" option : "leave them off"
+      exit !found
+    }' "$results/bench-flat.txt" "$results/bench-warpgroups.txt"
+}
+
 # Which algorithm of cuBLASLt each shape has now.
 algorithms() {
   cat "${XDG_CACHE_HOME:-$HOME/.cache}"/lethe/products/cublasLt*
@@ -125,8 +145,10 @@ finish() {
   exit
 }
 
-export -f where benches extrapolate algorithms
-export lethe results workload="${model[*]}" deep=${depths[0]} flat=${depths[1]}
+by_warpgroups=-Dlethe.cuda.wgmma=true
+warpgroups_are=
+export -f where benches extrapolate compare_attention algorithms
+export by_warpgroups lethe results workload="${model[*]}" deep=${depths[0]} flat=${depths[1]}
 run=(bash -c '"$@"' first-gpu)
 
 if ! stage where 15 "${run[@]}" where || ! grep -q '^ok  backend cuda' "$results/where.txt"; then
@@ -142,7 +164,7 @@ verdict PASS products "$(sed -n 's/^ok  matrix products *//p' "$results/where.tx
 if [ -x "$kernels" ]; then
   stage kernels 60 "$kernels" "$fatbins" ${size[@]+"${size[@]}"}
   if grep -q 'compute capability 9\.0' "$results/where.txt"; then
-    stage warpgroups 30 "$kernels" "$fatbins" --warpgroups ${size[@]+"${size[@]}"}
+    stage warpgroups 30 "$kernels" "$fatbins" --warpgroups ${size[@]+"${size[@]}"} && warpgroups_are=right
   else
     skip warpgroups "these kernels are for compute capability 9.0 alone"
   fi
@@ -157,6 +179,15 @@ fi
 stage selftest 120 "$lethe" selftest --device cuda --json
 stage bench-deep 50 "${run[@]}" benches "$deep" --ops grad,hvp,hvp_again
 stage bench-flat 30 "${run[@]}" benches "$flat" --ops grad,hvp,hvp_again
+if [ "$warpgroups_are" = right ]; then
+  LETHE_JAVA_OPTS="${LETHE_JAVA_OPTS:-} $by_warpgroups" \
+    stage bench-warpgroups 30 "${run[@]}" benches "$flat" --ops grad,hvp,hvp_again
+  if wanted bench-warpgroups; then
+    verdict PASS wgmma "right here; $("${run[@]}" compare_attention)"
+  fi
+else
+  skip bench-warpgroups "attention by warpgroups was not found right here: leave it off"
+fi
 stage bench-kernels 40 "${run[@]}" benches "$deep" --ops grad,hvp_again --kernels
 stage extrapolation 5 "${run[@]}" extrapolate
 stage prediction 10 "$lethe" bench --predict --workload llama1b --ops grad,hvp,hvp_again --kernels

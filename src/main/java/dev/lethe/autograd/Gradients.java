@@ -4,6 +4,7 @@ import dev.lethe.autograd.op.Adapter;
 import dev.lethe.autograd.op.BackwardPass;
 import dev.lethe.autograd.op.CrossEntropy;
 import dev.lethe.autograd.op.ForwardPass;
+import dev.lethe.autograd.op.Op;
 import dev.lethe.autograd.op.Slots;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
@@ -152,15 +153,7 @@ public final class Gradients {
    */
   static void reverse(
       Tape tape, BackwardPass pass, Set<Integer> keep, List<Slots> consumed, AdapterRule rule) {
-    Passes.reverse(
-        tape,
-        pass.adjoint(),
-        keep,
-        consumed,
-        op -> {
-          op.backward(pass);
-          rule.apply(op.adapters(), pass.primal(), pass.adjoint());
-        });
+    Passes.reverse(tape, pass.adjoint(), keep, consumed, op -> rule.backward(op, pass));
   }
 
   /** Weighted sums of row losses over each sample's rows. */
@@ -194,6 +187,12 @@ public final class Gradients {
      */
     void apply(LoraSlot slot, LoraGradientKernels.Kept kept);
 
+    /** Runs an operation backward, and applies it to its adapters. */
+    default void backward(Op op, BackwardPass pass) {
+      op.backward(pass);
+      apply(op.adapters(), pass.primal(), pass.adjoint());
+    }
+
     /** Applies it to the adapters of an operation, the last first. */
     default void apply(List<Adapter> adapters, Slots primal, Slots adjoint) {
       for (Adapter of : adapters.reversed()) {
@@ -210,6 +209,11 @@ public final class Gradients {
 
   /** Adds scale·(Ā, B̄) to g (k,P): the adapters of an operation together. */
   record Sum(Backend backend, double scale, Tensor g) implements AdapterRule {
+    @Override
+    public void backward(Op op, BackwardPass pass) {
+      op.backward(pass.adding(new BackwardPass.Sum(scale, g)));
+    }
+
     @Override
     public void apply(LoraSlot slot, LoraGradientKernels.Kept kept) {
       backend.run(new LoraGradientKernels.Gradient(slot, kept, scale, g));

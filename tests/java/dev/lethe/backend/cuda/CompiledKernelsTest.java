@@ -45,6 +45,8 @@ final class CompiledKernelsTest {
     "gated_backward_tangent_.*, 98, 0",
     "cross_entropy_.*, 64, 256",
     "lora_(border|adapter|join|bias|weigh_rows|add_gradients).*, 64, 0",
+    "lora_adjoint_(tangent_)?bf16, 255, 0",
+    "lora_adjoint_sum_bf16, 64, 0",
     "lora_sample_(gradients|squares)_bf16, 128, 16",
     "rows_.*, 64, 0",
     "(adamw_step|vector_.*|scaled_sum_apply_.*), 48, 256",

@@ -36,6 +36,8 @@ final class MachineCodeTest {
     "gemm_bf16_slim, gemm_nt_tall_bf16, 21.5, 128",
     "gemm_bf16_slim, gemm_nn_tall_bf16, 21.5, 128",
     "gemm_bf16_slim, gemm_tn_flat_bf16, 21.5, 128",
+    "lora_adjoint, lora_adjoint_bf16, 8.5, 255",
+    "lora_adjoint, lora_adjoint_tangent_bf16, 7.2, 255",
     "lora_samples, lora_sample_gradients_bf16, 19.1, 128",
     "lora_samples, lora_sample_squares_bf16, 19.1, 128"
   })
@@ -93,6 +95,8 @@ final class MachineCodeTest {
     "gemm_bf16, gemm_nt_wide_bf16, 6144",
     "gemm_bf16_slim, gemm_nt_tall_bf16, 4096",
     "gemm_bf16_slim, gemm_tn_flat_bf16, 4096",
+    "lora_adjoint, lora_adjoint_bf16, 10240",
+    "lora_adjoint, lora_adjoint_tangent_bf16, 20480",
     "lora_samples, lora_sample_gradients_bf16, 4096"
   })
   void aTileTakesFewBytesFromSharedMemory(String file, String kernel, int mostBytes) throws Exception {

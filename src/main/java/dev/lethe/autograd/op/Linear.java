@@ -1,6 +1,8 @@
 package dev.lethe.autograd.op;
 
 import dev.lethe.ArgumentException;
+import dev.lethe.backend.kernel.LoraAdjoint;
+import dev.lethe.backend.kernel.LoraGradientKernels.Gradient;
 import dev.lethe.backend.kernel.LoraGradientKernels.GradientTangent;
 import dev.lethe.backend.kernel.LoraGradientKernels.Kept;
 import dev.lethe.backend.kernel.LoraGradientKernels.KeptTangent;
@@ -189,7 +191,26 @@ public record Linear(List<Layer> layers, Value x, Value xa) implements Op {
       Tensor h = layer.u == null ? null : adjoint.allocate(layer.u);
       calls.add(new LoraKernels.Backward(layer.linear, theta, adjoint.get(layer.y), h, to.get(i)));
     }
-    pass.backend().run(LoraGroup.backward(calls, adjoint.whole(active.getFirst().y)));
+    LoraGroup<LoraKernels.Backward> group = LoraGroup.backward(calls, adjoint.whole(active.getFirst().y));
+    List<Gradient> gradients = pass.sum() == null ? List.of() : gradients(pass);
+    if (gradients.isEmpty()) {
+      pass.backend().run(group);
+    } else if (group.whole() == null) {
+      pass.backend().run(group);
+      pass.backend().run(LoraGroup.gradient(gradients));
+    } else {
+      pass.backend().run(LoraAdjoint.of(group, LoraGroup.gradient(gradients)));
+    }
+  }
+
+  private List<Gradient> gradients(BackwardPass pass) {
+    Slots primal = pass.primal();
+    Slots adjoint = pass.adjoint();
+    return adapters().stream()
+        .map(of -> new Gradient(
+            of.slot(), new Kept(primal.get(of.xa()), primal.get(of.u()), adjoint.get(of.u()), adjoint.get(of.y())),
+            pass.sum().scale(), pass.sum().g()))
+        .toList();
   }
 
   @Override
@@ -210,11 +231,17 @@ public record Linear(List<Layer> layers, Value x, Value xa) implements Op {
                   layer.linear, pass.theta(), along.v(), adjoint.single(layer.y), adjoint.single(layer.u), dgy,
                   adjointTangent.allocate(layer.u), to.get(i)));
     }
-    pass.backend().run(LoraGroup.backwardTangent(calls, adjointTangent.whole(active.getFirst().y)));
+    LoraGroup<LoraKernels.BackwardTangent> group =
+        LoraGroup.backwardTangent(calls, adjointTangent.whole(active.getFirst().y));
     List<GradientTangent> gradients =
         active.stream().filter(layer -> layer.u != null).map(layer -> gradient(pass, layer)).toList();
-    if (!gradients.isEmpty()) {
+    if (gradients.isEmpty()) {
+      pass.backend().run(group);
+    } else if (group.whole() == null) {
+      pass.backend().run(group);
       pass.backend().run(LoraGroup.gradientTangent(gradients));
+    } else {
+      pass.backend().run(LoraAdjoint.ofTangents(group, LoraGroup.gradientTangent(gradients)));
     }
   }
 

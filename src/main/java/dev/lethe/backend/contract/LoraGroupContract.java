@@ -8,6 +8,7 @@ import dev.lethe.backend.contract.harness.KernelCase.Frozen;
 import dev.lethe.backend.contract.harness.KernelCase.Side;
 import dev.lethe.backend.contract.harness.KernelCase.Slot;
 import dev.lethe.backend.kernel.KernelCall;
+import dev.lethe.backend.kernel.LoraAdjoint;
 import dev.lethe.backend.kernel.LoraGradientKernels.Gradient;
 import dev.lethe.backend.kernel.LoraGradientKernels.GradientTangent;
 import dev.lethe.backend.kernel.LoraGradientKernels.Kept;
@@ -29,7 +30,7 @@ import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** {@link LoraGroup} in all modes: what each of its calls would do alone. */
+/** {@link LoraGroup} and {@link LoraAdjoint} in all modes: what each of their calls would do alone. */
 final class LoraGroupContract {
   private static final double SCALE = 1.5;
 
@@ -58,6 +59,16 @@ final class LoraGroupContract {
       for (boolean dx : new boolean[] {false, true}) {
         String name = Text.format("loraGroup.gradientTangent %s dxa=%b", z, dx);
         cases.add(bench.of(name, c -> gradientTangent(c, z, dx)));
+      }
+    }
+    for (Sizes z : Sizes.WITH_ADAPTERS) {
+      for (Gx gx : Gx.values()) {
+        if (gx != Gx.NULL || z.allAdapted()) {
+          String name = Text.format("loraGroup.backwardAndGradient %s gx %s", z, gx);
+          cases.add(bench.of(name, c -> backwardAndGradient(c, z, gx)));
+          name = Text.format("loraGroup.backwardTangentAndGradient %s gx %s", z, gx);
+          cases.add(bench.of(name, c -> backwardAndGradientTangent(c, z, gx, gx != Gx.OVERWRITE)));
+        }
       }
     }
     return cases.build();
@@ -114,6 +125,52 @@ final class LoraGroupContract {
         out.whole(on)));
   }
 
+  private static void backwardAndGradient(KernelCase c, Sizes z, Gx gx) {
+    Layers layers = Layers.of(c, z, false, gx != Gx.NULL);
+    Slot xa = c.activation("xa", z.n, z.in);
+    Beside us = Beside.of(c, "u", List.of(z.n), z.ranksOfAdapters(), 0);
+    Beside out = Beside.of(c, "gy|h", List.of(z.k, z.n), z.outsAndRanks(), z.rankSum());
+    Slot to = gx.slot(c, z);
+    Slot g = c.vectorInOut("g", z.k, z.parameters());
+    run(c, on -> LoraAdjoint.of(
+        LoraGroup.backward(
+            z.each(i -> new Backward(
+                layers.on(on, i), layers.theta(on, i), out.part(on, i), z.low(out, on, i, z.outs.size()),
+                gx.to(on.of(to), i, z))),
+            out.whole(on)),
+        LoraGroup.gradient(
+            z.eachAdapted(i -> new Gradient(
+                z.slot(i),
+                new Kept(on.of(xa), z.low(us, on, i, 0), z.low(out, on, i, z.outs.size()), out.part(on, i)),
+                0.5, on.of(g))))));
+  }
+
+  private static void backwardAndGradientTangent(KernelCase c, Sizes z, Gx gx, boolean hasDx) {
+    Layers layers = Layers.of(c, z, false, gx != Gx.NULL);
+    Slot xa = c.activation("xa", z.n, z.in);
+    Slot dxa = c.activationOrNull(hasDx, "dxa", z.k, z.n, z.in);
+    Beside us = Beside.of(c, "u", List.of(z.n), z.ranksOfAdapters(), 0);
+    Beside dus = Beside.of(c, "du", List.of(z.k, z.n), z.ranksOfAdapters(), 0);
+    Beside gys = Beside.of(c, "gy", List.of(z.n), z.outs, 0);
+    Beside hs = Beside.of(c, "h", List.of(z.n), z.ranksOfAdapters(), 0);
+    Beside out = Beside.of(c, "dgy|dh", List.of(z.k, z.n), z.outsAndRanks(), z.rankSum());
+    Slot to = gx.slot(c, z);
+    Slot g = c.vectorInOut("g", z.k, z.parameters());
+    run(c, on -> LoraAdjoint.ofTangents(
+        LoraGroup.backwardTangent(
+            z.each(i -> new BackwardTangent(
+                layers.on(on, i), layers.theta(on, i), layers.v(on, i), z.ranks.get(i) == 0 ? null : gys.part(on, i),
+                z.low(hs, on, i, 0), out.part(on, i), z.low(out, on, i, z.outs.size()), gx.to(on.of(to), i, z))),
+            out.whole(on)),
+        LoraGroup.gradientTangent(
+            z.eachAdapted(i -> new GradientTangent(
+                z.slot(i),
+                new Kept(on.of(xa), z.low(us, on, i, 0), z.low(hs, on, i, 0), gys.part(on, i)),
+                new KeptTangent(
+                    on.of(dxa), z.low(dus, on, i, 0), z.low(out, on, i, z.outs.size()), out.part(on, i)),
+                -2, on.of(g))))));
+  }
+
   private static void gradient(KernelCase c, Sizes z) {
     Slot xa = c.activation("xa", z.n, z.in);
     Beside us = Beside.of(c, "u", List.of(z.n), z.ranksOfAdapters(), 0);
@@ -159,6 +216,15 @@ final class LoraGroupContract {
             new Sizes(9, 24, List.of(17, 8, 9), List.of(2, 3, 2), 2),
             new Sizes(3, 20, List.of(30), List.of(70), 1),
             new Sizes(4, 16, List.of(8, 8), List.of(0, 0), 1));
+
+    /** And those of several tiles of outputs and of rows, and of the largest ranks. */
+    static final List<Sizes> WITH_ADAPTERS =
+        Stream.concat(
+                ALL.stream().filter(z -> z.rankSum() > 0),
+                Stream.of(
+                    new Sizes(75, 24, List.of(530, 8, 40), List.of(16, 16, 4), 1),
+                    new Sizes(40, 16, List.of(516), List.of(32), 1)))
+            .toList();
 
     boolean allAdapted() {
       return !ranks.contains(0);

@@ -11,6 +11,8 @@ import dev.lethe.backend.kernel.operand.AttentionShape;
 import dev.lethe.backend.kernel.operand.Packing;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
+import java.util.stream.Stream;
 
 /**
  * Attention on tensor cores for bfloat16 heads of 32, 64 or 128, and by kernels/attention_plain.cu for all others: {@link
@@ -76,7 +78,6 @@ final class CudaAttention implements AttentionKernels {
     if (n == 0) {
       return;
     }
-    delta(shape, n, call.gO().dim(0), p.o(), call.gO(), null, null, call.delta());
     Gradient gradient =
         new Gradient(shape, call.packing(), p, call.gO(), call.delta(), null, null, null);
     queryGradient(gradient, call.in().gq());
@@ -96,7 +97,6 @@ final class CudaAttention implements AttentionKernels {
     }
     try (Scope scope = cuda.scratch("attention")) {
       Tensor ddelta = scope.allocate(F32, k, shape.heads(), n);
-      delta(shape, n, k, p.o(), call.gO(), t.dO(), call.dgO(), ddelta);
       Gradient gradient =
           new Gradient(shape, call.packing(), p, call.gO(), call.delta(), t, call.dgO(), ddelta);
       queryGradient(gradient, call.in().gq());
@@ -104,7 +104,10 @@ final class CudaAttention implements AttentionKernels {
     }
   }
 
-  /** What both launches of a backward mode read; t, dgO and ddelta are null in the first-order one. */
+  /**
+   * What both launches of a backward mode read; t, dgO and ddelta are null in the first-order one. The queries' comes first:
+   * it makes delta, or ddelta.
+   */
   private record Gradient(
       AttentionShape shape,
       Packing packing,
@@ -127,8 +130,20 @@ final class CudaAttention implements AttentionKernels {
 
   private void queryGradient(Gradient g, Tensor gq) {
     PackingTables.Table table = cuda.packings().of(g.packing);
-    AttentionWay way = way("query_gradient", g, gq, null);
-    Kernel kernel = inputs(way, "query_gradient", g, table).with(gq);
+    Tensor dO = g.t == null ? null : g.t.dO();
+    AttentionWay way = way("query_gradient", g, gq, g.p.o(), dO);
+    if (!way.tiled()) {
+      delta(g, gq.dim(0));
+    }
+    Kernel kernel = inputs(way, "query_gradient", g, table);
+    if (way.tiled()) {
+      kernel.with(g.p.o());
+      if (g.t != null) {
+        kernel.with(dO);
+      }
+      kernel.with(g.p.o().stride());
+    }
+    kernel.with(gq);
     sizes(kernel, way, g.shape, g.packing.rows(), g.p, gq);
     int keys = g.t == null && way == AttentionWay.WARPGROUPS ? 64 : 32;
     int buffers = g.t != null && g.shape.headSize() == 128 ? 1 : 2;
@@ -148,12 +163,13 @@ final class CudaAttention implements AttentionKernels {
     kernel.run(way.grid(table, g.shape.keyHeads(), gk.dim(0), bytes));
   }
 
-  private AttentionWay way(String mode, Gradient g, Tensor result, Tensor other) {
-    Tensor dq = g.t == null ? null : g.t.dq();
-    Tensor dk = g.t == null ? null : g.t.dk();
-    Tensor dv = g.t == null ? null : g.t.dv();
+  /** For what both launches read, and what one of them reads or writes besides. */
+  private AttentionWay way(String mode, Gradient g, Tensor... own) {
+    Stream<Tensor> primal = Stream.of(g.p.q(), g.p.k(), g.p.v(), g.gO, g.dgO);
+    Stream<Tensor> tangents = g.t == null ? Stream.empty() : Stream.of(g.t.dq(), g.t.dk(), g.t.dv());
+    Stream<Tensor> both = Stream.concat(primal, tangents);
     return AttentionWay.of(
-        cuda, g.mode(mode), g.shape, g.p.q(), g.p.k(), g.p.v(), g.gO, dq, dk, dv, g.dgO, result, other);
+        cuda, g.mode(mode), g.shape, Stream.concat(both, Arrays.stream(own)).toArray(Tensor[]::new));
   }
 
   private Kernel inputs(AttentionWay way, String mode, Gradient g, PackingTables.Table table) {
@@ -173,12 +189,12 @@ final class CudaAttention implements AttentionKernels {
     return kernel.with(g.dgO).with(g.ddelta);
   }
 
-  private void delta(
-      AttentionShape shape, long n, long k, Tensor o, Tensor gO, Tensor dO, Tensor dgO, Tensor delta) {
+  /** D or D', which tiled kernels of queries' gradients make themselves. */
+  private void delta(Gradient g, long k) {
     cuda.kernel("attention_delta")
-        .with(o).with(gO).with(dO).with(dgO).with(delta)
-        .with(n).with(shape.heads()).with(shape.headSize()).with(o.stride())
-        .run(AttentionWay.warpARow(n, shape.heads(), k));
+        .with(g.p.o()).with(g.gO).with(g.t == null ? null : g.t.dO()).with(g.dgO).with(g.t == null ? g.delta : g.ddelta)
+        .with(g.packing.rows()).with(g.shape.heads()).with(g.shape.headSize()).with(g.p.o().stride())
+        .run(AttentionWay.warpARow(g.packing.rows(), g.shape.heads(), k));
   }
 
   /** Sizes and strides, the last of which is that of the result. */

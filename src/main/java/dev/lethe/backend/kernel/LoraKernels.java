@@ -44,6 +44,19 @@ public interface LoraKernels extends LoraGradientKernels {
     group.calls().reversed().forEach(this::backwardTangent);
   }
 
+  /** {@link #backwards} and, with what it leaves, {@link #gradients} of the same layers. */
+  default void backwardsAndGradients(LoraGroup<Backward> adjoint, LoraGroup<Gradient> gradient) {
+    backwards(adjoint);
+    gradients(gradient);
+  }
+
+  /** {@link #backwardTangents} and, with what it leaves, {@link #gradientTangents} of the same layers. */
+  default void backwardAndGradientTangents(
+      LoraGroup<BackwardTangent> adjoint, LoraGroup<GradientTangent> gradient) {
+    backwardTangents(adjoint);
+    gradientTangents(gradient);
+  }
+
   /**
    * How the inputs of a layer move.
    *

@@ -65,6 +65,11 @@ public record KernelWork(
     return new KernelWork(name, launches * factor, bytes, memory, tensor, issue, shared);
   }
 
+  /** The same kernel with its bytes at a share of the memory's rate. */
+  KernelWork atShare(H200 share) {
+    return new KernelWork(name, launches, bytes, bytes / (MEMORY.value() * share.value()), tensor, issue, shared);
+  }
+
   /** The same kernel with other bytes a launch. */
   KernelWork withBytes(double other) {
     return new KernelWork(name, launches, other, memory * other / bytes, tensor, issue, shared);

@@ -1,9 +1,13 @@
 package dev.lethe.bench.predict;
 
+import static dev.lethe.bench.predict.H200.ISSUE_SHARE_8_WARPS;
+import static dev.lethe.bench.predict.H200.MULTIPROCESSORS;
+import static dev.lethe.bench.predict.H200.SKINNY_SHARE;
 import static dev.lethe.bench.predict.H200.STREAM_SHARE;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * The launches of linear layers that read one input, as backend.cuda's CudaLoraGroup makes them with cuBLAS, or CudaLora
@@ -18,6 +22,13 @@ record LoraWork(double rows, double in, List<Layer> layers, double batch) {
 
   /** Columns and rows around a stack of weights: CudaLinear.BORDER. */
   private static final int BORDER = 128;
+
+  /** A block of lora_adjoint: its outputs, rows of a tile, warps, and the most ranks; its loops are as compiled for sm_90a. */
+  private static final double ADJOINT_COLUMNS = 512;
+
+  private static final double ADJOINT_ROWS = 32;
+  private static final double ADJOINT_WARPS = 8;
+  private static final double ADJOINT_RANK = 32;
 
   /**
    * @param rank of its pair; 0: it has none
@@ -97,7 +108,7 @@ record LoraWork(double rows, double in, List<Layer> layers, double batch) {
         ProductWork.added("frozen", rows, in, out()));
   }
 
-  List<KernelWork> backwardTangent() {
+  private List<KernelWork> backwardTangent() {
     if (rank() == 0) {
       return List.of(ProductWork.of("frozen", rows, in, out()));
     }
@@ -121,7 +132,7 @@ record LoraWork(double rows, double in, List<Layer> layers, double batch) {
   }
 
   /** Of the batch. */
-  List<KernelWork> gradient() {
+  private List<KernelWork> gradient() {
     if (rank() == 0) {
       return List.of();
     }
@@ -143,15 +154,88 @@ record LoraWork(double rows, double in, List<Layer> layers, double batch) {
   }
 
   /** The same of each direction: two terms each. */
-  List<KernelWork> gradientTangent() {
+  private List<KernelWork> gradientTangent() {
     return gradient().stream()
         .map(work -> work.name().equals("lora_gradient") ? work.times(2) : work)
         .toList();
   }
 
+  /** Both with outputs' adjoints read once, as CudaLoraAdjoint does. */
+  List<KernelWork> backwardAndGradient() {
+    if (rank() == 0 || rank() > BORDER || width() > ADJOINT_RANK) {
+      return both(backward(), gradient());
+    }
+    List<KernelWork> work = new ArrayList<>(List.of(border(1)));
+    work.addAll(adjoint(1));
+    work.add(ProductWork.of("frozen", rows, in, out() + rank()));
+    work.addAll(gradientOfA(1));
+    return work;
+  }
+
+  /** The same of a direction. */
+  List<KernelWork> backwardAndGradientTangent() {
+    if (rank() == 0 || 2 * rank() > BORDER || !whole() || width() > ADJOINT_RANK) {
+      return both(backwardTangent(), gradientTangent());
+    }
+    List<KernelWork> work = new ArrayList<>(List.of(border(2)));
+    work.addAll(adjoint(2));
+    work.add(ProductWork.of("frozen", rows, in, out() + 2 * rank()));
+    work.addAll(gradientOfA(2));
+    return work;
+  }
+
+  /** h and the gradients of B in shares of blocks, and their sums, with the primal h beside that of a direction. */
+  private List<KernelWork> adjoint(int terms) {
+    double adapted = layers.stream().filter(layer -> layer.rank() > 0).mapToDouble(Layer::out).sum();
+    double tiles =
+        layers.stream()
+            .filter(layer -> layer.rank() > 0)
+            .mapToDouble(layer -> Math.ceil(layer.out() / ADJOINT_COLUMNS))
+            .sum();
+    double rowTiles = Math.ceil(rows / ADJOINT_ROWS);
+    double parts = Math.clamp(Math.floor(MULTIPROCESSORS.value() / tiles), 1, rowTiles);
+    double shares = F32 * width() * (tiles * rows + parts * out());
+    double read = BF16 * terms * (rows * (adapted + rank()) + rank() * adapted);
+    double loops = tiles * rowTiles * ADJOINT_WARPS;
+    double exchanged = 2.0 * F32 * ADJOINT_ROWS * ADJOINT_RANK;
+    KernelWork blocks =
+        KernelWork.warps(
+            terms == 1 ? "lora_adjoint" : "lora_adjoint_tangent",
+            1,
+            read + shares,
+            loops * (terms == 1 ? 530 : 897),
+            0,
+            loops * (terms * 20 * 512 + exchanged),
+            ISSUE_SHARE_8_WARPS);
+    double sums = shares + BF16 * rows * rank() * (2 * terms - 1) + 2.0 * F32 * pairsOfB();
+    return List.of(blocks.atShare(SKINNY_SHARE), KernelWork.stream("lora_adjoint_sum", 1, sums, STREAM_SHARE));
+  }
+
+  private List<KernelWork> gradientOfA(int terms) {
+    KernelWork product = ProductWork.gradient("lora_gradient", rank(), in, rows).times(terms);
+    return layers.size() == 1
+        ? List.of(product)
+        : List.of(
+            product, KernelWork.stream("lora_add_gradients", 1, 3.0 * F32 * rank() * in, STREAM_SHARE));
+  }
+
+  private static List<KernelWork> both(List<KernelWork> first, List<KernelWork> second) {
+    return Stream.concat(first.stream(), second.stream()).toList();
+  }
+
+  /** The largest rank. */
+  private double width() {
+    return layers.stream().mapToDouble(Layer::rank).max().orElseThrow();
+  }
+
+  /** Elements of all B. */
+  private double pairsOfB() {
+    return layers.stream().mapToDouble(layer -> layer.rank() * layer.out()).sum();
+  }
+
   /** Of each sequence. */
-  List<KernelWork> sampleGradients() {
-    return each(layer -> layer.rank() == 0 ? List.of() : List.of(layer.sample(in), layer.sample(layer.out())));
+  List<KernelWork> backwardAndSampleGradients() {
+    return both(backward(), each(layer -> layer.rank() == 0 ? List.of() : List.of(layer.sample(in), layer.sample(layer.out()))));
   }
 
   private KernelWork sample(double width) {

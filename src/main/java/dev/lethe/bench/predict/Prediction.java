@@ -1,5 +1,7 @@
 package dev.lethe.bench.predict;
 
+import static dev.lethe.bench.predict.H200.STREAM_SHARE;
+
 import dev.lethe.ArgumentException;
 import dev.lethe.bench.Operation;
 import dev.lethe.bench.Workload;
@@ -8,8 +10,6 @@ import dev.lethe.nn.family.TransformerSpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
-import static dev.lethe.bench.predict.H200.STREAM_SHARE;
-
 
 /**
  * The kernels of an operation on one H200, in bfloat16, and the time that the model gives each: docs/gpu-model.md. One
@@ -25,14 +25,16 @@ public final class Prediction {
   private static final long LEAST_ROWS = 512;
 
   private final Workload workload;
+  private final AttentionProducts attention;
   private final TransformerSpec spec;
   private final double rows;
   private final double hiddenBytes;
   private final double feedForwardBytes;
   private final List<KernelWork> all = new ArrayList<>();
 
-  private Prediction(Workload workload) {
+  private Prediction(Workload workload, AttentionProducts attention) {
     this.workload = workload;
+    this.attention = attention;
     this.spec = workload.spec();
     this.rows = (double) workload.batch() * (workload.seq() - 1);
     this.hiddenBytes = BF16 * rows * spec.hidden();
@@ -44,25 +46,25 @@ public final class Prediction {
    *
    * @throws ArgumentException for operations on several vectors, and for head sizes that have no tiled kernel
    */
-  public static Prediction of(Workload workload, Operation op) {
-    Prediction p = new Prediction(workload);
+  public static Prediction of(Workload workload, Operation op, AttentionProducts attention) {
+    Prediction p = new Prediction(workload, attention);
     switch (op) {
       case FORWARD -> p.forward(false, false);
-      case GRAD -> p.gradient(false, LoraWork::gradient);
-      case PER_SAMPLE -> p.gradient(false, LoraWork::sampleGradients);
+      case GRAD -> p.gradient(false, LoraWork::backwardAndGradient);
+      case PER_SAMPLE -> p.gradient(false, LoraWork::backwardAndSampleGradients);
       case HVP -> {
-        p.gradient(true, linear -> List.of());
+        p.gradient(true, LoraWork::backward);
         p.hessianProduct();
       }
       case HVP_AGAIN -> p.hessianProduct();
       case GGN -> {
         p.forward(true, false);
         p.tangent();
-        p.backward(LoraWork::gradient);
+        p.backward(LoraWork::backwardAndGradient);
       }
       case GGN_AGAIN -> {
         p.tangent();
-        p.backward(LoraWork::gradient);
+        p.backward(LoraWork::backwardAndGradient);
       }
       case HVP_BLOCK, GGN_BLOCK -> throw new ArgumentException(op.label() + " has no prediction");
     }
@@ -84,9 +86,9 @@ public final class Prediction {
     return List.copyOf(all);
   }
 
-  private void gradient(boolean probabilities, Function<LoraWork, List<KernelWork>> parameters) {
+  private void gradient(boolean probabilities, Function<LoraWork, List<KernelWork>> adjoints) {
     forward(probabilities, true);
-    backward(parameters);
+    backward(adjoints);
   }
 
   private void hessianProduct() {
@@ -120,28 +122,24 @@ public final class Prediction {
     head("cross_entropy_backward_tangent", BF16, 3 * BF16, true);
   }
 
-  private void backward(Function<LoraWork, List<KernelWork>> parameters) {
+  private void backward(Function<LoraWork, List<KernelWork>> adjoints) {
     add(KernelWork.stream("rms_norm_backward", 1, 4 * hiddenBytes, STREAM_SHARE));
     layers("rms_norm_backward", 2, 4 * hiddenBytes);
     rope();
-    layers("attention_delta", 1, queryBytes(2));
-    attention("query_gradient", queryBytes(3) + keyBytes(2));
+    attention("query_gradient", queryBytes(4) + keyBytes(2));
     attention("key_gradient", queryBytes(2) + keyBytes(4));
     layers("gated_backward", 1, 5 * feedForwardBytes);
-    linear(LoraWork::backward);
-    linear(parameters);
+    linear(adjoints);
   }
 
   private void backwardTangent() {
     add(KernelWork.stream("rms_norm_backward_tangent", 1, 6 * hiddenBytes, STREAM_SHARE));
     layers("rms_norm_backward_tangent", 2, 6 * hiddenBytes);
     rope();
-    layers("attention_delta", 1, queryBytes(4));
-    attention("query_gradient_tangent", queryBytes(5) + keyBytes(4));
+    attention("query_gradient_tangent", queryBytes(7) + keyBytes(4));
     attention("key_gradient_tangent", queryBytes(4) + keyBytes(6));
     layers("gated_backward_tangent", 1, 8 * feedForwardBytes);
-    linear(LoraWork::backwardTangent);
-    linear(LoraWork::gradientTangent);
+    linear(LoraWork::backwardAndGradientTangent);
   }
 
   private void rope() {
@@ -152,7 +150,7 @@ public final class Prediction {
   private void attention(String kernel, double bytes) {
     int size = spec.attention(0).headSize();
     add(
-        TileLoop.of(kernel, size)
+        TileLoop.of(attention, kernel, size)
             .launch(spec.attention(0).heads(), workload.batch(), workload.seq() - 1, bytes)
             .times(spec.layers()));
   }

@@ -1,44 +1,53 @@
 package dev.lethe.bench.predict;
 
-import dev.lethe.ArgumentException;
-import static dev.lethe.bench.predict.H200.CLOCK;
+import static dev.lethe.bench.predict.AttentionProducts.WARPGROUPS;
+import static dev.lethe.bench.predict.AttentionProducts.WARPS;
 import static dev.lethe.bench.predict.H200.ISSUE_SHARE_12_WARPS;
 import static dev.lethe.bench.predict.H200.ISSUE_SHARE_8_WARPS;
-import static dev.lethe.bench.predict.H200.MMA_SYNC;
-import static dev.lethe.bench.predict.H200.MULTIPROCESSORS;
 
+import dev.lethe.ArgumentException;
 import java.util.Arrays;
+import java.util.Comparator;
 
 /**
  * The main loops of the tiled attention kernels, as compiled for sm_90a: what a warp does for one tile of the other
- * side, the masks included that only tiles on the diagonal need.
+ * side, the masks included that only tiles on the diagonal need. Products are counted in those of 16 by 8 by 16, and what
+ * a warpgroup reads from shared memory is shared among its four warps.
  */
 enum TileLoop {
-  FORWARD_64("forward", 64, 64, ISSUE_SHARE_12_WARPS, 515, 36, 64),
-  FORWARD_128("forward", 128, 64, ISSUE_SHARE_8_WARPS, 756, 72, 128),
-  TANGENT_64("tangent", 64, 32, ISSUE_SHARE_12_WARPS, 491, 52, 80),
-  TANGENT_128("tangent", 128, 32, ISSUE_SHARE_8_WARPS, 789, 104, 160),
-  QUERY_GRADIENT_64("query_gradient", 64, 32, ISSUE_SHARE_12_WARPS, 341, 32, 48),
-  QUERY_GRADIENT_128("query_gradient", 128, 32, ISSUE_SHARE_8_WARPS, 542, 64, 96),
-  KEY_GRADIENT_64("key_gradient", 64, 32, ISSUE_SHARE_8_WARPS, 510, 40, 64),
-  KEY_GRADIENT_128("key_gradient", 128, 16, ISSUE_SHARE_8_WARPS, 477, 48, 64),
-  QUERY_GRADIENT_TANGENT_64("query_gradient_tangent", 64, 32, ISSUE_SHARE_8_WARPS, 695, 88, 128),
-  QUERY_GRADIENT_TANGENT_128("query_gradient_tangent", 128, 32, ISSUE_SHARE_8_WARPS, 955, 176, 256),
-  KEY_GRADIENT_TANGENT_64("key_gradient_tangent", 64, 32, ISSUE_SHARE_8_WARPS, 898, 104, 160),
-  KEY_GRADIENT_TANGENT_128("key_gradient_tangent", 128, 16, ISSUE_SHARE_8_WARPS, 833, 128, 160);
+  FORWARD_64(WARPS, "forward", 64, 64, ISSUE_SHARE_12_WARPS, 525, 36, 64),
+  FORWARD_128(WARPS, "forward", 128, 64, ISSUE_SHARE_8_WARPS, 727, 72, 128),
+  TANGENT_64(WARPS, "tangent", 64, 32, ISSUE_SHARE_12_WARPS, 503, 52, 80),
+  TANGENT_128(WARPS, "tangent", 128, 32, ISSUE_SHARE_8_WARPS, 711, 104, 160),
+  QUERY_GRADIENT_64(WARPS, "query_gradient", 64, 32, ISSUE_SHARE_12_WARPS, 347, 32, 48),
+  QUERY_GRADIENT_128(WARPS, "query_gradient", 128, 32, ISSUE_SHARE_8_WARPS, 482, 64, 96),
+  KEY_GRADIENT_64(WARPS, "key_gradient", 64, 32, ISSUE_SHARE_8_WARPS, 520, 40, 64),
+  KEY_GRADIENT_128(WARPS, "key_gradient", 128, 16, ISSUE_SHARE_8_WARPS, 487, 48, 64),
+  QUERY_GRADIENT_TANGENT_64(WARPS, "query_gradient_tangent", 64, 32, ISSUE_SHARE_8_WARPS, 706, 88, 128),
+  QUERY_GRADIENT_TANGENT_128(WARPS, "query_gradient_tangent", 128, 32, ISSUE_SHARE_8_WARPS, 931, 176, 256),
+  KEY_GRADIENT_TANGENT_64(WARPS, "key_gradient_tangent", 64, 32, ISSUE_SHARE_8_WARPS, 909, 104, 160),
+  KEY_GRADIENT_TANGENT_128(WARPS, "key_gradient_tangent", 128, 16, ISSUE_SHARE_8_WARPS, 845, 128, 160),
+  FORWARD_64_WGMMA(WARPGROUPS, "forward", 64, 64, ISSUE_SHARE_12_WARPS, 405, 12, 64),
+  FORWARD_128_WGMMA(WARPGROUPS, "forward", 128, 64, ISSUE_SHARE_8_WARPS, 473, 24, 128),
+  TANGENT_64_WGMMA(WARPGROUPS, "tangent", 64, 32, ISSUE_SHARE_12_WARPS, 358, 22, 80),
+  TANGENT_128_WGMMA(WARPGROUPS, "tangent", 128, 32, ISSUE_SHARE_8_WARPS, 454, 44, 160),
+  QUERY_GRADIENT_64_WGMMA(WARPGROUPS, "query_gradient", 64, 64, ISSUE_SHARE_12_WARPS, 405, 20, 96),
+  QUERY_GRADIENT_128_WGMMA(WARPGROUPS, "query_gradient", 128, 64, ISSUE_SHARE_8_WARPS, 492, 40, 192),
+  KEY_GRADIENT_64_WGMMA(WARPGROUPS, "key_gradient", 64, 32, ISSUE_SHARE_12_WARPS, 383, 16, 64),
+  KEY_GRADIENT_128_WGMMA(WARPGROUPS, "key_gradient", 128, 32, ISSUE_SHARE_8_WARPS, 468, 32, 128),
+  QUERY_GRADIENT_TANGENT_64_WGMMA(
+      WARPGROUPS, "query_gradient_tangent", 64, 32, ISSUE_SHARE_12_WARPS, 544, 40, 128),
+  QUERY_GRADIENT_TANGENT_128_WGMMA(
+      WARPGROUPS, "query_gradient_tangent", 128, 32, ISSUE_SHARE_8_WARPS, 712, 80, 256),
+  KEY_GRADIENT_TANGENT_64_WGMMA(WARPGROUPS, "key_gradient_tangent", 64, 32, ISSUE_SHARE_8_WARPS, 682, 44, 160);
 
-  private static final int OWN_ROWS = 64;
-  private static final int WARPS = 4;
-
-  /** Bytes that four 8 by 8 matrices of bfloat16 take. */
+  /** Bytes that four 8 by 8 matrices of bfloat16 take: one matrix load of a warp. */
   private static final double MATRICES_BYTES = 512;
 
   /** Operations of one m16n8k16. */
   private static final double MMA_OPERATIONS = 2.0 * 16 * 8 * 16;
 
-  /** Operations a clock and multiprocessor in the data sheet. */
-  private static final double TENSOR_OPERATIONS = 4096;
-
+  private final AttentionProducts by;
   private final String kernel;
   private final int headSize;
   private final int otherRows;
@@ -48,7 +57,15 @@ enum TileLoop {
   private final int products;
 
   TileLoop(
-      String kernel, int headSize, int otherRows, H200 share, int instructions, int matrixLoads, int products) {
+      AttentionProducts by,
+      String kernel,
+      int headSize,
+      int otherRows,
+      H200 share,
+      int instructions,
+      int matrixLoads,
+      int products) {
+    this.by = by;
     this.kernel = kernel;
     this.headSize = headSize;
     this.otherRows = otherRows;
@@ -58,10 +75,12 @@ enum TileLoop {
     this.products = products;
   }
 
-  static TileLoop of(String kernel, int headSize) {
+  /** The loop of a kernel; warp by warp where it has none by warpgroups. */
+  static TileLoop of(AttentionProducts by, String kernel, int headSize) {
     return Arrays.stream(values())
         .filter(loop -> loop.kernel.equals(kernel) && loop.headSize == headSize)
-        .findFirst()
+        .filter(loop -> loop.by == by || loop.by == WARPS)
+        .max(Comparator.comparing(loop -> loop.by))
         .orElseThrow(() -> new ArgumentException("no tiled kernel for heads of " + headSize));
   }
 
@@ -72,17 +91,15 @@ enum TileLoop {
    * @param bytes that the launch reads and writes
    */
   KernelWork launch(int heads, int batch, int tokens, double bytes) {
-    double own = Math.ceilDiv(tokens, OWN_ROWS);
-    double tiles = own * (own + 1) / 2 * OWN_ROWS / otherRows;
-    double loops = tiles * heads * batch * WARPS;
-    double tensorRate =
-        MULTIPROCESSORS.value() * CLOCK.value() * TENSOR_OPERATIONS * MMA_SYNC.value();
+    double own = Math.ceilDiv(tokens, by.ownRows());
+    double tiles = own * (own + 1) / 2 * by.ownRows() / otherRows;
+    double loops = tiles * heads * batch * by.warps();
     return KernelWork.warps(
         "attention_" + kernel,
         1,
         bytes,
         loops * instructions,
-        loops * products * MMA_OPERATIONS / tensorRate,
+        loops * products * MMA_OPERATIONS / by.operationsASecond(),
         loops * matrixLoads * MATRICES_BYTES,
         share);
   }

@@ -11,6 +11,7 @@ import dev.lethe.bench.Operation;
 import dev.lethe.bench.Workload;
 import dev.lethe.bench.WorkloadBench;
 import dev.lethe.bench.WorkloadMemory;
+import dev.lethe.bench.predict.AttentionProducts;
 import dev.lethe.cli.option.CommonOptions;
 import dev.lethe.cli.option.LetheCommand;
 import dev.lethe.cli.output.BenchReport;
@@ -96,7 +97,7 @@ public final class BenchCommand extends LetheCommand {
       names = "--predict",
       description =
           "run nothing: print what a model of one H200 gives for each operation, and with --kernels for each"
-              + " kernel (docs/gpu-model.md)")
+              + " kernel, with attention by mma.sync and by wgmma (docs/gpu-model.md)")
   private boolean predict;
 
   @Option(
@@ -161,11 +162,13 @@ public final class BenchCommand extends LetheCommand {
     if (refusal != null) {
       throw usage(refusal);
     }
-    PredictionReport report = new PredictionReport(shapes);
-    for (Operation op : operations) {
-      print(report.line(op));
-      if (kernels) {
-        report.kernelLines(op).forEach(this::print);
+    for (AttentionProducts attention : AttentionProducts.values()) {
+      PredictionReport report = new PredictionReport(shapes, attention);
+      for (Operation op : operations) {
+        print(report.line(op));
+        if (kernels) {
+          report.kernelLines(op).forEach(this::print);
+        }
       }
     }
   }

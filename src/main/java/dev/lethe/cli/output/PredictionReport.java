@@ -3,6 +3,7 @@ package dev.lethe.cli.output;
 import dev.lethe.Text;
 import dev.lethe.bench.Operation;
 import dev.lethe.bench.Workload;
+import dev.lethe.bench.predict.AttentionProducts;
 import dev.lethe.bench.predict.KernelWork;
 import dev.lethe.bench.predict.Prediction;
 import dev.lethe.format.StrictJson;
@@ -17,14 +18,16 @@ public final class PredictionReport {
   private static final String DEVICE = "model of one H200";
 
   private final Workload workload;
+  private final AttentionProducts attention;
 
-  public PredictionReport(Workload workload) {
+  public PredictionReport(Workload workload, AttentionProducts attention) {
     this.workload = workload;
+    this.attention = attention;
   }
 
   /** The line of an operation. */
   public ObjectNode line(Operation op) {
-    Prediction prediction = Prediction.of(workload, op);
+    Prediction prediction = Prediction.of(workload, op, attention);
     return description(op)
         .put("predicted_s", prediction.seconds())
         .put("launches", prediction.launches());
@@ -33,7 +36,7 @@ public final class PredictionReport {
   /** A line for each kernel of an operation, all its shapes together, with what most of its time waits for. */
   public List<ObjectNode> kernelLines(Operation op) {
     Map<String, Sum> kernels = new LinkedHashMap<>();
-    for (KernelWork work : Prediction.of(workload, op).kernels()) {
+    for (KernelWork work : Prediction.of(workload, op, attention).kernels()) {
       kernels.merge(work.name(), Sum.of(work), Sum::plus);
     }
     return kernels.entrySet().stream()
@@ -69,7 +72,8 @@ public final class PredictionReport {
         .put("batch", workload.batch())
         .put("seq", workload.seq())
         .put("layers", workload.layers())
-        .put("device", DEVICE);
+        .put("device", DEVICE)
+        .put("attention", attention == AttentionProducts.WARPS ? "mma.sync" : "wgmma");
   }
 
   /** What no prediction exists for, or null. */

@@ -29,7 +29,11 @@ class FirstGpuTest {
       case $1 in
         doctor) echo 'ok  backend cuda       bfloat16, GPU (compute capability 9.0)'; echo '%s' ;;
         selftest) echo '{"passed":false}'; echo 'three kernels are wrong' >&2; exit 1 ;;
-        bench) echo '{"op":"grad","median_s":0.'${11}'}' ;;
+        bench)
+          t=${11}
+          case $LETHE_JAVA_OPTS in *-Dlethe.cuda.wgmma=true*) t=08 ;; esac
+          echo '{"op":"grad","median_s":0.'$t'}'
+          ;;
       esac
       """;
 
@@ -57,6 +61,7 @@ class FirstGpuTest {
     assertTrue(verdicts.contains("PASS      products           cuBLASLt 13.1.1"), verdicts);
     assertTrue(verdicts.contains("NOT RUN   kernels"), verdicts);
     assertTrue(verdicts.contains("NOT RUN   warpgroups"), verdicts);
+    assertTrue(verdicts.contains("NOT RUN   bench-warpgroups"), verdicts);
     assertTrue(verdicts.contains("FAIL      selftest           exit code 1: three kernels are wrong"), verdicts);
     assertTrue(verdicts.contains("PASS      bench-deep"), verdicts);
     String extrapolated = Files.readString(dir.resolve("results/extrapolation.txt"));
@@ -86,13 +91,17 @@ class FirstGpuTest {
             "attention_query_gradient_wgmma", "attention_key_gradient_wgmma")) {
       Files.writeString(dir.resolve("first-gpu/fatbins").resolve(file + ".fatbin"), "*");
     }
-    int code = run("--tiny", "--only", "kernels,warpgroups");
+    int code = run("--tiny", "--only", "kernels,warpgroups,bench-flat,bench-warpgroups");
     String said = Files.readString(dir.resolve("results/kernels.txt"));
     assertEquals(0, code, said);
     assertEquals(8, said.lines().filter(line -> line.contains(" ok ")).count(), said);
     String ofWarpgroups = Files.readString(dir.resolve("results/warpgroups.txt"));
     long right = ofWarpgroups.lines().filter(line -> line.contains("_wgmma") && line.contains(" ok ")).count();
     assertEquals(6, right, ofWarpgroups);
+    String turnedOn =
+        "PASS      wgmma              right here; grad 1.25 times as fast; turn them on with"
+            + " LETHE_JAVA_OPTS=-Dlethe.cuda.wgmma=true";
+    assertTrue(verdicts().contains(turnedOn), verdicts());
   }
 
   private void lethe(String products) throws IOException {

@@ -73,6 +73,21 @@ public final class CudaLora implements LoraKernels {
   }
 
   @Override
+  public void backwardsAndGradients(LoraGroup<Backward> adjoint, LoraGroup<Gradient> gradient) {
+    if (!together.backward(adjoint, gradient)) {
+      LoraKernels.super.backwardsAndGradients(adjoint, gradient);
+    }
+  }
+
+  @Override
+  public void backwardAndGradientTangents(
+      LoraGroup<BackwardTangent> adjoint, LoraGroup<GradientTangent> gradient) {
+    if (!together.backwardTangent(adjoint, gradient)) {
+      LoraKernels.super.backwardAndGradientTangents(adjoint, gradient);
+    }
+  }
+
+  @Override
   public void forward(Forward call) {
     try (OpenLinear w = new OpenLinear(cuda, call.layer().weight())) {
       forward(call, w);

@@ -137,7 +137,7 @@ final class CudaLoraGradients {
   }
 
   /** A's part of g (k,P) += scale·s·left (k,N,r)ᵀ·right (k,N,in); either may be one for all k. */
-  private Product productA(
+  static Product productA(
       LoraSlot slot, long n, double scale, Operand left, Operand right, Tensor g) {
     Operand target = part(g, slot.aOffset(), slot.in());
     double factor = scale * slot.scale();

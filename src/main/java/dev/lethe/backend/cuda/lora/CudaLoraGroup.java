@@ -1,24 +1,21 @@
 package dev.lethe.backend.cuda.lora;
 
 import static dev.lethe.backend.cuda.launch.Cuda.matrix;
-import static dev.lethe.tensor.DType.F32;
 
+import dev.lethe.backend.cuda.lora.CudaLoraAdjoint.Term;
 import dev.lethe.backend.cuda.blas.Operand;
 import dev.lethe.backend.cuda.blas.Product;
 import dev.lethe.backend.cuda.launch.Cuda;
-import dev.lethe.backend.cuda.launch.Kernel;
 import dev.lethe.backend.kernel.LoraGradientKernels.Gradient;
 import dev.lethe.backend.kernel.LoraGradientKernels.GradientTangent;
+import dev.lethe.backend.kernel.LoraGradientKernels.Kept;
 import dev.lethe.backend.kernel.LoraGroup;
 import dev.lethe.backend.kernel.LoraKernels.Backward;
 import dev.lethe.backend.kernel.LoraKernels.BackwardTangent;
 import dev.lethe.backend.kernel.LoraKernels.Forward;
 import dev.lethe.backend.kernel.LoraKernels.InputAdjoint;
 import dev.lethe.backend.kernel.LoraKernels.Tangent;
-import dev.lethe.backend.kernel.LoraSlot;
-import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -29,9 +26,11 @@ import java.util.stream.Stream;
  */
 final class CudaLoraGroup {
   private final Cuda cuda;
+  private final CudaLoraAdjoint adjoints;
 
   CudaLoraGroup(Cuda cuda) {
     this.cuda = cuda;
+    this.adjoints = new CudaLoraAdjoint(cuda);
   }
 
   /** [y…] = [x|u…][W|sB]ᵀ, u… = xAᵀ. */
@@ -112,6 +111,11 @@ final class CudaLoraGroup {
 
   /** x̄ = [ȳ…|h…][W;sA], h… = ȳB. */
   boolean backward(LoraGroup<Backward> group) {
+    return backward(group, null);
+  }
+
+  /** The same with the gradients of the pairs, where ȳ is read once for h… and every B̄ = ȳᵀu; null: without. */
+  boolean backward(LoraGroup<Backward> group, LoraGroup<Gradient> gradients) {
     List<Backward> calls = group.calls();
     Backward last = calls.getLast();
     LoraStack stack = LoraStack.of(cuda, calls.stream().map(Backward::layer).toList(), 1);
@@ -126,16 +130,29 @@ final class CudaLoraGroup {
     }
     long k = last.gy().dim(0);
     long n = last.gy().dim(1);
+    List<Gradient> of = gradients == null ? List.of() : gradients.calls();
+    List<Kept> kept = of.stream().map(Gradient::kept).toList();
+    if (!of.isEmpty()
+        && !(k == 1 && adjoints.takes(stack, of.stream().map(Gradient::slot).toList(), n) && oneInput(kept)
+            && of.stream().allMatch(call -> call.scale() == of.getFirst().scale()))) {
+      return false;
+    }
     if (stack.ranks() == 0) {
       multiply(adjoint(stack, 0, out, last.in()).batch(k));
       return true;
     }
     Tensor theta = vectors(calls.stream().map(Backward::theta));
     stack.openNarrow(theta, null);
-    multiply(
-        Product.of(
-                n, stack.ranks(), stack.outs(), stack.unscaled(), out.from(0), stack.ofB(0), out.from(stack.outs()))
-            .batch(k));
+    Operand h = out.from(stack.outs());
+    if (of.isEmpty()) {
+      multiply(
+          Product.of(n, stack.ranks(), stack.outs(), stack.unscaled(), out.from(0), stack.ofB(0), h).batch(k));
+    } else {
+      LoraPairs pairs = new LoraPairs(cuda, stack.slots(), of.getFirst().g(), of.getFirst().scale());
+      Kept first = kept.getFirst();
+      adjoints.run(stack, n, List.of(new Term(out.from(0), matrix(first.u()), stack.ofB(0))), h, null, pairs);
+      pairs.addA(n, List.of(new LoraPairs.Term(h, matrix(first.xa()))));
+    }
     if (last.in().gx() != null) {
       stack.openWide(theta, null);
       multiply(adjoint(stack, stack.ranks(), out, last.in()).batch(k));
@@ -153,6 +170,11 @@ final class CudaLoraGroup {
 
   /** x̄̇ = [ȳ̇…|ḣ…|h…][W;sA;sȦ], ḣ… = ȳ̇B + ȳḂ, for one direction. */
   boolean backwardTangent(LoraGroup<BackwardTangent> group) {
+    return backwardTangent(group, null);
+  }
+
+  /** The same with the gradients' tangents, where ȳ and ȳ̇ are read once for ḣ… and every B̄̇; null: without. */
+  boolean backwardTangent(LoraGroup<BackwardTangent> group, LoraGroup<GradientTangent> gradients) {
     List<BackwardTangent> calls = group.calls();
     BackwardTangent last = calls.getLast();
     LoraStack stack = LoraStack.of(cuda, calls.stream().map(BackwardTangent::layer).toList(), 2);
@@ -178,18 +200,38 @@ final class CudaLoraGroup {
     }
     long n = last.rows();
     long r = stack.ranks();
-    if (!out.fits(r)) {
+    List<GradientTangent> of = gradients == null ? List.of() : gradients.calls();
+    boolean taken =
+        of.isEmpty()
+            || adjoints.takes(stack, of.stream().map(GradientTangent::slot).toList(), n) && oneInputs(of);
+    if (!out.fits(r) || !taken) {
       return false;
     }
     Tensor theta = vectors(calls.stream().map(BackwardTangent::theta));
     Tensor v = vectors(calls.stream().map(BackwardTangent::v));
     stack.openNarrow(theta, v);
-    multiply(
-        Product.of(
-                n, r, stack.outs(), stack.unscaled(), matrix(gys.getFirst()), stack.ofB(1), out.from(stack.outs()))
-            .plus(stack.outs(), out.from(0), stack.ofB(0)));
-    if (last.in().gx() != null) {
-      out.copy(cuda, hs.getFirst(), stack.outs() + r, r);
+    Operand dh = out.from(stack.outs());
+    Operand gy = matrix(gys.getFirst());
+    Tensor h = hs.getFirst();
+    boolean inputs = last.in().gx() != null;
+    if (of.isEmpty()) {
+      multiply(
+          Product.of(n, r, stack.outs(), stack.unscaled(), gy, stack.ofB(1), dh)
+              .plus(stack.outs(), out.from(0), stack.ofB(0)));
+      if (inputs) {
+        out.copy(cuda, h, stack.outs() + r, r);
+      }
+    } else {
+      GradientTangent first = of.getFirst();
+      LoraPairs pairs = new LoraPairs(cuda, stack.slots(), first.g(), first.scale());
+      Term own = new Term(out.from(0), matrix(first.kept().u()), stack.ofB(0));
+      Term along = new Term(gy, matrix(first.tangent().du()), stack.ofB(1));
+      adjoints.run(stack, n, List.of(own, along), dh, inputs ? h : null, pairs);
+      LoraPairs.Term ofA = new LoraPairs.Term(dh, matrix(first.kept().xa()));
+      Tensor dxa = first.tangent().dxa();
+      pairs.addA(n, dxa == null ? List.of(ofA) : List.of(ofA, new LoraPairs.Term(matrix(h), matrix(dxa))));
+    }
+    if (inputs) {
       stack.openWide(theta, v);
       multiply(adjoint(stack, 2 * r, out, last.in()));
     }
@@ -200,22 +242,17 @@ final class CudaLoraGroup {
   boolean gradient(LoraGroup<Gradient> group) {
     List<Gradient> calls = group.calls();
     Gradient first = calls.getFirst();
-    Tensor xa = first.kept().xa();
-    List<Tensor> hs = calls.stream().map(call -> call.kept().h()).toList();
-    List<Tensor> us = calls.stream().map(call -> call.kept().u()).toList();
-    List<Tensor> gys = calls.stream().map(call -> call.kept().gy()).toList();
-    boolean one = calls.stream().allMatch(call -> Columns.same(call.kept().xa(), xa) && call.scale() == first.scale());
-    Pairs pairs = new Pairs(calls.stream().map(Gradient::slot).toList(), first.g());
-    if (!one || !pairs.joined() || !beside(hs, us, gys)) {
+    List<Kept> kept = calls.stream().map(Gradient::kept).toList();
+    LoraPairs pairs = new LoraPairs(cuda, calls.stream().map(Gradient::slot).toList(), first.g(), first.scale());
+    boolean one = calls.stream().allMatch(call -> call.scale() == first.scale());
+    if (!one || !pairs.joined() || !oneInput(kept) || !beside(kept)) {
       return false;
     }
-    long n = xa.dim(0);
-    try (Scope scope = cuda.scratch("gradients of a group")) {
-      pairs.open(scope);
-      multiply(pairs.ofA(n, matrix(hs.getFirst()), matrix(xa)));
-      multiply(pairs.ofB(n, matrix(gys.getFirst()), matrix(us.getFirst())));
-      pairs.add(first.scale());
-    }
+    Kept of = kept.getFirst();
+    pairs.add(
+        of.xa().dim(0),
+        List.of(new LoraPairs.Term(matrix(of.h()), matrix(of.xa()))),
+        List.of(new LoraPairs.Term(matrix(of.gy()), matrix(of.u()))));
     return true;
   }
 
@@ -223,99 +260,51 @@ final class CudaLoraGroup {
   boolean gradientTangent(LoraGroup<GradientTangent> group) {
     List<GradientTangent> calls = group.calls();
     GradientTangent first = calls.getFirst();
-    Tensor xa = first.kept().xa();
-    Tensor dxa = first.tangent().dxa();
-    List<Tensor> hs = calls.stream().map(call -> call.kept().h()).toList();
-    List<Tensor> us = calls.stream().map(call -> call.kept().u()).toList();
-    List<Tensor> gys = calls.stream().map(call -> call.kept().gy()).toList();
-    List<Tensor> dhs = calls.stream().map(call -> call.tangent().dh()).toList();
-    List<Tensor> dus = calls.stream().map(call -> call.tangent().du()).toList();
+    List<Kept> kept = calls.stream().map(GradientTangent::kept).toList();
     List<Tensor> dgys = present(calls.stream().map(call -> call.tangent().dgy()).toList());
-    boolean one =
-        calls.stream()
-            .allMatch(
-                call -> Columns.same(call.kept().xa(), xa) && Columns.same(call.tangent().dxa(), dxa) && call.scale() == first.scale());
-    Pairs pairs = new Pairs(calls.stream().map(GradientTangent::slot).toList(), first.g());
-    if (!one || dgys.size() < calls.size() || !pairs.joined() || !beside(hs, us, gys) || !beside(dhs, dus, dgys)) {
+    List<Tensor> dhs = calls.stream().map(call -> call.tangent().dh()).toList();
+    LoraPairs pairs =
+        new LoraPairs(cuda, calls.stream().map(GradientTangent::slot).toList(), first.g(), first.scale());
+    if (!oneInputs(calls) || dgys.size() < calls.size() || !pairs.joined() || !beside(kept) || !Columns.adjacent(dgys)
+        || !Columns.adjacent(dhs)) {
       return false;
     }
-    long n = xa.dim(0);
-    try (Scope scope = cuda.scratch("gradients of a group")) {
-      pairs.open(scope);
-      Product a = pairs.ofA(n, matrix(dhs.getFirst()), matrix(xa));
-      multiply(dxa == null ? a : a.plus(n, matrix(hs.getFirst()).transpose(), matrix(dxa)));
-      multiply(
-          pairs.ofB(n, matrix(gys.getFirst()), matrix(dus.getFirst()))
-              .plus(n, matrix(dgys.getFirst()).transpose(), matrix(us.getFirst())));
-      pairs.add(first.scale());
-    }
+    Kept of = kept.getFirst();
+    Tensor dxa = first.tangent().dxa();
+    LoraPairs.Term ofA = new LoraPairs.Term(matrix(dhs.getFirst()), matrix(of.xa()));
+    pairs.add(
+        of.xa().dim(0),
+        dxa == null ? List.of(ofA) : List.of(ofA, new LoraPairs.Term(matrix(of.h()), matrix(dxa))),
+        List.of(
+            new LoraPairs.Term(matrix(of.gy()), matrix(first.tangent().du())),
+            new LoraPairs.Term(matrix(dgys.getFirst()), matrix(of.u()))));
     return true;
   }
 
-  /** The gradients of a group's pairs by one product for all A and one for all B. */
-  private final class Pairs {
-    private final List<LoraSlot> slots;
-    private final Tensor g;
-    private final long in;
-    private final long outs;
-    private final long ranks;
-    private Tensor a;
-    private Tensor b;
+  /** Whether all read one x, and their u's lie beside each other. */
+  private static boolean oneInput(List<Kept> kept) {
+    Tensor xa = kept.getFirst().xa();
+    return kept.stream().allMatch(each -> Columns.same(each.xa(), xa))
+        && Columns.adjacent(kept.stream().map(Kept::u).toList());
+  }
 
-    /**
-     * @param g (k,P)
-     */
-    Pairs(List<LoraSlot> slots, Tensor g) {
-      this.slots = slots;
-      this.g = g;
-      this.in = slots.getFirst().in();
-      this.outs = slots.stream().mapToLong(LoraSlot::out).sum();
-      this.ranks = slots.stream().mapToLong(LoraSlot::rank).sum();
-    }
+  /** Whether that holds for the tangents as well, and all are added with one factor. */
+  private static boolean oneInputs(List<GradientTangent> calls) {
+    Tensor dxa = calls.getFirst().tangent().dxa();
+    return calls.stream().allMatch(call -> call.scale() == calls.getFirst().scale())
+        && oneInput(calls.stream().map(GradientTangent::kept).toList())
+        && calls.stream().allMatch(call -> Columns.same(call.tangent().dxa(), dxa))
+        && Columns.adjacent(calls.stream().map(call -> call.tangent().du()).toList());
+  }
 
-    /** Whether there are several with one input and scale; a single one needs no detour. */
-    boolean joined() {
-      return slots.size() > 1
-          && slots.size() <= LoraStack.MOST_LAYERS
-          && slots.stream().allMatch(slot -> slot.in() == in && slot.scale() == slots.getFirst().scale());
-    }
-
-    void open(Scope scope) {
-      a = scope.allocate(F32, g.dim(0), ranks, in);
-      b = scope.allocate(F32, g.dim(0), outs, ranks);
-    }
-
-    /** left (N,R) or (k,N,R), right (N,in) or (k,N,in). */
-    Product ofA(long n, Operand left, Operand right) {
-      return Product.of(ranks, in, n, 1, left.transpose(), right, matrix(a)).batch(g.dim(0));
-    }
-
-    /** left (N,O) or (k,N,O), right (N,R) or (k,N,R). */
-    Product ofB(long n, Operand left, Operand right) {
-      return Product.of(outs, ranks, n, 1, left.transpose(), right, matrix(b)).batch(g.dim(0));
-    }
-
-    void add(double scale) {
-      float factor = (float) (scale * slots.getFirst().scale());
-      Kernel kernel =
-          cuda.plainKernel("lora_add_gradients")
-              .with(a).with(b).with(g).with(g.dim(1)).with(g.dim(0)).with(in).with(factor);
-      for (int i = 0; i < LoraStack.MOST_LAYERS; i++) {
-        LoraSlot slot = i < slots.size() ? slots.get(i) : null;
-        kernel.with(slot == null ? 0 : slot.out());
-        LoraStack.withPlace(kernel, slot);
-      }
-      kernel.run(cuda.elements(g.dim(0) * ranks * (outs + in)));
-    }
+  /** Whether the adjoints lie beside each other. */
+  private static boolean beside(List<Kept> kept) {
+    return Columns.adjacent(kept.stream().map(Kept::h).toList())
+        && Columns.adjacent(kept.stream().map(Kept::gy).toList());
   }
 
   private void multiply(Product product) {
     cuda.products().multiply(product);
-  }
-
-  @SafeVarargs
-  private static boolean beside(List<Tensor>... groups) {
-    return Arrays.stream(groups).allMatch(Columns::adjacent);
   }
 
   private static List<Tensor> present(List<Tensor> tensors) {

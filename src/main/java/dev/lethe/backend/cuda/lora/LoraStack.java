@@ -109,15 +109,25 @@ final class LoraStack {
   }
 
   private void write(Tensor theta, Tensor v, double factor) {
-    Kernel kernel =
-        cuda.kernel("lora_border")
-            .with(theta).with(v).with(stack).with(stack.stride()).with(in).with((float) factor);
+    withLayers(
+            cuda.kernel("lora_border")
+                .with(theta).with(v).with(stack).with(stack.stride()).with(in).with((float) factor))
+        .run(cuda.elements((v == null ? 1 : 2) * ranks * (outs + in)));
+  }
+
+  /** A kernel's parameters that tell it of a group. */
+  Kernel withLayers(Kernel kernel) {
     for (int i = 0; i < MOST_LAYERS; i++) {
       LoraLinear layer = i < layers.size() ? layers.get(i) : null;
       kernel.with(layer == null ? 0 : layer.weight().out());
       withPlace(kernel, layer == null ? null : layer.slot());
     }
-    kernel.run(cuda.elements((v == null ? 1 : 2) * ranks * (outs + in)));
+    return kernel;
+  }
+
+  /** Those of the layers with a pair. */
+  List<LoraSlot> slots() {
+    return layers.stream().map(LoraLinear::slot).filter(Objects::nonNull).toList();
   }
 
   /** Rank and offsets of a pair; zeros where there is none. */
