@@ -56,7 +56,9 @@ xs | map('string') | join('-')|'%s' | replace('s', 't')|s | replace('l', 'L', 1)
 s.replace('o', '0')|'a,b,,c'.split(',')|'a,b,c'.rsplit(',', 1)|'  a b '.split()|s.lstrip() ~ '.'|'xxabxx'.strip('x')|'abc'.find('c')|'abc'.count('b')|'A'.isupper()|'12'.isdigit()|'a b'.title()
 'x' 'y'|[1, 2] ~ (3,)|dict(a=1).a|namespace(x=1).x|{'a': 1, 'b': 2} | length|'é' | tojson|'<&>' | tojson|(1.0, 100.0, 1e16, 1e15) | list|3 is divisibleby 3|4 is even|n is number|yes is boolean|1.0 is float
 missing.x|missing + 1|1 + 'a'|xs | nosuch|s.nosuch()|xs.append(1)|d.update({})|raise_exception('no')|1 // 0|s.__class__|''.join(['a', 'b'])|none | default('x', true)|'' | default('x', true)
-s | upper | trim | length|(xs | length) - 1|-xs[0]|loop|strftime_now('%d %b %Y, %H:%M')|'a' ~ 1 + 2|1 + 2 ~ 'a'|not 1 == 2|not none is none|n is not none|xs[n]|'{{'|'%}' ~ '}}'|"a" == 'a'"""
+s | upper | trim | length|(xs | length) - 1|-xs[0]|loop|strftime_now('%d %b %Y, %H:%M')|'a' ~ 1 + 2|1 + 2 ~ 'a'|not 1 == 2|not none is none|n is not none|xs[n]|'{{'|'%}' ~ '}}'|"a" == 'a'
+42.55 | round|f | round|-0.4 | round|2.675 | round(2)|42.55 | round(1, 'floor')|n | round|n | round(1, 'ceil')|1250 | round(-2)|n | round(method='up')|xs | max|xs | min|['b', 'A'] | min
+['a', 'A'] | max(case_sensitive=true)|[{'k': 1}, {'k': 5}] | max(attribute='k')|[] | max is defined|[1, 'a'] | max|'x' | round"""
 STATEMENTS = [
     "{% for x in xs %}{{ loop.index }}/{{ loop.length }}{{ ',' if not loop.last }}{% endfor %}", "{% for x in [] %}a{% else %}b{% endfor %}",
     "{% for x in xs if x > 1 %}{{ loop.index0 }}{{ x }}{% endfor %}", "{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}",

@@ -72,6 +72,8 @@ class MemoryToldTest {
         on("unlearn", sharded, "--forget", "row-3", "--out", out(), "--method", "sisa"),
         on("unlearn", adapter, "--forget", "row-3", "--out", out(), "--method", "kl-min"),
         assess("assess", "--forget", "row-3", "--out", place.at("assessed")),
+        assess("assess", "--forget", "row-3,row-5", "--relearn", 2, "--out", place.at("relearned")),
+        assess("assess", "--forget", "row-3", "--four-bits", "--out", place.at("rounded")),
         with("merge", "--adapter", adapter, "--out", out()));
   }
 

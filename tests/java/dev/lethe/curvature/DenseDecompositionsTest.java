@@ -53,6 +53,21 @@ class DenseDecompositionsTest {
     assertArrayEquals(g, product, bound, "seed " + SEED);
   }
 
+  /** A matrix that is given as a sum of outer products, formed or not, has the approximation of the formed one. */
+  @ParameterizedTest
+  @CsvSource({"40,9,30,4", "300,280,20,5", "270,310,20,5", "300,280,200,5"})
+  void ofAProductTheApproximationIsThatOfItsValue(int rows, int columns, int terms, int rank) {
+    double[] left = random(terms, rows);
+    double[] right = random(terms, columns);
+    double[] g = times(transposed(left, terms, rows), right, rows, terms, columns);
+    DenseDecompositions.LowRank expected = DenseDecompositions.lowRank(g, rows, columns, rank);
+    DenseDecompositions.LowRank found = DenseDecompositions.lowRank(left, right, rows, columns, rank);
+    assertEquals(terms == 20, DenseDecompositions.smaller(terms, rows, columns));
+    assertArrayEquals(
+        times(expected.left(), expected.right(), rows, rank, columns),
+        times(found.left(), found.right(), rows, rank, columns), 1e-9, "seed " + SEED);
+  }
+
   private static double[] orthonormal(int n, int k) {
     double[] q = random(n, k);
     for (int t = 0; t < k; t++) {

@@ -20,6 +20,7 @@ import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
@@ -138,6 +139,13 @@ class LanguageModelTest {
     try (HfModelFolder folder = folder("same", tied, weights);
         LanguageModel model = LanguageModel.open(folder, backend)) {
       assertTrue(model.spec().tiedEmbeddings());
+    }
+    Map<String, Tensor> underHead = new HashMap<>(weights);
+    underHead.remove("model.embed_tokens.weight");
+    try (HfModelFolder folder = folder("under the head", tied, underHead);
+        LanguageModel model = LanguageModel.open(folder, backend)) {
+      WeightFiles files = new WeightFiles(folder, model.spec(), true);
+      assertTrue(files.finite("model.embed_tokens.weight").sameBytes(embedding));
     }
     other.set(7, 0.5);
     try (HfModelFolder folder = folder("differs", tied, weights)) {

@@ -45,10 +45,7 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class RealSizesTest {
   private static final Path GOLDEN = Path.of("tests/resources/golden/sizes.json");
-  private static final double SCALE = 0.07;
-  private static final int ADAPTER_SEED = 1000;
   private static final int VECTOR_SEED = 2000;
-  private static final int ROW_SEED = 3000;
   private static final int ROWS = 2;
   private static final int LENGTH = 12;
   private static final int RANK = 8;
@@ -65,7 +62,7 @@ final class RealSizesTest {
   @ValueSource(strings = {"qwen2.5-0.5b", "qwen3-0.6b", "llama-3.2-1b"})
   void givesTheNumbersOfPyTorch(String name) throws IOException {
     JsonNode golden = new ObjectMapper().readTree(GOLDEN).get(name);
-    writeModel((ObjectNode) golden.get("config"));
+    SeededModels.write(dir, (ObjectNode) golden.get("config"));
     Result floats = result(WeightStorage.F32, golden);
     Result left = result(WeightStorage.BF16, null);
     assertArrayEquals(floats.losses, left.losses, 0);
@@ -81,14 +78,14 @@ final class RealSizesTest {
             LoraAdapter.create(PeftAdapterConfig.create(RANK, 2 * RANK, 0, TARGETS, "sizes"), model, 0);
         Scope scope = backend.openScope("sizes")) {
       ParameterLayout layout = adapter.layout();
-      layout.fromHost(backend, vector(layout, ADAPTER_SEED, SCALE), adapter.theta(), "adapter");
+      layout.fromHost(backend, SeededModels.vector(layout.parameters(), SeededModels.ADAPTER_SEED, SeededModels.SCALE), adapter.theta(), "adapter");
       DatasetLoss loss =
           new DatasetLoss(new AdaptedModel(model, adapter), rows(model.spec()), BatchLimits.DEFAULT);
       Tensor gradient = scope.allocate(DType.F32, layout.size());
       backend.vectors().fill(gradient, 0);
       double[] losses = loss.addGradient(adapter.theta(), 1.0 / ROWS, gradient);
       Tensor v = scope.allocate(DType.F32, 1, layout.size());
-      layout.fromHost(backend, vector(layout, VECTOR_SEED, 1), v.row(0), "vector");
+      layout.fromHost(backend, SeededModels.vector(layout.parameters(), VECTOR_SEED, 1), v.row(0), "vector");
       Tensor product = scope.allocate(DType.F32, 1, layout.size());
       try (CurvatureOperator hessian =
           Curvature.HESSIAN.over(loss, adapter.theta(), ROWS, MemoryBudget.NONE, 0)) {
@@ -124,69 +121,12 @@ final class RealSizesTest {
         });
   }
 
-  /** By name, in the order of the names, as the script numbers its seeds. */
-  private static Map<String, Tensor> vector(ParameterLayout layout, int seed, double scale) {
-    Map<String, Shape> shapes = new TreeMap<>();
-    layout.parameters().forEach(p -> shapes.put(p.name(), p.shape()));
-    Map<String, Tensor> named = new LinkedHashMap<>();
-    shapes.forEach(
-        (name, shape) -> {
-          float[] numbers = new float[(int) shape.elements()];
-          for (int i = 0; i < numbers.length; i++) {
-            numbers[i] = number(seed + named.size(), i, scale);
-          }
-          named.put(name, Tensor.of(shape, numbers));
-        });
-    return named;
-  }
-
   private static List<Sample> rows(TransformerSpec spec) {
     List<Sample> rows = new ArrayList<>();
     for (int row = 0; row < ROWS; row++) {
-      int[] ids = new int[LENGTH];
-      int[] labels = new int[LENGTH];
-      for (int i = 0; i < LENGTH; i++) {
-        ids[i] = (int) Long.remainderUnsigned(SplitMix64.bits(ROW_SEED + row, i), spec.vocabulary());
-        labels[i] = i < 3 ? Sample.IGNORED : ids[i];
-      }
-      rows.add(new Sample("row " + row, ids, labels, ""));
+      int[] ids = SeededModels.ids(row, LENGTH, spec.vocabulary());
+      rows.add(new Sample("row " + row, ids, SeededModels.labels(ids), ""));
     }
     return rows;
-  }
-
-  private static float number(long seed, long index, double scale) {
-    return (float) (scale * (SplitMix64.uniform(seed, index) - 0.5));
-  }
-
-  /** Two shards and their index. */
-  private void writeModel(ObjectNode config) throws IOException {
-    Files.writeString(dir.resolve("config.json"), config.toString());
-    TransformerSpec spec = ModelFamily.spec(HfConfig.parse(config, "config.json"), "config.json");
-    ObjectNode index = new ObjectMapper().createObjectNode();
-    ObjectNode homes = index.putObject("weight_map");
-    List<Map<String, Tensor>> shards = List.of(new LinkedHashMap<>(), new LinkedHashMap<>());
-    int seed = 0;
-    for (Map.Entry<String, Shape> weight : new TreeMap<>(spec.weights()).entrySet()) {
-      int shard = seed % shards.size();
-      shards.get(shard).put(weight.getKey(), weight(weight.getKey(), weight.getValue(), seed++));
-      homes.put(weight.getKey(), file(shard));
-    }
-    for (int shard = 0; shard < shards.size(); shard++) {
-      SafeTensors.write(dir.resolve(file(shard)), shards.get(shard), Map.of());
-    }
-    Files.writeString(dir.resolve("model.safetensors.index.json"), index.toString());
-  }
-
-  private static String file(int shard) {
-    return "model-%05d-of-00002.safetensors".formatted(shard + 1);
-  }
-
-  private static Tensor weight(String name, Shape shape, int seed) {
-    float one = name.contains("norm") ? 1 : 0;
-    short[] bits = new short[(int) shape.elements()];
-    for (int i = 0; i < bits.length; i++) {
-      bits[i] = DType.floatToBf16(one + number(seed, i, SCALE));
-    }
-    return Tensor.view(MemorySegment.ofArray(bits), DType.BF16, shape);
   }
 }

@@ -15,6 +15,7 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /**
@@ -27,6 +28,7 @@ public final class SoftmaxLayer implements AutoCloseable {
   static final int RANK = 2;
   public static final long PARAMETERS = RANK * (IN + OUT);
   private static final int[] LENGTHS = {5, 1, 11, 7};
+  public static final int TOKENS = Arrays.stream(LENGTHS).sum();
 
   public final Backend backend;
   public final Scope scope;

@@ -179,7 +179,19 @@ public final class Tofu implements Assessment.Measure {
     return TofuQuestion.losses(questions, losses);
   }
 
+  /** All that may be read: every question with each of its answers. */
+  public static List<Sample> samples(Session session, Session.Reading reading, TofuFiles files) {
+    List<TofuQuestion> all = new ArrayList<>(files.all());
+    all.addAll(files.realAuthors());
+    all.addAll(files.worldFacts());
+    return encode(session, reading, List.copyOf(TofuQuestion.rows(all)));
+  }
+
   private List<Sample> encode(List<Row> rows) {
+    return encode(session, reading, rows);
+  }
+
+  private static List<Sample> encode(Session session, Session.Reading reading, List<Row> rows) {
     return session.encoder(rows, reading.withFields(Map.of())).encode(rows, "TOFU");
   }
 

@@ -49,14 +49,108 @@ public final class DenseDecompositions {
     return tall(matrix(g, rows, columns), rank);
   }
 
+  /**
+   * The same of G = leftᵀ·right, which is never formed where its factors are {@link #smaller}.
+   *
+   * @param left (terms,rows) row-major
+   * @param right (terms,columns) row-major
+   */
+  public static LowRank lowRank(double[] left, double[] right, int rows, int columns, int rank) {
+    int terms = left.length / rows;
+    if (!smaller(terms, rows, columns)) {
+      DMatrixRMaj g = new DMatrixRMaj(rows, columns);
+      CommonOps_DDRM.multTransA(DMatrixRMaj.wrap(terms, rows, left), DMatrixRMaj.wrap(terms, columns, right), g);
+      return lowRank(g.data, rows, columns, rank);
+    }
+    if (rows < columns) {
+      return lowRank(right, left, columns, rows, rank).transposed();
+    }
+    Product product = new Product(DMatrixRMaj.wrap(terms, rows, left), DMatrixRMaj.wrap(terms, columns, right));
+    return leading(product, subspace(product, rank));
+  }
+
+  /** Whether so many outer products take less memory than their sum, which is then decomposed without being formed. */
+  public static boolean smaller(long terms, long rows, long columns) {
+    return Math.min(rows, columns) > EXACT && terms * (rows + columns) < rows * columns;
+  }
+
   /** As {@link #lowRank} of a matrix with at least as many rows as columns. */
   private static LowRank tall(DMatrixRMaj g, int rank) {
     int n = g.numCols;
-    int k = Math.min(rank, n);
-    DMatrixRMaj right = n <= EXACT ? rightVectors(g, k) : subspace(g, k);
-    DMatrixRMaj left = new DMatrixRMaj(g.numRows, k);
-    CommonOps_DDRM.mult(g, right, left);
-    return new LowRank(left.data, CommonOps_DDRM.transpose(right, null).data, k);
+    Factor whole = new Whole(g);
+    return leading(whole, n <= EXACT ? rightVectors(g, Math.min(rank, n)) : subspace(whole, rank));
+  }
+
+  private static LowRank leading(Factor g, DMatrixRMaj right) {
+    DMatrixRMaj left = new DMatrixRMaj(g.rows(), right.numCols);
+    g.times(right, left);
+    return new LowRank(left.data, CommonOps_DDRM.transpose(right, null).data, right.numCols);
+  }
+
+  /** A matrix that is multiplied by thin ones. */
+  private interface Factor {
+    int rows();
+
+    int columns();
+
+    /** y = Gx. */
+    void times(DMatrixRMaj x, DMatrixRMaj y);
+
+    /** x = Gᵀy. */
+    void transposedTimes(DMatrixRMaj y, DMatrixRMaj x);
+  }
+
+  /** One that lies in memory. */
+  private record Whole(DMatrixRMaj g) implements Factor {
+    @Override
+    public int rows() {
+      return g.numRows;
+    }
+
+    @Override
+    public int columns() {
+      return g.numCols;
+    }
+
+    @Override
+    public void times(DMatrixRMaj x, DMatrixRMaj y) {
+      CommonOps_DDRM.mult(g, x, y);
+    }
+
+    @Override
+    public void transposedTimes(DMatrixRMaj y, DMatrixRMaj x) {
+      CommonOps_DDRM.multTransA(g, y, x);
+    }
+  }
+
+  /** leftᵀ·right. */
+  private record Product(DMatrixRMaj left, DMatrixRMaj right) implements Factor {
+    @Override
+    public int rows() {
+      return left.numCols;
+    }
+
+    @Override
+    public int columns() {
+      return right.numCols;
+    }
+
+    @Override
+    public void times(DMatrixRMaj x, DMatrixRMaj y) {
+      through(right, x, left, y);
+    }
+
+    @Override
+    public void transposedTimes(DMatrixRMaj y, DMatrixRMaj x) {
+      through(left, y, right, x);
+    }
+
+    /** out = lastᵀ·(first·in). */
+    private static void through(DMatrixRMaj first, DMatrixRMaj in, DMatrixRMaj last, DMatrixRMaj out) {
+      DMatrixRMaj middle = new DMatrixRMaj(first.numRows, in.numCols);
+      CommonOps_DDRM.mult(first, in, middle);
+      CommonOps_DDRM.multTransA(last, middle, out);
+    }
   }
 
   /** The k leading right singular vectors of G, the eigenvectors of GᵀG. */
@@ -67,21 +161,22 @@ public final class DenseDecompositions {
     return columns(eigen(gram, n), n, k);
   }
 
-  /** The k leading right singular vectors of G within the span of (GᵀG)ⁱΩ. */
-  private static DMatrixRMaj subspace(DMatrixRMaj g, int k) {
-    int width = Math.min(g.numCols, k + OVERSAMPLING);
-    DMatrixRMaj basis = new DMatrixRMaj(g.numCols, width);
+  /** The leading right singular vectors of G within the span of (GᵀG)ⁱΩ, at most {@code rank}. */
+  private static DMatrixRMaj subspace(Factor g, int rank) {
+    int k = Math.min(rank, g.columns());
+    int width = Math.min(g.columns(), k + OVERSAMPLING);
+    DMatrixRMaj basis = new DMatrixRMaj(g.columns(), width);
     for (int i = 0; i < basis.data.length; i++) {
       basis.data[i] = SplitMix64.uniform(SEED, i) - 0.5;
     }
-    DMatrixRMaj image = new DMatrixRMaj(g.numRows, width);
+    DMatrixRMaj image = new DMatrixRMaj(g.rows(), width);
     for (int i = 0; i < ITERATIONS; i++) {
-      CommonOps_DDRM.mult(g, orthonormal(basis), image);
-      CommonOps_DDRM.multTransA(g, orthonormal(image), basis);
+      g.times(orthonormal(basis), image);
+      g.transposedTimes(orthonormal(image), basis);
     }
     DMatrixRMaj q = orthonormal(basis);
-    CommonOps_DDRM.mult(g, q, image);
-    DMatrixRMaj vectors = new DMatrixRMaj(g.numCols, k);
+    g.times(q, image);
+    DMatrixRMaj vectors = new DMatrixRMaj(g.columns(), k);
     CommonOps_DDRM.mult(q, rightVectors(image, k), vectors);
     return vectors;
   }

@@ -9,6 +9,7 @@ import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.SplitMix64;
 import dev.lethe.tensor.Tensor;
 import java.util.List;
 import java.util.function.Consumer;
@@ -18,6 +19,12 @@ import java.util.function.Consumer;
  * their outer products is the Gauss-Newton matrix of the sample.
  */
 public final class DrawnPass implements AutoCloseable {
+  /** Bytes of gradients that are drawn at a time. */
+  private static final long DRAWN_BYTES = 64 << 20;
+
+  /** Draws at a time where even few gradients are larger. */
+  private static final long FEWEST_DRAWS = 2;
+
   private final Backend backend;
   private final Batch batch;
   private final Packing packing;
@@ -54,19 +61,29 @@ public final class DrawnPass implements AutoCloseable {
   }
 
   /**
-   * Gradients with drawn labels, and what they add to the statistics.
+   * Gradients with drawn labels, and what they add to the statistics. They are drawn so many at a time that all their
+   * rows together take little memory.
    *
    * @param statistics added to; null for none
-   * @param sink takes rows (draws·n,P) in the vector type, row j·n+i of sample i under draw j; valid
-   *     during the call; null: only statistics are wanted
+   * @param sink takes rows (d·n,P) in the vector type, row j·n+i of sample i under draw j of those d; valid during the
+   *     call; null: only statistics are wanted
    */
   public void draw(int draws, long seed, FactorStatistics statistics, Consumer<Tensor> sink) {
+    FactorStatistics.Pass pass = statistics == null ? null : statistics.pass();
+    long bytes = samples() * linearization.parameters() * backend.vectorType().bytes();
+    int together = (int) Math.max(FEWEST_DRAWS, DRAWN_BYTES / bytes);
+    for (int first = 0; first < draws; first += together) {
+      long seedOfThese = first == 0 ? seed : SplitMix64.bits(seed, first);
+      drawTogether(Math.min(together, draws - first), seedOfThese, pass, sink);
+    }
+  }
+
+  private void drawTogether(int draws, long seed, FactorStatistics.Pass pass, Consumer<Tensor> sink) {
     try (Scope scope = backend.openScope("drawn gradients")) {
       long n = samples();
       long parameters = linearization.parameters();
       Tensor rows =
           sink == null ? null : scope.allocate(backend.vectorType(), draws * n, parameters);
-      FactorStatistics.Pass pass = statistics == null ? null : statistics.pass();
       linearization.drawn(
           draws,
           seed,

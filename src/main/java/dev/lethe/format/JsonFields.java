@@ -100,6 +100,15 @@ public record JsonFields(ObjectNode node, String where) {
     throw new Place(where).refuse(Kind.MISSING_FIELD, "a field is missing", "'" + field + "'", null);
   }
 
+  /** Refuses a null in fields that have a default only where they are absent. */
+  public void requireNotNull(List<String> fields) {
+    for (String field : fields) {
+      if (node.path(field).isNull()) {
+        throw wrongType(field, node.get(field), "a value, or the field absent");
+      }
+    }
+  }
+
   /** The complaint about a field of the wrong JSON type. */
   public FormatException wrongType(String field, JsonNode got, String expected) {
     return new Place(where).refuse(

@@ -76,7 +76,9 @@ public final class LanguageModel implements AutoCloseable {
       MemoryNeed.require(
           MemoryNeed.ofWeights(spec, folder, backend), backend, folder.path().toString());
     }
-    Tensor table = files.finite(names.embedding() + ".weight");
+    String tableName = names.embedding() + ".weight";
+    boolean tied = spec.tiedEmbeddings();
+    Tensor table = tied ? files.weight(tableName) : files.finite(tableName);
     embedding = backend.freezeEmbedding(table, scope);
     positions =
         names.positions() == null
@@ -86,8 +88,7 @@ public final class LanguageModel implements AutoCloseable {
       layers.add(layer(files, layer));
     }
     finalNorm = norm(files, names.finalNorm(), 1);
-    Tensor headWeight = spec.tiedEmbeddings() ? table : files.finite(names.head() + ".weight");
-    head = freeze(headWeight, null, true);
+    head = freeze(files, tied ? tableName : names.head() + ".weight", null, true);
     if (spec.rope() != null) {
       for (int layer = 0; layer < spec.layers(); layer++) {
         ropes.computeIfAbsent(
@@ -188,8 +189,8 @@ public final class LanguageModel implements AutoCloseable {
     return spec.family().traits().contains(Trait.TRANSPOSED_WEIGHTS);
   }
 
-  private Tensor weight(WeightFiles files, int layer, Projection projection) {
-    return files.finite(spec.module(layer, projection) + ".weight");
+  private String weight(int layer, Projection projection) {
+    return spec.module(layer, projection) + ".weight";
   }
 
   /** (out), or null. */
@@ -204,28 +205,29 @@ public final class LanguageModel implements AutoCloseable {
   /** Layers that read one input; none for an empty list. */
   private Map<Projection, FrozenLinear> together(WeightFiles files, int layer, List<Projection> group) {
     Map<Projection, FrozenLinear> linears = new EnumMap<>(Projection.class);
-    List<Tensor> weights = group.stream().map(p -> weight(files, layer, p)).toList();
+    List<String> names = group.stream().map(p -> weight(layer, p)).toList();
+    List<Tensor> weights = names.stream().map(files::weight).toList();
     List<Tensor> biases = new ArrayList<>();
     group.forEach(p -> biases.add(bias(files, layer, p)));
     if (!group.isEmpty()) {
       boolean transposed = transposed(layer, group.getFirst());
       List<FrozenLinear> frozen = backend.freezeTogether(weights, biases, transposed, scope);
       for (int i = 0; i < group.size(); i++) {
-        linears.put(group.get(i), frozen.get(i));
-        SystemPages.forget(weights.get(i).segment());
+        linears.put(group.get(i), taken(files, names.get(i), frozen.get(i)));
       }
     }
     return linears;
   }
 
   private FrozenLinear linear(WeightFiles files, int layer, Projection projection) {
-    Tensor weight = weight(files, layer, projection);
+    String name = weight(layer, projection);
     Tensor bias = bias(files, layer, projection);
     boolean transposed = transposed(layer, projection);
     boolean turned = turned();
     if (merged == null && !turned) {
-      return freeze(weight, bias, transposed);
+      return freeze(files, name, bias, transposed);
     }
+    Tensor weight = files.finite(name);
     try (HostAllocator memory = new HostAllocator();
         Scope host = Scope.open("weight", memory)) {
       Shape shape = Shape.of(spec.out(projection), spec.in(projection));
@@ -245,11 +247,16 @@ public final class LanguageModel implements AutoCloseable {
     }
   }
 
-  private FrozenLinear freeze(Tensor weight, Tensor bias, boolean transposed) {
-    if (left && weight.dtype() == DType.BF16) {
-      return backend.leaveLinear(weight, bias, transposed, scope);
+  private FrozenLinear freeze(WeightFiles files, String name, Tensor bias, boolean transposed) {
+    if (left && files.weight(name).dtype() == DType.BF16) {
+      return backend.leaveLinear(files.finite(name), bias, transposed, scope);
     }
-    FrozenLinear frozen = backend.freezeLinear(weight, bias, transposed, scope);
+    return taken(files, name, backend.freezeLinear(files.weight(name), bias, transposed, scope));
+  }
+
+  /** A weight of which the backend has its own copy, all finite. */
+  private static FrozenLinear taken(WeightFiles files, String name, FrozenLinear frozen) {
+    Tensor weight = frozen.seenFinite() ? files.weight(name) : files.finite(name);
     SystemPages.forget(weight.segment());
     return frozen;
   }

@@ -25,6 +25,11 @@ final class WeightFiles {
 
   private final ModelFiles folder;
   private final String stripped;
+
+  /** The embedding's name where a tied one is stored under the head's alone; null elsewhere. */
+  private final String underHead;
+
+  private final String head;
   private final boolean checked;
 
   /**
@@ -37,26 +42,34 @@ final class WeightFiles {
     this.checked = checked;
     this.stripped = spec.family().names().leftOut(folder);
     Map<String, Shape> expected = spec.weights();
-    String head = spec.family().names().head() + ".weight";
+    String table = spec.family().names().embedding() + ".weight";
+    this.head = spec.family().names().head() + ".weight";
+    boolean tiedHead = spec.tiedEmbeddings() && folder.has(head);
+    this.underHead = tiedHead && !folder.has(withoutPrefix(table)) ? table : null;
     requireNames(expected, spec.tiedEmbeddings() ? head : "");
     expected.forEach(this::requireShape);
-    if (spec.tiedEmbeddings() && folder.has(head)) {
-      requireTied(head, spec.family().names().embedding() + ".weight");
+    if (tiedHead && underHead == null) {
+      requireTied(table);
     }
   }
 
   /** The name of a weight in the folder. */
   private String stored(String name) {
+    return name.equals(underHead) ? head : withoutPrefix(name);
+  }
+
+  private String withoutPrefix(String name) {
     return name.startsWith(stripped) ? name.substring(stripped.length()) : name;
   }
 
-  private Tensor tensor(String name) {
+  /** A view of one weight that nobody has looked at. */
+  Tensor weight(String name) {
     return folder.tensor(stored(name));
   }
 
-  /** A view of one weight. */
+  /** A view of one weight, all finite. */
   Tensor finite(String name) {
-    Tensor tensor = tensor(name);
+    Tensor tensor = weight(name);
     if (checked) {
       FiniteCheck.require(place(name), tensor);
     }
@@ -97,9 +110,9 @@ final class WeightFiles {
     }
   }
 
-  private void requireTied(String head, String embedding) {
-    Tensor one = tensor(head);
-    Tensor other = tensor(embedding);
+  private void requireTied(String embedding) {
+    Tensor one = weight(head);
+    Tensor other = weight(embedding);
     if (!one.sameBytes(other)) {
       throw mismatch(
           place(head),

@@ -1,6 +1,7 @@
 package dev.lethe.backend.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.Backend;
@@ -49,6 +50,25 @@ final class PackedWeightsTest {
     Assumptions.assumeTrue(Bf16Products.found().products() != null, "no bfloat16 products here");
     same(DType.Q4_K, Primitives.best(), new BackendOptions(2, DType.BF16, -1));
     same(DType.NF4, Primitives.best(), new BackendOptions(2, DType.BF16, -1));
+  }
+
+  /** What is packed is looked at on the way, wherever the number lies. */
+  @ParameterizedTest
+  @EnumSource(names = {"F64", "F32", "F16", "BF16"})
+  void showsWhetherAllNumbersAreFinite(DType format) {
+    for (Primitives primitives : List.of(Primitives.best(), Primitives.scalar("scalar", null))) {
+      try (Backend backend = new CpuBackend(primitives, new BackendOptions(2));
+          Scope scope = backend.openScope("numbers")) {
+        Tensor weight = scope.allocate(format, Shape.of(70, 300));
+        weight.copyFrom(Tensor.of(Shape.of(70, 300), new double[70 * 300]));
+        assertTrue(backend.freezeLinear(weight, null, true, scope).seenFinite(), format + " of zeros");
+        for (int at : new int[] {0, 9_999, 20_999}) {
+          weight.set(at, Double.NEGATIVE_INFINITY);
+          assertFalse(backend.freezeLinear(weight, null, true, scope).seenFinite(), format + " at " + at);
+          weight.set(at, 0);
+        }
+      }
+    }
   }
 
   /** A bfloat16 weight that is left in its file, at any byte of it, against the same converted before. */

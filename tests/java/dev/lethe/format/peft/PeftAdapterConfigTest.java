@@ -113,6 +113,8 @@ class PeftAdapterConfigTest {
         "r|null|MISSING_FIELD",
         "r|2147483648|OUT_OF_RANGE",
         "lora_alpha|\"16\"|WRONG_TYPE",
+        "lora_alpha|null|WRONG_TYPE",
+        "lora_dropout|null|WRONG_TYPE",
         "lora_dropout|1.0|OUT_OF_RANGE",
         "lora_dropout|-0.1|OUT_OF_RANGE",
         "target_modules|null|MISSING_FIELD",

@@ -45,7 +45,7 @@ class OperatorsTest {
 
   private static BilinearTerm bilinear(SoftmaxLayer net, int step) {
     BilinearTerm term = new BilinearTerm(net.backend, List.of(net.layer));
-    try (WeightGradients gradients = new WeightGradients(net.backend, List.of(net.layer))) {
+    try (WeightGradients gradients = new WeightGradients(net.backend, List.of(net.layer), SoftmaxLayer.TOKENS)) {
       gradients.add(net.at, 1);
       term.addMean(step, gradients.lowRank(16));
     }
@@ -178,7 +178,7 @@ class OperatorsTest {
   }
 
   private static List<BilinearTerm.Weight> weights(SoftmaxLayer net) {
-    try (WeightGradients gradients = new WeightGradients(net.backend, List.of(net.layer))) {
+    try (WeightGradients gradients = new WeightGradients(net.backend, List.of(net.layer), SoftmaxLayer.TOKENS)) {
       gradients.add(net.at, 0.25);
       return gradients.lowRank(16);
     }

@@ -11,11 +11,16 @@ import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.LanguageModel;
+import dev.lethe.nn.MemoryNeed;
+import dev.lethe.nn.family.Projection;
+import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.session.Session;
+import dev.lethe.session.machine.Work;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.unlearn.request.UnlearnRequest;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -32,6 +37,15 @@ public final class FourBits implements Assessment.Measure {
   public FourBits(Session session, Assessment.Options options) {
     this.session = session;
     this.options = options;
+  }
+
+  /** What a model of its own takes, and the sum of its largest layer while it is rounded. */
+  public static Work work(Session session) {
+    TransformerSpec spec = session.spec();
+    long largest =
+        Arrays.stream(Projection.values()).filter(spec::has).mapToLong(p -> spec.in(p) * spec.out(p)).max().orElse(0);
+    return Work.mergedBeside(
+        MemoryNeed.ofWeights(spec, session.backend()) + largest * session.backend().vectorType().bytes());
   }
 
   @Override

@@ -10,6 +10,7 @@ import dev.lethe.assess.record.Section;
 import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.LoraAdapter;
+import dev.lethe.session.machine.Work;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.train.Schedule;
 import dev.lethe.train.TrainMonitor;
@@ -40,6 +41,15 @@ public final class Relearning implements Assessment.Measure {
     this.options = options;
     this.steps = steps;
     this.rate = rate;
+  }
+
+  /** What training takes, on a copy of an adapter. */
+  public static Work work(UnlearnRequest request) {
+    return Work.again("relearning", batch(request.forgotten().size() / 2), 1);
+  }
+
+  private static int batch(int rows) {
+    return Math.clamp(rows, 1, BATCH);
   }
 
   @Override
@@ -78,7 +88,7 @@ public final class Relearning implements Assessment.Measure {
             .learningRate(rate)
             .schedule(Schedule.CONSTANT)
             .maxSteps(steps)
-            .batchSize(Math.min(BATCH, rows.size()))
+            .batchSize(batch(rows.size()))
             .seed(options.seed())
             .build();
     new Trainer(subject.model().with(adapter), rows, training, TrainMonitor.NONE).run(null, false);

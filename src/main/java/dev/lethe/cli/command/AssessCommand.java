@@ -202,8 +202,10 @@ public final class AssessCommand extends LetheCommand {
       require(!request.isEmpty(), "there is nothing to assess: name rows by --forget or --replace");
       try (Subjects subjects = Subjects.open(session, original, unlearned, retrained, noise)) {
         List<Sample> others = heldOut == null ? List.of() : session.samples(heldOut, reading);
-        BatchLimits limits = limits(session, subjects, request, others);
-        AssessmentRecord record = assessment(session, reading, subjects, request, limits).heldOut(others).run();
+        TofuFiles questions = questions(session);
+        BatchLimits limits = limits(session, reading, subjects, request, others, questions);
+        AssessmentRecord record =
+            assessment(session, reading, subjects, request, questions, limits).heldOut(others).run();
         AssessmentFolder.write(out, record, HtmlReport.of(record), key);
         if (output.json) {
           print(AssessmentJson.of(record));
@@ -216,12 +218,31 @@ public final class AssessCommand extends LetheCommand {
     }
   }
 
+  /** Null where nobody asks for them. */
+  private TofuFiles questions(Session session) {
+    require(
+        tofu == null || session.tokenizer() != null, model.model + " has no tokenizer.json, which --tofu needs");
+    return tofu == null ? null : TofuFiles.read(tofu);
+  }
+
   private BatchLimits limits(
-      Session session, Subjects subjects, UnlearnRequest request, List<Sample> others) {
+      Session session,
+      Session.Reading reading,
+      Subjects subjects,
+      UnlearnRequest request,
+      List<Sample> others,
+      TofuFiles questions) {
     int newTokens = session.tokenizer() == null ? 0 : maxNewTokens;
     Work work = Assessment.work("assess", session.spec(), subjects.all().size(), newTokens, !others.isEmpty());
+    if (relearn != null) {
+      work = work.then(Relearning.work(request));
+    }
+    if (fourBits) {
+      work = work.then(FourBits.work(session));
+    }
+    List<Sample> asked = questions == null ? List.of() : Tofu.samples(session, reading, questions);
     List<Sample> rows =
-        Stream.of(request.data(), request.replacements(), others).flatMap(List::stream).toList();
+        Stream.of(request.data(), request.replacements(), others, asked).flatMap(List::stream).toList();
     return dataOptions.limits(this, session, work, subjects.first().getFirst().model(), rows, false);
   }
 
@@ -230,13 +251,13 @@ public final class AssessCommand extends LetheCommand {
       Session.Reading reading,
       Subjects subjects,
       UnlearnRequest request,
+      TofuFiles questions,
       BatchLimits limits) {
     Assessment.Options options =
         new Assessment.Options(rows, answered, maxNewTokens, draws, common.seed, texts, limits);
     Assessment assessment = new Assessment(session, subjects, request, options).monitor(watch());
-    if (tofu != null) {
-      require(session.tokenizer() != null, model.model + " has no tokenizer.json, which --tofu needs");
-      assessment.with(new Tofu(session, reading, TofuFiles.read(tofu), options));
+    if (questions != null) {
+      assessment.with(new Tofu(session, reading, questions, options));
     }
     if (calibrate) {
       assessment.with(new Calibration(options));

@@ -1,6 +1,8 @@
 package dev.lethe.data.jinja;
 
 import dev.lethe.data.jinja.Values.Undefined;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -13,6 +15,8 @@ import java.util.stream.Collectors;
 
 /** What stands after a bar. */
 final class Filters {
+  private static final int MOST_DIGITS = 300;
+
   private final Interpreter interpreter;
 
   Filters(Interpreter interpreter) {
@@ -42,6 +46,9 @@ final class Filters {
       case "reverse" -> reversed(value);
       case "sort" -> sorted(Values.items(value), a.only(1, "reverse"));
       case "unique" -> unique(Values.items(value));
+      case "round" -> rounded(value, a.only(2, "precision", "method"));
+      case "max" -> extreme(Values.items(value), a.only(2, "case_sensitive", "attribute"), 1);
+      case "min" -> extreme(Values.items(value), a.only(2, "case_sensitive", "attribute"), -1);
       case "sum" -> sum(Values.items(value), a.only(0));
       case "join" -> join(value, a.only(2, "d", "attribute"));
       case "dictsort" -> dictSorted(map(value), a.only(0));
@@ -148,6 +155,45 @@ final class Filters {
       }
     }
     return result;
+  }
+
+  private static Object rounded(Object value, Arguments a) {
+    int precision = Math.clamp(Values.integer(a.get(0, "precision", 0L)), -MOST_DIGITS, MOST_DIGITS);
+    double number = Values.number(value);
+    double power = Math.pow(10, precision);
+    return switch (Values.string(a.get(1, "method", "common"))) {
+      case "common" -> {
+        double near = toEven(number, precision);
+        yield value instanceof Double ? (Object) near : (Object) (long) near;
+      }
+      case "ceil" -> Math.ceil(number * power) / power;
+      case "floor" -> Math.floor(number * power) / power;
+      default -> throw new JinjaException("filter 'round': method must be common, ceil or floor");
+    };
+  }
+
+  /** As Python rounds: to even where two are equally near. */
+  private static double toEven(double number, int precision) {
+    return Double.isFinite(number)
+        ? Math.copySign(new BigDecimal(number).setScale(precision, RoundingMode.HALF_EVEN).doubleValue(), number)
+        : number;
+  }
+
+  /** The first of the largest items (sign 1) or the smallest (−1). */
+  private Object extreme(List<Object> items, Arguments a, int sign) {
+    boolean exact = Values.truth(a.get(0, "case_sensitive", false));
+    Object path = a.get(1, "attribute", null);
+    Object best = new Undefined("an item of an empty list");
+    Object bestKey = null;
+    for (Object item : items) {
+      Object key = path == null ? item : attribute(item, Values.string(path));
+      key = key instanceof String s && !exact ? s.toLowerCase(Locale.ROOT) : key;
+      if (bestKey == null || sign * Values.compare(key, bestKey) > 0) {
+        best = item;
+        bestKey = key;
+      }
+    }
+    return best;
   }
 
   private Object sum(List<Object> items, Arguments a) {

@@ -75,7 +75,7 @@ public record HfConfig(
     JsonFields f = new JsonFields(json, where);
     ConfigDefaults defaults = ConfigDefaults.of(f);
     ModelConfigFields.POLICY.check(f, defaults.modelType());
-    refuseNulls(f);
+    f.requireNotNull(NOT_NULL);
     boolean nf4 = Quantization.isNf4(f);
     if (defaults.equals(ConfigDefaults.GPT2)) {
       if (nf4) {
@@ -133,14 +133,6 @@ public record HfConfig(
         numKeyValueHeads, headDim, vocabSize, maxPositionEmbeddings, rmsNormEps, rope,
         localRope, false, attentionBias, mlpBias, windows, hiddenAct,
         queryPreAttnScalar, bosTokenId, eosTokenIds, dtype, nf4);
-  }
-
-  private static void refuseNulls(JsonFields f) {
-    for (String field : NOT_NULL) {
-      if (f.node().path(field).isNull()) {
-        throw f.wrongType(field, f.node().get(field), "a value, or the field absent");
-      }
-    }
   }
 
   private static int keyValueHeads(JsonFields f, ConfigDefaults defaults, int heads) {

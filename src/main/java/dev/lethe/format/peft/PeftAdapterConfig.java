@@ -76,6 +76,7 @@ public record PeftAdapterConfig(
       f.required("target_modules");
       throw f.outOfRange("target_modules", json.get("target_modules"), "at least one module");
     }
+    f.requireNotNull(List.of("lora_alpha", "lora_dropout"));
     Map<String, Integer> ranks = ranks(f);
     Map<String, Double> alphas = alphas(f);
     List<String> saved = f.strings("modules_to_save");

@@ -45,6 +45,9 @@ public final class FrozenModel implements ModelFiles {
     this.leftOut = names.leftOut(base);
     String table = names.embedding() + ".weight";
     String head = names.head() + ".weight";
+    if (spec.tiedEmbeddings() && base.has(head) && !base.has(stored(table))) {
+      weights.put(table, base.tensor(head));
+    }
     parts.copies().forEach((name, copy) -> weights.put(stored(name), copy));
     if (spec.tiedEmbeddings()) {
       untie(parts, table, head);
@@ -93,7 +96,7 @@ public final class FrozenModel implements ModelFiles {
     if (!untied || parts.saved(head)) {
       return;
     }
-    Tensor before = parts.saved(table) ? base.tensor(stored(table)) : tensor(stored(table));
+    Tensor before = parts.saved(table) ? base.tensor(base.has(stored(table)) ? stored(table) : head) : tensor(stored(table));
     Tensor copy = weights.putIfAbsent(head, before);
     if (copy != null && !copy.sameBytes(before)) {
       throw new LetheException(

@@ -47,7 +47,10 @@ public record PreparationSize(int batch, int draws, int points, int rank) {
     Backend backend = model.backend();
     try (Scope replay = backend.openScope("optimiser replay");
         FactorStatistics factors = new FactorStatistics(backend, model.adapted());
-        WeightGradients weights = points == 0 ? null : new WeightGradients(backend, model.adapted());
+        WeightGradients weights =
+            points == 0
+                ? null
+                : new WeightGradients(backend, model.adapted(), rows.stream().mapToLong(Sample::length).sum());
         DrawnPass pass = new DrawnPass(model, rows, model.adapter().theta())) {
       replay.allocate(backend.vectorType(), OptimizerReplay.VECTORS, model.layout().size());
       pass.draw(draws, 0, factors, sampled -> {});

@@ -76,7 +76,7 @@ record VisitWork(int step, ArrayList<Rows> batches, Wanted wanted, int draws, lo
     Backend backend = model.backend();
     Tensor host = HostTensors.zeros(DType.BF16, theta.elements());
     try (FactorStatistics factors = wanted.factors ? new FactorStatistics(backend, model.adapted()) : null;
-        WeightGradients weights = wanted.weights ? new WeightGradients(backend, model.adapted()) : null) {
+        WeightGradients weights = wanted.weights ? new WeightGradients(backend, model.adapted(), tokens()) : null) {
       for (int b = 0; b < batches.size(); b++) {
         Rows rows = batches.get(b);
         try (DrawnPass pass = new DrawnPass(model, rows.samples, theta)) {
@@ -97,6 +97,10 @@ record VisitWork(int step, ArrayList<Rows> batches, Wanted wanted, int draws, lo
           factors == null ? null : factors.inputOf(),
           weights == null ? List.of() : weights.lowRank(rank));
     }
+  }
+
+  private long tokens() {
+    return batches.stream().flatMap(rows -> rows.samples.stream()).mapToLong(Sample::length).sum();
   }
 
   private static void hand(

@@ -14,12 +14,16 @@ import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 
-/** Sums of the loss's gradients by the full weights of the adapted layers, ∂ℓ/∂W = Σₜ ȳₜxₜᵀ (out,in). */
+/**
+ * Sums of the loss's gradients by the full weights of the adapted layers, ∂ℓ/∂W = Σₜ ȳₜxₜᵀ (out,in): as x and ȳ of all
+ * tokens where those take less memory.
+ */
 public final class WeightGradients implements AutoCloseable {
   private static final String X = "/x";
   private static final String GY = "/gy";
@@ -28,50 +32,112 @@ public final class WeightGradients implements AutoCloseable {
   private final Backend backend;
   private final List<LoraLinear> layers;
   private final Scope scope;
-  private final Map<Long, Tensor> sums = new HashMap<>();
+  private final Map<Long, Sum> sums = new HashMap<>();
 
-  /** Zeros for the adapted layers, which are in the order of θ. */
-  public WeightGradients(Backend backend, List<LoraLinear> layers) {
+  /**
+   * Zeros for the adapted layers.
+   *
+   * @param layers in the order of θ
+   * @param tokens of all samples that are added
+   */
+  public WeightGradients(Backend backend, List<LoraLinear> layers, long tokens) {
     this.backend = backend;
     this.layers = layers;
     this.scope = backend.openScope("weight gradients");
     for (LoraLinear layer : layers) {
       LoraSlot slot = layer.slot();
-      Tensor sum = scope.allocate(backend.vectorType(), slot.out(), slot.in());
-      backend.vectors().fill(sum, 0);
-      sums.put(slot.aOffset(), sum);
+      boolean apart = DenseDecompositions.smaller(tokens, slot.out(), slot.in());
+      sums.put(slot.aOffset(), apart ? new Apart(slot, tokens) : new Whole(slot));
     }
   }
 
   /** Adds scale times the gradient of the samples' summed losses. */
   public void add(Linearization at, double scale) {
-    at.forEachAdapter(
-        (slot, xa, u, h, gy) ->
-            backend.run(new RowKernels.AddOuter(gy.row(0), xa, scale, sums.get(slot.aOffset()))));
+    at.forEachAdapter((slot, xa, u, h, gy) -> sums.get(slot.aOffset()).add(xa, gy.row(0), scale));
   }
 
   /** The nearest sums of at most so many outer products, one for each layer, in host memory. */
   public List<BilinearTerm.Weight> lowRank(int rank) {
-    List<double[]> dense = layers.stream().map(layer -> values(layer.slot())).toList();
-    return IntStream.range(0, layers.size())
-        .parallel()
-        .mapToObj(i -> lowRank(dense.get(i), layers.get(i).slot(), rank))
-        .toList();
+    return layers.stream().parallel().map(layer -> sums.get(layer.slot().aOffset()).lowRank(rank)).toList();
   }
 
-  private double[] values(LoraSlot slot) {
-    Tensor sum = sums.get(slot.aOffset());
-    double[] values = new double[Math.toIntExact(sum.elements())];
-    backend.download(sum, Tensor.of(sum.shape(), values));
+  private double[] values(Tensor onBackend) {
+    double[] values = new double[Math.toIntExact(onBackend.elements())];
+    backend.download(onBackend, Tensor.of(onBackend.shape(), values));
     return values;
   }
 
-  private static BilinearTerm.Weight lowRank(double[] dense, LoraSlot slot, int rank) {
-    return lowRank(dense, Math.toIntExact(slot.out()), Math.toIntExact(slot.in()), rank);
+  /** Of one layer. */
+  private interface Sum {
+    /**
+     * @param x (N,in)
+     * @param gy (N,out)
+     */
+    void add(Tensor x, Tensor gy, double scale);
+
+    BilinearTerm.Weight lowRank(int rank);
   }
 
-  private static BilinearTerm.Weight lowRank(double[] dense, int out, int in, int rank) {
-    LowRank found = DenseDecompositions.lowRank(dense, out, in, rank);
+  private final class Whole implements Sum {
+    private final Tensor sum;
+
+    Whole(LoraSlot slot) {
+      sum = scope.allocate(backend.vectorType(), slot.out(), slot.in());
+      backend.vectors().fill(sum, 0);
+    }
+
+    @Override
+    public void add(Tensor x, Tensor gy, double scale) {
+      backend.run(new RowKernels.AddOuter(gy, x, scale, sum));
+    }
+
+    @Override
+    public BilinearTerm.Weight lowRank(int rank) {
+      int out = (int) sum.dim(0);
+      int in = (int) sum.dim(1);
+      return weight(DenseDecompositions.lowRank(values(sum), out, in, rank), out, in);
+    }
+  }
+
+  private final class Apart implements Sum {
+    private final Tensor xs;
+    private final Tensor gys;
+    private final double[] scales;
+    private int filled;
+
+    Apart(LoraSlot slot, long tokens) {
+      xs = scope.allocate(backend.activationType(), tokens, slot.in());
+      gys = scope.allocate(backend.activationType(), tokens, slot.out());
+      scales = new double[Math.toIntExact(tokens)];
+    }
+
+    @Override
+    public void add(Tensor x, Tensor gy, double scale) {
+      int n = Math.toIntExact(x.dim(0));
+      copy(x, xs.slice(filled, n));
+      copy(gy, gys.slice(filled, n));
+      Arrays.fill(scales, filled, filled + n, scale);
+      filled += n;
+    }
+
+    private void copy(Tensor from, Tensor to) {
+      backend.run(new RowKernels.CopyColumns(from, 0, to, 0, to.dim(1)));
+    }
+
+    @Override
+    public BilinearTerm.Weight lowRank(int rank) {
+      int out = (int) gys.dim(1);
+      int in = (int) xs.dim(1);
+      double[] x = values(xs.slice(0, filled));
+      double[] gy = values(gys.slice(0, filled));
+      for (int i = 0; i < gy.length; i++) {
+        gy[i] *= scales[i / out];
+      }
+      return weight(DenseDecompositions.lowRank(gy, x, out, in, rank), out, in);
+    }
+  }
+
+  private static BilinearTerm.Weight weight(LowRank found, int out, int in) {
     double[] gy = new double[found.left().length];
     for (int i = 0; i < out; i++) {
       for (int t = 0; t < found.rank(); t++) {
@@ -118,20 +184,16 @@ public final class WeightGradients implements AutoCloseable {
   static BilinearTerm.Weight mean(List<BilinearTerm.Weight> weights, int rank) {
     int in = (int) weights.getFirst().x().dim(1);
     int out = (int) weights.getFirst().gy().dim(1);
-    double[] dense = new double[out * in];
-    for (BilinearTerm.Weight weight : weights) {
-      double[] x = weight.x().toDoubles();
-      double[] gy = weight.gy().toDoubles();
-      for (int t = 0; t < weight.x().dim(0); t++) {
-        for (int i = 0; i < out; i++) {
-          double y = gy[t * out + i] / weights.size();
-          for (int j = 0; j < in; j++) {
-            dense[i * in + j] += y * x[t * in + j];
-          }
-        }
-      }
+    double[] x = joined(weights.stream().map(BilinearTerm.Weight::x).toList());
+    double[] gy = joined(weights.stream().map(BilinearTerm.Weight::gy).toList());
+    for (int i = 0; i < gy.length; i++) {
+      gy[i] /= weights.size();
     }
-    return lowRank(dense, out, in, rank);
+    return weight(DenseDecompositions.lowRank(gy, x, out, in, rank), out, in);
+  }
+
+  private static double[] joined(List<Tensor> parts) {
+    return parts.stream().flatMapToDouble(part -> Arrays.stream(part.toDoubles())).toArray();
   }
 
   static Tensor floats(Tensor host) {

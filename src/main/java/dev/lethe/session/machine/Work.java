@@ -82,6 +82,20 @@ public record Work(String label, boolean needsAdapter, String smaller, Doing doi
   /** A new adapter, the original's parameters, the gradient and the optimiser's two. */
   private static final int DESCENT_VECTORS = 5;
 
+  /** This work, and then another on the same model and rows, whose vectors are given back before. */
+  public Work then(Work next) {
+    return new Work(
+        label,
+        needsAdapter,
+        smaller,
+        (model, rows, limits, scope) -> {
+          doing.on(model, rows, limits, scope);
+          try (Scope own = model.backend().openScope(next.label)) {
+            next.doing.on(model, rows, limits, own);
+          }
+        });
+  }
+
   /** Continues the first row as a prompt. */
   public static Work generate(int newTokens) {
     return new Work(
@@ -224,6 +238,16 @@ public record Work(String label, boolean needsAdapter, String smaller, Doing doi
         (model, rows, limits, scope) -> {
           scope.allocate(DType.U8, old);
           new AdaptedModel(model.model(), null).logits(rows.getFirst().inputIds());
+        });
+  }
+
+  /** Losses of a second model, merged, which takes so many bytes. */
+  public static Work mergedBeside(long bytes) {
+    return onAdapter(
+        "merged",
+        (model, rows, limits, scope) -> {
+          scope.allocate(DType.U8, bytes);
+          evaluate(new AdaptedModel(model.model(), null), rows, limits, scope);
         });
   }
 

@@ -98,6 +98,37 @@ final class NativeCodeTest {
     }
   }
 
+  /** At all places of numbers that are not finite, and where the target is not aligned for whole registers. */
+  @Test
+  void transposesBfloat16() {
+    assumeTrue(NativeCode.BITS > 0, "no native functions here");
+    TilePrimitives tiles = new NativeTiles();
+    for (int rows : new int[] {1, 3, 4, 19, 32}) {
+      for (int columns : new int[] {1, 7, 8, 63, 64, 65, 150}) {
+        int padded = TilePrimitives.widthOf(rows);
+        long row = 2L * columns + 6;
+        for (short endless : new short[] {0, 0x7F80, (short) 0xFF81}) {
+          try (Buffer expected = new Buffer(rows);
+              Buffer got = new Buffer(rows)) {
+            for (Buffer buffer : new Buffer[] {expected, got}) {
+              for (long at = 5; at < 5 + rows * row; at += 2) {
+                short finite = (short) (buffer.memory.get(TilePrimitives.HALF, at) & 0xBFFF);
+                buffer.memory.set(TilePrimitives.HALF, at, finite);
+              }
+              buffer.memory.set(TilePrimitives.HALF, 5 + (rows - 1) * row + 2L * (columns / 2), endless);
+            }
+            long to = 20_000 + 4L * (columns % 5);
+            boolean finite = TILES.transposeBf16(rows, columns, expected.memory, 5, row, expected.memory, to, padded);
+            String what = "%d x %d, %x".formatted(rows, columns, endless);
+            assertEquals(endless == 0, finite, what);
+            assertEquals(finite, tiles.transposeBf16(rows, columns, got.memory, 5, row, got.memory, to, padded), what);
+            assertArrayEquals(expected.all(), got.all(), what);
+          }
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {256, 512})
   void goesAlongRows(int bits) throws Throwable {

@@ -30,6 +30,15 @@ public final class HostFloats {
     this.rows = rows;
   }
 
+  /** Whether the numbers are bfloat16 in native memory. */
+  boolean liesInBf16() {
+    return dtype == DType.BF16 && segment.isNative();
+  }
+
+  MemorySegment segment() {
+    return segment;
+  }
+
   /** Writes elements {@code first … first+n-1} as floats; of block formats whole runs. */
   public void read(long first, int n, MemorySegment to, long toOffset) {
     switch (dtype) {
@@ -53,7 +62,7 @@ public final class HostFloats {
   }
 
   private void widen(long first, int n, MemorySegment to, long toOffset) {
-    if (segment.isNative()) {
+    if (liesInBf16()) {
       rows.widen(segment, 2 * first, to, toOffset, n);
       return;
     }

@@ -9,6 +9,7 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * A frozen weight W (out,in), in memory once: as panels of floats for x·Wᵀ, which are turned where ȳ·W reads them, or in
@@ -17,9 +18,10 @@ import java.lang.foreign.MemorySegment;
  * @param bias (out) filled up to a multiple of 32, or null
  * @param forward panels of Wᵀ, for x·Wᵀ
  * @param backward panels of W, for ȳ·W; null where not prepared
+ * @param seenFinite whether W was looked at on its way into panels, and all of it is finite
  */
-public record PackedLinear(long in, long out, Tensor bias, Stored forward, Stored backward)
-    implements FrozenLinear {
+public record PackedLinear(
+    long in, long out, Tensor bias, Stored forward, Stored backward, boolean seenFinite) implements FrozenLinear {
   /** Rows are read and turned so many columns at a time, while both copies are in the nearest cache. */
   private static final int AT_A_TIME = 256;
 
@@ -86,7 +88,7 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     int in = Math.toIntExact(weight.dim(1));
     Stored forward = () -> new Panels(null, in, out, cpu.productType(), stored(cpu, weight, false), 0);
     Stored backward = () -> new Panels(null, out, in, cpu.productType(), stored(cpu, weight, true), 0);
-    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, transposed ? backward : null);
+    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, transposed ? backward : null, false);
   }
 
   private static PanelSource stored(Cpu cpu, Tensor weight, boolean columns) {
@@ -100,31 +102,59 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     HostFloats source = new HostFloats("freezeLinear: weight", weight, cpu.rows());
     Whole forward = allocate(owner, DType.F32, in, out);
     Panels panels = forward.panels();
-    cpu.pool().run(panels.count(), (p, scratch) -> turnRows(cpu, scratch, source, panels, p));
+    boolean finite = packed(cpu, panels, (p, scratch) -> turnRows(cpu, scratch, source, panels, p));
     Stored backward =
         () -> {
           PanelSource turned = new TurnedPanels(forward.panels(), cpu.tiles());
           return new Panels(null, out, in, DType.F32, turned, 0);
         };
-    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, transposed ? backward : null);
+    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, transposed ? backward : null, finite);
+  }
+
+  /** Fills a panel; whether all of its numbers are finite. */
+  @FunctionalInterface
+  private interface PanelTask {
+    boolean fill(int panel, Scratch scratch);
+  }
+
+  /** Fills all panels, on all threads; whether all numbers are finite. */
+  private static boolean packed(Cpu cpu, Panels panels, PanelTask task) {
+    AtomicBoolean finite = new AtomicBoolean(true);
+    cpu.pool()
+        .run(
+            panels.count(),
+            (p, scratch) -> {
+              if (!task.fill(p, scratch)) {
+                finite.set(false);
+              }
+            });
+    return finite.get();
   }
 
   /** Rows of W into a panel of Wᵀ. */
-  private static void turnRows(Cpu cpu, Scratch scratch, HostFloats source, Panels panels, int p) {
+  private static boolean turnRows(Cpu cpu, Scratch scratch, HostFloats source, Panels panels, int p) {
     int used = panels.used(p);
     int width = panels.width(p);
     long in = panels.depth();
     long first = (long) p * TilePrimitives.WIDE;
+    if (source.liesInBf16()) {
+      return cpu.tiles()
+          .transposeBf16(
+              used, panels.depth(), source.segment(), 2 * first * in, 2 * in, panels.segment(), panels.at(p, 0), width);
+    }
+    boolean finite = true;
     MemorySegment rows = scratch.floats(Scratch.Slot.EXPANDED_ROWS, (long) used * AT_A_TIME);
     for (int k = 0; k < in; k += AT_A_TIME) {
       int count = (int) Math.min(AT_A_TIME, in - k);
       for (int j = 0; j < used; j++) {
         source.read((first + j) * in + k, count, rows, 4L * j * count);
       }
+      finite &= cpu.rows().allFinite(rows, 0, used * count);
       cpu.tiles()
           .transpose(
               used, count, rows, 0, 4L * count, panels.segment(), panels.at(p, k), 4L * width, width);
     }
+    return finite;
   }
 
   private static PackedLinear pairs(Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {
@@ -134,9 +164,10 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
     Whole forward = allocate(owner, DType.BF16, in, out);
     Whole backward = transposed ? allocate(owner, DType.BF16, out, in) : null;
     Panels forwards = forward.panels();
-    cpu.pool()
-        .run(
-            forwards.count(),
+    boolean finite =
+        packed(
+            cpu,
+            forwards,
             (p, scratch) -> {
               int used = forwards.used(p);
               MemorySegment rows = scratch.floats(Scratch.Slot.PRODUCT, (long) used * in);
@@ -149,8 +180,9 @@ public record PackedLinear(long in, long out, Tensor bias, Stored forward, Store
               if (backward != null) {
                 packBackward(backward.panels(), rows, (int) first, used);
               }
+              return cpu.rows().allFinite(rows, 0, used * in);
             });
-    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, backward);
+    return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, backward, finite);
   }
 
   /** Rows {@code first … first+count-1} of W into all panels of W. */

@@ -32,7 +32,9 @@ final class NativeCode {
 
   static final MethodHandle MULTIPLY = function("multiply", null, longs(12));
   static final MethodHandle TRANSPOSE = function("transpose", null, longs(7));
-  static final MethodHandle PREFETCH = named("lethe_prefetch", OFF_HEAP, null, longs(4));
+  /** May wait for pages of a file, so the virtual machine does not wait for it. */
+  static final MethodHandle TRANSPOSE_BF16 = named("lethe_transpose_bf16", JAVA_INT, longs(6));
+  static final MethodHandle PREFETCH = named("lethe_prefetch", null, longs(4), OFF_HEAP);
 
   static final MethodHandle WIDEN = function("widen", null, longs(3));
   static final MethodHandle MAX = function("max", F, longs(2));
@@ -67,7 +69,7 @@ final class NativeCode {
         function("gate_backward_tangent", null, longs(10));
     static final MethodHandle CHANGED = function("changed", null, L, F, L, L, L);
     static final MethodHandle DOTS =
-        named(ofSet("dots"), Linker.Option.critical(true), null, L, L, L, L, ADDRESS);
+        named(ofSet("dots"), null, new MemoryLayout[] {L, L, L, L, ADDRESS}, Linker.Option.critical(true));
     static final MethodHandle ADD_ROWS = function("add_rows", null, L, F, F, F, F, L, L, L);
 
     private Derivatives() {}
@@ -101,7 +103,7 @@ final class NativeCode {
 
   private static MethodHandle function(
       String name, MemoryLayout result, MemoryLayout... arguments) {
-    return named(ofSet(name), OFF_HEAP, result, arguments);
+    return named(ofSet(name), result, arguments, OFF_HEAP);
   }
 
   private static String ofSet(String name) {
@@ -109,7 +111,7 @@ final class NativeCode {
   }
 
   private static MethodHandle named(
-      String name, Linker.Option heap, MemoryLayout result, MemoryLayout... arguments) {
+      String name, MemoryLayout result, MemoryLayout[] arguments, Linker.Option... options) {
     if (BITS == 0) {
       return null;
     }
@@ -117,7 +119,7 @@ final class NativeCode {
         result == null
             ? FunctionDescriptor.ofVoid(arguments)
             : FunctionDescriptor.of(result, arguments);
-    return CpuLibrary.function(CpuLibrary.found().symbols(), name, signature, heap);
+    return CpuLibrary.function(CpuLibrary.found().symbols(), name, signature, options);
   }
 
   private static MemoryLayout[] longs(int count) {

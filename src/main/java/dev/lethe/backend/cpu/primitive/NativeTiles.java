@@ -68,6 +68,23 @@ final class NativeTiles implements TilePrimitives {
   }
 
   @Override
+  public boolean transposeBf16(
+      int rows, int columns, MemorySegment from, long fo, long fRow, MemorySegment to, long offset, int padded) {
+    if (rows <= 0 || columns <= 0) {
+      return true;
+    }
+    long source = NativeCode.reach(from, fo, (rows - 1) * fRow + 2L * columns);
+    long target = NativeCode.reach(to, offset, 4L * columns * padded);
+    try {
+      return (int) NativeCode.TRANSPOSE_BF16.invokeExact(
+              (long) rows, (long) columns, source, fRow, target, (long) padded)
+          != 0;
+    } catch (Throwable e) {
+      throw NativeCode.impossible(e);
+    }
+  }
+
+  @Override
   public void prefetch(int rows, long bytes, MemorySegment from, long offset, long row) {
     if (rows <= 0) {
       return;

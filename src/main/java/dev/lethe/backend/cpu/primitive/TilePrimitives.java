@@ -1,5 +1,6 @@
 package dev.lethe.backend.cpu.primitive;
 
+import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -18,6 +19,9 @@ public interface TilePrimitives {
 
   /** An element in memory. */
   ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  /** A number of bfloat16 in memory. */
+  ValueLayout.OfShort HALF = ValueLayout.JAVA_SHORT_UNALIGNED;
 
   /** Rows of a full tile. */
   int ROWS = 12;
@@ -69,6 +73,26 @@ public interface TilePrimitives {
         to.set(FLOAT, row + 4L * i, value);
       }
     }
+  }
+
+  /**
+   * Writes the transpose of (rows,columns) numbers of bfloat16, at any byte, as rows of {@code padded} floats one after
+   * another, with zeros behind what is there.
+   *
+   * @return whether all numbers are finite
+   */
+  default boolean transposeBf16(
+      int rows, int columns, MemorySegment from, long fo, long fRow, MemorySegment to, long offset, int padded) {
+    boolean finite = true;
+    for (int j = 0; j < columns; j++) {
+      long row = offset + 4L * j * padded;
+      for (int i = 0; i < padded; i++) {
+        float value = i < rows ? DType.bf16ToFloat(from.get(HALF, fo + i * fRow + 2L * j)) : 0;
+        finite &= Float.isFinite(value);
+        to.set(FLOAT, row + 4L * i, value);
+      }
+    }
+    return finite;
   }
 
   /** Tells that rows of so many bytes are read soon; changes nothing but time. */

@@ -8,4 +8,9 @@ public interface FrozenLinear {
 
   /** Whether the transposed product was prepared as well. */
   boolean transposed();
+
+  /** Whether every number of the weight was seen to be finite as it was taken over; else somebody has to look. */
+  default boolean seenFinite() {
+    return false;
+  }
 }
