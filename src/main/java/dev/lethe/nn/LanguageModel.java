@@ -88,7 +88,8 @@ public final class LanguageModel implements AutoCloseable {
       layers.add(layer(files, layer));
     }
     finalNorm = norm(files, names.finalNorm(), 1);
-    head = freeze(files, tied ? tableName : names.head() + ".weight", null, true);
+    String headName = tied ? tableName : names.head() + ".weight";
+    head = freeze(files, headName, tied ? table : files.weight(headName), null, true);
     if (spec.rope() != null) {
       for (int layer = 0; layer < spec.layers(); layer++) {
         ropes.computeIfAbsent(
@@ -213,7 +214,7 @@ public final class LanguageModel implements AutoCloseable {
       boolean transposed = transposed(layer, group.getFirst());
       List<FrozenLinear> frozen = backend.freezeTogether(weights, biases, transposed, scope);
       for (int i = 0; i < group.size(); i++) {
-        linears.put(group.get(i), taken(files, names.get(i), frozen.get(i)));
+        linears.put(group.get(i), taken(files, names.get(i), weights.get(i), frozen.get(i)));
       }
     }
     return linears;
@@ -225,7 +226,7 @@ public final class LanguageModel implements AutoCloseable {
     boolean transposed = transposed(layer, projection);
     boolean turned = turned();
     if (merged == null && !turned) {
-      return freeze(files, name, bias, transposed);
+      return freeze(files, name, files.weight(name), bias, transposed);
     }
     Tensor weight = files.finite(name);
     try (HostAllocator memory = new HostAllocator();
@@ -247,16 +248,19 @@ public final class LanguageModel implements AutoCloseable {
     }
   }
 
-  private FrozenLinear freeze(WeightFiles files, String name, Tensor bias, boolean transposed) {
-    if (left && files.weight(name).dtype() == DType.BF16) {
-      return backend.leaveLinear(files.finite(name), bias, transposed, scope);
+  private FrozenLinear freeze(WeightFiles files, String name, Tensor weight, Tensor bias, boolean transposed) {
+    if (left && weight.dtype() == DType.BF16) {
+      files.requireFinite(name, weight);
+      return backend.leaveLinear(weight, bias, transposed, scope);
     }
-    return taken(files, name, backend.freezeLinear(files.weight(name), bias, transposed, scope));
+    return taken(files, name, weight, backend.freezeLinear(weight, bias, transposed, scope));
   }
 
   /** A weight of which the backend has its own copy, all finite. */
-  private static FrozenLinear taken(WeightFiles files, String name, FrozenLinear frozen) {
-    Tensor weight = frozen.seenFinite() ? files.weight(name) : files.finite(name);
+  private static FrozenLinear taken(WeightFiles files, String name, Tensor weight, FrozenLinear frozen) {
+    if (!frozen.seenFinite()) {
+      files.requireFinite(name, weight);
+    }
     SystemPages.forget(weight.segment());
     return frozen;
   }

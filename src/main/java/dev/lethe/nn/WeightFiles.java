@@ -69,11 +69,16 @@ final class WeightFiles {
 
   /** A view of one weight, all finite. */
   Tensor finite(String name) {
-    Tensor tensor = weight(name);
+    Tensor weight = weight(name);
+    requireFinite(name, weight);
+    return weight;
+  }
+
+  /** Refuses a weight with numbers that are not finite, unless the files are not to be checked. */
+  void requireFinite(String name, Tensor weight) {
     if (checked) {
-      FiniteCheck.require(place(name), tensor);
+      FiniteCheck.require(place(name), weight);
     }
-    return tensor;
   }
 
   private void requireNames(Map<String, Shape> expected, String optional) {
