@@ -45,12 +45,13 @@ public final class FrozenModel implements ModelFiles {
     this.leftOut = names.leftOut(base);
     String table = names.embedding() + ".weight";
     String head = names.head() + ".weight";
-    if (spec.tiedEmbeddings() && base.has(head) && !base.has(stored(table))) {
-      weights.put(table, base.tensor(head));
+    boolean underHead = spec.tiedEmbeddings() && base.has(head) && !base.has(stored(table));
+    if (underHead) {
+      weights.put(stored(table), base.tensor(head));
     }
     parts.copies().forEach((name, copy) -> weights.put(stored(name), copy));
     if (spec.tiedEmbeddings()) {
-      untie(parts, table, head);
+      untie(parts, underHead ? head : stored(table), table, head);
     }
     for (String module : new String[] {names.embedding(), names.positions(), names.head()}) {
       FrozenParts.Pair pair = module == null ? null : parts.pair(module);
@@ -88,15 +89,19 @@ public final class FrozenModel implements ModelFiles {
     return FrozenParts.inWords(carried.keySet());
   }
 
-  /** A head that has a copy or a pair of its own, or whose embedding has, is tied no longer. */
-  private void untie(FrozenParts parts, String table, String head) {
+  /**
+   * A head that has a copy or a pair of its own, or whose embedding has, is tied no longer.
+   *
+   * @param inBase under which name the base stores what both are
+   */
+  private void untie(FrozenParts parts, String inBase, String table, String head) {
     boolean own = parts.saved(table) || parts.saved(head);
     WeightNames names = ModelFamily.spec(base.config(), base.path().toString()).family().names();
     untied = own || parts.pair(names.embedding()) != null || parts.pair(names.head()) != null;
     if (!untied || parts.saved(head)) {
       return;
     }
-    Tensor before = parts.saved(table) ? base.tensor(base.has(stored(table)) ? stored(table) : head) : tensor(stored(table));
+    Tensor before = parts.saved(table) ? base.tensor(inBase) : tensor(stored(table));
     Tensor copy = weights.putIfAbsent(head, before);
     if (copy != null && !copy.sameBytes(before)) {
       throw new LetheException(

@@ -3,6 +3,7 @@ package dev.lethe.backend.cpu.primitive;
 import dev.lethe.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 
 /**
  * Small dense products, the base of every matrix product and of attention. Offsets and strides are
@@ -20,8 +21,8 @@ public interface TilePrimitives {
   /** An element in memory. */
   ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
-  /** A number of bfloat16 in memory. */
-  ValueLayout.OfShort HALF = ValueLayout.JAVA_SHORT_UNALIGNED;
+  /** A number of bfloat16 in a file. */
+  ValueLayout.OfShort HALF = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   /** Rows of a full tile. */
   int ROWS = 12;
@@ -79,6 +80,7 @@ public interface TilePrimitives {
    * Writes the transpose of (rows,columns) numbers of bfloat16, at any byte, as rows of {@code padded} floats one after
    * another, with zeros behind what is there.
    *
+   * @param padded at most {@link #WIDE}
    * @return whether all numbers are finite
    */
   default boolean transposeBf16(
