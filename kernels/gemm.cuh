@@ -155,9 +155,8 @@ DEVICE void gemm(GemmPair<T> first, GemmPair<T> second, GemmResult<C> result, in
                     {{a2, a2_stride, blockIdx.z * a2_batch}, {b2, b2_stride, blockIdx.z * b2_batch}, k2},             \
                     {c, c_stride, c_batch, partial, m, n, splits, alpha, beta}, splits)))
 
-// The four layouts of SHAPE, a template of whether A and whether B is transposed.
+// The layouts of SHAPE, a template of whether A and whether B is transposed; a product of two transposes is none.
 #define GEMM_KERNELS(SUFFIX, SHAPE, TYPE, C)                    \
   GEMM_KERNEL(gemm_nn_##SUFFIX, (SHAPE<false, false>), TYPE, C) \
   GEMM_KERNEL(gemm_nt_##SUFFIX, (SHAPE<false, true>), TYPE, C)  \
-  GEMM_KERNEL(gemm_tn_##SUFFIX, (SHAPE<true, false>), TYPE, C)  \
-  GEMM_KERNEL(gemm_tt_##SUFFIX, (SHAPE<true, true>), TYPE, C)
+  GEMM_KERNEL(gemm_tn_##SUFFIX, (SHAPE<true, false>), TYPE, C)

@@ -6,7 +6,7 @@ import dev.lethe.Text;
 /**
  * C (m,n) = alpha·(A (m,k)·B (k,n) + A₂·B₂) + beta·C, the sizes after transposition.
  *
- * @param a of the same type as b
+ * @param a of the same type as b, not transposed where b is: that would be the transpose of B·A
  * @param second A₂ and B₂, of the type and transposition of a and b; null: none
  * @param c F32, or the type of a; not transposed
  * @param batch products of this shape, at least 1
@@ -26,7 +26,9 @@ public record Product(
   public record Term(long k, Operand a, Operand b) {}
 
   public Product {
-    if (m < 0 || n < 0 || k < 0 || batch < 1 || a.type() != b.type() || c.transposed()) {
+    boolean sizes = m >= 0 && n >= 0 && k >= 0 && batch >= 1;
+    boolean layout = !c.transposed() && !(a.transposed() && b.transposed());
+    if (!sizes || !layout || a.type() != b.type()) {
       throw new ArgumentException(
           Text.format("product (%d,%d,%d) of %s and %s into %s, batch %d", m, n, k, a, b, c, batch));
     }
