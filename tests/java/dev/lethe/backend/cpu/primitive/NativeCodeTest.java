@@ -118,10 +118,10 @@ final class NativeCodeTest {
               buffer.memory.set(TilePrimitives.HALF, 5 + (rows - 1) * row + 2L * (columns / 2), endless);
             }
             long to = 20_000 + 4L * (columns % 5);
-            boolean finite = TILES.transposeBf16(rows, columns, expected.memory, 5, row, expected.memory, to, padded);
+            boolean finite = TILES.transposeBf16(rows, columns, expected.memory, 5, row, expected.memory, to, padded, false);
             String what = "%d x %d, %x".formatted(rows, columns, endless);
             assertEquals(endless == 0, finite, what);
-            assertEquals(finite, tiles.transposeBf16(rows, columns, got.memory, 5, row, got.memory, to, padded), what);
+            assertEquals(finite, tiles.transposeBf16(rows, columns, got.memory, 5, row, got.memory, to, padded, false), what);
             assertArrayEquals(expected.all(), got.all(), what);
           }
         }

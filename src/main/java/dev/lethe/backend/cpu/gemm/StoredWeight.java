@@ -17,11 +17,19 @@ record StoredWeight(HostFloats weight, int in, TilePrimitives tiles, boolean col
   public MemorySegment panel(Scratch scratch, long first, int used, int width, int k, int kEnd) {
     int depth = kEnd - k;
     MemorySegment panel = scratch.floats(Slot.EXPANDED, (long) depth * width);
+    if (columns && weight.lieInBf16()) {
+      tiles.widenBf16(depth, used, weight.segment(), 2 * ((long) k * in + first), 2L * in, panel, 0, width);
+      return panel;
+    }
     if (columns) {
       for (int row = 0; row < depth; row++) {
         weight.read((k + row) * (long) in + first, used, panel, 4L * row * width);
         panel.asSlice(4L * (row * width + used), 4L * (width - used)).fill((byte) 0);
       }
+      return panel;
+    }
+    if (weight.lieInBf16()) {
+      tiles.transposeBf16(used, depth, weight.segment(), 2 * (first * in + k), 2L * in, panel, 0, width, true);
       return panel;
     }
     MemorySegment rows = scratch.floats(Slot.EXPANDED_ROWS, (long) used * depth);

@@ -32,9 +32,13 @@ final class NativeCode {
 
   static final MethodHandle MULTIPLY = function("multiply", null, longs(12));
   static final MethodHandle TRANSPOSE = function("transpose", null, longs(7));
-  /** May wait for pages of a file, so the virtual machine does not wait for it. */
-  static final MethodHandle TRANSPOSE_BF16 = named("lethe_transpose_bf16", JAVA_INT, longs(6));
   static final MethodHandle PREFETCH = named("lethe_prefetch", null, longs(4), OFF_HEAP);
+
+  // These may wait for pages of a file, so the virtual machine does not wait for them.
+  static final MethodHandle TRANSPOSE_BF16 = named("lethe_transpose_bf16", JAVA_INT, longs(7));
+  static final MethodHandle WIDEN_BF16 = named("lethe_widen_bf16", null, longs(6));
+  static final MethodHandle FINITE_BF16 = named("lethe_finite_bf16", JAVA_INT, longs(2));
+  static final MethodHandle COPY_MAPPED = named("lethe_copy_mapped", JAVA_INT, longs(3));
 
   static final MethodHandle WIDEN = function("widen", null, longs(3));
   static final MethodHandle MAX = function("max", F, longs(2));
