@@ -1,5 +1,5 @@
-// Panels of floats from rows of bfloat16 numbers, for every x86-64: what loading a model spends its time on, and each product
-// with a weight that stays in its file. Each number is read once, looked at, and written once.
+// Panels of floats from rows of bfloat16 numbers, for every x86-64: what loading a model spends its time on, and each
+// product with a weight that stays in its file. Each number is read once, looked at, and written once.
 #include <emmintrin.h>
 
 #include <algorithm>
@@ -82,8 +82,8 @@ void turn_group(
 
 }  // namespace
 
-// Writes (rows,columns) transposed, as rows of padded floats, zeros behind what is there; whether all are finite. At most
-// 32 rows. What is not read at once is written past the caches, which the panels of a whole model would only empty.
+// Writes (rows,columns) transposed, as rows of padded floats, zeros behind what is there; whether all are finite. At
+// most 32 rows. What is not read at once is written past the caches, which the panels of a whole model would only empty.
 EXPORT int32_t lethe_transpose_bf16(
     int64_t rows, int64_t columns, const char* from, int64_t from_row, char* to, int64_t padded, int64_t read_at_once) {
   alignas(64) float turned[COLUMNS * WIDEST] = {};

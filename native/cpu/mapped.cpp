@@ -1,5 +1,6 @@
-// Bytes of a mapped file, copied by the system. Where this process reads each page once, that costs a fraction of entering
-// the page in its tables first, most of all in a virtual machine; and a file that was cut off gives an error, no signal.
+// Bytes of a mapped file, copied by the system. Where this process reads each page once, that costs a fraction of
+// entering the page in its tables first, most of all in a virtual machine; and a file that was cut off gives an error,
+// no signal.
 #include <errno.h>
 #include <sys/uio.h>
 #include <unistd.h>

@@ -11,8 +11,8 @@ public final class LoadedModelOptions extends ModelOptions {
       defaultValue = "auto",
       description =
           "how the model's matrices lie in memory: f32, or bf16 for those of a bfloat16 file, which gives the same"
-              + " numbers in half the memory and more time (default: auto, f32 where that fits and the work is worth converting"
-              + " them)")
+              + " numbers in half the memory and more time (default: auto, f32 where that fits and the work is worth"
+              + " converting them)")
   private String weights;
 
   private boolean fewPasses;

@@ -204,15 +204,7 @@ public final class Gemm {
 
   /** Adds depths {@code k … kEnd} of the concatenated terms to a block of rows. */
   private void group(
-      Scratch scratch,
-      int row,
-      int end,
-      int panel,
-      int panelEnd,
-      Matrix c,
-      Matrix start,
-      int k,
-      int kEnd,
+      Scratch scratch, int row, int end, int panel, int panelEnd, Matrix c, Matrix start, int k, int kEnd,
       Term[] terms) {
     if (terms[0].b().bf16()) {
       bf16Group(scratch, row, end, panel, panelEnd, c, start, k, kEnd, terms);
@@ -272,15 +264,7 @@ public final class Gemm {
 
   /** The same where the first term's panels are in bfloat16: that one first, then the others. */
   private void bf16Group(
-      Scratch scratch,
-      int row,
-      int end,
-      int panel,
-      int panelEnd,
-      Matrix c,
-      Matrix start,
-      int k,
-      int kEnd,
+      Scratch scratch, int row, int end, int panel, int panelEnd, Matrix c, Matrix start, int k, int kEnd,
       Term[] terms) {
     Panels b = terms[0].b();
     int count = end - row;

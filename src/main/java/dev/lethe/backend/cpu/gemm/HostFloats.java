@@ -1,7 +1,6 @@
 package dev.lethe.backend.cpu.gemm;
 
 import dev.lethe.ArgumentException;
-import dev.lethe.backend.cpu.primitive.MappedBytes;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Tensor;
@@ -36,7 +35,7 @@ public final class HostFloats {
     return dtype == DType.BF16 && segment.isNative();
   }
 
-  /** Where bfloat16 numbers are read that nobody needs a second time soon: a copy in the thread's memory, or in place. */
+  /** Where bfloat16 numbers are read that nobody needs again soon: a copy in the thread's memory, or in place. */
   MappedBytes.Place bf16(long first, long n, Scratch scratch) {
     MemorySegment copy = segment.isMapped() ? scratch.floats(Scratch.Slot.EXPANDED_ROWS, Math.ceilDiv(n, 2)) : null;
     return MappedBytes.of(segment, 2 * first, 2 * n, copy);

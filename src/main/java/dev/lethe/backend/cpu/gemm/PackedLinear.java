@@ -1,7 +1,6 @@
 package dev.lethe.backend.cpu.gemm;
 
 import dev.lethe.ArgumentException;
-import dev.lethe.backend.cpu.primitive.MappedBytes;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
 import dev.lethe.backend.kernel.Require;
 import dev.lethe.backend.kernel.operand.FrozenLinear;
@@ -135,7 +134,7 @@ public record PackedLinear(
     return finite.get();
   }
 
-  /** Whether all numbers of a host tensor were looked at here and are finite: of bfloat16 only, which comes in gigabytes. */
+  /** Whether all numbers of a host tensor were looked at here and are finite: of bfloat16 only, as large models come. */
   public static boolean sawFinite(Cpu cpu, Tensor host) {
     HostFloats numbers = new HostFloats("sawFinite", host, cpu.rows());
     if (!numbers.lieInBf16()) {
@@ -166,7 +165,8 @@ public record PackedLinear(
       MappedBytes.Place rows = source.bf16(first * in, used * in, scratch);
       return cpu.tiles()
           .transposeBf16(
-              used, panels.depth(), rows.segment(), rows.offset(), 2 * in, panels.segment(), panels.at(p, 0), width, false);
+              used, panels.depth(), rows.segment(), rows.offset(), 2 * in, panels.segment(), panels.at(p, 0), width,
+              false);
     }
     boolean finite = true;
     MemorySegment rows = scratch.floats(Scratch.Slot.EXPANDED_ROWS, (long) used * AT_A_TIME);

@@ -1,7 +1,6 @@
 package dev.lethe.backend.cpu.gemm;
 
 import dev.lethe.backend.cpu.gemm.Scratch.Slot;
-import dev.lethe.backend.cpu.primitive.MappedBytes;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
 import java.lang.foreign.MemorySegment;
 

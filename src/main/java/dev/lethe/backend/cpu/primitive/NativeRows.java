@@ -140,7 +140,7 @@ final class NativeRows implements RowPrimitives {
   public boolean allFiniteBf16(MemorySegment x, long xo, long n) {
     long ofX = NativeCode.reach(x, xo, 2 * n);
     try {
-      return (int) NativeCode.FINITE_BF16.invokeExact(n, ofX) != 0;
+      return (int) NativeCode.Bfloat16.FINITE.invokeExact(n, ofX) != 0;
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }

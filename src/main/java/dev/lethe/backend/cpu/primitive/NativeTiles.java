@@ -84,7 +84,7 @@ final class NativeTiles implements TilePrimitives {
     long source = NativeCode.reach(from, fo, (rows - 1) * fRow + 2L * columns);
     long target = NativeCode.reach(to, offset, 4L * columns * padded);
     try {
-      return (int) NativeCode.TRANSPOSE_BF16.invokeExact(
+      return (int) NativeCode.Bfloat16.TRANSPOSE.invokeExact(
               (long) rows, (long) columns, source, fRow, target, (long) padded, readAtOnce ? 1L : 0L)
           != 0;
     } catch (Throwable e) {
@@ -101,7 +101,7 @@ final class NativeTiles implements TilePrimitives {
     long source = NativeCode.reach(from, fo, (rows - 1) * fRow + 2L * columns);
     long target = NativeCode.reach(to, offset, 4L * rows * padded);
     try {
-      NativeCode.WIDEN_BF16.invokeExact((long) rows, (long) columns, source, fRow, target, (long) padded);
+      NativeCode.Bfloat16.WIDEN.invokeExact((long) rows, (long) columns, source, fRow, target, (long) padded);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }

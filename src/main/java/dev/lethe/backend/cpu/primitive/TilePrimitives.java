@@ -107,8 +107,8 @@ public interface TilePrimitives {
   }
 
   /**
-   * Writes (rows,columns) numbers of bfloat16, at any byte, as rows of {@code padded} floats one after another, with zeros
-   * behind what is there.
+   * Writes (rows,columns) numbers of bfloat16, at any byte, as rows of {@code padded} floats one after another, with
+   * zeros behind what is there.
    */
   default void widenBf16(
       int rows, int columns, MemorySegment from, long fo, long fRow, MemorySegment to, long offset, int padded) {
