@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.lethe.LetheException;
 import dev.lethe.Text;
+import dev.lethe.tensor.LostScopes;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -19,8 +20,8 @@ import java.util.stream.Collectors;
 
 /**
  * Mutated files: nothing but a {@link LetheException} with a short, printable message may leave a reader, which may
- * allocate in proportion to the file and take time in proportion to it. -Dlethe.fuzz.rounds says how many; a failure
- * names its round, from which the same file is made again.
+ * allocate in proportion to the file, take time in proportion to it, and closes the scopes that it opened.
+ * -Dlethe.fuzz.rounds says how many; a failure names its round, from which the same file is made again.
  */
 public final class Fuzz {
   public static final int ROUNDS = Integer.getInteger("lethe.fuzz.rounds", 10_000);
@@ -65,15 +66,18 @@ public final class Fuzz {
       refused(file, reader, "a seed"); // loads classes, which allocates
     }
     int refused = 0;
-    for (int round = 0; round < rounds; round++) {
-      byte[] mutated = mutated(seeds, round);
-      Files.write(file, mutated);
-      long before = THREADS.getCurrentThreadAllocatedBytes();
-      refused += refused(file, reader, "round " + round) ? 1 : 0;
-      long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
-      assertTrue(
-          allocated < ALLOCATION + ALLOCATION_PER_BYTE * mutated.length,
-          "round " + round + ": " + mutated.length + " bytes made it allocate " + allocated);
+    try (LostScopes lost = new LostScopes()) {
+      for (int round = 0; round < rounds; round++) {
+        byte[] mutated = mutated(seeds, round);
+        Files.write(file, mutated);
+        long before = THREADS.getCurrentThreadAllocatedBytes();
+        refused += refused(file, reader, "round " + round) ? 1 : 0;
+        long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+        assertTrue(
+            allocated < ALLOCATION + ALLOCATION_PER_BYTE * mutated.length,
+            "round " + round + ": " + mutated.length + " bytes made it allocate " + allocated);
+      }
+      assertEquals(List.of(), lost.collected(), "scopes that nobody closed");
     }
     return refused;
   }

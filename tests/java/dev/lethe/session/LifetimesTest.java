@@ -18,6 +18,7 @@ import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.Batch;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.LostScopes;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.lang.ref.WeakReference;
@@ -25,13 +26,8 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -122,46 +118,25 @@ class LifetimesTest {
   }
 
   @Test
-  void noLeakIsReportedForScopesOfAClosedBackend() throws InterruptedException {
-    List<String> said = new ArrayList<>();
-    Logger log = Logger.getLogger(Scope.class.getName());
-    Handler listener =
-        new Handler() {
-          @Override
-          public void publish(LogRecord record) {
-            synchronized (said) {
-              said.add(Arrays.toString(record.getParameters()));
-            }
-          }
-
-          @Override
-          public void flush() {}
-
-          @Override
-          public void close() {}
-        };
-    log.addHandler(listener);
-    try (Backend open = Backends.select("reference", BackendOptions.DEFAULT)) {
+  void noLeakIsReportedForScopesOfAClosedBackend() {
+    try (LostScopes lost = new LostScopes();
+        Backend open = Backends.select("reference", BackendOptions.DEFAULT)) {
       Backend backend = Backends.select("reference", BackendOptions.DEFAULT);
       WeakReference<Scope> ended = new WeakReference<>(backend.openScope("of the closed one"));
       WeakReference<Scope> leaked = new WeakReference<>(open.openScope("really lost"));
       backend.close();
-      for (int i = 0; i < 100 && !(heard(said, "really lost") && ended.refersTo(null)); i++) {
-        System.gc();
-        Thread.sleep(20);
+      List<String> said = lost.collected();
+      for (int i = 0; i < 100 && !(names(said, "really lost") && ended.refersTo(null)); i++) {
+        said = lost.collected();
       }
       assertTrue(leaked.refersTo(null));
-      assertTrue(heard(said, "really lost"), said::toString);
-      assertTrue(!heard(said, "of the closed one"), said::toString);
-    } finally {
-      log.removeHandler(listener);
+      assertTrue(names(said, "really lost"), said::toString);
+      assertTrue(!names(said, "of the closed one"), said::toString);
     }
   }
 
-  private static boolean heard(List<String> said, String name) {
-    synchronized (said) {
-      return said.stream().anyMatch(line -> line.contains(name));
-    }
+  private static boolean names(List<String> said, String scope) {
+    return said.stream().anyMatch(line -> line.contains(scope));
   }
 
   /** Calls every public method without arguments; returns how many there are. */

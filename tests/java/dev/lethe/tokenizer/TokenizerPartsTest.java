@@ -66,6 +66,7 @@ class TokenizerPartsTest {
         "normalizer;{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"};it has no length",
         "normalizer;{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"content\":\"b\"};time without end",
         "pre_tokenizer;{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\",\"invert\":false};time without end",
+        "normalizer;{\"type\":\"Prepend\",\"prepend\":\"\"};a text of 1 to 256 characters",
         "pre_tokenizer;{\"type\":\"FixedLength\",\"length\":0};a number of 1 or more",
         "pre_tokenizer;{\"type\":\"Metaspace\",\"replacement\":\"ab\"};cannot be used",
         "pre_tokenizer;{\"type\":\"Own\"};'Own'",

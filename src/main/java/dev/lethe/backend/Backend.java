@@ -116,6 +116,11 @@ public interface Backend extends AutoCloseable {
    */
   FrozenEmbedding freezeEmbedding(Tensor table, Scope owner);
 
+  /** Whether this backend looked at all numbers of a host tensor, and they are finite; else somebody has to look. */
+  default boolean sawFinite(Tensor host) {
+    return false;
+  }
+
   /** Takes over a frozen vector such as a norm's weight, host tensor (D), in activation format. */
   default Tensor freezeVector(Tensor host, Scope owner) {
     Tensor copy = owner.allocate(activationType(), host.shape());

@@ -122,6 +122,11 @@ public final class TimedBackend implements Backend {
   }
 
   @Override
+  public boolean sawFinite(Tensor host) {
+    return backend.sawFinite(host);
+  }
+
+  @Override
   public Tensor freezeVector(Tensor host, Scope owner) {
     return backend.freezeVector(host, owner);
   }

@@ -70,7 +70,7 @@ public final class LanguageModel implements AutoCloseable {
     this.scope = scope;
     WeightNames names = spec.family().names();
     boolean rehearsed = backend instanceof Rehearsal;
-    WeightFiles files = new WeightFiles(folder, spec, !rehearsed);
+    WeightFiles files = new WeightFiles(folder, spec, backend::sawFinite);
     this.left = storage.left(folder, spec, backend);
     if (!left && !rehearsed) {
       MemoryNeed.require(

@@ -5,6 +5,7 @@ import dev.lethe.backend.Backend;
 import dev.lethe.format.huggingface.ModelFiles;
 import dev.lethe.nn.family.TransformerSpec;
 import dev.lethe.tensor.DType;
+import java.util.List;
 import java.util.Locale;
 
 /** In which form the matrices of a model lie in memory; the numbers that are computed are the same. */
@@ -14,7 +15,12 @@ public enum WeightStorage {
   /** Converted once to the format in which the device multiplies. */
   F32,
   /** In the mapped file, in bfloat16, and converted where they are multiplied. */
-  BF16;
+  BF16,
+  /** As {@link #BF16} where that can be, else as {@link #AUTO}: converting first pays off after some passes only. */
+  FEW_PASSES;
+
+  /** Those that one can ask for. */
+  public static final List<WeightStorage> ASKED = List.of(AUTO, F32, BF16);
 
   /** As on the command line. */
   public String label() {
@@ -44,6 +50,7 @@ public enum WeightStorage {
         }
         yield true;
       }
+      case FEW_PASSES -> backend.leavesWeights() && other == null;
       case AUTO ->
           backend.leavesWeights()
               && other == null

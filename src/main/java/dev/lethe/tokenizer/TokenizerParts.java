@@ -112,6 +112,8 @@ final class TokenizerParts {
           case Rule.FLAG -> value.isBoolean();
           case Rule.FLAG_OR_NULL -> value.isBoolean() || value.isNull();
           case Rule.TEXT -> value.isString() && value.stringValue().length() <= MAX_TEXT;
+          case Rule.SOME_TEXT ->
+              value.isString() && !value.stringValue().isEmpty() && value.stringValue().length() <= MAX_TEXT;
           case Rule.CHARACTER -> value.isString() && value.stringValue().codePoints().count() == 1;
           case Rule.COUNT -> value.isIntegralNumber() && value.canConvertToInt() && value.intValue() >= 0;
           case Rule.LENGTH -> value.isIntegralNumber() && value.canConvertToInt() && value.intValue() >= 1;

@@ -18,8 +18,12 @@ import dev.lethe.tensor.RandomBlocks;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -27,12 +31,18 @@ import java.util.Random;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A weight that stays packed in blocks gives the bytes of its expanded floats, in both directions. */
 final class PackedWeightsTest {
   private static final int ROWS = 130;
+
+  /** Rows for which a panel's rows are copied at one look. */
+  private static final int FEW_ROWS = 5;
+
+  @TempDir Path folder;
 
   @ParameterizedTest
   @EnumSource(names = {"Q8_0", "Q4_0", "Q4_K", "Q6_K", "NF4", "NF4_F16", "NF4_BF16"})
@@ -73,41 +83,40 @@ final class PackedWeightsTest {
 
   /** A bfloat16 weight that is left in its file, at any byte of it, against the same converted before. */
   @Test
-  void areTheSameWhereTheyAreLeft() {
+  void areTheSameWhereTheyAreLeft() throws IOException {
     left(Primitives.best(), new BackendOptions(1), new BackendOptions(3));
     left(Primitives.scalar("scalar", null), new BackendOptions(2));
   }
 
-  private static void left(Primitives primitives, BackendOptions... options) {
-    for (int[] size : new int[][] {{45, 67}, {70, 1795}, {1700, 257}}) {
-      List<double[]> expected = ofBfloat16(false, size, primitives, options[0]);
-      for (BackendOptions each : options) {
-        assertSame(expected, ofBfloat16(true, size, primitives, each), size, each);
+  private void left(Primitives primitives, BackendOptions... options) throws IOException {
+    for (int rows : new int[] {FEW_ROWS, ROWS}) {
+      for (int[] size : new int[][] {{45, 67}, {70, 1795}, {1700, 257}}) {
+        List<double[]> expected = ofBfloat16(false, rows, size, primitives, options[0]);
+        for (BackendOptions each : options) {
+          assertSame(expected, ofBfloat16(true, rows, size, primitives, each), rows, size, each);
+        }
       }
     }
   }
 
   private static void assertSame(
-      List<double[]> expected, List<double[]> got, int[] size, BackendOptions options) {
+      List<double[]> expected, List<double[]> got, int rows, int[] size, BackendOptions options) {
     for (int i = 0; i < expected.size(); i++) {
-      assertArrayEquals(
-          expected.get(i), got.get(i), 0, "%d x %d, result %d, %s".formatted(size[0], size[1], i, options));
+      String what = "%d x %d, %d rows, result %d, %s".formatted(size[0], size[1], rows, i, options);
+      assertArrayEquals(expected.get(i), got.get(i), 0, what);
     }
   }
 
-  private static List<double[]> ofBfloat16(
-      boolean left, int[] size, Primitives primitives, BackendOptions options) {
+  private List<double[]> ofBfloat16(boolean left, int rows, int[] size, Primitives primitives, BackendOptions options)
+      throws IOException {
     try (Backend backend = new CpuBackend(primitives, options);
         Scope scope = backend.openScope("bfloat16 weights");
         Arena file = Arena.ofShared()) {
       Random random = new Random(13);
       Shape shape = Shape.of(size[0], size[1]);
-      MemorySegment odd = file.allocate(2 * shape.elements() + 1).asSlice(1);
-      Tensor weight = Tensor.view(odd, DType.BF16, shape);
-      for (long i = 0; i < shape.elements(); i++) {
-        weight.set(i, .05 * random.nextGaussian());
-      }
-      Work work = new Work(backend, scope, new SplittableRandom(17), size[0], size[1]);
+      Tensor weight = Tensor.view(mapped(shape, random, file), DType.BF16, shape);
+      assertTrue(backend.sawFinite(weight));
+      Work work = new Work(backend, scope, new SplittableRandom(17), rows, size[0], size[1]);
       Tensor bias = work.input(size[0]);
       long before = backend.memoryUse().liveBytes();
       FrozenLinear frozen =
@@ -119,6 +128,21 @@ final class PackedWeightsTest {
       List<Tensor> results = new ArrayList<>(work.layer(frozen));
       results.addAll(work.head(frozen));
       return results.stream().map(Tensor::toDoubles).toList();
+    }
+  }
+
+  /** Random numbers of bfloat16 from the first byte of a file on. */
+  private MemorySegment mapped(Shape shape, Random random, Arena arena) throws IOException {
+    try (FileChannel file =
+        FileChannel.open(
+            folder.resolve("weight"), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+      MemorySegment numbers =
+          file.map(FileChannel.MapMode.READ_WRITE, 0, 2 * shape.elements() + 1, arena).asSlice(1);
+      Tensor weight = Tensor.view(numbers, DType.BF16, shape);
+      for (long i = 0; i < shape.elements(); i++) {
+        weight.set(i, .05 * random.nextGaussian());
+      }
+      return numbers;
     }
   }
 
@@ -144,7 +168,7 @@ final class PackedWeightsTest {
     for (int[] size : new int[][] {{45, 256}, {70, 1792}, {1700, 256}}) {
       List<double[]> expected = results(format, false, size, primitives, options[0]);
       for (BackendOptions each : options) {
-        assertSame(expected, results(format, true, size, primitives, each), size, each);
+        assertSame(expected, results(format, true, size, primitives, each), ROWS, size, each);
       }
     }
   }
@@ -160,7 +184,7 @@ final class PackedWeightsTest {
         floats.copyFrom(weight);
         weight = floats;
       }
-      Work work = new Work(backend, scope, new SplittableRandom(17), size[0], size[1]);
+      Work work = new Work(backend, scope, new SplittableRandom(17), ROWS, size[0], size[1]);
       FrozenLinear frozen = backend.freezeLinear(weight, work.input(size[0]), true, scope);
       List<Tensor> results = new ArrayList<>(work.layer(frozen));
       results.addAll(work.head(frozen));
@@ -169,25 +193,25 @@ final class PackedWeightsTest {
   }
 
   /** Calls with a weight (out,in). */
-  private record Work(Backend backend, Scope scope, SplittableRandom random, int out, int in) {
+  private record Work(Backend backend, Scope scope, SplittableRandom random, int rows, int out, int in) {
     List<Tensor> layer(FrozenLinear weight) {
       LoraSlot slot = new LoraSlot(in, out, 5, .5, 0, 5L * in);
       LoraLinear layer = new LoraLinear(weight, slot);
       Tensor theta = input(slot.parameters());
       Tensor v = input(2, slot.parameters());
-      Tensor x = input(ROWS, in);
-      Tensor u = output(ROWS, 5);
-      Tensor y = output(ROWS, out);
+      Tensor x = input(rows, in);
+      Tensor u = output(rows, 5);
+      Tensor y = output(rows, out);
       backend.run(new LoraKernels.Forward(layer, theta, x, x, u, y));
-      Tensor dx = input(2, ROWS, in);
-      Tensor du = output(2, ROWS, 5);
-      Tensor dy = output(2, ROWS, out);
+      Tensor dx = input(2, rows, in);
+      Tensor du = output(2, rows, 5);
+      Tensor dy = output(2, rows, out);
       backend.run(
           new LoraKernels.Tangent(
               layer, theta, v, x, u, new LoraKernels.InputTangent(dx, null), du, dy));
-      Tensor gy = input(1, ROWS, out);
-      Tensor h = output(1, ROWS, 5);
-      Tensor gx = input(1, ROWS, in);
+      Tensor gy = input(1, rows, out);
+      Tensor h = output(1, rows, 5);
+      Tensor gx = input(1, rows, in);
       backend.run(
           new LoraKernels.Backward(
               layer, theta, gy, h, new LoraKernels.InputAdjoint(gx, null, true)));
@@ -195,22 +219,22 @@ final class PackedWeightsTest {
     }
 
     List<Tensor> head(FrozenLinear weight) {
-      Tensor x = input(ROWS, in);
-      Tensor targets = scope.allocate(DType.I32, ROWS);
-      targets.copyFrom(Tensor.of(Shape.of(ROWS), random.ints(ROWS, 0, out).toArray()));
-      Tensor weights = scope.allocate(DType.F32, ROWS);
-      weights.copyFrom(Tensor.of(Shape.of(ROWS), random.doubles(ROWS).toArray()));
-      Tensor losses = output(ROWS);
-      Tensor p = output(ROWS, out);
-      Tensor gx = output(ROWS, in);
+      Tensor x = input(rows, in);
+      Tensor targets = scope.allocate(DType.I32, rows);
+      targets.copyFrom(Tensor.of(Shape.of(rows), random.ints(rows, 0, out).toArray()));
+      Tensor weights = scope.allocate(DType.F32, rows);
+      weights.copyFrom(Tensor.of(Shape.of(rows), random.doubles(rows).toArray()));
+      Tensor losses = output(rows);
+      Tensor p = output(rows, out);
+      Tensor gx = output(rows, in);
       backend.run(new LossKernels.Forward(weight, x, targets, weights, losses, p, gx));
-      Tensor dx = input(2, ROWS, in);
-      Tensor dLoss = output(2, ROWS);
-      Tensor dgx = output(2, ROWS, in);
+      Tensor dx = input(2, rows, in);
+      Tensor dLoss = output(2, rows);
+      Tensor dgx = output(2, rows, in);
       backend.run(new LossKernels.Tangent(weight, p, targets, dx, dLoss));
       backend.run(new LossKernels.BackwardTangent(weight, p, weights, dx, dgx));
-      Tensor labels = scope.allocate(DType.I32, 2, ROWS);
-      Tensor drawn = output(2, ROWS, in);
+      Tensor labels = scope.allocate(DType.I32, 2, rows);
+      Tensor drawn = output(2, rows, in);
       backend.run(new LossKernels.Drawn(weight, p, targets, weights, gx, 3, labels, drawn));
       return List.of(losses, p, gx, dLoss, dgx, drawn);
     }

@@ -164,6 +164,11 @@ final class CpuBackend implements Backend {
   }
 
   @Override
+  public boolean sawFinite(Tensor host) {
+    return PackedLinear.sawFinite(cpu, host);
+  }
+
+  @Override
   public Kernels kernels() {
     return kernels;
   }

@@ -25,6 +25,7 @@ import dev.lethe.session.Session;
 import dev.lethe.session.machine.Work;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +44,9 @@ import tools.jackson.databind.node.ObjectNode;
 public final class EvaluateCommand extends LetheCommand {
   /** How many blocks each worker gets at a time, where there are several. */
   private static final int BLOCKS_A_WORKER = 4;
+
+  /** Bytes of a data file that are a few passes at most. */
+  private static final long SMALL_DATA = 8 << 10;
 
   @Mixin private LoadedModelOptions model;
   @Mixin private DataOptions dataOptions;
@@ -76,7 +80,8 @@ public final class EvaluateCommand extends LetheCommand {
     dataOptions.check(this);
     requireTwoAnswers();
     take(out);
-    try (Session session = dataOptions.in(model.open(this, common.openDevices(this)));
+    boolean few = answers == null && Files.isRegularFile(data) && data.toFile().length() <= SMALL_DATA;
+    try (Session session = dataOptions.in(model.forFewPasses(few).open(this, common.openDevices(this)));
         Scope scope = session.backend().openScope("evaluate")) {
       AdaptedModel adapted = session.adapted(adapter);
       Tensor theta = Parameters.of(adapted, scope);

@@ -33,6 +33,9 @@ import tools.jackson.databind.node.ObjectNode;
     name = "generate",
     description = "Continues a text with a model and, if given, an adapter; greedy by default.")
 public final class GenerateCommand extends LetheCommand {
+  /** Tokens for which converting the weights first does not pay. */
+  private static final int FEW_TOKENS = 8;
+
   @Mixin private LoadedModelOptions model;
   @Mixin private CommonOptions common;
 
@@ -90,7 +93,7 @@ public final class GenerateCommand extends LetheCommand {
     require(
         temperature >= 0 && Double.isFinite(temperature), "--temperature is a finite number of 0 or more", temperature);
     require(topP > 0 && topP <= 1, "--top-p is above 0 and at most 1", topP);
-    try (Session session = model.open(this, common.openBackend(this))) {
+    try (Session session = model.forFewPasses(maxNewTokens <= FEW_TOKENS).open(this, common.openBackend(this))) {
       Tokenizer tokenizer = promptIds == null ? requireTokenizer(session) : null;
       int[] start = promptIds == null ? encode(tokenizer, session.spec()) : promptIds;
       requireMemory(session, start);

@@ -37,12 +37,15 @@ public final class FrozenModel implements ModelFiles {
   private final String leftOut;
   private boolean untied;
 
-  private FrozenModel(ModelFiles base, PeftFolder adapter, TransformerSpec spec, FrozenParts parts, DType sums) {
+  private FrozenModel(ModelFiles base, PeftFolder adapter, TransformerSpec spec, FrozenParts parts) {
     this.base = base;
     this.adapter = adapter;
     this.carried = parts.tensors();
+    this.leftOut = spec.family().names().leftOut(base);
+  }
+
+  private void take(TransformerSpec spec, FrozenParts parts, DType sums) {
     WeightNames names = spec.family().names();
-    this.leftOut = names.leftOut(base);
     String table = names.embedding() + ".weight";
     String head = names.head() + ".weight";
     boolean underHead = spec.tiedEmbeddings() && base.has(head) && !base.has(stored(table));
@@ -72,13 +75,21 @@ public final class FrozenModel implements ModelFiles {
   public static ModelFiles of(ModelFiles base, Path adapterDir, DType sums) {
     TransformerSpec spec = ModelFamily.spec(base.config(), base.path().toString());
     PeftFolder adapter = PeftFolder.open(adapterDir);
+    FrozenModel model = null;
     boolean kept = false;
     try {
       FrozenParts parts = new FrozenParts(adapter, spec);
-      kept = !parts.tensors().isEmpty();
-      return kept ? new FrozenModel(base, adapter, spec, parts, sums) : base;
+      if (parts.tensors().isEmpty()) {
+        return base;
+      }
+      model = new FrozenModel(base, adapter, spec, parts);
+      model.take(spec, parts, sums);
+      kept = true;
+      return model;
     } finally {
-      if (!kept) {
+      if (!kept && model != null) {
+        model.closeOwn();
+      } else if (!kept) {
         adapter.close();
       }
     }
@@ -197,11 +208,16 @@ public final class FrozenModel implements ModelFiles {
     return hash.hex();
   }
 
-  @Override
-  public void close() {
+  /** All but the base, which stays its caller's until a model is made of it. */
+  private void closeOwn() {
     scope.close();
     memory.close();
     adapter.close();
+  }
+
+  @Override
+  public void close() {
+    closeOwn();
     base.close();
   }
 }

@@ -118,12 +118,50 @@ final class NativeCodeTest {
               buffer.memory.set(TilePrimitives.HALF, 5 + (rows - 1) * row + 2L * (columns / 2), endless);
             }
             long to = 20_000 + 4L * (columns % 5);
-            boolean finite = TILES.transposeBf16(rows, columns, expected.memory, 5, row, expected.memory, to, padded);
+            boolean soon = columns % 2 == 0;
+            MemorySegment mine = expected.memory;
+            boolean finite = TILES.transposeBf16(rows, columns, mine, 5, row, mine, to, padded, soon);
             String what = "%d x %d, %x".formatted(rows, columns, endless);
             assertEquals(endless == 0, finite, what);
-            assertEquals(finite, tiles.transposeBf16(rows, columns, got.memory, 5, row, got.memory, to, padded), what);
+            MemorySegment other = got.memory;
+            assertEquals(finite, tiles.transposeBf16(rows, columns, other, 5, row, other, to, padded, soon), what);
             assertArrayEquals(expected.all(), got.all(), what);
           }
+        }
+      }
+    }
+  }
+
+  @Test
+  void widensBfloat16() {
+    assumeTrue(NativeCode.BITS > 0, "no native functions here");
+    for (int rows : new int[] {1, 19}) {
+      for (int columns : new int[] {1, 7, 8, 13, 16, 31, 32}) {
+        int padded = TilePrimitives.widthOf(columns);
+        try (Buffer expected = new Buffer(rows);
+            Buffer got = new Buffer(rows)) {
+          TILES.widenBf16(rows, columns, expected.memory, 5, 70, expected.memory, 8000, padded);
+          new NativeTiles().widenBf16(rows, columns, got.memory, 5, 70, got.memory, 8000, padded);
+          assertArrayEquals(expected.all(), got.all(), rows + " x " + columns);
+        }
+      }
+    }
+  }
+
+  /** At all places of a number that is not finite, and right before and behind those looked at. */
+  @Test
+  void seesWhatIsNotFiniteInBfloat16() {
+    assumeTrue(NativeCode.BITS > 0, "no native functions here");
+    RowPrimitives rows = new NativeRows();
+    try (Buffer buffer = new Buffer(1)) {
+      MemorySegment numbers = buffer.memory.asSlice(0, 200).fill((byte) 0x11);
+      for (int n : new int[] {0, 1, 7, 8, 9, 40}) {
+        for (int at = -1; at <= n; at++) {
+          numbers.set(TilePrimitives.HALF, 11 + 2L * at, (short) (at % 2 == 0 ? 0xFF80 : 0x7FC1));
+          boolean finite = at < 0 || at == n;
+          assertEquals(finite, ROWS.allFiniteBf16(numbers, 11, n), n + " numbers, " + at);
+          assertEquals(finite, rows.allFiniteBf16(numbers, 11, n), n + " numbers, " + at);
+          numbers.set(TilePrimitives.HALF, 11 + 2L * at, (short) 0x1111);
         }
       }
     }

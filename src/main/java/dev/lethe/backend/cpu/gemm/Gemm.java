@@ -38,6 +38,9 @@ public final class Gemm {
   /** Rows of a block where panels come as windows, which must be made less often than panels could be read. */
   private static final int WINDOW_BLOCK = 40 * ROWS;
 
+  /** Rows that pass by a panel which comes as windows while all of what it is made of is near. */
+  private static final int FEW_ROWS = 4 * ROWS;
+
   /** Panels of bfloat16 after which further terms are added, while C is in the second-level cache. */
   private static final int BF16_PANELS = 8;
 
@@ -160,21 +163,28 @@ public final class Gemm {
       Matrix c,
       Matrix start,
       Term... terms) {
-    int total = depth(terms);
     int most = blockRows(terms);
-    for (int i = row; i < end; i += most) {
-      int last = Math.min(end, i + most);
-      if (total <= GROUP) {
-        group(scratch, i, last, panel, panelEnd, c, start, 0, total, terms);
-      } else {
-        int groups = Math.ceilDiv(total, SLICE);
-        for (int g = 0; g < groups; g++) {
-          Matrix from = g == 0 ? start : c;
-          int k = depthCut(total, g, groups);
-          int next = depthCut(total, g + 1, groups);
-          group(scratch, i, last, panel, panelEnd, c, from, k, next, terms);
-        }
-      }
+    boolean few = terms[0].b().elsewhere() && !terms[0].b().bf16() && end - row <= FEW_ROWS;
+    for (int p = panel; few && p < panelEnd; p++) {
+      Term[] now = terms.clone();
+      now[0] = new Term(terms[0].a(), terms[0].b().near(scratch, p));
+      allDepths(scratch, row, end, p, p + 1, c, start, now);
+    }
+    for (int i = row; !few && i < end; i += most) {
+      allDepths(scratch, i, Math.min(end, i + most), panel, panelEnd, c, start, terms);
+    }
+  }
+
+  /** Computes a block of rows, a group of depths after another. */
+  private void allDepths(
+      Scratch scratch, int row, int end, int panel, int panelEnd, Matrix c, Matrix start, Term[] terms) {
+    int total = depth(terms);
+    int groups = total <= GROUP ? 1 : Math.ceilDiv(total, SLICE);
+    for (int g = 0; g < groups; g++) {
+      Matrix from = g == 0 ? start : c;
+      int k = depthCut(total, g, groups);
+      int next = depthCut(total, g + 1, groups);
+      group(scratch, row, end, panel, panelEnd, c, from, k, next, terms);
     }
   }
 
@@ -194,15 +204,7 @@ public final class Gemm {
 
   /** Adds depths {@code k … kEnd} of the concatenated terms to a block of rows. */
   private void group(
-      Scratch scratch,
-      int row,
-      int end,
-      int panel,
-      int panelEnd,
-      Matrix c,
-      Matrix start,
-      int k,
-      int kEnd,
+      Scratch scratch, int row, int end, int panel, int panelEnd, Matrix c, Matrix start, int k, int kEnd,
       Term[] terms) {
     if (terms[0].b().bf16()) {
       bf16Group(scratch, row, end, panel, panelEnd, c, start, k, kEnd, terms);
@@ -262,15 +264,7 @@ public final class Gemm {
 
   /** The same where the first term's panels are in bfloat16: that one first, then the others. */
   private void bf16Group(
-      Scratch scratch,
-      int row,
-      int end,
-      int panel,
-      int panelEnd,
-      Matrix c,
-      Matrix start,
-      int k,
-      int kEnd,
+      Scratch scratch, int row, int end, int panel, int panelEnd, Matrix c, Matrix start, int k, int kEnd,
       Term[] terms) {
     Panels b = terms[0].b();
     int count = end - row;

@@ -31,8 +31,14 @@ public final class HostFloats {
   }
 
   /** Whether the numbers are bfloat16 in native memory. */
-  boolean liesInBf16() {
+  boolean lieInBf16() {
     return dtype == DType.BF16 && segment.isNative();
+  }
+
+  /** Where bfloat16 numbers are read that nobody needs again soon: a copy in the thread's memory, or in place. */
+  MappedBytes.Place bf16(long first, long n, Scratch scratch) {
+    MemorySegment copy = segment.isMapped() ? scratch.floats(Scratch.Slot.EXPANDED_ROWS, Math.ceilDiv(n, 2)) : null;
+    return MappedBytes.of(segment, 2 * first, 2 * n, copy);
   }
 
   MemorySegment segment() {
@@ -62,7 +68,7 @@ public final class HostFloats {
   }
 
   private void widen(long first, int n, MemorySegment to, long toOffset) {
-    if (liesInBf16()) {
+    if (lieInBf16()) {
       rows.widen(segment, 2 * first, to, toOffset, n);
       return;
     }

@@ -25,6 +25,9 @@ public record PackedLinear(
   /** Rows are read and turned so many columns at a time, while both copies are in the nearest cache. */
   private static final int AT_A_TIME = 256;
 
+  /** Numbers of a tensor that a thread looks at before it takes others. */
+  private static final long LOOKED_AT = 1 << 17;
+
   /** Panels that lie in memory or are made from what does. */
   @FunctionalInterface
   public interface Stored {
@@ -131,16 +134,39 @@ public record PackedLinear(
     return finite.get();
   }
 
+  /** Whether all numbers of a host tensor were looked at here and are finite: of bfloat16 only, as large models come. */
+  public static boolean sawFinite(Cpu cpu, Tensor host) {
+    HostFloats numbers = new HostFloats("sawFinite", host, cpu.rows());
+    if (!numbers.lieInBf16()) {
+      return false;
+    }
+    AtomicBoolean finite = new AtomicBoolean(true);
+    cpu.pool()
+        .run(
+            Math.toIntExact(Math.ceilDiv(host.elements(), LOOKED_AT)),
+            (piece, scratch) -> {
+              long first = piece * LOOKED_AT;
+              long count = Math.min(LOOKED_AT, host.elements() - first);
+              MappedBytes.Place place = numbers.bf16(first, count, scratch);
+              if (!cpu.rows().allFiniteBf16(place.segment(), place.offset(), count)) {
+                finite.set(false);
+              }
+            });
+    return finite.get();
+  }
+
   /** Rows of W into a panel of Wᵀ. */
   private static boolean turnRows(Cpu cpu, Scratch scratch, HostFloats source, Panels panels, int p) {
     int used = panels.used(p);
     int width = panels.width(p);
     long in = panels.depth();
     long first = (long) p * TilePrimitives.WIDE;
-    if (source.liesInBf16()) {
+    if (source.lieInBf16()) {
+      MappedBytes.Place rows = source.bf16(first * in, used * in, scratch);
       return cpu.tiles()
           .transposeBf16(
-              used, panels.depth(), source.segment(), 2 * first * in, 2 * in, panels.segment(), panels.at(p, 0), width);
+              used, panels.depth(), rows.segment(), rows.offset(), 2 * in, panels.segment(), panels.at(p, 0), width,
+              false);
     }
     boolean finite = true;
     MemorySegment rows = scratch.floats(Scratch.Slot.EXPANDED_ROWS, (long) used * AT_A_TIME);

@@ -17,6 +17,15 @@ interface PanelSource {
    */
   MemorySegment panel(Scratch scratch, long first, int used, int width, int k, int kEnd);
 
+  /**
+   * The same source for a product that reads all of a panel next, after one look at what the panel is made of.
+   *
+   * @return valid until the thread asks for another
+   */
+  default PanelSource near(Scratch scratch, long first, int used) {
+    return this;
+  }
+
   /** Row k of the factor, all its columns, as floats. */
   MemorySegment row(Scratch scratch, int k);
 }

@@ -71,6 +71,12 @@ public record Panels(
     return window;
   }
 
+  /** The same panels where a product reads all of one next, which are valid for that one. */
+  Panels near(Scratch scratch, int panel) {
+    PanelSource nearer = source.near(scratch, (long) panel * TilePrimitives.WIDE, used(panel));
+    return new Panels(segment, depth, columns, type, nearer, origin);
+  }
+
   boolean bf16() {
     return type == DType.BF16;
   }

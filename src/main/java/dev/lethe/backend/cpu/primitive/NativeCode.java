@@ -32,8 +32,6 @@ final class NativeCode {
 
   static final MethodHandle MULTIPLY = function("multiply", null, longs(12));
   static final MethodHandle TRANSPOSE = function("transpose", null, longs(7));
-  /** May wait for pages of a file, so the virtual machine does not wait for it. */
-  static final MethodHandle TRANSPOSE_BF16 = named("lethe_transpose_bf16", JAVA_INT, longs(6));
   static final MethodHandle PREFETCH = named("lethe_prefetch", null, longs(4), OFF_HEAP);
 
   static final MethodHandle WIDEN = function("widen", null, longs(3));
@@ -54,6 +52,15 @@ final class NativeCode {
   static final MethodHandle GELU = function("gelu", null, longs(5));
   static final MethodHandle GELU_TANH = function("gelu_tanh", null, longs(5));
   static final MethodHandle GATE = function("gate", null, longs(4));
+
+  /** What only files of bfloat16 need. It may wait for their pages, so the virtual machine does not wait for it. */
+  static final class Bfloat16 {
+    static final MethodHandle TRANSPOSE = named("lethe_transpose_bf16", JAVA_INT, longs(7));
+    static final MethodHandle WIDEN = named("lethe_widen_bf16", null, longs(6));
+    static final MethodHandle FINITE = named("lethe_finite_bf16", JAVA_INT, longs(2));
+
+    private Bfloat16() {}
+  }
 
   /** What only derivatives, optimisers and replays call; apart, because linking takes time. */
   static final class Derivatives {

@@ -137,6 +137,16 @@ final class NativeRows implements RowPrimitives {
   }
 
   @Override
+  public boolean allFiniteBf16(MemorySegment x, long xo, long n) {
+    long ofX = NativeCode.reach(x, xo, 2 * n);
+    try {
+      return (int) NativeCode.Bfloat16.FINITE.invokeExact(n, ofX) != 0;
+    } catch (Throwable e) {
+      throw NativeCode.impossible(e);
+    }
+  }
+
+  @Override
   public void normCombine(NormSum sum, MemorySegment y, long yo, int n) {
     Term g1 = sum.g1();
     Term g2 = sum.g2();

@@ -69,16 +69,39 @@ final class NativeTiles implements TilePrimitives {
 
   @Override
   public boolean transposeBf16(
-      int rows, int columns, MemorySegment from, long fo, long fRow, MemorySegment to, long offset, int padded) {
+      int rows,
+      int columns,
+      MemorySegment from,
+      long fo,
+      long fRow,
+      MemorySegment to,
+      long offset,
+      int padded,
+      boolean readAtOnce) {
     if (rows <= 0 || columns <= 0) {
       return true;
     }
     long source = NativeCode.reach(from, fo, (rows - 1) * fRow + 2L * columns);
     long target = NativeCode.reach(to, offset, 4L * columns * padded);
     try {
-      return (int) NativeCode.TRANSPOSE_BF16.invokeExact(
-              (long) rows, (long) columns, source, fRow, target, (long) padded)
+      return (int) NativeCode.Bfloat16.TRANSPOSE.invokeExact(
+              (long) rows, (long) columns, source, fRow, target, (long) padded, readAtOnce ? 1L : 0L)
           != 0;
+    } catch (Throwable e) {
+      throw NativeCode.impossible(e);
+    }
+  }
+
+  @Override
+  public void widenBf16(
+      int rows, int columns, MemorySegment from, long fo, long fRow, MemorySegment to, long offset, int padded) {
+    if (rows <= 0 || columns <= 0) {
+      return;
+    }
+    long source = NativeCode.reach(from, fo, (rows - 1) * fRow + 2L * columns);
+    long target = NativeCode.reach(to, offset, 4L * rows * padded);
+    try {
+      NativeCode.Bfloat16.WIDEN.invokeExact((long) rows, (long) columns, source, fRow, target, (long) padded);
     } catch (Throwable e) {
       throw NativeCode.impossible(e);
     }

@@ -50,6 +50,15 @@ public interface RowPrimitives {
   /** Whether no element is infinite or NaN. */
   boolean allFinite(MemorySegment x, long xo, int n);
 
+  /** Whether none of n numbers of bfloat16, at any byte, is infinite or NaN. */
+  default boolean allFiniteBf16(MemorySegment x, long xo, long n) {
+    boolean finite = true;
+    for (long i = 0; i < n; i++) {
+      finite &= Float.isFinite(DType.bf16ToFloat(x.get(TilePrimitives.HALF, xo + 2 * i)));
+    }
+    return finite;
+  }
+
   /** y = the sum. */
   void normCombine(NormSum sum, MemorySegment y, long yo, int n);
 

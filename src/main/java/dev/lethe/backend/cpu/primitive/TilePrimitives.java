@@ -81,10 +81,19 @@ public interface TilePrimitives {
    * another, with zeros behind what is there.
    *
    * @param padded at most {@link #WIDE}
+   * @param readAtOnce whether the floats are read next; else they need not be in the caches
    * @return whether all numbers are finite
    */
   default boolean transposeBf16(
-      int rows, int columns, MemorySegment from, long fo, long fRow, MemorySegment to, long offset, int padded) {
+      int rows,
+      int columns,
+      MemorySegment from,
+      long fo,
+      long fRow,
+      MemorySegment to,
+      long offset,
+      int padded,
+      boolean readAtOnce) {
     boolean finite = true;
     for (int j = 0; j < columns; j++) {
       long row = offset + 4L * j * padded;
@@ -95,6 +104,21 @@ public interface TilePrimitives {
       }
     }
     return finite;
+  }
+
+  /**
+   * Writes (rows,columns) numbers of bfloat16, at any byte, as rows of {@code padded} floats one after another, with
+   * zeros behind what is there.
+   */
+  default void widenBf16(
+      int rows, int columns, MemorySegment from, long fo, long fRow, MemorySegment to, long offset, int padded) {
+    for (int i = 0; i < rows; i++) {
+      long row = offset + 4L * i * padded;
+      for (int j = 0; j < padded; j++) {
+        float value = j < columns ? DType.bf16ToFloat(from.get(HALF, fo + i * fRow + 2L * j)) : 0;
+        to.set(FLOAT, row + 4L * j, value);
+      }
+    }
   }
 
   /** Tells that rows of so many bytes are read soon; changes nothing but time. */
