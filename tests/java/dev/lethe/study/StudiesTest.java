@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
@@ -13,6 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The plans that the documents name are plans. */
 class StudiesTest {
+  private static final String ROW = "{\"instruction\": \"i\", \"input\": \"x\", \"output\": \"Yes.\"}";
+
   @Test
   void everyPlanCanBeRead(@TempDir Path files) throws IOException {
     String named = System.getenv("LETHE_DATA");
@@ -21,7 +24,12 @@ class StudiesTest {
     for (String given : List.of("tofu", "stories260K")) {
       Files.createSymbolicLink(files.resolve(given), data.resolve(given).toAbsolutePath());
     }
-    Files.createDirectory(files.resolve("shakespeare")); // the model that studies/README.md makes
+    // What studies/README.md says how to make.
+    Files.createDirectory(files.resolve("shakespeare"));
+    Path tallrec = Files.createDirectory(files.resolve("tallrec"));
+    for (String made : List.of("tallrec-120", "strangers", "flips")) {
+      Files.write(tallrec.resolve(made + ".jsonl"), Collections.nCopies(120, ROW));
+    }
     String page = Files.readString(Path.of("studies/README.md"));
     try (Stream<Path> all = Files.list(Path.of("studies"))) {
       List<Path> plans = all.filter(path -> path.toString().endsWith(".json")).toList();
