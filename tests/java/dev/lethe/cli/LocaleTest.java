@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -86,7 +87,7 @@ class LocaleTest {
     return text.lines()
         .filter(line -> !line.matches("(?i).*(second|created|available|^ *java  |\"chain\"|\\d s\\b|\\bsolver\"? *:).*"))
         .filter(line -> !line.matches(" *\"(gradients|linearization|products|evaluation|total)\" : [0-9.E-]+,?"))
-        .reduce("", (before, line) -> before + line + "\n");
+        .collect(Collectors.joining("\n"));
   }
 
   private static Object[] with(Object[] words, Object... more) {

@@ -29,14 +29,16 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
   private static final int QUEUED = 4;
 
   /**
-   * Measures a device. Products and copies grow until one takes a fiftieth of a second; each is repeated until it gets no faster,
-   * the first for three seconds more, because Java compiles.
+   * Measures a device. Products and copies grow until one takes a fiftieth of a second.
+   *
+   * @param warm repeat each until it gets no faster, the first for three seconds more, because Java compiles; otherwise
+   *     once
    */
-  public static MachinePeak of(Backend backend) {
-    return new MachinePeak(flopsPerSecond(backend), bytesPerSecond(backend));
+  public static MachinePeak of(Backend backend, boolean warm) {
+    return new MachinePeak(flopsPerSecond(backend, warm), bytesPerSecond(backend, warm));
   }
 
-  private static double flopsPerSecond(Backend backend) {
+  private static double flopsPerSecond(Backend backend, boolean warm) {
     double best = 0;
     double seconds = 0;
     for (int width = NARROWEST; width <= WIDEST && seconds < TOO_LONG; width *= 2) {
@@ -44,7 +46,7 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
         break;
       }
       long patience = width == NARROWEST ? WARMUP_NANOS : PATIENCE_NANOS;
-      seconds = secondsOfProduct(backend, width, patience);
+      seconds = secondsOfProduct(backend, width, warm ? patience : 0);
       best = Math.max(best, 2.0 * width * width * width / seconds);
     }
     return best;
@@ -70,17 +72,17 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
     }
   }
 
-  private static double bytesPerSecond(Backend backend) {
+  private static double bytesPerSecond(Backend backend, boolean warm) {
     double bytes = 0;
     double seconds = 0;
     for (long size = SHORTEST_COPY; size <= LONGEST_COPY && seconds < LONG_ENOUGH; size *= 2) {
       bytes = 2.0 * size;
-      seconds = secondsOfCopy(backend, size);
+      seconds = secondsOfCopy(backend, size, warm ? PATIENCE_NANOS : 0);
     }
     return bytes / seconds;
   }
 
-  private static double secondsOfCopy(Backend backend, long bytes) {
+  private static double secondsOfCopy(Backend backend, long bytes, long patience) {
     try (HostAllocator memory = new HostAllocator();
         Scope host = Scope.open("peak", memory);
         Scope scope = backend.openScope("peak")) {
@@ -92,16 +94,16 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
       return fastest(
           () -> backend.vectors().copy(x, y),
           () -> backend.download(y.slice(0, 1), first),
-          PATIENCE_NANOS);
+          patience);
     }
   }
 
-  /** Seconds of the fastest, after which none was faster by a twentieth for a while. */
+  /** Seconds of the fastest, after which none was faster by a twentieth for so many nanoseconds. */
   private static double fastest(Runnable work, Runnable await, long patience) {
     double best = Double.POSITIVE_INFINITY;
     long since = System.nanoTime();
     long start = since;
-    while (start - since < patience) {
+    do {
       int queued = best < SHORT ? QUEUED : 1;
       for (int i = 0; i < queued; i++) {
         work.run();
@@ -114,7 +116,7 @@ public record MachinePeak(double flopsPerSecond, double bytesPerSecond) {
       }
       best = Math.min(best, seconds);
       start = end;
-    }
+    } while (start - since < patience);
     return best;
   }
 }

@@ -20,6 +20,7 @@ import java.util.List;
  */
 public final class Sha256 {
   private static final int CHUNK = 1 << 20;
+  private static final int SHORTEST_CHUNK = 1 << 13;
 
   private final MessageDigest digest;
 
@@ -88,10 +89,11 @@ public final class Sha256 {
 
   private void updateFrom(Path file, boolean withLength) {
     try (InputStream in = Files.newInputStream(file)) {
+      long size = Files.size(file);
       if (withLength) {
-        addLength(Files.size(file));
+        addLength(size);
       }
-      byte[] chunk = new byte[CHUNK];
+      byte[] chunk = new byte[Math.clamp(size, SHORTEST_CHUNK, CHUNK)];
       for (int count = in.read(chunk); count >= 0; count = in.read(chunk)) {
         digest.update(chunk, 0, count);
       }

@@ -175,7 +175,7 @@ public final class BenchCommand extends LetheCommand {
 
   private MachinePeak peak(Backend backend) {
     try (Progress.Task task = progress().start("rates of a large product and a copy", 0, "")) {
-      return MachinePeak.of(backend);
+      return MachinePeak.of(backend, warmup > 0);
     } finally {
       backend.takeKernelTimes();
     }
