@@ -82,7 +82,8 @@ def random_rows(vocabulary):
 
 
 def talked_rows(tokenizer):
-    """The conversations; what each generation prompt asks for is learned, to the end of the turn that it began."""
+    """The conversations; what each generation prompt asks for is learned, to the end of what the template renders through
+    that turn, as far as the whole conversation says the same: some end with a generation prompt, asked or not."""
     rows = []
     for talk in TALKS:
         messages = [{"role": role, "content": text} for role, text in talk]
@@ -91,7 +92,8 @@ def talked_rows(tokenizer):
         ids = render(len(messages), False)
         learned = [False] * len(ids)
         for turn in range(1, len(messages), 2):
-            begin, end = len(render(turn, True)), len(render(turn + 1, False))
+            begin, through = len(render(turn, True)), render(turn + 1, False)
+            end = next((i for i, pair in enumerate(zip(ids, through)) if pair[0] != pair[1]), len(through))
             learned[begin:end] = [True] * (end - begin)
         rows.append((ids, learned))
     return rows, tokenizer(PROMPT)["input_ids"]
@@ -111,11 +113,11 @@ def losses(model, rows):
 
 def gauss_newton(model, named, rows, v):
     """Of the mean over rows of the mean over their tokens: the logits' change, softmax's second derivative, and back."""
-    names = list(named)
     total = [torch.zeros_like(p) for p in named.values()]
     for row in rows:
         def of(*values):
-            return torch.func.functional_call(_Logits(model, row), {"model." + n: x for n, x in zip(names, values)}, ())
+            at = dict(zip(named, values))
+            return logits(lambda **inputs: torch.func.functional_call(model, at, (), inputs), row)[0]
         point = tuple(p.detach() for p in named.values())
         z, dz = torch.func.jvp(of, point, tuple(v))
         p = torch.softmax(z, -1)
@@ -124,15 +126,6 @@ def gauss_newton(model, named, rows, v):
         for t, g in zip(total, back(u)):
             t += g.detach() / len(rows)
     return total
-
-
-class _Logits(torch.nn.Module):
-    def __init__(self, model, row):
-        super().__init__()
-        self.model, self.row = model, row
-
-    def forward(self):
-        return logits(self.model, self.row)[0]
 
 
 def dot(a, b):

@@ -14,7 +14,6 @@ import dev.lethe.data.Row.Message;
 import dev.lethe.data.Row.MessagesRow;
 import dev.lethe.data.Row.PromptRow;
 import dev.lethe.format.FormatException;
-import dev.lethe.format.StrictJson;
 import dev.lethe.tokenizer.HfTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -29,8 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 class ChatTemplateTest {
-  private static final JsonNode GOLDEN =
-      StrictJson.read(Path.of("tests", "resources", "chat", "chat.json"), 1 << 24);
+  private static final JsonNode GOLDEN = PublicTemplates.GOLDEN;
   private static final LocalDateTime NOW = LocalDateTime.of(2024, 7, 26, 9, 5, 3);
   private static final Map<String, String> NAMED =
       Map.of("bos_token", "<s>", "eos_token", "</s>", "unk_token", "<unk>", "pad_token", "<pad>");
@@ -95,7 +93,7 @@ class ChatTemplateTest {
                 new Message("assistant", "wrong", false),
                 new Message("user", "again"),
                 new Message("assistant", "right")));
-    ChatTemplate chatMl = template(source("library/qwen2.5:0.5b"), Supervise.ALL);
+    ChatTemplate chatMl = template(PublicTemplates.source("library/qwen2.5:0.5b"), Supervise.ALL);
     assertEquals(List.of("right<|im_end|>\n"), learned(chatMl.render(row, "")));
     ChatTemplate marking =
         template(
@@ -135,7 +133,7 @@ class ChatTemplateTest {
   @Test
   void tokensAreThoseOfTheWholeText() throws IOException {
     Path tokenizerFolder = Path.of("tests", "resources", "tokenizers", "qwen3");
-    ChatTemplate template = template(source("library/qwen2.5:0.5b"), Supervise.ALL);
+    ChatTemplate template = template(PublicTemplates.source("library/qwen2.5:0.5b"), Supervise.ALL);
     try (HfTokenizer tokenizer = HfTokenizer.open(tokenizerFolder)) {
       Encoder encoder = Encoder.of(tokenizer, template.naming(tokenizer.named()), 500, 2000);
       Sample sample = encoder.encode(List.of(TWO_ROUNDS), "f").getFirst();
@@ -148,22 +146,13 @@ class ChatTemplateTest {
 
   @Test
   void aPromptIsAConversationOfOneRound() throws IOException {
-    ChatTemplate template = template(source("library/gemma3:1b"), Supervise.ALL);
+    ChatTemplate template = template(PublicTemplates.source("library/gemma3:1b"), Supervise.ALL);
     Rendered rendered = template.render(new PromptRow("r", "Hi", "Ho"), "");
     assertEquals(List.of("Ho<end_of_turn>\n"), learned(rendered));
   }
 
   private Rendered real(String name, Supervise supervise) throws IOException {
-    return template(source(name), supervise).render(TWO_ROUNDS, "row 'r'");
-  }
-
-  private static String source(String name) {
-    for (JsonNode each : GOLDEN.get("templates")) {
-      if (each.get("name").stringValue().equals(name)) {
-        return each.get("template").stringValue();
-      }
-    }
-    throw new AssertionError("no template " + name);
+    return template(PublicTemplates.source(name), supervise).render(TWO_ROUNDS, "row 'r'");
   }
 
   private ChatTemplate template(String source, Supervise supervise) throws IOException {
