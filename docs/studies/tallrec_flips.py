@@ -2,8 +2,9 @@
 
     python3 docs/studies/tallrec_flips.py FILES/tallrec/movie_valid.json FILES/tallrec
 
-writes tallrec-120.jsonl (the first 120 rows), strangers.jsonl (20 later ones) and flips.jsonl: the first 12 rows with
-the other answer. The data is for research only and is not kept here.
+writes tallrec-120.jsonl (the first 120 rows of at most 500 characters, which the 512 tokens of stories260K hold),
+strangers.jsonl (the next 20) and flips.jsonl: the first 12 rows with the other answer. The data is for research only
+and is not kept here.
 """
 
 import json
@@ -11,6 +12,7 @@ import pathlib
 import sys
 
 rows = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+rows = [row for row in rows if len(row["instruction"] + row["input"] + row["output"]) <= 500]
 folder = pathlib.Path(sys.argv[2])
 OTHER = {"Yes.": "No.", "No.": "Yes."}
 
@@ -21,5 +23,5 @@ def write(name, chosen):
 
 
 write("tallrec-120.jsonl", rows[:120])
-write("strangers.jsonl", rows[200:220])
+write("strangers.jsonl", rows[120:140])
 write("flips.jsonl", [row | {"output": OTHER[row["output"]]} for row in rows[:12]])

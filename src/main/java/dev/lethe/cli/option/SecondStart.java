@@ -39,7 +39,7 @@ public final class SecondStart {
 
   /** Words of the launcher that hold only where native code does the arithmetic. */
   private static boolean isForNativeCode(String word) {
-    return word.startsWith("-XX:AOTCache=") || word.startsWith("-XX:Tier4") || word.equals("-D" + PROPERTY + "=true");
+    return word.startsWith("-XX:AOTCache=") || word.equals("-D" + PROPERTY + "=true");
   }
 
   /** Whether the arithmetic is done in Java without the Vector API, which is slow. */

@@ -75,22 +75,22 @@ record AttentionBackward(
 
   /** D = rowsum(Ō∘O). */
   private void deltas(AttentionTask task, int head) {
+    float[] sums = new float[task.n()];
     for (int d = 0; d < task.directions(); d++) {
-      for (int i = 0; i < task.n(); i++) {
-        float sum =
-            rows.dot(
-                gO, task.queryRow(d, head, i), o, task.queryRow(head, i), task.shape().headSize());
-        delta.set(FLOAT, task.statistic(d, head) + 4L * i, sum);
+      for (int i = 0; i < sums.length; i++) {
+        sums[i] = rows.dot(gO, task.queryRow(d, head, i), o, task.queryRow(head, i), task.shape().headSize());
       }
+      MemorySegment.copy(sums, 0, delta, FLOAT, task.statistic(d, head), sums.length);
     }
   }
 
   /** gs = P∘(P̄ − D), where gs holds P̄. */
   private void scoreAdjoints(
       AttentionTask task, Tile t, long statistics, MemorySegment p, MemorySegment gs) {
-    for (int i = 0; i < t.queries(); i++) {
-      float d = delta.get(FLOAT, statistics + 4L * (t.query() + i));
-      task.tiles().weighted(t, i, p, gs, d, gs);
+    float[] d = new float[t.queries()];
+    MemorySegment.copy(delta, FLOAT, statistics + 4L * t.query(), d, 0, d.length);
+    for (int i = 0; i < d.length; i++) {
+      task.tiles().weighted(t, i, p, gs, d[i], gs);
     }
   }
 

@@ -10,6 +10,7 @@ import dev.lethe.backend.kernel.operand.AttentionShape;
 import dev.lethe.backend.kernel.operand.Packing;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * Attention's forward mode with a running maximum and sum per query. A task is one key head of one
@@ -133,13 +134,12 @@ public final class AttentionForward {
     MemorySegment in = scratch.floats(Slot.Q, tiles.headSize(AttentionTiles.QUERIES));
     MemorySegment out = scratch.floats(Slot.OUT_Q, tiles.headSize(AttentionTiles.QUERIES));
     MemorySegment s = scratch.floats(Slot.SCORES, AttentionTiles.tileSize());
-    MemorySegment max = scratch.floats(Slot.STATISTICS, AttentionTiles.QUERIES);
-    MemorySegment sum = scratch.floats(Slot.DELTA, AttentionTiles.QUERIES);
+    float[] max = new float[count];
+    float[] sum = new float[count];
+    Arrays.fill(max, Float.NEGATIVE_INFINITY);
     long at = queryAt(queries.start(sequence) + from, head);
     tiles.copyIn(q, at, 4 * shape.queryWidth(), count, in, 0);
     rows.fill(out, 0, count * tiles.width(), 0);
-    rows.fill(max, 0, count, Float.NEGATIVE_INFINITY);
-    rows.fill(sum, 0, count, 0);
     for (int key = tiles.firstTile(position); key < n; key += AttentionTiles.KEYS) {
       Tile t = tiles.tile(0, count, position, key, n);
       if (t != null) {
@@ -151,23 +151,22 @@ public final class AttentionForward {
       }
     }
     for (int i = 0; i < count; i++) {
-      float total = sum.get(FLOAT, 4L * i);
       long row = 4L * i * tiles.width();
-      tiles.copyOut(out, row, 1, 1 / total, o, at + 4 * i * shape.queryWidth(), 0);
-      setLogSum(head, queries.start(sequence) + from + i, max.get(FLOAT, 4L * i), total);
+      tiles.copyOut(out, row, 1, 1 / sum[i], o, at + 4 * i * shape.queryWidth(), 0);
+      setLogSum(head, queries.start(sequence) + from + i, max[i], sum[i]);
     }
   }
 
   /** Takes a tile into the running maximum and sum of query i, and scales what it has so far. */
   private void softmaxStep(
-      Tile t, int i, MemorySegment s, MemorySegment max, MemorySegment sum, MemorySegment out) {
+      Tile t, int i, MemorySegment s, float[] max, float[] sum, MemorySegment out) {
     float scale = (float) shape.scale();
-    float old = max.get(FLOAT, 4L * i);
+    float old = max[i];
     float now = Math.max(old, scale * tiles.largest(t, s, i));
     float added = tiles.exponentials(t, s, i, scale, now);
     float keep = old == now ? 1 : ScalarMath.exp(old - now);
-    max.set(FLOAT, 4L * i, now);
-    sum.set(FLOAT, 4L * i, keep * sum.get(FLOAT, 4L * i) + added);
+    max[i] = now;
+    sum[i] = keep * sum[i] + added;
     if (keep != 1) {
       long row = 4L * i * tiles.width();
       rows.scale(keep, out, row, out, row, tiles.width());

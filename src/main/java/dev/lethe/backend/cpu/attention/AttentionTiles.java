@@ -201,9 +201,10 @@ final class AttentionTiles {
   /** Turns scores QKᵀ into P = exp(c·S − L), and what is hidden into zeros. */
   void probabilities(Tile t, MemorySegment s, MemorySegment lse, long lseOffset) {
     float scale = (float) shape.scale();
-    for (int i = 0; i < t.queries(); i++) {
-      float shift = lse.get(FLOAT, lseOffset + 4L * (t.query() + i));
-      exponentials(t, s, i, scale, shift);
+    float[] shifts = new float[t.queries()];
+    MemorySegment.copy(lse, FLOAT, lseOffset + 4L * t.query(), shifts, 0, shifts.length);
+    for (int i = 0; i < shifts.length; i++) {
+      exponentials(t, s, i, scale, shifts[i]);
     }
   }
 

@@ -22,7 +22,7 @@ public final class OuterProducts {
   /** Takes a strip of a job's result: (r,width) at the beginning of block, rows of 32 floats. */
   @FunctionalInterface
   public interface Store {
-    void put(int job, int column, int width, MemorySegment block);
+    void put(int job, int column, int width, MemorySegment block, Scratch scratch);
   }
 
   private final Cpu cpu;
@@ -46,7 +46,7 @@ public final class OuterProducts {
               int end = ordered ? jobs.length : first + 1;
               for (int job = first; job < end; job++) {
                 int used = Math.min(WIDE, width - column);
-                store.put(job, column, used, strip(jobs[job], r, width, column, used, scratch));
+                store.put(job, column, used, strip(jobs[job], r, width, column, used, scratch), scratch);
               }
             });
   }

@@ -202,7 +202,7 @@ public record PackedLinear(
                 source.read((first + j) * in, in, rows, 4L * j * in);
               }
               Matrix columns = new Matrix(rows, -4 * first * in, 4, 4L * in);
-              forwards.pack(p, columns);
+              forwards.pack(cpu.tiles(), p, columns);
               if (backward != null) {
                 packBackward(backward.panels(), rows, (int) first, used);
               }

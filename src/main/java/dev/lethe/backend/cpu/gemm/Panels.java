@@ -161,8 +161,8 @@ public record Panels(
     }
   }
 
-  /** Fills one panel from a matrix (depth,columns) in memory. */
-  public void pack(int panel, Matrix source) {
+  /** Fills one panel from a matrix (depth,columns) in memory, whose rows or columns are contiguous. */
+  public void pack(TilePrimitives tiles, int panel, Matrix source) {
     if (bf16()) {
       packPairs(panel, source);
       return;
@@ -171,12 +171,16 @@ public record Panels(
     int used = used(panel);
     long base = at(panel, 0);
     long first = (long) panel * TilePrimitives.WIDE;
-    for (int j = 0; j < width; j++) {
-      long from = source.at(0, first + j);
-      for (int k = 0; k < depth; k++) {
-        long to = base + 4L * ((long) k * width + j);
-        float value = j < used ? source.segment().get(FLOAT, from + k * source.rowStride()) : 0;
-        segment.set(FLOAT, to, value);
+    if (source.columnStride() != 4) {
+      tiles.transpose(
+          used, depth, source.segment(), source.at(0, first), source.columnStride(), segment, base, 4L * width, width);
+      return;
+    }
+    for (int k = 0; k < depth; k++) {
+      long to = base + 4L * k * width;
+      MemorySegment.copy(source.segment(), source.at(k, first), segment, to, 4L * used);
+      if (used < width) {
+        segment.asSlice(to + 4L * used, 4L * (width - used)).fill((byte) 0);
       }
     }
   }
@@ -198,9 +202,9 @@ public record Panels(
   }
 
   /** Fills all panels from a matrix (depth,columns) in memory. */
-  public void pack(Matrix source) {
+  public void pack(TilePrimitives tiles, Matrix source) {
     for (int panel = 0; panel < count(); panel++) {
-      pack(panel, source);
+      pack(tiles, panel, source);
     }
   }
 }

@@ -15,7 +15,7 @@ public final class Scratch {
   /** The uses. Those of one line are in use at the same time. */
   public enum Slot {
     TILE, PACKED_A, ROUNDED_A, EXPANDED, EXPANDED_ROWS, EXPANDED_PAIRS,
-    LOW_A, LOW_B, LOW_C, LOW_D, SCALED_A, SCALED_B, PRODUCT,
+    LOW_A, LOW_B, LOW_C, LOW_D, SCALED_A, SCALED_B, PRODUCT, TURNED,
     COLUMN_TAIL,
     GATE,
     CENTRED,

@@ -27,12 +27,10 @@ record TurnedPanels(Panels panels, TilePrimitives tiles) implements PanelSource 
   @Override
   public MemorySegment row(Scratch scratch, int k) {
     int panel = k / WIDE;
-    MemorySegment row = scratch.floats(Slot.EXPANDED_ROWS, panels.depth());
-    long step = 4L * panels.width(panel);
+    int depth = panels.depth();
+    MemorySegment row = scratch.floats(Slot.EXPANDED_ROWS, depth);
     long at = panels.at(panel, 0) + 4L * (k % WIDE);
-    for (int i = 0; i < panels.depth(); i++) {
-      row.set(Scratch.FLOAT, 4L * i, panels.segment().get(Scratch.FLOAT, at + i * step));
-    }
+    tiles.transpose(depth, 1, panels.segment(), at, 4L * panels.width(panel), row, 0, 4L * depth, depth);
     return row;
   }
 }

@@ -208,7 +208,7 @@ public final class CpuLora implements LoraKernels {
 
   private LowRank lowRank(LoraSlot slot, Tensor vectors, int row) {
     return new LowRank(
-        cpu.pool().callersScratch(), slot, Cpu.memory(vectors), 4 * row * vectors.dim(-1));
+        cpu.tiles(), cpu.pool().callersScratch(), slot, Cpu.memory(vectors), 4 * row * vectors.dim(-1));
   }
 
   private static Matrix matrix(Tensor tensor, int direction, long n, long columns) {

@@ -4,7 +4,8 @@ import dev.lethe.backend.cpu.gemm.Cpu;
 import dev.lethe.backend.cpu.gemm.OuterProducts;
 import dev.lethe.backend.cpu.gemm.OuterProducts.Job;
 import dev.lethe.backend.cpu.gemm.OuterProducts.Pair;
-import dev.lethe.backend.cpu.primitive.RowPrimitives;
+import dev.lethe.backend.cpu.gemm.Scratch;
+import dev.lethe.backend.cpu.gemm.Scratch.Slot;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
 import dev.lethe.backend.kernel.LoraGradientKernels.Gradient;
 import dev.lethe.backend.kernel.LoraGradientKernels.GradientTangent;
@@ -81,13 +82,13 @@ final class CpuLoraGradients {
         target.rank(),
         target.in(),
         false,
-        (i, column, width, block) -> target.addA(i, column, width, block, factor, 0));
+        (i, column, width, block, _) -> target.addA(i, column, width, block, factor, 0));
     products.run(
         jobsOfB(call.slot(), call.packing(), call.kept()),
         target.rank(),
         target.out(),
         false,
-        (i, column, width, block) -> target.addB(i, column, width, block, factor, 0));
+        (i, column, width, block, scratch) -> target.addB(i, column, width, block, scratch, factor, 0));
   }
 
   void addSquaredNorms(PerSampleSquaredNorm call) {
@@ -112,7 +113,7 @@ final class CpuLoraGradients {
         r,
         width,
         false,
-        (i, column, used, block) -> {
+        (i, column, used, block, _) -> {
           double sum = 0;
           for (int a = 0; a < r; a++) {
             long at = 4L * a * TilePrimitives.WIDE;
@@ -138,7 +139,7 @@ final class CpuLoraGradients {
         target.rank(),
         target.in(),
         true,
-        (i, column, width, block) -> {
+        (i, column, width, block, _) -> {
           for (int j = 0; j < k; j++) {
             float weight = factor * c.get(FLOAT, 4L * (j * samples + i));
             target.addA(j, column, width, block, weight, 1);
@@ -149,10 +150,10 @@ final class CpuLoraGradients {
         target.rank(),
         target.out(),
         true,
-        (i, column, width, block) -> {
+        (i, column, width, block, scratch) -> {
           for (int j = 0; j < k; j++) {
             float weight = factor * c.get(FLOAT, 4L * (j * samples + i));
-            target.addB(j, column, width, block, weight, 1);
+            target.addB(j, column, width, block, scratch, weight, 1);
           }
         });
   }
@@ -177,13 +178,13 @@ final class CpuLoraGradients {
         target.rank(),
         target.in(),
         false,
-        (j, column, width, block) -> target.addA(j, column, width, block, factor, 1));
+        (j, column, width, block, _) -> target.addA(j, column, width, block, factor, 1));
     products.run(
         b,
         target.rank(),
         target.out(),
         false,
-        (j, column, width, block) -> target.addB(j, column, width, block, factor, 1));
+        (j, column, width, block, scratch) -> target.addB(j, column, width, block, scratch, factor, 1));
   }
 
   /** hᵀxₐ of every sequence. */
@@ -215,12 +216,12 @@ final class CpuLoraGradients {
   }
 
   private Target target(LoraSlot slot, Tensor g) {
-    return new Target(cpu.rows(), slot, Cpu.memory(g), Math.toIntExact(g.dim(0)), g.dim(1));
+    return new Target(cpu, slot, Cpu.memory(g), Math.toIntExact(g.dim(0)), g.dim(1));
   }
 
   /** The slot's place in rows of flat gradients (count,length). */
   private record Target(
-      RowPrimitives rows, LoraSlot slot, MemorySegment g, int count, long length) {
+      Cpu cpu, LoraSlot slot, MemorySegment g, int count, long length) {
     int rank() {
       return Math.toIntExact(slot.rank());
     }
@@ -239,23 +240,25 @@ final class CpuLoraGradients {
         long from = 4L * i * TilePrimitives.WIDE;
         long to = 4 * (row * length + slot.aOffset() + i * slot.in() + column);
         if (keep == 0) {
-          rows.scale(factor, block, from, g, to, width);
+          cpu.rows().scale(factor, block, from, g, to, width);
         } else {
-          rows.axpby(factor, block, from, keep, g, to, width);
+          cpu.rows().axpby(factor, block, from, keep, g, to, width);
         }
       }
     }
 
-    /** B̄[column…,:] = keep·B̄ + factor·blockᵀ. */
-    void addB(int row, int column, int width, MemorySegment block, float factor, float keep) {
+    /** B̄[column…,:] = keep·B̄ + factor·blockᵀ, where keep is 0 or 1. */
+    void addB(int row, int column, int width, MemorySegment block, Scratch scratch, float factor, int keep) {
       int r = rank();
-      for (int j = 0; j < width; j++) {
-        long to = 4 * (row * length + slot.bOffset() + (long) (column + j) * r);
-        for (int i = 0; i < r; i++) {
-          float value = factor * block.get(FLOAT, 4L * (i * TilePrimitives.WIDE + j));
-          long at = to + 4L * i;
-          g.set(FLOAT, at, keep == 0 ? value : g.get(FLOAT, at) + value);
-        }
+      int n = width * r;
+      MemorySegment turned = scratch.floats(Slot.TURNED, n);
+      cpu.tiles().transpose(r, width, block, 0, 4L * TilePrimitives.WIDE, turned, 0, 4L * r, r);
+      long to = 4 * (row * length + slot.bOffset() + (long) column * r);
+      if (keep == 0) {
+        cpu.rows().scale(factor, turned, 0, g, to, n);
+      } else {
+        cpu.rows().scale(factor, turned, 0, turned, 0, n);
+        cpu.rows().add(g, to, turned, 0, g, to, n);
       }
     }
   }

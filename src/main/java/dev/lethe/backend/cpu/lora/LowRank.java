@@ -4,6 +4,7 @@ import dev.lethe.backend.cpu.gemm.Matrix;
 import dev.lethe.backend.cpu.gemm.Panels;
 import dev.lethe.backend.cpu.gemm.Scratch;
 import dev.lethe.backend.cpu.gemm.Scratch.Slot;
+import dev.lethe.backend.cpu.primitive.TilePrimitives;
 import dev.lethe.backend.kernel.LoraSlot;
 import java.lang.foreign.MemorySegment;
 
@@ -13,7 +14,7 @@ import java.lang.foreign.MemorySegment;
  *
  * @param base where the flat vector begins, in bytes
  */
-record LowRank(Scratch scratch, LoraSlot slot, MemorySegment vector, long base) {
+record LowRank(TilePrimitives tiles, Scratch scratch, LoraSlot slot, MemorySegment vector, long base) {
   /** Aᵀ (in,r): u = x·Aᵀ. */
   Panels down(Slot place) {
     return pack(place, slot.in(), slot.rank(), a().transposed());
@@ -48,7 +49,7 @@ record LowRank(Scratch scratch, LoraSlot slot, MemorySegment vector, long base) 
             scratch.floats(place, Panels.size(depth, columns)),
             Math.toIntExact(depth),
             Math.toIntExact(columns));
-    panels.pack(source);
+    panels.pack(tiles, source);
     return panels;
   }
 }

@@ -38,6 +38,7 @@ public final class CpuRmsNorm implements RmsNormKernels {
             Math.toIntExact(n),
             Cpu.grain(d),
             (from, to, scratch) -> {
+              float[] reciprocals = new float[to - from];
               for (int row = from; row < to; row++) {
                 long at = 4 * row * d;
                 if (residual != null) {
@@ -45,7 +46,7 @@ public final class CpuRmsNorm implements RmsNormKernels {
                 }
                 double mean = rows.dot(sum, at, sum, at, width) / (double) d;
                 float rr = (float) (1 / Math.sqrt(mean + call.epsilon()));
-                reciprocal.set(FLOAT, 4L * row, rr);
+                reciprocals[row - from] = rr;
                 NormRow.combine(
                     cpu,
                     new NormSum(
@@ -59,6 +60,7 @@ public final class CpuRmsNorm implements RmsNormKernels {
                     at,
                     width);
               }
+              MemorySegment.copy(reciprocals, 0, reciprocal, FLOAT, 4L * from, to - from);
             });
   }
 
