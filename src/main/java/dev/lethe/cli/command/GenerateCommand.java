@@ -34,7 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
     description = "Continues a text with a model and, if given, an adapter; greedy by default.")
 public final class GenerateCommand extends LetheCommand {
   /** Tokens for which converting the weights first does not pay. */
-  private static final int FEW_TOKENS = 8;
+  private static final int FEW_TOKENS = 16;
 
   @Mixin private LoadedModelOptions model;
   @Mixin private CommonOptions common;
