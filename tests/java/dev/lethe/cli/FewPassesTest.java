@@ -55,9 +55,9 @@ class FewPassesTest {
 
   @Test
   void aFewTokensAreGeneratedFromThemToo() {
-    assertTrue(megabytes(generate(8)) < WEIGHTS / 2);
-    assertTrue(megabytes(generate(9)) > WEIGHTS);
-    assertTrue(generate(9).out().startsWith(generate(8).out().strip() + ","));
+    assertTrue(megabytes(generate(16)) < WEIGHTS / 2);
+    assertTrue(megabytes(generate(17)) > WEIGHTS);
+    assertTrue(generate(17).out().startsWith(generate(16).out().strip() + ","));
   }
 
   /** A model in float32 has no smaller form. */
