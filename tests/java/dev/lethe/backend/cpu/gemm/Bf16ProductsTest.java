@@ -105,7 +105,7 @@ final class Bf16ProductsTest {
       MemorySegment right = arena.allocateFrom(FLOAT, 0x1p20f, 3);
       MemorySegment rounded = arena.allocate(Bf16Products.stride(2), 64);
       Panels panels = new Panels(arena.allocate(2 * 2 * 16, 64), 2, 1, DType.BF16);
-      panels.pack(Primitives.scalar("scalar", null).tiles(), Matrix.rows(right, 1));
+      panels.pack(Primitives.best().tiles(), Matrix.rows(right, 1));
       products.round(1, 2, Matrix.rows(left, 2), rounded);
       MemorySegment out = arena.allocate(4, 4);
       products.multiply(1, 2, rounded, panels, 0, 0, Matrix.rows(out, 1), Matrix.rows(out, 1));
@@ -158,7 +158,7 @@ final class Bf16ProductsTest {
       long bytes = 2 * Panels.size(depth, columns, DType.BF16);
       MemorySegment memory = arena.allocate(bytes + 4096, 64).fill((byte) -1);
       Panels panels = new Panels(memory, depth, columns, DType.BF16);
-      panels.pack(Primitives.scalar("scalar", null).tiles(), Matrix.rows(b, columns));
+      panels.pack(Primitives.best().tiles(), Matrix.rows(b, columns));
       products.multiply(
           rows, depth, rounded, panels, 0, 0, new Matrix(z, 0, 0, 4), Matrix.rows(c, 40));
       String what = "%d rows, %d of %d columns, depth %d".formatted(rows, columns, width, depth);
@@ -292,7 +292,7 @@ final class Bf16ProductsTest {
           arena.allocate(type.bytes() * Panels.size(count, columns, type), 64);
       memory.fill((byte) -1);
       Panels panels = new Panels(memory, count, columns, type);
-      panels.pack(Primitives.scalar("scalar", null).tiles(), Matrix.rows(b, columns));
+      panels.pack(Primitives.best().tiles(), Matrix.rows(b, columns));
       return panels;
     }
 

@@ -157,7 +157,7 @@ final class GemmTest {
     }
     Panels panels =
         new Panels(arena.allocate(4 * Panels.size(depth, columns), 64), depth, columns);
-    panels.pack(Primitives.scalar("scalar", null).tiles(), Matrix.rows(b, columns));
+    panels.pack(Primitives.best().tiles(), Matrix.rows(b, columns));
     return panels;
   }
 

@@ -111,7 +111,9 @@ public record Panels(
     int width = width(panel);
     if (!bf16()) {
       MemorySegment.copy(from, offset, segment, to, 4L * count);
-      segment.asSlice(to + 4L * count, 4L * (width - count)).fill((byte) 0);
+      if (count < width) {
+        segment.asSlice(to + 4L * count, 4L * (width - count)).fill((byte) 0);
+      }
       return;
     }
     boolean odd = k == depth - 1 && k % 2 == 0;
@@ -167,21 +169,17 @@ public record Panels(
       packPairs(panel, source);
       return;
     }
-    int width = width(panel);
     int used = used(panel);
-    long base = at(panel, 0);
     long first = (long) panel * TilePrimitives.WIDE;
-    if (source.columnStride() != 4) {
-      tiles.transpose(
-          used, depth, source.segment(), source.at(0, first), source.columnStride(), segment, base, 4L * width, width);
-      return;
-    }
-    for (int k = 0; k < depth; k++) {
-      long to = base + 4L * k * width;
-      MemorySegment.copy(source.segment(), source.at(k, first), segment, to, 4L * used);
-      if (used < width) {
-        segment.asSlice(to + 4L * used, 4L * (width - used)).fill((byte) 0);
+    if (source.columnStride() == 4) {
+      for (int k = 0; k < depth; k++) {
+        put(panel, k, used, source.segment(), source.at(k, first));
       }
+    } else {
+      int width = width(panel);
+      tiles.transpose(
+          used, depth, source.segment(), source.at(0, first), source.columnStride(), segment, at(panel, 0), 4L * width,
+          width);
     }
   }
 

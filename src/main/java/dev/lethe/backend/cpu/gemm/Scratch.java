@@ -3,15 +3,12 @@ package dev.lethe.backend.cpu.gemm;
 import dev.lethe.tensor.HostAllocator;
 import dev.lethe.tensor.HostStorage;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /**
  * Memory of one thread for intermediate results, kept from call to call. Every use has its own
  * slot; what a slot holds is undefined until written.
  */
 public final class Scratch {
-  static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-
   /** The uses. Those of one line are in use at the same time. */
   public enum Slot {
     TILE, PACKED_A, ROUNDED_A, EXPANDED, EXPANDED_ROWS, EXPANDED_PAIRS,

@@ -82,13 +82,13 @@ final class CpuLoraGradients {
         target.rank(),
         target.in(),
         false,
-        (i, column, width, block, _) -> target.addA(i, column, width, block, factor, 0));
+        (i, column, width, block, _) -> target.addA(i, column, width, block, factor, false));
     products.run(
         jobsOfB(call.slot(), call.packing(), call.kept()),
         target.rank(),
         target.out(),
         false,
-        (i, column, width, block, scratch) -> target.addB(i, column, width, block, scratch, factor, 0));
+        (i, column, width, block, scratch) -> target.addB(i, column, width, block, scratch, factor, false));
   }
 
   void addSquaredNorms(PerSampleSquaredNorm call) {
@@ -142,7 +142,7 @@ final class CpuLoraGradients {
         (i, column, width, block, _) -> {
           for (int j = 0; j < k; j++) {
             float weight = factor * c.get(FLOAT, 4L * (j * samples + i));
-            target.addA(j, column, width, block, weight, 1);
+            target.addA(j, column, width, block, weight, true);
           }
         });
     products.run(
@@ -153,7 +153,7 @@ final class CpuLoraGradients {
         (i, column, width, block, scratch) -> {
           for (int j = 0; j < k; j++) {
             float weight = factor * c.get(FLOAT, 4L * (j * samples + i));
-            target.addB(j, column, width, block, scratch, weight, 1);
+            target.addB(j, column, width, block, scratch, weight, true);
           }
         });
   }
@@ -178,13 +178,13 @@ final class CpuLoraGradients {
         target.rank(),
         target.in(),
         false,
-        (j, column, width, block, _) -> target.addA(j, column, width, block, factor, 1));
+        (j, column, width, block, _) -> target.addA(j, column, width, block, factor, true));
     products.run(
         b,
         target.rank(),
         target.out(),
         false,
-        (j, column, width, block, scratch) -> target.addB(j, column, width, block, scratch, factor, 1));
+        (j, column, width, block, scratch) -> target.addB(j, column, width, block, scratch, factor, true));
   }
 
   /** hᵀxₐ of every sequence. */
@@ -234,31 +234,31 @@ final class CpuLoraGradients {
       return Math.toIntExact(slot.out());
     }
 
-    /** Ā[:,column…] = keep·Ā + factor·block. */
-    void addA(int row, int column, int width, MemorySegment block, float factor, float keep) {
+    /** Ā[:,column…] = factor·block, or that onto what is there. */
+    void addA(int row, int column, int width, MemorySegment block, float factor, boolean onto) {
       for (int i = 0; i < rank(); i++) {
         long from = 4L * i * TilePrimitives.WIDE;
         long to = 4 * (row * length + slot.aOffset() + i * slot.in() + column);
-        if (keep == 0) {
-          cpu.rows().scale(factor, block, from, g, to, width);
+        if (onto) {
+          cpu.rows().axpby(factor, block, from, 1, g, to, width);
         } else {
-          cpu.rows().axpby(factor, block, from, keep, g, to, width);
+          cpu.rows().scale(factor, block, from, g, to, width);
         }
       }
     }
 
-    /** B̄[column…,:] = keep·B̄ + factor·blockᵀ, where keep is 0 or 1. */
-    void addB(int row, int column, int width, MemorySegment block, Scratch scratch, float factor, int keep) {
+    /** B̄[column…,:] = factor·blockᵀ, or that onto what is there. */
+    void addB(int row, int column, int width, MemorySegment block, Scratch scratch, float factor, boolean onto) {
       int r = rank();
       int n = width * r;
       MemorySegment turned = scratch.floats(Slot.TURNED, n);
       cpu.tiles().transpose(r, width, block, 0, 4L * TilePrimitives.WIDE, turned, 0, 4L * r, r);
       long to = 4 * (row * length + slot.bOffset() + (long) column * r);
-      if (keep == 0) {
-        cpu.rows().scale(factor, turned, 0, g, to, n);
-      } else {
+      if (onto) {
         cpu.rows().scale(factor, turned, 0, turned, 0, n);
         cpu.rows().add(g, to, turned, 0, g, to, n);
+      } else {
+        cpu.rows().scale(factor, turned, 0, g, to, n);
       }
     }
   }
