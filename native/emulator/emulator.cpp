@@ -13,7 +13,6 @@
 
 #include "async.h"
 #include "fibers.h"
-#include "sanitizer.h"
 
 #ifdef LETHE_ASSEMBLY_SWITCH
 asm(R"(
@@ -85,7 +84,7 @@ struct Machine {
   size_t static_bytes = 0;
   std::vector<SharedArray> static_arrays;
   uint64_t blocks = 0;  // begun since the library was loaded
-  bool failed;
+  bool failed = false;
   std::string error;
   std::string kernels;
 };
@@ -249,7 +248,10 @@ void prepare_memory() {
     machine.stacks.reset(new unsigned char[MOST_THREADS * STACK_STRIDE]);
     machine.exchange.resize(2 * MOST_THREADS * EXCHANGE_BYTES);
   }
-  permit(machine.stacks.get(), block_size.x * STACK_STRIDE);  // frames of fibers that failed lie there
+  if (machine.failed) {
+    permit(machine.stacks.get(), MOST_THREADS * STACK_STRIDE);  // frames of the fibers that stopped lie there
+    machine.failed = false;
+  }
   permit(machine.dynamic_shared, machine.dynamic_bytes);
   forbid(machine.dynamic_shared + machine.dynamic_bytes, MOST_DYNAMIC_SHARED - machine.dynamic_bytes);
 }
@@ -354,7 +356,6 @@ EXPORT int lethe_emulator_launch(void* kernel, int x, int y, int z, int threads,
   machine.kernel = static_cast<Registration*>(kernel);
   machine.arguments = arguments;
   machine.dynamic_bytes = static_cast<size_t>(shared_bytes);
-  machine.failed = false;
   emulator::wide_loads = 0;
   emulator::wide_stores = 0;
   if (threads > machine.kernel->bounds.threads || threads % emulator::LANES != 0 ||

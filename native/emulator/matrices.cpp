@@ -1,7 +1,8 @@
 // What tensor cores do: a warp's products of small matrices, and the loads of their fragments.
 #include "emulator.h"
 
-void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+// Reads and writes its own numbers and the exchange buffer, nothing of the kernel's.
+UNGUARDED void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   struct Operands {
     float a[16][16];
     float b[8][16];  // by columns

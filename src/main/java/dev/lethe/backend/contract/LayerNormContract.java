@@ -75,6 +75,7 @@ final class LayerNormContract {
     Slot s = residual ? c.output("s", z.n, z.d) : x;
     Primal p = new Primal(w, s, c.vectorOutput("mean", z.n), c.vectorOutput("r", z.n));
     Slot y = c.output("y", z.n, z.d);
+    c.floor(z.flat());
     c.run(
         on ->
             on.backend()
@@ -128,7 +129,7 @@ final class LayerNormContract {
 
   /** k directions, n rows of d elements about a centre. */
   private record Sizes(long k, long n, long d, double centre) {
-    /** Along rows of few elements the norm is flat, and terms of the size of r cancel. */
+    /** Along rows of few elements the norm is flat, and terms of the size of r cancel; so may their mean. */
     double flat() {
       return d < 4 ? 1 / Math.sqrt(EPSILON) : 0.1;
     }

@@ -36,8 +36,9 @@ final class GuardedBuffer {
     initial = new byte[Math.toIntExact(whole.byteSize())];
     double[] all = new double[Math.toIntExact(whole.elements())];
     Arrays.fill(all, canary(dtype));
-    for (int i = 0; i < values.length; i++) {
-      all[place(i)] = values[i];
+    int run = run();
+    for (int i = 0; i < values.length; i += run) {
+      System.arraycopy(values, i, all, place(i), run);
     }
     host(initial).copyFrom(Tensor.of(whole.shape(), all));
     reset();
@@ -49,6 +50,11 @@ final class GuardedBuffer {
       dims[dims.length - 1] += 2L * margin;
     }
     return Shape.of(dims);
+  }
+
+  /** How many elements lie side by side: all, or those of a row. */
+  private int run() {
+    return Math.toIntExact(margin == 0 ? inside.elements() : inside.dim(-1));
   }
 
   /** Where an element of the tensor lies in the whole. */
@@ -87,7 +93,10 @@ final class GuardedBuffer {
   double[] values(byte[] snapshot) {
     double[] all = host(snapshot).toDoubles();
     double[] values = new double[Math.toIntExact(inside.elements())];
-    Arrays.setAll(values, i -> all[place(i)]);
+    int run = run();
+    for (int i = 0; i < values.length; i += run) {
+      System.arraycopy(all, place(i), values, i, run);
+    }
     return values;
   }
 
@@ -98,7 +107,7 @@ final class GuardedBuffer {
   boolean guardsIntact(byte[] snapshot) {
     byte[] outside = snapshot.clone();
     int bytes = whole.dtype().bytes();
-    int run = margin == 0 ? Math.toIntExact(inside.elements()) : Math.toIntExact(inside.dim(-1));
+    int run = run();
     for (int i = 0; i < inside.elements(); i += run) {
       System.arraycopy(initial, place(i) * bytes, outside, place(i) * bytes, run * bytes);
     }

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.function.Consumer;
 
 /**
@@ -27,6 +28,7 @@ public final class KernelCase implements AutoCloseable {
   private final KernelBench bench;
   private final Findings findings;
   private final Random random;
+  private final SplittableRandom deviates;
   private final Scope testedScope;
   private final Scope referenceScope;
   private final List<Slot> slots = new ArrayList<>();
@@ -41,6 +43,7 @@ public final class KernelCase implements AutoCloseable {
     this.bench = bench;
     this.findings = findings;
     this.random = new Random(seed);
+    this.deviates = new SplittableRandom(seed);
     this.testedScope = bench.tested().openScope(name);
     this.referenceScope = bench.reference().openScope(name);
   }
@@ -310,7 +313,9 @@ public final class KernelCase implements AutoCloseable {
 
   private double[] normals(double deviation, long... dims) {
     double[] values = new double[Math.toIntExact(Shape.of(dims).elements())];
-    Arrays.setAll(values, i -> deviation * random.nextGaussian());
+    for (int i = 0; i < values.length; i++) {
+      values[i] = deviation * deviates.nextGaussian();
+    }
     return values;
   }
 
