@@ -1,6 +1,5 @@
 package dev.lethe.replay.prepare;
 
-import dev.lethe.Text;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
@@ -159,8 +158,9 @@ public final class WeightGradients implements AutoCloseable {
 
   /** The steps of a file, ascending. */
   static List<Integer> steps(SafeTensors file) {
+    String first = name(0, 0).substring(PREFIX) + X;
     return file.names().stream()
-        .filter(name -> name.endsWith(name(0, 0).substring(PREFIX) + X))
+        .filter(name -> name.endsWith(first))
         .map(name -> Integer.parseInt(name.substring(5, PREFIX)))
         .sorted()
         .toList();
@@ -177,7 +177,12 @@ public final class WeightGradients implements AutoCloseable {
   }
 
   private static String name(int step, int layer) {
-    return Text.format("step-%08d/layer-%05d", step, layer);
+    return "step-" + padded(step, 8) + "/layer-" + padded(layer, 5);
+  }
+
+  private static String padded(int number, int digits) {
+    String text = Integer.toString(number);
+    return "0".repeat(Math.max(0, digits - text.length())) + text;
   }
 
   /** The mean of several steps' gradients of one layer, at most of a rank. */
