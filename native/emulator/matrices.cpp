@@ -1,8 +1,19 @@
 // What tensor cores do: a warp's products of small matrices, and the loads of their fragments.
 #include "emulator.h"
 
-// Reads and writes its own numbers and the exchange buffer, nothing of the kernel's.
-UNGUARDED void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+namespace {
+
+struct Fragments {
+  uint32_t a[4];
+  uint32_t b[2];
+};
+
+struct Sums {
+  float of[4];
+};
+
+// Of copies, by way of the exchange buffer: nothing here is the kernel's, and no access needs a check.
+UNGUARDED Sums multiply(Fragments f) {
   struct Operands {
     float a[16][16];
     float b[8][16];  // by columns
@@ -16,13 +27,24 @@ UNGUARDED void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&
   int g = emulator::current->lane / 4;
   int t = emulator::current->lane % 4;
   for (int i = 0; i < 4; i++) {
-    put(&all->a[g + i % 2 * 8][2 * t + i / 2 * 8], a[i]);
+    put(&all->a[g + i % 2 * 8][2 * t + i / 2 * 8], f.a[i]);
   }
-  put(&all->b[g][2 * t], b[0]);
-  put(&all->b[g][2 * t + 8], b[1]);
+  put(&all->b[g][2 * t], f.b[0]);
+  put(&all->b[g][2 * t + 8], f.b[1]);
   emulator::warp_barrier();
+  Sums sums;
   for (int i = 0; i < 4; i++) {
-    c[i] += dot_16(all->a[g + i / 2 * 8], all->b[2 * t + i % 2]);
+    sums.of[i] = dot_16(all->a[g + i / 2 * 8], all->b[2 * t + i % 2]);
+  }
+  return sums;
+}
+
+}  // namespace
+
+void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  Sums sums = multiply({{a[0], a[1], a[2], a[3]}, {b[0], b[1]}});
+  for (int i = 0; i < 4; i++) {
+    c[i] += sums.of[i];
   }
 }
 

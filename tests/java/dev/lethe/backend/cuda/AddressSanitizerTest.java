@@ -95,6 +95,8 @@ final class AddressSanitizerTest {
   @Test
   void readingBehindATensorIsReported() throws Exception {
     assertReported(
+        "use-after-poison",
+        "gated_unit.cu",
         "gated_unit.cu",
         "load<W>(a + from)",
         "load<W>(a + from + 1)",
@@ -104,19 +106,32 @@ final class AddressSanitizerTest {
   @Test
   void writingBehindASharedArrayIsReported() throws Exception {
     assertReported(
+        "use-after-poison",
+        "lora.cu",
         "lora.cu",
         "sums[threadIdx.x / WARP] = sum",
         "sums[threadIdx.x / WARP + 1] = sum",
         new Suite("loraGradients", F32, 13, "perSampleDot"));
   }
 
-  private void assertReported(String file, String text, String replacement, Suite suite)
-      throws Exception {
+  @Test
+  void addingAProductBehindItsSumsIsReported() throws Exception {
+    assertReported(
+        "stack-buffer-overflow",
+        "attention_warp.cuh",
+        "attention_forward.cu",
+        "mma_bf16(s[2 * j + 1], a, second)",
+        "mma_bf16(s[2 * j + 2], a, second)",
+        new Suite("attention", BF16, 64, "headSize=32"));
+  }
+
+  private void assertReported(
+      String error, String file, String unit, String text, String replacement, Suite suite) throws Exception {
     emulator.unchanged();
-    Path library = emulator.mistaken(file, file, file, text, replacement);
+    Path library = emulator.mistaken(file, file, unit, text, replacement);
     Outcome outcome = sanitized(library, List.of(suite));
     assertEquals(ContractRun.SANITIZER, outcome.status(), outcome::output);
-    assertTrue(outcome.output().contains("AddressSanitizer: use-after-poison"), outcome::output);
+    assertTrue(outcome.output().contains("AddressSanitizer: " + error), outcome::output);
     assertTrue(outcome.output().contains(file), outcome::output);
   }
 
