@@ -13,6 +13,7 @@ import dev.lethe.autograd.op.TangentPass;
 import dev.lethe.autograd.op.Value;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraGradientKernels;
+import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.HashSet;
@@ -318,7 +319,13 @@ public final class Linearization implements AutoCloseable {
    */
   public void drawn(int draws, long seed, AdapterVisitor visitor) {
     lifetime.requireOpen();
-    runDrawn(draws, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
+    runDrawn(draws, 0, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
+  }
+
+  /** The same and the losses' own adjoints behind them: h (q+1,N,r) and gy (q+1,N,out). */
+  public void drawnAndOwn(int draws, long seed, AdapterVisitor visitor) {
+    lifetime.requireOpen();
+    runDrawn(draws, 1, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /**
@@ -337,6 +344,7 @@ public final class Linearization implements AutoCloseable {
     }
     runDrawn(
         draws,
+        0,
         seed,
         (slot, kept) -> {
           for (int j = 0; j < draws; j++) {
@@ -348,14 +356,18 @@ public final class Linearization implements AutoCloseable {
         });
   }
 
-  private void runDrawn(int draws, long seed, AdapterRule rule) {
+  private void runDrawn(int draws, int own, long seed, AdapterRule rule) {
     if (!tape.loss().x().active()) {
       return;
     }
     try (Scope scratch = backend.openScope("drawn")) {
-      Slots cotangent = Slots.ofAdjoints(backend, scratch, tape.layout(), draws);
+      Slots cotangent = Slots.ofAdjoints(backend, scratch, tape.layout(), draws + own);
       Tensor gx = adjoints.ofLoss(scratch);
-      tape.loss().drawn(adjoints.pass(cotangent), gx, seed, scratch);
+      tape.loss().drawn(adjoints.pass(cotangent), gx, draws, seed, scratch);
+      for (int j = draws; j < draws + own; j++) {
+        Tensor behind = cotangent.get(tape.loss().x()).row(j);
+        backend.run(new RowKernels.CopyColumns(gx, 0, behind, 0, gx.dim(1)));
+      }
       adjoints.reverse(cotangent, rule);
     }
   }

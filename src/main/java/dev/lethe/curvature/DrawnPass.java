@@ -1,5 +1,7 @@
 package dev.lethe.curvature;
 
+import dev.lethe.autograd.AdapterVisitor;
+import dev.lethe.autograd.Adjoints;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.autograd.Tape;
 import dev.lethe.backend.Backend;
@@ -38,7 +40,7 @@ public final class DrawnPass implements AutoCloseable {
     try {
       Tape tape = model.tape(batch);
       this.packing = tape.packing();
-      at = BatchMemory.named(samples, () -> new Linearization(backend, tape, theta));
+      at = BatchMemory.named(samples, () -> new Linearization(backend, tape, theta, Adjoints.LOSS));
       DatasetLoss.requireFinite(samples, at.losses());
       this.linearization = at;
     } catch (RuntimeException | Error e) {
@@ -60,6 +62,11 @@ public final class DrawnPass implements AutoCloseable {
     return packing.count();
   }
 
+  /** As {@link #draw(int, long, FactorStatistics, Consumer, AdapterVisitor)} of the drawn labels alone. */
+  public void draw(int draws, long seed, FactorStatistics statistics, Consumer<Tensor> sink) {
+    draw(draws, seed, statistics, sink, null);
+  }
+
   /**
    * Gradients with drawn labels, and what they add to the statistics. They are drawn so many at a time that all their
    * rows together take little memory.
@@ -67,26 +74,28 @@ public final class DrawnPass implements AutoCloseable {
    * @param statistics added to; null for none
    * @param sink takes rows (d·n,P) in the vector type, row j·n+i of sample i under draw j of those d; valid during the
    *     call; null: only statistics are wanted
+   * @param own takes the adjoints of the true labels' losses, as {@link Linearization#forEachAdapter} gives them, from the
+   *     same pass backward; null where they are not wanted
    */
-  public void draw(int draws, long seed, FactorStatistics statistics, Consumer<Tensor> sink) {
+  public void draw(
+      int draws, long seed, FactorStatistics statistics, Consumer<Tensor> sink, AdapterVisitor own) {
     FactorStatistics.Pass pass = statistics == null ? null : statistics.pass();
     long bytes = samples() * linearization.parameters() * backend.vectorType().bytes();
     int together = (int) Math.max(FEWEST_DRAWS, DRAWN_BYTES / bytes);
     for (int first = 0; first < draws; first += together) {
       long seedOfThese = first == 0 ? seed : SplitMix64.bits(seed, first);
-      drawTogether(Math.min(together, draws - first), seedOfThese, pass, sink);
+      drawTogether(Math.min(together, draws - first), seedOfThese, pass, sink, first == 0 ? own : null);
     }
   }
 
-  private void drawTogether(int draws, long seed, FactorStatistics.Pass pass, Consumer<Tensor> sink) {
+  private void drawTogether(
+      int draws, long seed, FactorStatistics.Pass pass, Consumer<Tensor> sink, AdapterVisitor own) {
     try (Scope scope = backend.openScope("drawn gradients")) {
       long n = samples();
       long parameters = linearization.parameters();
       Tensor rows =
           sink == null ? null : scope.allocate(backend.vectorType(), draws * n, parameters);
-      linearization.drawn(
-          draws,
-          seed,
+      AdapterVisitor visitor =
           (slot, xa, u, h, gy) -> {
             for (int j = 0; rows != null && j < draws; j++) {
               Tensor part = rows.slice(j * n, n);
@@ -95,9 +104,17 @@ public final class DrawnPass implements AutoCloseable {
                       slot, packing, new LoraGradientKernels.Kept(xa, u, h.row(j), gy.row(j)), 1, part));
             }
             if (pass != null) {
-              pass.add(slot, xa, u, h, gy);
+              pass.add(slot, xa, u, h.slice(0, draws), gy.slice(0, draws));
             }
-          });
+            if (own != null) {
+              own.visit(slot, xa, u, h.slice(draws, 1), gy.slice(draws, 1));
+            }
+          };
+      if (own == null) {
+        linearization.drawn(draws, seed, visitor);
+      } else {
+        linearization.drawnAndOwn(draws, seed, visitor);
+      }
       if (sink != null) {
         sink.accept(rows);
       }

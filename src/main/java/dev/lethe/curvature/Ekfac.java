@@ -48,17 +48,15 @@ public final class Ekfac implements InvertibleCurvature {
     try (Scope scope = backend.openScope("ekfac moments")) {
       Tensor coordinates = scope.allocate(backend.vectorType(), rows.shape());
       basis.project(rows, coordinates);
-      for (long j = 0; j < rows.dim(0); j++) {
-        overChunks(
-            backend,
-            coordinates.row(j),
-            false,
-            (at, values) -> {
-              for (int i = 0; i < values.length; i++) {
-                eigenvalues[at + i] += scale * values[i] * values[i];
-              }
-            });
-      }
+      overChunks(
+          backend,
+          coordinates,
+          false,
+          (at, values) -> {
+            for (int i = 0; i < values.length; i++) {
+              eigenvalues[at + i] += scale * values[i] * values[i];
+            }
+          });
     }
   }
 
@@ -123,29 +121,32 @@ public final class Ekfac implements InvertibleCurvature {
     try (Scope scope = backend.openScope("ekfac product")) {
       Tensor coordinates = scope.allocate(backend.vectorType(), v.shape());
       basis.project(v, coordinates);
-      for (long j = 0; j < v.dim(0); j++) {
-        overChunks(
-            backend,
-            coordinates.row(j),
-            true,
-            (at, values) -> {
-              for (int i = 0; i < values.length; i++) {
-                values[i] *= f.applyAsDouble(at + i);
-              }
-            });
-      }
+      overChunks(
+          backend,
+          coordinates,
+          true,
+          (at, values) -> {
+            for (int i = 0; i < values.length; i++) {
+              values[i] *= f.applyAsDouble(at + i);
+            }
+          });
       basis.addExpansion(coordinates, scale, out);
     }
   }
 
-  private static void overChunks(Backend backend, Tensor row, boolean write, Chunk work) {
-    for (long at = 0; at < row.elements(); at += CHUNK) {
-      Shape part = Shape.of(Math.min(CHUNK, row.elements() - at));
-      double[] values = new double[(int) part.elements()];
-      backend.download(row.section(at, part), Tensor.of(part, values));
-      work.apply(Math.toIntExact(at), values);
-      if (write) {
-        backend.upload(Tensor.of(part, values), row.section(at, part));
+  private static void overChunks(Backend backend, Tensor vectors, boolean write, Chunk work) {
+    double[] chunk = {};
+    for (long j = 0; j < vectors.dim(0); j++) {
+      for (long at = 0; at < vectors.dim(1); at += CHUNK) {
+        int count = (int) Math.min(CHUNK, vectors.dim(1) - at);
+        chunk = chunk.length == count ? chunk : new double[count];
+        Tensor values = Tensor.of(Shape.of(count), chunk);
+        Tensor there = vectors.row(j).section(at, values.shape());
+        backend.download(there, values);
+        work.apply(Math.toIntExact(at), chunk);
+        if (write) {
+          backend.upload(values, there);
+        }
       }
     }
   }

@@ -4,8 +4,6 @@ import dev.lethe.ArgumentException;
 import dev.lethe.ClosedException;
 import dev.lethe.Text;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 
 /**
  * A dense row-major tensor: a shape and a number format over a piece of some {@link Storage}. It owns
@@ -17,20 +15,6 @@ import java.nio.ByteOrder;
  * #stride} elements apart. What cannot be said of such a tensor is refused.
  */
 public final class Tensor {
-  /** Elements whose format is converted at a time. */
-  private static final int AT_A_TIME = 4096;
-
-  private static final ValueLayout.OfDouble F64 =
-      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfFloat F32 =
-      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt I32 =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong I64 =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfShort I16 =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
   private final Shape shape;
   private final DType dtype;
   private final Storage storage;
@@ -198,19 +182,19 @@ public final class Tensor {
   /** One element of a host tensor in memory order, widened to double. For tests and small data. */
   public double get(long index) {
     requireElement(index);
-    return read(segment(), dtype, index);
+    return HostNumbers.read(segment(), dtype, index);
   }
 
   /** Stores one element of a host tensor in memory order, rounded to its format. */
   public void set(long index, double value) {
     requireElement(index);
-    write(segment(), dtype, index, value);
+    HostNumbers.write(segment(), dtype, index, value);
   }
 
   /** All elements of a host tensor. */
   public double[] toDoubles() {
     double[] values = new double[Math.toIntExact(elements())];
-    read(segment(), dtype, 0, values, values.length);
+    HostNumbers.read(segment(), dtype, 0, values, values.length);
     return values;
   }
 
@@ -225,12 +209,7 @@ public final class Tensor {
       to.copyFrom(from);
       return;
     }
-    double[] some = new double[(int) Math.min(elements(), AT_A_TIME)];
-    for (long i = 0; i < elements(); i += AT_A_TIME) {
-      int n = (int) Math.min(elements() - i, AT_A_TIME);
-      read(from, source.dtype, i, some, n);
-      write(to, dtype, i, some, n);
-    }
+    HostNumbers.convert(from, source.dtype, to, dtype, elements());
   }
 
   private void requireDense(String wanted) {
@@ -255,111 +234,6 @@ public final class Tensor {
 
   Scope.Tie tie() {
     return tie;
-  }
-
-  /** Reads n elements from the given one on. */
-  private static void read(MemorySegment s, DType dtype, long first, double[] values, int n) {
-    switch (dtype) {
-      case F64 -> MemorySegment.copy(s, F64, first * 8, values, 0, n);
-      case F32 -> {
-        float[] floats = new float[n];
-        MemorySegment.copy(s, F32, first * 4, floats, 0, n);
-        for (int i = 0; i < n; i++) {
-          values[i] = floats[i];
-        }
-      }
-      case BF16 -> {
-        short[] bits = new short[n];
-        MemorySegment.copy(s, I16, first * 2, bits, 0, n);
-        for (int i = 0; i < n; i++) {
-          values[i] = DType.bf16ToFloat(bits[i]);
-        }
-      }
-      default -> {
-        if (dtype.isBlocks()) {
-          readBlocks(s, dtype.blocks(), first, values, n);
-          return;
-        }
-        for (int i = 0; i < n; i++) {
-          values[i] = read(s, dtype, first + i);
-        }
-      }
-    }
-  }
-
-  private static void readBlocks(
-      MemorySegment s, BlockFormat format, long first, double[] values, int n) {
-    float[] run = new float[BlockFormat.RUN];
-    MemorySegment floats = MemorySegment.ofArray(run);
-    for (int i = 0; i < n; ) {
-      int within = (int) ((first + i) % BlockFormat.RUN);
-      format.expand(s, first + i - within, BlockFormat.RUN, floats, 0);
-      for (int j = within; j < run.length && i < n; j++) {
-        values[i++] = run[j];
-      }
-    }
-  }
-
-  /** Stores n elements from the given one on. */
-  private static void write(MemorySegment s, DType dtype, long first, double[] values, int n) {
-    switch (dtype) {
-      case F64 -> MemorySegment.copy(values, 0, s, F64, first * 8, n);
-      case F32 -> {
-        float[] floats = new float[n];
-        for (int i = 0; i < n; i++) {
-          floats[i] = (float) values[i];
-        }
-        MemorySegment.copy(floats, 0, s, F32, first * 4, n);
-      }
-      case BF16 -> {
-        short[] bits = new short[n];
-        for (int i = 0; i < n; i++) {
-          bits[i] = DType.floatToBf16((float) values[i]);
-        }
-        MemorySegment.copy(bits, 0, s, I16, first * 2, n);
-      }
-      default -> {
-        for (int i = 0; i < n; i++) {
-          write(s, dtype, first + i, values[i]);
-        }
-      }
-    }
-  }
-
-  private static double read(MemorySegment s, DType dtype, long i) {
-    return switch (dtype) {
-      case F64 -> s.get(F64, i * 8);
-      case F32 -> s.get(F32, i * 4);
-      case F16 -> Float.float16ToFloat(s.get(I16, i * 2));
-      case BF16 -> DType.bf16ToFloat(s.get(I16, i * 2));
-      case I64, U64 -> s.get(I64, i * 8);
-      case I32 -> s.get(I32, i * 4);
-      case U32 -> Integer.toUnsignedLong(s.get(I32, i * 4));
-      case I16 -> s.get(I16, i * 2);
-      case U16 -> Short.toUnsignedInt(s.get(I16, i * 2));
-      case I8 -> s.get(ValueLayout.JAVA_BYTE, i);
-      case U8, BOOL -> Byte.toUnsignedInt(s.get(ValueLayout.JAVA_BYTE, i));
-      case Q8_0, Q4_0, Q4_K, Q6_K, NF4, NF4_F16, NF4_BF16 -> {
-        double[] value = new double[1];
-        readBlocks(s, dtype.blocks(), i, value, 1);
-        yield value[0];
-      }
-    };
-  }
-
-  private static void write(MemorySegment s, DType dtype, long i, double value) {
-    switch (dtype) {
-      case F64 -> s.set(F64, i * 8, value);
-      case F32 -> s.set(F32, i * 4, (float) value);
-      case F16 -> s.set(I16, i * 2, Float.floatToFloat16((float) value));
-      case BF16 -> s.set(I16, i * 2, DType.floatToBf16((float) value));
-      case I64, U64 -> s.set(I64, i * 8, (long) value);
-      case I32, U32 -> s.set(I32, i * 4, (int) (long) value);
-      case I16, U16 -> s.set(I16, i * 2, (short) (long) value);
-      case I8, U8, BOOL -> s.set(ValueLayout.JAVA_BYTE, i, (byte) (long) value);
-      case Q8_0, Q4_0, Q4_K, Q6_K, NF4, NF4_F16, NF4_BF16 ->
-          throw new ArgumentException("cannot store single numbers in blocks of " + dtype);
-    }
   }
 
   /** Whether another host tensor has the same format, shape and bytes. */

@@ -136,14 +136,14 @@ public record CrossEntropy(
   }
 
   /**
-   * Adjoints of x for labels drawn from the model.
+   * Adjoints of x for labels drawn from the model, the first of those that the pass has; the others are left as they are.
    *
    * @param gx the primal's adjoint of x (M,D)
+   * @param draws how many
    * @param scratch for the labels
-   * @param draws where they go; as many as it has adjoints
    */
-  public void drawn(BackwardPass pass, Tensor gx, long seed, Scope scratch) {
-    Tensor drawn = pass.adjoint().allocate(x);
+  public void drawn(BackwardPass pass, Tensor gx, int draws, long seed, Scope scratch) {
+    Tensor drawn = pass.adjoint().allocate(x).slice(0, draws);
     Tensor labels = scratch.allocate(DType.I32, drawn.dim(0), x.rows());
     pass.backend()
         .run(

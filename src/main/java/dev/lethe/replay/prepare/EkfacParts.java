@@ -50,20 +50,20 @@ final class EkfacParts {
    */
   static void fit(
       AdaptedModel model, List<Path> factors, List<SketchedGgn.Part> sketch, Path file) {
-    Map<String, Tensor> sums = new LinkedHashMap<>();
+    FactorSums sums = new FactorSums();
     int[] inputOf = {};
     for (Path path : factors) {
       try (SafeTensors part = SafeTensors.open(path)) {
         inputOf = OperatorFiles.places(part.get(INPUT_OF));
         for (String name : part.names()) {
           if (!name.equals(INPUT_OF) && !name.equals(OperatorFiles.PLACES)) {
-            sums.merge(name, copy(part.get(name)), EkfacParts::sum);
+            sums.add(name, part.get(name));
           }
         }
       }
     }
     Map<String, Tensor> tensors = new LinkedHashMap<>();
-    FactorStatistics.eigenvectors(sums)
+    FactorStatistics.eigenvectors(sums.tensors())
         .forEach((name, basis) -> tensors.put(name, WeightGradients.floats(basis)));
     double[] eigenvalues;
     try (EkfacBasis basis = basis(model, tensors, inputOf)) {
@@ -111,18 +111,6 @@ final class EkfacParts {
         model.backend(),
         model.layout().size(),
         FactorStatistics.blocks(layers, bases, inputOf));
-  }
-
-  private static Tensor copy(Tensor mapped) {
-    return Tensor.of(mapped.shape(), mapped.toDoubles());
-  }
-
-  /** Adds to the first. */
-  static Tensor sum(Tensor a, Tensor b) {
-    for (long i = 0; i < a.elements(); i++) {
-      a.set(i, a.get(i) + b.get(i));
-    }
-    return a;
   }
 
   /** Deletes a file that is no longer true. */

@@ -17,7 +17,7 @@ final class PartWriter implements AutoCloseable {
   private Missing part;
   private SketchBuffer sketch;
   private int[] inputOf;
-  private final Map<String, Tensor> factors = new LinkedHashMap<>();
+  private final FactorSums factors = new FactorSums();
   private final Map<String, Tensor> weights = new LinkedHashMap<>();
 
   /**
@@ -39,7 +39,7 @@ final class PartWriter implements AutoCloseable {
   /** Takes all else of a visit. */
   void visited(Due due, VisitWork.Made made) {
     begin(due.part());
-    made.factors().forEach((name, sum) -> factors.merge(name, sum, EkfacParts::sum));
+    made.factors().forEach(factors::add);
     inputOf = made.inputOf() == null ? inputOf : made.inputOf();
     if (part.weights()) {
       int step = due.visit().step();
@@ -73,7 +73,7 @@ final class PartWriter implements AutoCloseable {
               .filter(Visit::factors)
               .flatMapToInt(visit -> Arrays.stream(visit.places()))
               .toArray();
-      EkfacParts.writeFactors(files.factors(index()), factors, inputOf, places);
+      EkfacParts.writeFactors(files.factors(index()), factors.tensors(), inputOf, places);
     }
     if (sketch != null) {
       sketch.commit();

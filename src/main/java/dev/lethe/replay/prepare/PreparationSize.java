@@ -53,10 +53,7 @@ public record PreparationSize(int batch, int draws, int points, int rank) {
                 : new WeightGradients(backend, model.adapted(), rows.stream().mapToLong(Sample::length).sum());
         DrawnPass pass = new DrawnPass(model, rows, model.adapter().theta())) {
       replay.allocate(backend.vectorType(), OptimizerReplay.VECTORS, model.layout().size());
-      pass.draw(draws, 0, factors, sampled -> {});
-      if (weights != null) {
-        weights.add(pass.linearization(), 1);
-      }
+      pass.draw(draws, 0, factors, sampled -> {}, weights == null ? null : weights.adder(1));
     }
     try (EkfacBasis basis = basis(model);
         Scope scope = backend.openScope("sketch rows")) {

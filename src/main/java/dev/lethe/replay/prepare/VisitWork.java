@@ -1,5 +1,6 @@
 package dev.lethe.replay.prepare;
 
+import dev.lethe.autograd.AdapterVisitor;
 import dev.lethe.backend.Backend;
 import dev.lethe.curvature.DrawnPass;
 import dev.lethe.curvature.FactorStatistics;
@@ -80,15 +81,16 @@ record VisitWork(int step, ArrayList<Rows> batches, Wanted wanted, int draws, lo
       for (int b = 0; b < batches.size(); b++) {
         Rows rows = batches.get(b);
         try (DrawnPass pass = new DrawnPass(model, rows.samples, theta)) {
+          AdapterVisitor own = weights == null ? null : weights.adder(rows.weight);
           if (wanted.sketch || factors != null) {
             pass.draw(
                 draws,
                 SplitMix64.bits(seed ^ step, b),
                 factors,
-                wanted.sketch ? gradients -> hand(backend, rows.places, gradients, host, sampled) : null);
-          }
-          if (weights != null) {
-            weights.add(pass.linearization(), rows.weight);
+                wanted.sketch ? gradients -> hand(backend, rows.places, gradients, host, sampled) : null,
+                own);
+          } else {
+            pass.linearization().forEachAdapter(own);
           }
         }
       }

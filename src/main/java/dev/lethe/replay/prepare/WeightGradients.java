@@ -1,5 +1,6 @@
 package dev.lethe.replay.prepare;
 
+import dev.lethe.autograd.AdapterVisitor;
 import dev.lethe.autograd.Linearization;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.LoraLinear;
@@ -52,7 +53,12 @@ public final class WeightGradients implements AutoCloseable {
 
   /** Adds scale times the gradient of the samples' summed losses. */
   public void add(Linearization at, double scale) {
-    at.forEachAdapter((slot, xa, u, h, gy) -> sums.get(slot.aOffset()).add(xa, gy.row(0), scale));
+    at.forEachAdapter(adder(scale));
+  }
+
+  /** What {@link #add} does with each adapter's adjoints. */
+  AdapterVisitor adder(double scale) {
+    return (slot, xa, u, h, gy) -> sums.get(slot.aOffset()).add(xa, gy.row(0), scale);
   }
 
   /** The nearest sums of at most so many outer products, one for each layer, in host memory. */

@@ -199,6 +199,18 @@ public record Panels(
     }
   }
 
+  /** Fills one panel of floats from a row-major matrix (depth,columns) in memory, times a factor. */
+  public void packScaled(RowPrimitives rows, float factor, int panel, MemorySegment from, long offset) {
+    int used = used(panel);
+    if (used < width(panel)) {
+      segment.asSlice(at(panel, 0), 4L * depth * width(panel)).fill((byte) 0);
+    }
+    for (int k = 0; k < depth; k++) {
+      long source = offset + 4 * ((long) k * columns + (long) panel * TilePrimitives.WIDE);
+      rows.scale(factor, from, source, segment, at(panel, k), used);
+    }
+  }
+
   /** Fills all panels from a matrix (depth,columns) in memory. */
   public void pack(TilePrimitives tiles, Matrix source) {
     for (int panel = 0; panel < count(); panel++) {

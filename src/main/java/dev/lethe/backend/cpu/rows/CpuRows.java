@@ -110,13 +110,8 @@ public final class CpuRows implements RowKernels {
             panels.count(),
             Cpu.grain((long) depth * TilePrimitives.WIDE),
             (from, to, scratch) -> {
-              MemorySegment piece = scratch.floats(Slot.PRODUCT, TilePrimitives.WIDE);
               for (int panel = from; panel < to; panel++) {
-                for (int i = 0; i < depth; i++) {
-                  long at = (row + i) * width + (long) panel * TilePrimitives.WIDE;
-                  cpu.rows().scale(factor, b, 4 * at, piece, 0, panels.used(panel));
-                  panels.put(panel, i, panels.used(panel), piece, 0);
-                }
+                panels.packScaled(cpu.rows(), factor, panel, b, 4 * row * width);
               }
             });
     return panels;
