@@ -319,13 +319,13 @@ public final class Linearization implements AutoCloseable {
    */
   public void drawn(int draws, long seed, AdapterVisitor visitor) {
     lifetime.requireOpen();
-    runDrawn(draws, 0, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
+    runDrawn(draws, false, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /** The same and the losses' own adjoints behind them: h (q+1,N,r) and gy (q+1,N,out). */
   public void drawnAndOwn(int draws, long seed, AdapterVisitor visitor) {
     lifetime.requireOpen();
-    runDrawn(draws, 1, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
+    runDrawn(draws, true, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /**
@@ -344,7 +344,7 @@ public final class Linearization implements AutoCloseable {
     }
     runDrawn(
         draws,
-        0,
+        false,
         seed,
         (slot, kept) -> {
           for (int j = 0; j < draws; j++) {
@@ -356,16 +356,16 @@ public final class Linearization implements AutoCloseable {
         });
   }
 
-  private void runDrawn(int draws, int own, long seed, AdapterRule rule) {
+  private void runDrawn(int draws, boolean own, long seed, AdapterRule rule) {
     if (!tape.loss().x().active()) {
       return;
     }
     try (Scope scratch = backend.openScope("drawn")) {
-      Slots cotangent = Slots.ofAdjoints(backend, scratch, tape.layout(), draws + own);
+      Slots cotangent = Slots.ofAdjoints(backend, scratch, tape.layout(), own ? draws + 1 : draws);
       Tensor gx = adjoints.ofLoss(scratch);
       tape.loss().drawn(adjoints.pass(cotangent), gx, draws, seed, scratch);
-      for (int j = draws; j < draws + own; j++) {
-        Tensor behind = cotangent.get(tape.loss().x()).row(j);
+      if (own) {
+        Tensor behind = cotangent.get(tape.loss().x()).row(draws);
         backend.run(new RowKernels.CopyColumns(gx, 0, behind, 0, gx.dim(1)));
       }
       adjoints.reverse(cotangent, rule);
