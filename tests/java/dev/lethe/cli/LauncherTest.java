@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -77,6 +78,17 @@ class LauncherTest {
   }
 
   @Test
+  void javaInlinesLessWithTheCacheAloneAndTheUsersWordCounts() throws IOException, InterruptedException {
+    String inlining = "-XX:InlineSmallCode=";
+    assertFalse(start(Map.of()).getLast().contains(inlining));
+    Files.createFile(dir.resolve("target/lethe.aot"));
+    String own = start(Map.of("LETHE_JAVA_OPTS", inlining + "2500")).getLast();
+    assertTrue(own.contains(inlining + "500 "), own);
+    assertTrue(own.lastIndexOf(inlining) == own.indexOf(inlining + "2500"), own);
+    assertFalse(start(Map.of("LETHE_JAVA_OPTS", "-Dlethe.cpu.native=false")).getLast().contains(inlining));
+  }
+
+  @Test
   void helpIsPrintedWithoutJavaAsTheProgramPrintsIt() throws IOException, InterruptedException {
     WarmUp.writeHelp(Files.createDirectories(dir.resolve("target/help")));
     Files.setLastModifiedTime(dir.resolve("target/lethe.jar"), FileTime.from(Instant.EPOCH));
@@ -109,7 +121,8 @@ class LauncherTest {
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-Dlethe.start.again=true", "-Dlethe.cpu.native=false", "-cp",
+                "--enable-native-access=ALL-UNNAMED", "-XX:InlineSmallCode=500", "-XX:+PrintCommandLineFlags",
+                "-Dlethe.start.again=true", "-Dlethe.cpu.native=false", "-cp",
                 System.getProperty("java.class.path"), "dev.lethe.cli.Main", "doctor")
             .redirectErrorStream(true)
             .start();
@@ -117,6 +130,8 @@ class LauncherTest {
     assertEquals(0, process.waitFor(), said);
     assertTrue(said.contains("jdk.incubator.vector is present"), said);
     assertTrue(said.contains("Vector API, "), said);
+    assertEquals(2, said.split("-XX:[+]PrintCommandLineFlags", -1).length - 1, said);
+    assertEquals(1, said.split("-XX:InlineSmallCode", -1).length - 1, said);
   }
 
   /** The last argument goes through a file, so that the encoding of this process does not matter. */

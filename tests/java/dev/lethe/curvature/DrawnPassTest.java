@@ -52,22 +52,29 @@ class DrawnPassTest {
         TinyModels.Tiny tiny = TinyModels.open(dir, new TinyModels.Dims(2, 12, 17, 2, 1, 23, 64, ""), backend, SEED);
         LoraAdapter adapter = TinyModels.adapter(tiny.model(), 3, 4, TinyModels.ALL_TARGETS, SEED)) {
       List<Sample> samples = TinyModels.samples(3, 23, 4, 11, SEED);
+      AdaptedModel model = new AdaptedModel(tiny.model(), adapter);
       Function<AdapterVisitor, List<double[]>> draw =
           own -> {
-            List<double[]> rows = new ArrayList<>();
-            try (DrawnPass pass = new DrawnPass(new AdaptedModel(tiny.model(), adapter), samples, adapter.theta())) {
-              pass.draw(DRAWS, SEED, null, drawn -> rows.add(HostTensors.doubles(backend, drawn)), own);
+            List<double[]> made = new ArrayList<>();
+            try (DrawnPass pass = new DrawnPass(model, samples, adapter.theta());
+                FactorStatistics statistics = new FactorStatistics(backend, model.adapted())) {
+              pass.draw(DRAWS, SEED, statistics, drawn -> made.add(HostTensors.doubles(backend, drawn)), own);
+              statistics.toHost().values().forEach(sum -> made.add(sum.toDoubles()));
             }
-            return rows;
+            return made;
           };
       Kept together = new Kept();
       List<double[]> beside = draw.apply(together.visitor(backend));
-      List<double[]> drawnAlone = draw.apply(null);
+      List<double[]> withoutOwn = draw.apply(null);
       Kept alone = new Kept();
-      try (DrawnPass pass = new DrawnPass(new AdaptedModel(tiny.model(), adapter), samples, adapter.theta())) {
+      try (DrawnPass pass = new DrawnPass(model, samples, adapter.theta())) {
         pass.linearization().forEachAdapter(alone.visitor(backend));
       }
-      assertArrayEquals(drawnAlone.getFirst(), beside.getFirst(), "drawn gradients, seed " + SEED);
+      assertEquals(withoutOwn.size(), beside.size());
+      for (int i = 0; i < beside.size(); i++) {
+        String what = i == 0 ? "drawn gradients" : "statistics " + i;
+        assertArrayEquals(withoutOwn.get(i), beside.get(i), what + ", seed " + SEED);
+      }
       assertFalse(alone.h.isEmpty());
       assertEquals(alone.h.keySet(), together.h.keySet());
       for (long place : alone.h.keySet()) {

@@ -316,16 +316,11 @@ public final class Linearization implements AutoCloseable {
    * dev.lethe.backend.kernel.LossKernels#drawn}).
    *
    * @param draws q
+   * @param own whether the losses' own adjoints are wanted behind them: h (q+1,N,r) and gy (q+1,N,out)
    */
-  public void drawn(int draws, long seed, AdapterVisitor visitor) {
+  public void drawn(int draws, boolean own, long seed, AdapterVisitor visitor) {
     lifetime.requireOpen();
-    runDrawn(draws, false, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
-  }
-
-  /** The same and the losses' own adjoints behind them: h (q+1,N,r) and gy (q+1,N,out). */
-  public void drawnAndOwn(int draws, long seed, AdapterVisitor visitor) {
-    lifetime.requireOpen();
-    runDrawn(draws, true, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
+    runDrawn(draws, own, seed, (slot, kept) -> visitor.visit(slot, kept.xa(), kept.u(), kept.h(), kept.gy()));
   }
 
   /**

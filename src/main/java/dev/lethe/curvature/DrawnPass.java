@@ -95,7 +95,10 @@ public final class DrawnPass implements AutoCloseable {
       long parameters = linearization.parameters();
       Tensor rows =
           sink == null ? null : scope.allocate(backend.vectorType(), draws * n, parameters);
-      AdapterVisitor visitor =
+      linearization.drawn(
+          draws,
+          own != null,
+          seed,
           (slot, xa, u, h, gy) -> {
             for (int j = 0; rows != null && j < draws; j++) {
               Tensor part = rows.slice(j * n, n);
@@ -109,12 +112,7 @@ public final class DrawnPass implements AutoCloseable {
             if (own != null) {
               own.visit(slot, xa, u, h.slice(draws, 1), gy.slice(draws, 1));
             }
-          };
-      if (own == null) {
-        linearization.drawn(draws, seed, visitor);
-      } else {
-        linearization.drawnAndOwn(draws, seed, visitor);
-      }
+          });
       if (sink != null) {
         sink.accept(rows);
       }

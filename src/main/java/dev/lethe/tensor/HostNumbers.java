@@ -26,20 +26,18 @@ final class HostNumbers {
   /** Writes the first n elements in another format. */
   static void convert(MemorySegment from, DType source, MemorySegment to, DType target, long n) {
     int some = (int) Math.min(n, AT_A_TIME);
-    if (fitsFloat(source) && fitsFloat(target)) {
-      float[] values = new float[some];
-      for (long i = 0; i < n; i += some) {
-        int count = (int) Math.min(n - i, some);
-        read(from, source, i, values, count);
-        write(to, target, i, values, count);
-      }
-      return;
-    }
-    double[] values = new double[some];
+    boolean narrow = fitsFloat(source) && fitsFloat(target);
+    float[] floats = new float[narrow ? some : 0];
+    double[] doubles = new double[narrow ? 0 : some];
     for (long i = 0; i < n; i += some) {
       int count = (int) Math.min(n - i, some);
-      read(from, source, i, values, count);
-      write(to, target, i, values, count);
+      if (narrow) {
+        read(from, source, i, floats, count);
+        write(to, target, i, floats, count);
+      } else {
+        read(from, source, i, doubles, count);
+        write(to, target, i, doubles, count);
+      }
     }
   }
 

@@ -46,7 +46,7 @@ class OperatorsTest {
   private static BilinearTerm bilinear(SoftmaxLayer net, int step) {
     BilinearTerm term = new BilinearTerm(net.backend, List.of(net.layer));
     try (WeightGradients gradients = new WeightGradients(net.backend, List.of(net.layer), SoftmaxLayer.TOKENS)) {
-      gradients.add(net.at, 1);
+      net.at.forEachAdapter(gradients.adder(1));
       term.addMean(step, gradients.lowRank(16));
     }
     return term;
@@ -65,6 +65,7 @@ class OperatorsTest {
         Tensor rows = net.zeros(block, P);
         net.at.drawn(
             block,
+            false,
             SEED + at,
             (slot, xa, u, h, gy) ->
                 net.backend.run(
@@ -179,7 +180,7 @@ class OperatorsTest {
 
   private static List<BilinearTerm.Weight> weights(SoftmaxLayer net) {
     try (WeightGradients gradients = new WeightGradients(net.backend, List.of(net.layer), SoftmaxLayer.TOKENS)) {
-      gradients.add(net.at, 0.25);
+      net.at.forEachAdapter(gradients.adder(0.25));
       return gradients.lowRank(16);
     }
   }

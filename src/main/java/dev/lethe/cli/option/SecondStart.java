@@ -23,6 +23,9 @@ public final class SecondStart {
   /** The launcher's word that it may have left the Vector API out. */
   private static final String PROPERTY = "lethe.start.again";
 
+  /** The launcher's word that Java's compiler may inline less, which kernels in Java cannot do without. */
+  private static final String LESS_INLINING = "-XX:InlineSmallCode=500";
+
   private static final String MODULE = "jdk.incubator.vector";
 
   private SecondStart() {}
@@ -39,7 +42,7 @@ public final class SecondStart {
 
   /** Words of the launcher that hold only where native code does the arithmetic. */
   private static boolean isForNativeCode(String word) {
-    return word.startsWith("-XX:AOTCache=") || word.equals("-D" + PROPERTY + "=true");
+    return word.startsWith("-XX:AOTCache=") || word.equals(LESS_INLINING) || word.equals("-D" + PROPERTY + "=true");
   }
 
   /** Whether the arithmetic is done in Java without the Vector API, which is slow. */

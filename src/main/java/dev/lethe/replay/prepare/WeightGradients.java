@@ -51,13 +51,11 @@ public final class WeightGradients implements AutoCloseable {
     }
   }
 
-  /** Adds scale times the gradient of the samples' summed losses. */
-  public void add(Linearization at, double scale) {
-    at.forEachAdapter(adder(scale));
-  }
-
-  /** What {@link #add} does with each adapter's adjoints. */
-  AdapterVisitor adder(double scale) {
+  /**
+   * Adds scale times the gradient of the samples' summed losses, whose adjoints it is to be handed ({@link
+   * Linearization#forEachAdapter}).
+   */
+  public AdapterVisitor adder(double scale) {
     return (slot, xa, u, h, gy) -> sums.get(slot.aOffset()).add(xa, gy.row(0), scale);
   }
 
