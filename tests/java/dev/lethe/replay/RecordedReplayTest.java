@@ -279,8 +279,8 @@ class RecordedReplayTest {
     ReplayOperator hessian = TestOperators.batchHessian(model, samples, trained, order);
     ReplayRequest request = removal(Divisor.KEEP, 3, 11);
     double[] each = replay(trained.log(), hessian, request).differences().toDoubles();
-    try (RefreshedOperator every = new RefreshedOperator(hessian, null, 1, backend);
-        RefreshedOperator third = new RefreshedOperator(hessian, null, 3, backend)) {
+    try (RefreshedOperator every = new RefreshedOperator(hessian, null, 0.1, 1, backend);
+        RefreshedOperator third = new RefreshedOperator(hessian, null, 0.1, 3, backend)) {
       assertArrayEquals(each, replay(trained.log(), every, request).differences().toDoubles());
       double[] kept = replay(trained.log(), third, request).differences().toDoubles();
       double[] end = trained.end();
@@ -319,7 +319,7 @@ class RecordedReplayTest {
     double[] each = replay(trained.log(), counted, request).differences().toDoubles();
     int all = products.getAndSet(0);
     try (RefreshedOperator turned =
-        new RefreshedOperator(counted, null, RefreshedOperator.BY_TURN, backend)) {
+        new RefreshedOperator(counted, null, 0.1, RefreshedOperator.BY_TURN, backend)) {
       double[] kept = replay(trained.log(), turned, request).differences().toDoubles();
       double[] start = new double[each.length];
       double error = error(Tensor.of(dev.lethe.tensor.Shape.of(kept.length), kept), start, each);

@@ -181,6 +181,16 @@ public final class DenseDecompositions {
     return vectors;
   }
 
+  /**
+   * Orthonormal columns that span those of a matrix, and others where it has less than full rank.
+   *
+   * @param a (rows,columns) row-major, at least as many rows as columns
+   * @return (rows,columns) row-major
+   */
+  public static double[] orthonormal(double[] a, int rows, int columns) {
+    return orthonormal(DMatrixRMaj.wrap(rows, columns, a)).data;
+  }
+
   private static DMatrixRMaj orthonormal(DMatrixRMaj a) {
     QRDecomposition<DMatrixRMaj> qr = DecompositionFactory_DDRM.qr(a.numRows, a.numCols);
     require(qr.decompose(a.copy()));

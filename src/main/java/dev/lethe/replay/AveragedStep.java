@@ -6,6 +6,7 @@ import dev.lethe.curvature.DatasetLoss;
 import dev.lethe.curvature.DrawnPass;
 import dev.lethe.data.Batches;
 import dev.lethe.data.Sample;
+import dev.lethe.format.file.TemporaryMemory;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.replay.operator.SketchedGgn;
 import dev.lethe.tensor.Scope;
@@ -48,7 +49,7 @@ public final class AveragedStep implements AutoCloseable {
   private final double rows;
   private final BatchLimits limits;
   private final Backend backend;
-  private final KeptChanges memory;
+  private final TemporaryMemory memory;
   private final List<SketchedGgn.Part> sketch = new ArrayList<>();
   private final double[] diagonal;
   private final double[] request;
@@ -73,7 +74,7 @@ public final class AveragedStep implements AutoCloseable {
     int size = Math.toIntExact(model.layout().size());
     this.diagonal = new double[size];
     this.request = new double[size];
-    this.memory = new KeptChanges((step, some, weights, theta, out) -> {}, backend);
+    this.memory = new TemporaryMemory("lethe-averages");
   }
 
   /**
@@ -145,7 +146,7 @@ public final class AveragedStep implements AutoCloseable {
             SplitMix64.bits(seed, batch.getFirst().id().hashCode()),
             null,
             gradients -> {
-              Tensor host = memory.map(gradients);
+              Tensor host = memory.allocate(gradients.dtype(), gradients.shape());
               backend.download(gradients, host);
               sketch.add(new SketchedGgn.Part(host, weight));
             });

@@ -2,6 +2,7 @@ package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.data.Sample;
+import dev.lethe.format.file.TemporaryMemory;
 import dev.lethe.replay.operator.ReplayOperator;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -87,9 +88,10 @@ public final class MeasuredReplay {
       return new Outcome(plain, null, null, List.of());
     }
     try (RowGradients ahead = gradients.ahead(log, List.of(request));
-        KeptChanges kept = new KeptChanges(ahead, backend);
+        TemporaryMemory memory = new TemporaryMemory("lethe-replay");
         Scope scope = backend.openScope("measured steps")) {
-      Residuals residuals = new Residuals(log, rows, request, gradients, backend, kept);
+      KeptChanges kept = new KeptChanges(ahead, backend, memory);
+      Residuals residuals = new Residuals(log, rows, request, gradients, backend, memory);
       residuals.measure(firstSteps(log.steps(), measuredSteps));
       Replayed uncorrected = pass(0, kept, residuals, residuals).run(List.of(request), null);
       residuals.fit(scope);

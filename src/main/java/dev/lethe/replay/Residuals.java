@@ -3,6 +3,7 @@ package dev.lethe.replay;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Vectors;
 import dev.lethe.data.Sample;
+import dev.lethe.format.file.TemporaryMemory;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.LoggedStep;
@@ -23,7 +24,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
   private final ReplayRequest request;
   private final RowGradients gradients;
   private final Backend backend;
-  private final KeptChanges memory;
+  private final TemporaryMemory memory;
   private Set<Integer> due = Set.of();
   private double[] distances;
   private double[] seen;
@@ -44,7 +45,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
       ReplayRequest request,
       RowGradients gradients,
       Backend backend,
-      KeptChanges memory) {
+      TemporaryMemory memory) {
     this.log = log;
     this.rows = rows;
     this.request = request;
@@ -94,7 +95,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
     double size = vectors.norm(truth);
     double cosine = vectors.dot(truth, estimate) / (size * vectors.norm(estimate));
     vectors.axpy(-1, estimate, truth);
-    Tensor host = memory.map(truth);
+    Tensor host = memory.allocate(truth.dtype(), truth.shape());
     backend.download(truth, host);
     return new Point(at.step(), count, seen[at.step()], size, cosine, host);
   }

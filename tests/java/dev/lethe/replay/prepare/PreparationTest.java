@@ -210,7 +210,7 @@ class PreparationTest {
             new PreparedParts(files, new PreparationPlan(longRun, few)).openSketch();
         SketchedGgn ggn = new SketchedGgn(backend, sketch.parts());
         EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()))) {
-      double rho = PreparedOperators.shrinkage(ggn.rows(), model.layout().size());
+      double rho = PreparedOperators.shrinkage(SketchedGgn.rowsOf(sketch.parts()), model.layout().size());
       ggn.addProduct(0, d, 2 * (1 - rho), expected);
       ekfac.addProduct(0, d, 2 * rho, expected);
       Tensor out = product(operators.operator(), 7, d);
@@ -219,6 +219,36 @@ class PreparationTest {
         assertArrayEquals(out.toDoubles(), product(refreshed, 7, d).toDoubles());
         assertFalse(refreshed.name().contains("bilinear"), refreshed.name());
       }
+    }
+  }
+
+  /** From 500 steps on, of a sketch of more than 480 rows. */
+  @Test
+  void aLongRunReadsLeadingDirections() {
+    open("reference");
+    MemoryLog longRun = repeated(500);
+    PreparationSettings many = new PreparationSettings(500, 20, 0, 2, 3, SEED);
+    Path made = dir.resolve("many");
+    assertTrue(preparation(made, longRun, many).run(PreparationMonitor.NONE));
+    OperatorFiles files = new OperatorFiles(made);
+    Tensor d = scope.allocate(backend.vectorType(), 1, model.layout().size());
+    TinyModels.randomize(backend, d, 1, SEED);
+    Tensor expected = scope.allocate(backend.vectorType(), d.shape());
+    backend.vectors().fill(expected, 0);
+    try (PreparedOperators operators = PreparedOperators.open(made, longRun, model);
+        PreparedParts.Sketch sketch =
+            new PreparedParts(files, new PreparationPlan(longRun, many)).openSketch();
+        SketchedGgn ggn = SketchedGgn.leading(backend, sketch.parts(), 240);
+        EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()))) {
+      long rows = SketchedGgn.rowsOf(sketch.parts());
+      double rho = PreparedOperators.shrinkage(rows, model.layout().size());
+      ggn.addProduct(0, d, 2 * (1 - rho), expected);
+      assertTrue(ggn.kept() < 0.9999, "all of the sketch is kept: " + ggn.kept());
+      ekfac.addProduct(0, d, 2 * (rho + (1 - rho) * (1 - ggn.kept())), expected);
+      Tensor out = product(operators.operator(), 7, d);
+      assertArrayEquals(expected.toDoubles(), out.toDoubles(), 1e-12 * backend.vectors().norm(expected));
+      String name = "240 directions of a sketch of " + rows + " rows";
+      assertTrue(operators.operator().name().contains(name), operators.operator().name());
     }
   }
 

@@ -16,11 +16,9 @@ public final class RefreshedOperator implements ReplayOperator {
   /** Made anew as the turn demands. */
   public static final int BY_TURN = 0;
 
-  /** The sine of the angle that calls for a new product. */
-  private static final double TURN = 0.1;
-
   private final ReplayOperator operator;
   private final ReplayOperator always;
+  private final double turn;
   private final int every;
   private final Backend backend;
   private final Scope scope;
@@ -33,15 +31,17 @@ public final class RefreshedOperator implements ReplayOperator {
    *
    * @param operator the costly one
    * @param always null for none
+   * @param turn the sine of the angle that calls for a new product
    * @param every the most steps from one product of the costly one to the next; {@link #BY_TURN} for no bound
    */
   public RefreshedOperator(
-      ReplayOperator operator, ReplayOperator always, int every, Backend backend) {
+      ReplayOperator operator, ReplayOperator always, double turn, int every, Backend backend) {
     if (every < 0) {
       throw new ArgumentException("a product every " + every + " steps");
     }
     this.operator = operator;
     this.always = always;
+    this.turn = turn;
     this.every = every;
     this.backend = backend;
     this.scope = backend.openScope("kept product");
@@ -104,7 +104,7 @@ public final class RefreshedOperator implements ReplayOperator {
       double inner = backend.vectors().dot(direction.row(j), d.row(j));
       double kept = backend.vectors().dot(direction.row(j), direction.row(j));
       double now = backend.vectors().dot(d.row(j), d.row(j));
-      if (now > 0 && !(inner * inner > (1 - TURN * TURN) * kept * now)) {
+      if (now > 0 && !(inner * inner > (1 - turn * turn) * kept * now)) {
         return null;
       }
       along[j] = now == 0 ? 0 : inner / kept;

@@ -3,6 +3,7 @@ package dev.lethe.replay.operator;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.SketchKernels;
+import dev.lethe.format.file.TemporaryMemory;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.HostStorage;
 import dev.lethe.tensor.Scope;
@@ -17,13 +18,19 @@ import java.util.stream.IntStream;
  * memory where they fit into half of what is free there, and otherwise block by block in every product.
  */
 public final class SketchedGgn implements ReplayOperator {
+  /** Vectors (P) that {@link #leading} takes meanwhile. */
+  public static final int VECTORS_FOR_LEADING = LeadingDirections.VECTORS;
+
   /** Rows that are copied to a device at a time. */
   private static final int BLOCK = 64;
 
   private final Backend backend;
+  private final TemporaryMemory memory;
   private final Scope scope;
   private final List<Turn> turns;
   private final long rows;
+  private final String name;
+  private final double kept;
   private final boolean streamed;
   private int products;
 
@@ -50,15 +57,50 @@ public final class SketchedGgn implements ReplayOperator {
    * @param rowsAProduct rows that a product reads, about, where there are as many
    */
   public SketchedGgn(Backend backend, List<Part> parts, long rowsAProduct) {
+    this(backend, parts, rowsAProduct, Text.format("sketch of %d rows", rowsOf(parts)), 1, null);
+  }
+
+  /**
+   * @param memory of the parts, taken over; null where they stay the caller's
+   */
+  private SketchedGgn(
+      Backend backend, List<Part> parts, long rowsAProduct, String name, double kept, TemporaryMemory memory) {
     this.backend = backend;
+    this.kept = kept;
+    this.memory = memory;
     this.rows = rowsOf(parts);
+    this.name = name;
     this.scope = backend.openScope("curvature sketch");
     long bytes = parts.stream().mapToLong(part -> part.rows.byteSize()).sum();
-    boolean device = !(scope.allocate(DType.BF16, 1).storage() instanceof HostStorage);
+    boolean device = !inHostMemory(backend);
     this.streamed = device && bytes > backend.freeMemory().orElse(Long.MAX_VALUE) / 2;
     List<Part> read = device && !streamed ? upload(parts) : parts;
     int every = Math.clamp(rows / rowsAProduct, 1, Math.max(1, parts.size()));
     this.turns = IntStream.range(0, every).mapToObj(turn -> turn(read, turn, every)).toList();
+  }
+
+  /**
+   * The leading directions alone of the sum of these parts, where so many products are made that finding the directions
+   * pays. What is left away is positive semi-definite.
+   *
+   * @param directions how many; rows that a product reads
+   */
+  public static SketchedGgn leading(Backend backend, List<Part> parts, int directions) {
+    TemporaryMemory memory = new TemporaryMemory("lethe-sketch");
+    try {
+      LeadingDirections.Made few = new LeadingDirections(backend, parts, directions).in(memory);
+      String name = Text.format("%d directions of a sketch of %d rows", directions, rowsOf(parts));
+      return new SketchedGgn(backend, List.of(few.part()), Long.MAX_VALUE, name, few.kept(), memory);
+    } catch (RuntimeException | Error e) {
+      memory.close();
+      throw e;
+    }
+  }
+
+  static boolean inHostMemory(Backend backend) {
+    try (Scope scope = backend.openScope("where tensors lie")) {
+      return scope.allocate(DType.BF16, 1).storage() instanceof HostStorage;
+    }
   }
 
   private Turn turn(List<Part> all, int first, int every) {
@@ -78,15 +120,16 @@ public final class SketchedGgn implements ReplayOperator {
 
   @Override
   public String name() {
-    return Text.format("sketch of %d rows", rows());
+    return name;
+  }
+
+  /** What part of the trace of its parts it has, about: 1 unless it is {@link #leading}. */
+  public double kept() {
+    return kept;
   }
 
   /** Rows in all parts, N. */
-  public long rows() {
-    return rows;
-  }
-
-  private static long rowsOf(List<Part> parts) {
+  public static long rowsOf(List<Part> parts) {
     return parts.stream().mapToLong(part -> part.rows.dim(0)).sum();
   }
 
@@ -122,5 +165,8 @@ public final class SketchedGgn implements ReplayOperator {
   @Override
   public void close() {
     scope.close();
+    if (memory != null) {
+      memory.close();
+    }
   }
 }

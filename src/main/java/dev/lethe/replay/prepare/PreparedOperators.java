@@ -18,13 +18,23 @@ import java.util.Optional;
 /**
  * The operators that a preparation left, ready for replay: a sketch of the Gauss-Newton curvature, shrunk
  * towards EK-FAC, and the bilinear term. In a long run the bilinear term is left out and the curvature counts twice:
- * what an operator misses adds up there, and only curvature holds it back.
+ * what an operator misses adds up there, and only curvature holds it back. Of the sketch the leading directions
+ * stay, and EK-FAC takes the others over.
  */
 public final class PreparedOperators implements AutoCloseable {
   /** The folder inside the adapter's. */
   public static final String FOLDER = "lethe_operators";
 
   private static final double LONG_RUN_CURVATURE = 2;
+
+  /** Of the sketch, in a long run, which makes a thousand products. */
+  private static final int LONG_RUN_DIRECTIONS = 240;
+
+  /** After which turn of the direction a product is made anew, see {@link RefreshedOperator}. */
+  private static final double TURN = 0.1;
+
+  /** The same in a long run, where products of few directions cost less. */
+  private static final double LONG_RUN_TURN = 0.05;
 
   /** Of the sketch. Fewer lose quality (docs/studies/replay-operators.md), more gain nothing. */
   private static final long ROWS_A_PRODUCT = 1000;
@@ -62,14 +72,13 @@ public final class PreparedOperators implements AutoCloseable {
     PreparedParts.Sketch sketch = parts.openSketch();
     BilinearTerm bilinear = null;
     try {
-      double scale = LONG_RUN_CURVATURE;
       if (!parts.plan().longRun()) {
-        scale = 1;
         bilinear = new BilinearTerm(model.backend(), model.adapted());
         MeanWeights.load(files, parts.plan(), model.adapted().size(), bilinear);
       }
+      EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()));
       return new PreparedOperators(
-          sketch, bilinear, curvature(files, sketch, model, scale), model.backend());
+          sketch, bilinear, curvature(ekfac, sketch.parts(), parts.plan(), model), model.backend());
     } catch (RuntimeException | Error e) {
       if (bilinear != null) {
         bilinear.close();
@@ -108,15 +117,22 @@ public final class PreparedOperators implements AutoCloseable {
     return parts;
   }
 
+  /** Takes EK-FAC over. */
   private static WeightedSum curvature(
-      OperatorFiles files, PreparedParts.Sketch sketch, AdaptedModel model, double scale) {
-    EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()));
+      EkfacOperator ekfac, List<SketchedGgn.Part> sketch, PreparationPlan plan, AdaptedModel model) {
     try {
-      SketchedGgn ggn = new SketchedGgn(model.backend(), sketch.parts(), ROWS_A_PRODUCT);
-      double rho = shrinkage(ggn.rows(), model.layout().size());
+      long rows = SketchedGgn.rowsOf(sketch);
+      double rho = shrinkage(rows, model.layout().size());
+      double scale = plan.longRun() ? LONG_RUN_CURVATURE : 1;
+      SketchedGgn ggn =
+          plan.longRun() && rows > 2 * LONG_RUN_DIRECTIONS
+              ? SketchedGgn.leading(model.backend(), sketch, LONG_RUN_DIRECTIONS)
+              : new SketchedGgn(model.backend(), sketch, ROWS_A_PRODUCT);
+      double left = (1 - rho) * (1 - ggn.kept());
       return new WeightedSum(
           List.of(
-              new WeightedSum.Term(scale * (1 - rho), ggn), new WeightedSum.Term(scale * rho, ekfac)));
+              new WeightedSum.Term(scale * (1 - rho), ggn),
+              new WeightedSum.Term(scale * (rho + left), ekfac)));
     } catch (RuntimeException | Error e) {
       ekfac.close();
       throw e;
@@ -151,7 +167,7 @@ public final class PreparedOperators implements AutoCloseable {
    * @param every the most steps from one product to the next, see {@link RefreshedOperator}
    */
   public ReplayOperator operator(int every) {
-    return new RefreshedOperator(curvature, bilinear, every, backend);
+    return new RefreshedOperator(curvature, bilinear, bilinear == null ? LONG_RUN_TURN : TURN, every, backend);
   }
 
   /**
