@@ -186,11 +186,22 @@ class PreparationTest {
     assertEquals(20 * (1 + 2 * (1 + 1)) / 3.0, preparation(dir.resolve("share"), share).cost(), 1e-12);
   }
 
-  /** From 500 steps on: no gradients of full weights are made, and the curvature alone counts twice. */
+  /** From 500 steps on, or 200 of many parameters. */
+  @Test
+  void whereARunIsLong() {
+    PreparationSettings settings = PreparationSettings.DEFAULT;
+    long many = 16L * settings.sketchRows() + 1;
+    assertTrue(PreparationPlan.longRun(500, many - 1, settings));
+    assertFalse(PreparationPlan.longRun(499, many - 1, settings));
+    assertTrue(PreparationPlan.longRun(200, many, settings));
+    assertFalse(PreparationPlan.longRun(199, many, settings));
+  }
+
+  /** No gradients of full weights are made, and the curvature alone counts twice. */
   @Test
   void aLongRunGoesWithoutTheBilinearTerm() {
     open("reference");
-    MemoryLog shortRun = repeated(499);
+    MemoryLog shortRun = repeated(199);
     MemoryLog longRun = repeated(500);
     PreparationSettings few = new PreparationSettings(16, 2, 0, 2, 3, SEED);
     assertEquals(8 * (1 + 2 * (1 + 2)) / 3.0, preparation(dir.resolve("short"), shortRun, few).cost(), 1e-12);
@@ -222,7 +233,7 @@ class PreparationTest {
     }
   }
 
-  /** From 500 steps on, of a sketch of more than 480 rows. */
+  /** The sketch has more than 480 rows. */
   @Test
   void aLongRunReadsLeadingDirections() {
     open("reference");

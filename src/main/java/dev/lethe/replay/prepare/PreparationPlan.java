@@ -21,6 +21,11 @@ final class PreparationPlan {
   /** Steps from which on a run is long. */
   private static final int LONG_RUN = 500;
 
+  /** The same where there are more parameters than this for every row of the sketch, which then says little of each. */
+  private static final int LONG_RUN_OF_MANY = 200;
+
+  private static final int MANY = 16;
+
   private final List<Group> groups = new ArrayList<>();
   private final int draws;
   private final boolean longRun;
@@ -56,7 +61,7 @@ final class PreparationPlan {
   PreparationPlan(TrainingLog log, PreparationSettings settings) {
     List<TreeMap<Double, int[]>> rows =
         IntStream.range(0, log.steps()).mapToObj(k -> rows(log, k)).toList();
-    this.longRun = longRun(log.steps());
+    this.longRun = longRun(log.steps(), log.initial().elements(), settings);
     long slots = rows.stream().mapToLong(PreparationPlan::count).sum();
     List<Integer> steps =
         steps(settings, slots, log.steps()).stream().filter(k -> !rows.get(k).isEmpty()).toList();
@@ -73,8 +78,9 @@ final class PreparationPlan {
     }
   }
 
-  static boolean longRun(long steps) {
-    return steps >= LONG_RUN;
+  static boolean longRun(long steps, long parameters, PreparationSettings settings) {
+    boolean many = parameters > (long) MANY * settings.sketchRows();
+    return steps >= (many ? LONG_RUN_OF_MANY : LONG_RUN);
   }
 
   /** Gradients sampled of each of so many visited rows. */

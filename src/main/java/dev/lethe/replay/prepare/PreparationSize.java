@@ -28,13 +28,16 @@ import java.util.stream.IntStream;
  * @param rank of those
  */
 public record PreparationSize(int batch, int draws, int points, int rank) {
-  /** That of a training of so many steps on so many rows each, with default settings. */
+  /**
+   * That of a training of so many steps on so many rows each, with default settings. Fewer parameters never take less, so
+   * few are counted on.
+   */
   public static PreparationSize usual(long steps, int batch) {
     PreparationSettings settings = PreparationSettings.DEFAULT;
     long visits = Math.clamp(PreparationPlan.visits(settings, steps * batch, steps), 1, steps);
     int draws = PreparationPlan.draws(settings, visits * batch);
     return new PreparationSize(
-        batch, draws, PreparationPlan.longRun(steps) ? 0 : points(visits, settings), settings.rank());
+        batch, draws, PreparationPlan.longRun(steps, 0, settings) ? 0 : points(visits, settings), settings.rank());
   }
 
   /** Gradients of all visits, and their means over groups. */
