@@ -186,17 +186,6 @@ class PreparationTest {
     assertEquals(20 * (1 + 2 * (1 + 1)) / 3.0, preparation(dir.resolve("share"), share).cost(), 1e-12);
   }
 
-  /** From 500 steps on, or 200 of many parameters. */
-  @Test
-  void whereARunIsLong() {
-    PreparationSettings settings = PreparationSettings.DEFAULT;
-    long many = 16L * settings.sketchRows() + 1;
-    assertTrue(PreparationPlan.longRun(500, many - 1, settings));
-    assertFalse(PreparationPlan.longRun(499, many - 1, settings));
-    assertTrue(PreparationPlan.longRun(200, many, settings));
-    assertFalse(PreparationPlan.longRun(199, many, settings));
-  }
-
   /** No gradients of full weights are made, and the curvature alone counts twice. */
   @Test
   void aLongRunGoesWithoutTheBilinearTerm() {

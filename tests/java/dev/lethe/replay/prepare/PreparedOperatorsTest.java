@@ -1,6 +1,7 @@
 package dev.lethe.replay.prepare;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.backend.Backend;
@@ -104,6 +105,17 @@ class PreparedOperatorsTest {
       log.add(new LoggedStep(0.01, new int[] {k, 8 - k}, new double[] {0.5, 0.5}), gradient);
     }
     return log;
+  }
+
+  /** From 500 steps on, or 200 of many parameters. */
+  @Test
+  void whereARunIsLong() {
+    PreparationSettings settings = PreparationSettings.DEFAULT;
+    long many = 16L * settings.sketchRows() + 1;
+    assertTrue(PreparationPlan.longRun(500, many - 1, settings));
+    assertFalse(PreparationPlan.longRun(499, many - 1, settings));
+    assertTrue(PreparationPlan.longRun(200, many, settings));
+    assertFalse(PreparationPlan.longRun(199, many, settings));
   }
 
   @Test
