@@ -19,11 +19,14 @@ import java.util.List;
  * algorithm 4.3.
  */
 final class LeadingDirections {
-  /** Rows of B that are made together: vectors (P) that this takes. */
-  static final int VECTORS = 32;
+  /** Rows of B that are made together. */
+  private static final int TOGETHER = 32;
 
   /** Rows of F that are copied to a device at a time. */
-  private static final int BLOCK = 256;
+  private static final int BLOCK = 64;
+
+  /** Vectors (P) of float32 that this takes on a device: rows of B, and a block of bfloat16. */
+  static final int VECTORS = TOGETHER + BLOCK / 2;
 
   private static final long SEED = 0x6c656164696e67L;
 
@@ -57,12 +60,12 @@ final class LeadingDirections {
     Tensor first = parts.getFirst().rows();
     Tensor reduced = memory.allocate(first.dtype(), Shape.of(rank, first.dim(1)));
     try (Scope scope = backend.openScope("leading directions")) {
-      Tensor some = scope.allocate(backend.vectorType(), Math.min(rank, VECTORS), first.dim(1));
+      Tensor some = scope.allocate(backend.vectorType(), Math.min(rank, TOGETHER), first.dim(1));
       double[] images = images(some);
       double[] q = DenseDecompositions.orthonormal(images, rows, rank);
       double trace = 0;
-      for (int k = 0; k < rank; k += VECTORS) {
-        Tensor now = some.slice(0, Math.min(VECTORS, rank - k));
+      for (int k = 0; k < rank; k += TOGETHER) {
+        Tensor now = some.slice(0, Math.min(TOGETHER, rank - k));
         combine(q, k, now);
         trace += backend.vectors().dot(now, now);
         reduced.slice(k, now.dim(0)).copyFrom(HostTensors.download(backend, now));
@@ -86,9 +89,9 @@ final class LeadingDirections {
   /** FFᵀΩ (N,K), row-major. */
   private double[] images(Tensor some) {
     double[] images = new double[rows * rank];
-    for (int first = 0; first < rank; first += VECTORS) {
+    for (int first = 0; first < rank; first += TOGETHER) {
       int k = first;
-      Tensor now = some.slice(0, Math.min(VECTORS, rank - k));
+      Tensor now = some.slice(0, Math.min(TOGETHER, rank - k));
       backend.vectors().fill(now, 0);
       forEachBlock((block, root, at) -> addSigned(block, root, at, k, now));
       forEachBlock(
