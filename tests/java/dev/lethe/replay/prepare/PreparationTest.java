@@ -222,12 +222,12 @@ class PreparationTest {
     }
   }
 
-  /** The sketch has more than 480 rows. */
+  /** The sketch is to have 10 rows, so that parameters are many, and has more than 480. */
   @Test
   void aLongRunReadsLeadingDirections() {
     open("reference");
     MemoryLog longRun = repeated(500);
-    PreparationSettings many = new PreparationSettings(500, 20, 0, 2, 3, SEED);
+    PreparationSettings many = new PreparationSettings(10, 20, 0.02, 2, 3, SEED);
     Path made = dir.resolve("many");
     assertTrue(preparation(made, longRun, many).run(PreparationMonitor.NONE));
     OperatorFiles files = new OperatorFiles(made);
@@ -246,9 +246,9 @@ class PreparationTest {
       assertTrue(ggn.kept() < 0.9999, "all of the sketch is kept: " + ggn.kept());
       ekfac.addProduct(0, d, 2 * (rho + (1 - rho) * (1 - ggn.kept())), expected);
       Tensor out = product(operators.operator(), 7, d);
-      assertArrayEquals(expected.toDoubles(), out.toDoubles(), 1e-12 * backend.vectors().norm(expected));
       String name = "240 directions of a sketch of " + rows + " rows";
       assertTrue(operators.operator().name().contains(name), operators.operator().name());
+      assertArrayEquals(expected.toDoubles(), out.toDoubles(), 1e-12 * backend.vectors().norm(expected));
     }
   }
 

@@ -112,10 +112,12 @@ class PreparedOperatorsTest {
   void whereARunIsLong() {
     PreparationSettings settings = PreparationSettings.DEFAULT;
     long many = 16L * settings.sketchRows() + 1;
-    assertTrue(PreparationPlan.longRun(500, many - 1, settings));
-    assertFalse(PreparationPlan.longRun(499, many - 1, settings));
-    assertTrue(PreparationPlan.longRun(200, many, settings));
-    assertFalse(PreparationPlan.longRun(199, many, settings));
+    assertTrue(PreparationPlan.many(many, settings));
+    assertFalse(PreparationPlan.many(many - 1, settings));
+    assertTrue(PreparationPlan.longRun(500, false));
+    assertFalse(PreparationPlan.longRun(499, false));
+    assertTrue(PreparationPlan.longRun(200, true));
+    assertFalse(PreparationPlan.longRun(199, true));
   }
 
   @Test

@@ -21,13 +21,15 @@ final class PreparationPlan {
   /** Steps from which on a run is long. */
   private static final int LONG_RUN = 500;
 
-  /** The same where there are more parameters than this for every row of the sketch, which then says little of each. */
+  /** The same where parameters are many. */
   private static final int LONG_RUN_OF_MANY = 200;
 
+  /** Parameters for every row of the sketch above which it says little of each. */
   private static final int MANY = 16;
 
   private final List<Group> groups = new ArrayList<>();
   private final int draws;
+  private final boolean many;
   private final boolean longRun;
 
   /**
@@ -61,7 +63,8 @@ final class PreparationPlan {
   PreparationPlan(TrainingLog log, PreparationSettings settings) {
     List<TreeMap<Double, int[]>> rows =
         IntStream.range(0, log.steps()).mapToObj(k -> rows(log, k)).toList();
-    this.longRun = longRun(log.steps(), log.initial().elements(), settings);
+    this.many = many(log.initial().elements(), settings);
+    this.longRun = longRun(log.steps(), many);
     long slots = rows.stream().mapToLong(PreparationPlan::count).sum();
     List<Integer> steps =
         steps(settings, slots, log.steps()).stream().filter(k -> !rows.get(k).isEmpty()).toList();
@@ -78,8 +81,14 @@ final class PreparationPlan {
     }
   }
 
-  static boolean longRun(long steps, long parameters, PreparationSettings settings) {
-    boolean many = parameters > (long) MANY * settings.sketchRows();
+  static boolean many(long parameters, PreparationSettings settings) {
+    return parameters > (long) MANY * settings.sketchRows();
+  }
+
+  /**
+   * @param many whether parameters are many
+   */
+  static boolean longRun(long steps, boolean many) {
     return steps >= (many ? LONG_RUN_OF_MANY : LONG_RUN);
   }
 
@@ -147,6 +156,11 @@ final class PreparationPlan {
    */
   boolean longRun() {
     return longRun;
+  }
+
+  /** Whether there are so many parameters that the sketch says little of each. */
+  boolean manyParameters() {
+    return many;
   }
 
   /** Gradients sampled of each visited row. */

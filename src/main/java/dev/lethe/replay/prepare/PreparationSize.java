@@ -29,15 +29,15 @@ import java.util.stream.IntStream;
  */
 public record PreparationSize(int batch, int draws, int points, int rank) {
   /**
-   * That of a training of so many steps on so many rows each, with default settings. Fewer parameters never take less, so
-   * few are counted on.
+   * That of a training of so many steps on so many rows each, with default settings, and of few parameters: where many
+   * make the run long, it takes less.
    */
   public static PreparationSize usual(long steps, int batch) {
     PreparationSettings settings = PreparationSettings.DEFAULT;
     long visits = Math.clamp(PreparationPlan.visits(settings, steps * batch, steps), 1, steps);
     int draws = PreparationPlan.draws(settings, visits * batch);
     return new PreparationSize(
-        batch, draws, PreparationPlan.longRun(steps, 0, settings) ? 0 : points(visits, settings), settings.rank());
+        batch, draws, PreparationPlan.longRun(steps, false) ? 0 : points(visits, settings), settings.rank());
   }
 
   /** Gradients of all visits, and their means over groups. */

@@ -18,8 +18,8 @@ import java.util.Optional;
 /**
  * The operators that a preparation left, ready for replay: a sketch of the Gauss-Newton curvature, shrunk
  * towards EK-FAC, and the bilinear term. In a long run the bilinear term is left out and the curvature counts twice:
- * what an operator misses adds up there, and only curvature holds it back. Of the sketch the leading directions
- * stay, and EK-FAC takes the others over.
+ * what an operator misses adds up there, and only curvature holds it back. Where there are many parameters
+ * besides, the sketch's leading directions stay, and EK-FAC takes the others over.
  */
 public final class PreparedOperators implements AutoCloseable {
   /** The folder inside the adapter's. */
@@ -27,14 +27,14 @@ public final class PreparedOperators implements AutoCloseable {
 
   private static final double LONG_RUN_CURVATURE = 2;
 
-  /** Of the sketch, in a long run, which makes a thousand products. */
-  private static final int LONG_RUN_DIRECTIONS = 240;
+  /** Of the sketch, in a long run of many parameters. */
+  private static final int LEADING = 240;
 
   /** After which turn of the direction a product is made anew, see {@link RefreshedOperator}. */
   private static final double TURN = 0.1;
 
-  /** The same in a long run, where products of few directions cost less. */
-  private static final double LONG_RUN_TURN = 0.05;
+  /** The same with leading directions, whose products cost less. */
+  private static final double TURN_OF_LEADING = 0.05;
 
   /** Of the sketch. Fewer lose quality (docs/studies/replay-operators.md), more gain nothing. */
   private static final long ROWS_A_PRODUCT = 1000;
@@ -42,16 +42,18 @@ public final class PreparedOperators implements AutoCloseable {
   private final PreparedParts.Sketch sketch;
   private final WeightedSum curvature;
   private final BilinearTerm bilinear;
+  private final double turn;
   private final Backend backend;
 
   /**
    * @param bilinear null for none
    */
   private PreparedOperators(
-      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum curvature, Backend backend) {
+      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum curvature, double turn, Backend backend) {
     this.sketch = sketch;
     this.curvature = curvature;
     this.bilinear = bilinear;
+    this.turn = turn;
     this.backend = backend;
   }
 
@@ -77,8 +79,9 @@ public final class PreparedOperators implements AutoCloseable {
         MeanWeights.load(files, parts.plan(), model.adapted().size(), bilinear);
       }
       EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()));
-      return new PreparedOperators(
-          sketch, bilinear, curvature(ekfac, sketch.parts(), parts.plan(), model), model.backend());
+      WeightedSum curvature = curvature(ekfac, sketch.parts(), parts.plan(), model);
+      double turn = leading(parts.plan(), SketchedGgn.rowsOf(sketch.parts())) ? TURN_OF_LEADING : TURN;
+      return new PreparedOperators(sketch, bilinear, curvature, turn, model.backend());
     } catch (RuntimeException | Error e) {
       if (bilinear != null) {
         bilinear.close();
@@ -125,8 +128,8 @@ public final class PreparedOperators implements AutoCloseable {
       double rho = shrinkage(rows, model.layout().size());
       double scale = plan.longRun() ? LONG_RUN_CURVATURE : 1;
       SketchedGgn ggn =
-          plan.longRun() && rows > 2 * LONG_RUN_DIRECTIONS
-              ? SketchedGgn.leading(model.backend(), sketch, LONG_RUN_DIRECTIONS)
+          leading(plan, rows)
+              ? SketchedGgn.leading(model.backend(), sketch, LEADING)
               : new SketchedGgn(model.backend(), sketch, ROWS_A_PRODUCT);
       double left = (1 - rho) * (1 - ggn.kept());
       return new WeightedSum(
@@ -137,6 +140,10 @@ public final class PreparedOperators implements AutoCloseable {
       ekfac.close();
       throw e;
     }
+  }
+
+  private static boolean leading(PreparationPlan plan, long rows) {
+    return plan.longRun() && plan.manyParameters() && rows > 2 * LEADING;
   }
 
   /**
@@ -167,7 +174,7 @@ public final class PreparedOperators implements AutoCloseable {
    * @param every the most steps from one product to the next, see {@link RefreshedOperator}
    */
   public ReplayOperator operator(int every) {
-    return new RefreshedOperator(curvature, bilinear, bilinear == null ? LONG_RUN_TURN : TURN, every, backend);
+    return new RefreshedOperator(curvature, bilinear, turn, every, backend);
   }
 
   /**
