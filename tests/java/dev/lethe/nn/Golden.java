@@ -111,7 +111,8 @@ public final class Golden implements AutoCloseable {
     return Math.sqrt(difference / size);
   }
 
-  static double relative(double[] got, double[] expected) {
+  /** ‖got − expected‖/‖expected‖. */
+  public static double relative(double[] got, double[] expected) {
     return Math.sqrt(square(got, expected) / square(expected, null));
   }
 

@@ -8,6 +8,7 @@ import dev.lethe.backend.BackendOptions;
 import dev.lethe.backend.Backends;
 import dev.lethe.backend.cuda.EmulatedBackends;
 import dev.lethe.curvature.DenseDecompositions;
+import dev.lethe.nn.Golden;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.replay.operator.SketchedGgn.Part;
 import dev.lethe.tensor.DType;
@@ -146,13 +147,7 @@ class LeadingDirectionsTest {
   }
 
   private static void assertNear(double[] expected, double[] got, double bound, String device) {
-    double error = 0;
-    double norm = 0;
-    for (int i = 0; i < expected.length; i++) {
-      error += Math.pow(got[i] - expected[i], 2);
-      norm += expected[i] * expected[i];
-    }
-    double relative = Math.sqrt(error / norm);
+    double relative = Golden.relative(got, expected);
     assertTrue(relative <= bound, device + ", seed " + SEED + ": " + relative);
   }
 }

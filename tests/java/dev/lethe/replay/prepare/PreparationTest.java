@@ -201,20 +201,12 @@ class PreparationTest {
     assertTrue(preparation.complete());
     OperatorFiles files = new OperatorFiles(made);
     assertFalse(Files.exists(files.means()) || Files.exists(files.weights(0)));
-    Tensor d = scope.allocate(backend.vectorType(), 1, model.layout().size());
-    TinyModels.randomize(backend, d, 1, SEED);
-    Tensor expected = scope.allocate(backend.vectorType(), d.shape());
-    backend.vectors().fill(expected, 0);
     try (PreparedOperators operators = PreparedOperators.open(made, longRun, model);
         PreparedParts.Sketch sketch =
             new PreparedParts(files, new PreparationPlan(longRun, few)).openSketch();
-        SketchedGgn ggn = new SketchedGgn(backend, sketch.parts());
-        EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()))) {
-      double rho = PreparedOperators.shrinkage(SketchedGgn.rowsOf(sketch.parts()), model.layout().size());
-      ggn.addProduct(0, d, 2 * (1 - rho), expected);
-      ekfac.addProduct(0, d, 2 * rho, expected);
-      Tensor out = product(operators.operator(), 7, d);
-      assertArrayEquals(expected.toDoubles(), out.toDoubles(), 1e-12 * backend.vectors().norm(expected));
+        SketchedGgn ggn = new SketchedGgn(backend, sketch.parts())) {
+      Tensor d = direction();
+      Tensor out = assertTwice(operators, ggn, SketchedGgn.rowsOf(sketch.parts()), files, d);
       try (ReplayOperator refreshed = operators.operator(1)) {
         assertArrayEquals(out.toDoubles(), product(refreshed, 7, d).toDoubles());
         assertFalse(refreshed.name().contains("bilinear"), refreshed.name());
@@ -231,25 +223,37 @@ class PreparationTest {
     Path made = dir.resolve("many");
     assertTrue(preparation(made, longRun, many).run(PreparationMonitor.NONE));
     OperatorFiles files = new OperatorFiles(made);
-    Tensor d = scope.allocate(backend.vectorType(), 1, model.layout().size());
-    TinyModels.randomize(backend, d, 1, SEED);
-    Tensor expected = scope.allocate(backend.vectorType(), d.shape());
-    backend.vectors().fill(expected, 0);
     try (PreparedOperators operators = PreparedOperators.open(made, longRun, model);
         PreparedParts.Sketch sketch =
             new PreparedParts(files, new PreparationPlan(longRun, many)).openSketch();
-        SketchedGgn ggn = SketchedGgn.leading(backend, sketch.parts(), 240);
-        EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()))) {
+        SketchedGgn ggn = SketchedGgn.leading(backend, sketch.parts(), 240)) {
       long rows = SketchedGgn.rowsOf(sketch.parts());
-      double rho = PreparedOperators.shrinkage(rows, model.layout().size());
-      ggn.addProduct(0, d, 2 * (1 - rho), expected);
-      assertTrue(ggn.kept() < 0.9999, "all of the sketch is kept: " + ggn.kept());
-      ekfac.addProduct(0, d, 2 * (rho + (1 - rho) * (1 - ggn.kept())), expected);
-      Tensor out = product(operators.operator(), 7, d);
       String name = "240 directions of a sketch of " + rows + " rows";
       assertTrue(operators.operator().name().contains(name), operators.operator().name());
-      assertArrayEquals(expected.toDoubles(), out.toDoubles(), 1e-12 * backend.vectors().norm(expected));
+      assertTrue(ggn.kept() < 0.9999, "all of the sketch is kept: " + ggn.kept());
+      assertTwice(operators, ggn, rows, files, direction());
     }
+  }
+
+  private Tensor direction() {
+    Tensor d = scope.allocate(backend.vectorType(), 1, model.layout().size());
+    TinyModels.randomize(backend, d, 1, SEED);
+    return d;
+  }
+
+  /** Twice the sketch and EK-FAC, which takes over what the sketch leaves away; the operators' product with d. */
+  private Tensor assertTwice(
+      PreparedOperators operators, SketchedGgn ggn, long rows, OperatorFiles files, Tensor d) {
+    Tensor expected = scope.allocate(backend.vectorType(), d.shape());
+    backend.vectors().fill(expected, 0);
+    double rho = PreparedOperators.shrinkage(rows, model.layout().size());
+    ggn.addProduct(0, d, 2 * (1 - rho), expected);
+    try (EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()))) {
+      ekfac.addProduct(0, d, 2 * (rho + (1 - rho) * (1 - ggn.kept())), expected);
+    }
+    Tensor out = product(operators.operator(), 7, d);
+    assertArrayEquals(expected.toDoubles(), out.toDoubles(), 1e-12 * backend.vectors().norm(expected));
+    return out;
   }
 
   /** The log's steps over and over, so many of them. */

@@ -12,6 +12,7 @@ import dev.lethe.curvature.BatchLimits;
 import dev.lethe.data.Sample;
 import dev.lethe.format.huggingface.HfModelFolder;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.nn.Golden;
 import dev.lethe.nn.LanguageModel;
 import dev.lethe.nn.LoraAdapter;
 import dev.lethe.nn.TinyModels;
@@ -49,14 +50,7 @@ class PreparedOperatorsTest {
       expected = products(reference, folder, true);
     }
     try (Backend backend = open(name)) {
-      double[] got = products(backend, folder, false);
-      double error = 0;
-      double norm = 0;
-      for (int i = 0; i < got.length; i++) {
-        error += Math.pow(got[i] - expected[i], 2);
-        norm += expected[i] * expected[i];
-      }
-      double relative = Math.sqrt(error / norm);
+      double relative = Golden.relative(products(backend, folder, false), expected);
       assertTrue(relative <= bound, name + ", seed " + SEED + ": " + relative);
     }
   }

@@ -68,7 +68,9 @@ final class LeadingDirections {
         Tensor now = some.slice(0, Math.min(TOGETHER, rank - k));
         combine(q, k, now);
         trace += backend.vectors().dot(now, now);
-        reduced.slice(k, now.dim(0)).copyFrom(HostTensors.download(backend, now));
+        for (int j = 0; j < now.dim(0); j++) {
+          backend.download(now.row(j), reduced.row(k + j));
+        }
       }
       double whole = trace(images);
       return new Made(new Part(reduced, 1), trace < whole ? trace / whole : 1);
