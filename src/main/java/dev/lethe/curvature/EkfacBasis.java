@@ -7,6 +7,7 @@ import dev.lethe.backend.kernel.LoraKernels;
 import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.backend.kernel.RowKernels;
 import dev.lethe.backend.kernel.operand.FrozenLinear;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -18,6 +19,9 @@ import java.util.Map;
 /**
  * An orthonormal basis of parameter space that is a Kronecker product for every matrix of θ. Vectors keep
  * their layout: the coordinates of a matrix lie where the matrix did.
+ *
+ * <p>The matrix R multiplies from the right as a frozen layer, L by a sum of outer products. In host memory the larger of
+ * the two is the layer: a matrix with more rows than columns is transposed on its way there.
  */
 public final class EkfacBasis implements AutoCloseable {
   private final Backend backend;
@@ -38,17 +42,23 @@ public final class EkfacBasis implements AutoCloseable {
     this.blocks = List.copyOf(blocks);
     requireCover();
     this.scope = backend.openScope("ekfac basis");
-    Map<Tensor, FrozenLinear> rights = new IdentityHashMap<>();
+    boolean host = HostTensors.inHostMemory(backend);
+    Map<Tensor, Layer> layers = new IdentityHashMap<>();
     for (EkfacBlock b : blocks) {
-      FrozenLinear right =
-          b.right() == null
-              ? null
-              : rights.computeIfAbsent(
-                  b.right(), r -> backend.freezeLinear(transposed(r), null, true, scope));
-      Tensor left = b.left() == null ? null : activations(b.left());
-      Tensor back = b.left() == null ? null : activations(transposed(b.left()));
-      frozen.add(new Frozen(left, back, right));
+      boolean turned = host && b.rows() > b.columns() && b.left() != null && b.right() != null;
+      Tensor large = turned ? b.left() : b.right();
+      Tensor small = turned ? b.right() : b.left();
+      Layer layer = large == null ? null : layers.computeIfAbsent(large, m -> frozen(m, host));
+      Tensor outer = small == null ? null : activations(small);
+      Tensor back = small == null ? null : activations(transposed(small));
+      frozen.add(new Frozen(layer, outer, back, turned));
     }
+  }
+
+  /** In host memory each direction has panels of its own, which few rows pass by faster than they could be turned. */
+  private Layer frozen(Tensor matrix, boolean host) {
+    FrozenLinear into = backend.freezeLinear(transposed(matrix), null, !host, scope);
+    return new Layer(into, host ? backend.freezeLinear(matrix, null, false, scope) : null);
   }
 
   private void requireCover() {
@@ -105,45 +115,51 @@ public final class EkfacBasis implements AutoCloseable {
 
   private void turn(EkfacBlock block, Frozen f, Turn t, Scope pass) {
     int k = Math.toIntExact(t.from.dim(0));
-    long p = block.rows();
-    long q = block.columns();
-    Tensor x = pass.allocate(backend.activationType(), k, p, q);
-    Shape shape = Shape.of(p, q);
+    Shape shape = Shape.of(block.rows(), block.columns());
+    Tensor x =
+        f.turned
+            ? pass.allocate(backend.activationType(), k, block.columns(), block.rows())
+            : pass.allocate(backend.activationType(), k, block.rows(), block.columns());
     for (int j = 0; j < k; j++) {
-      convert(t.from.row(j).section(block.offset(), shape), x.row(j));
+      Tensor matrix = t.from.row(j).section(block.offset(), shape);
+      if (f.turned) {
+        backend.upload(transposed(HostTensors.doubles(backend, matrix), shape), x.row(j));
+      } else {
+        convert(matrix, x.row(j));
+      }
     }
-    Tensor turned = f.right == null ? x : right(f.right, x, t.into, pass);
+    Tensor y = f.layer == null ? x : multiplied(f.layer, x, t.into, pass);
+    Tensor small = t.into ? f.outer : f.back;
     for (int j = 0; j < k; j++) {
       Tensor out = t.to.row(j).section(block.offset(), shape);
-      if (f.left == null) {
-        addTo(turned.row(j), t.scale, out, pass);
+      if (small == null) {
+        addTo(y.row(j), t.scale, out, pass);
       } else {
-        backend.run(new RowKernels.AddOuter(t.into ? f.left : f.back, turned.row(j), t.scale, out));
+        Tensor left = f.turned ? y.row(j) : small;
+        Tensor right = f.turned ? small : y.row(j);
+        backend.run(new RowKernels.AddOuter(left, right, t.scale, out));
       }
     }
     pass.release(x);
-    if (turned != x) {
-      pass.release(turned);
+    if (y != x) {
+      pass.release(y);
     }
   }
 
-  /** x·R or x·Rᵀ; x (k,p,q). */
-  private Tensor right(FrozenLinear right, Tensor x, boolean into, Scope pass) {
-    LoraLinear layer = new LoraLinear(right, null);
+  /** x·M, or x·Mᵀ out of the basis; x (k,m,n), M (n,n). */
+  private Tensor multiplied(Layer matrix, Tensor x, boolean into, Scope pass) {
+    FrozenLinear forward = into ? matrix.into : matrix.back;
     Tensor y = pass.allocate(backend.activationType(), x.shape());
     long rows = x.dim(0) * x.dim(1);
     long q = x.dim(2);
-    if (into) {
-      backend.run(
-          new LoraKernels.Forward(layer, null, x.reshape(rows, q), null, null, y.reshape(rows, q)));
+    Tensor from = x.reshape(rows, q);
+    Tensor to = y.reshape(rows, q);
+    if (forward != null) {
+      backend.run(new LoraKernels.Forward(new LoraLinear(forward, null), null, from, null, null, to));
     } else {
-      backend.run(
-          new LoraKernels.Backward(
-              layer,
-              null,
-              x.reshape(1, rows, q),
-              null,
-              new LoraKernels.InputAdjoint(y.reshape(1, rows, q), null, false)));
+      LoraKernels.InputAdjoint gx = new LoraKernels.InputAdjoint(to.reshape(1, rows, q), null, false);
+      LoraLinear layer = new LoraLinear(matrix.into, null);
+      backend.run(new LoraKernels.Backward(layer, null, from.reshape(1, rows, q), null, gx));
     }
     return y;
   }
@@ -172,16 +188,20 @@ public final class EkfacBasis implements AutoCloseable {
     return copy;
   }
 
-  private static Tensor transposed(Tensor square) {
-    int n = Math.toIntExact(square.dim(0));
-    double[] values = square.toDoubles();
-    double[] other = new double[values.length];
-    for (int i = 0; i < n; i++) {
-      for (int j = 0; j < n; j++) {
-        other[j * n + i] = values[i * n + j];
+  private static Tensor transposed(Tensor matrix) {
+    return transposed(matrix.toDoubles(), matrix.shape());
+  }
+
+  private static Tensor transposed(double[] matrix, Shape shape) {
+    int rows = Math.toIntExact(shape.dim(0));
+    int columns = Math.toIntExact(shape.dim(1));
+    double[] other = new double[matrix.length];
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < columns; j++) {
+        other[j * rows + i] = matrix[i * columns + j];
       }
     }
-    return Tensor.of(square.shape(), other);
+    return Tensor.of(Shape.of(columns, rows), other);
   }
 
   /** Gives the bases back; closing twice is harmless. */
@@ -190,8 +210,21 @@ public final class EkfacBasis implements AutoCloseable {
     scope.close();
   }
 
-  /** L, Lᵀ (p,p) and a linear layer that multiplies with R; null for the standard basis. */
-  private record Frozen(Tensor left, Tensor back, FrozenLinear right) {}
+  /**
+   * Linear layers that multiply with a matrix.
+   *
+   * @param into x·M, and x·Mᵀ backward where it has no layer of its own
+   * @param back x·Mᵀ; null for none
+   */
+  private record Layer(FrozenLinear into, FrozenLinear back) {}
+
+  /**
+   * @param layer of R, or of L where turned; null for the standard basis
+   * @param outer L, or R where turned; null for the standard basis
+   * @param back its transpose
+   * @param turned whether the block's matrices are transposed before they are multiplied with the layer
+   */
+  private record Frozen(Layer layer, Tensor outer, Tensor back, boolean turned) {}
 
   private record Turn(Tensor from, Tensor to, double scale, boolean into) {}
 }

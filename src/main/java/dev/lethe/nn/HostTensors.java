@@ -2,6 +2,7 @@ package dev.lethe.nn;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.HostStorage;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
@@ -19,6 +20,13 @@ public final class HostTensors {
       for (long j = 0; j < columns; j++) {
         to.set(j * rows + i, from.get(i * columns + j));
       }
+    }
+  }
+
+  /** Whether a backend's tensors lie in host memory, and its kernels read any tensor that does outside the Java heap. */
+  public static boolean inHostMemory(Backend backend) {
+    try (Scope scope = backend.openScope("where tensors lie")) {
+      return scope.allocate(DType.BF16, 1).storage() instanceof HostStorage;
     }
   }
 

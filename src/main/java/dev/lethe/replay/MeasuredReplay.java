@@ -23,10 +23,10 @@ import java.util.function.IntConsumer;
 public final class MeasuredReplay {
   /**
    * Vectors that the last replay holds besides a replayed optimiser's and the measured ones: of each of its two streams
-   * the parameters, the optimiser's two, the difference, the change, the product, and the kept product with its
-   * direction; the gradient.
+   * the parameters, the optimiser's two, the difference, the change, the product, two kept products with their
+   * directions, and the correction; the gradient.
    */
-  public static final int VECTORS = 17;
+  public static final int VECTORS = 23;
 
   private static final double MIDDLE = 0.5;
   private static final double BEGINNING = 0.02;

@@ -2,9 +2,12 @@ package dev.lethe.replay;
 
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.Vectors;
+import dev.lethe.backend.kernel.SketchKernels;
 import dev.lethe.data.Sample;
 import dev.lethe.format.file.TemporaryMemory;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
+import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.LoggedStep;
 import dev.lethe.trajectory.TrainingLog;
@@ -19,6 +22,9 @@ import java.util.stream.IntStream;
  * proportion to ‖θ′ₖ − θₖ‖.
  */
 final class Residuals implements ReplayProbe, StepCorrection {
+  /** Parts of a run in each of which a correction keeps its direction; few beside the length that smooths it. */
+  private static final int PARTS = 256;
+
   private final TrainingLog log;
   private final List<Sample> rows;
   private final ReplayRequest request;
@@ -29,8 +35,8 @@ final class Residuals implements ReplayProbe, StepCorrection {
   private double[] distances;
   private double[] seen;
   private final List<Point> points = new ArrayList<>();
-  private Smoother careful;
-  private Smoother bold;
+  private Smoothed careful;
+  private Smoothed bold;
   private Tensor stacked;
   private long rowGradients;
   private double seconds;
@@ -121,20 +127,22 @@ final class Residuals implements ReplayProbe, StepCorrection {
       return;
     }
     double[] times = points.stream().mapToDouble(p -> time(p.step)).toArray();
-    careful = Smoother.careful(times, log.steps());
-    bold = Smoother.bold(times, log.steps());
     long size = points.getFirst().residual.elements();
     if (stacked != null) {
       scope.release(stacked);
+      scope.release(careful.sum);
+      scope.release(bold.sum);
     }
     stacked = scope.allocate(backend.vectorType(), points.size(), size);
     for (int j = 0; j < points.size(); j++) {
       backend.upload(points.get(j).residual, stacked.row(j));
     }
+    careful = new Smoothed(Smoother.careful(times, log.steps()), scope.allocate(backend.vectorType(), 1, size));
+    bold = new Smoothed(Smoother.bold(times, log.steps()), scope.allocate(backend.vectorType(), 1, size));
   }
 
-  private double time(int step) {
-    return (double) step / log.steps();
+  private double time(double step) {
+    return step / log.steps();
   }
 
   @Override
@@ -150,14 +158,45 @@ final class Residuals implements ReplayProbe, StepCorrection {
     };
   }
 
-  private void add(Smoother smoother, int step, Tensor estimate) {
-    if (smoother == null || distances[step] == 0) {
-      return;
+  private void add(Smoothed residuals, int step, Tensor estimate) {
+    if (residuals != null && distances[step] != 0) {
+      backend.vectors().axpy(distances[step], residuals.at(step), estimate);
     }
-    double[] weights = smoother.weights(time(step));
-    for (int j = 0; j < weights.length; j++) {
-      double weight = distances[step] * weights[j] / points.get(j).distance;
-      backend.vectors().axpy(weight, stacked.row(j), estimate);
+  }
+
+  /** Residuals for every unit of distance, smoothed over time. */
+  private final class Smoothed {
+    private final Smoother smoother;
+    private final Tensor sum;
+    private int part = -1;
+
+    /**
+     * @param sum (1,P), for what a part of the run adds
+     */
+    Smoothed(Smoother smoother, Tensor sum) {
+      this.smoother = smoother;
+      this.sum = sum;
+    }
+
+    /** Those of a step, (P), valid until the next call. */
+    Tensor at(int step) {
+      int length = Math.ceilDiv(log.steps(), PARTS);
+      if (part != step / length) {
+        part = step / length;
+        combine(smoother.weights(time(part * length + (length - 1) / 2.0)));
+      }
+      return sum.row(0);
+    }
+
+    private void combine(double[] weights) {
+      for (int j = 0; j < weights.length; j++) {
+        weights[j] /= points.get(j).distance;
+      }
+      backend.vectors().fill(sum, 0);
+      try (Scope scope = backend.openScope("weights of residuals")) {
+        Tensor row = HostTensors.uploaded(backend, scope, Tensor.of(Shape.of(1, weights.length), weights));
+        backend.run(new SketchKernels.AddCombination(row, 1, stacked, sum));
+      }
     }
   }
 

@@ -27,8 +27,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The leading directions of sketches whose parts differ in length and weight. */
 class LeadingDirectionsTest {
   private static final long SEED = 31;
-  private static final int P = 61;
-  private static final int DIRECTIONS = 37;
+  private static final int P = 131;
+  private static final int DIRECTIONS = 67;
   private static final int[] LENGTHS = {300, 1, 263};
   private static final double[] WEIGHTS = {0.5, 2, 0.125};
 
@@ -59,7 +59,7 @@ class LeadingDirectionsTest {
       List<Part> parts = parts(DType.F64, P);
       double[] whole = products(backend, new SketchedGgn(backend, parts));
       SketchedGgn leading = SketchedGgn.leading(backend, parts, DIRECTIONS);
-      assertEquals("37 directions of a sketch of 564 rows", leading.name());
+      assertEquals("67 directions of a sketch of 564 rows", leading.name());
       double kept = leading.kept();
       double[] few = products(backend, leading);
       double[] left = new double[P * P];
@@ -77,7 +77,7 @@ class LeadingDirectionsTest {
         assertTrue(value > -1e-12 * falling[0], "seed " + SEED + ": an eigenvalue of " + value);
         trace += value;
       }
-      assertEquals(1 - trace / Arrays.stream(falling).sum(), kept, 0.02, "seed " + SEED);
+      assertEquals(1 - trace / Arrays.stream(falling).sum(), kept, 0.05, "seed " + SEED);
       assertTrue(trace < 2 * best, "seed " + SEED + ": " + trace + " lost, at best " + best);
     }
   }
@@ -94,7 +94,7 @@ class LeadingDirectionsTest {
     double[][] basis = new double[rank][P];
     for (int r = 0; r < rank; r++) {
       for (int c = 0; c < P; c++) {
-        basis[r][c] = (2 * random.nextDouble() - 1) * Math.pow(0.9, r);
+        basis[r][c] = (2 * random.nextDouble() - 1) * Math.pow(0.97, r);
       }
     }
     List<Part> parts = new ArrayList<>();

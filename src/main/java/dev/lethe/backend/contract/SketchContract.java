@@ -12,13 +12,19 @@ import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.stream.Stream;
 
-/** {@link SketchKernels}: rows in bfloat16 and in the vector type, one direction and several. */
+/** {@link SketchKernels}: rows in bfloat16 and in the vector type, one direction, several, and many. */
 final class SketchContract {
   private static final int[][] SIZES = {
     {1, 1}, {2, 3}, {5, 17}, {13, 33}, {9, 100}, {33, 264}, {70, 31}, {3, 4099}, {17, 9001},
     {2, 20_001}, {0, 5}
   };
   private static final double SCALE = -0.7;
+  private static final int[] DIRECTIONS = {1, 2, 5, 50};
+
+  /** More directions than these only with rows of so many numbers in all, since the reference is slow. */
+  private static final int FEW = 5;
+
+  private static final int SMALL = 20_000;
 
   private SketchContract() {}
 
@@ -26,7 +32,10 @@ final class SketchContract {
     Stream.Builder<ContractCase> cases = Stream.builder();
     for (int[] size : SIZES) {
       for (DType type : new DType[] {DType.BF16, bench.tested().vectorType()}) {
-        for (int k : new int[] {1, 2, 5}) {
+        for (int k : DIRECTIONS) {
+          if (k > FEW && size[0] * size[1] > SMALL) {
+            continue;
+          }
           Sizes s = new Sizes(size[0], size[1], k, type);
           cases.add(bench.of("sketch.dots " + s, c -> dots(c, s)));
           cases.add(bench.of("sketch.addCombination " + s, c -> combination(c, s)));

@@ -20,7 +20,7 @@ import java.util.List;
  */
 final class LeadingDirections {
   /** Rows of B that are made together. */
-  private static final int TOGETHER = 32;
+  private static final int TOGETHER = 60;
 
   /** Rows of F that are copied to a device at a time. */
   private static final int BLOCK = 64;
@@ -45,7 +45,7 @@ final class LeadingDirections {
     this.parts = parts;
     this.rows = Math.toIntExact(SketchedGgn.rowsOf(parts));
     this.rank = rank;
-    this.host = SketchedGgn.inHostMemory(backend);
+    this.host = HostTensors.inHostMemory(backend);
   }
 
   /**
@@ -173,8 +173,9 @@ final class LeadingDirections {
     for (Part part : parts) {
       double root = Math.sqrt(part.weight());
       int n = Math.toIntExact(part.rows().dim(0));
-      for (int i = 0; i < n; i += BLOCK) {
-        Tensor some = part.rows().slice(i, Math.min(BLOCK, n - i));
+      int most = host ? n : BLOCK;
+      for (int i = 0; i < n; i += most) {
+        Tensor some = part.rows().slice(i, Math.min(most, n - i));
         try (Scope pass = backend.openScope("rows of a sketch")) {
           work.on(there(some, pass), root, at + i);
         }

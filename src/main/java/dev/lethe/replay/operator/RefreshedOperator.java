@@ -24,6 +24,7 @@ public final class RefreshedOperator implements ReplayOperator {
   private final Scope scope;
   private Tensor product;
   private Tensor direction;
+  private double[] squares;
   private int made;
 
   /**
@@ -89,6 +90,10 @@ public final class RefreshedOperator implements ReplayOperator {
       direction = scope.allocate(backend.vectorType(), d.shape());
     }
     backend.vectors().copy(d, direction);
+    squares = new double[Math.toIntExact(d.dim(0))];
+    for (int j = 0; j < squares.length; j++) {
+      squares[j] = backend.vectors().dot(d.row(j), d.row(j));
+    }
     backend.vectors().fill(product, 0);
     operator.addProduct(step, d, 1, product);
     made = step;
@@ -99,10 +104,10 @@ public final class RefreshedOperator implements ReplayOperator {
     if (every != BY_TURN && step - made >= every) {
       return null;
     }
-    double[] along = new double[Math.toIntExact(d.dim(0))];
+    double[] along = new double[squares.length];
     for (int j = 0; j < along.length; j++) {
       double inner = backend.vectors().dot(direction.row(j), d.row(j));
-      double kept = backend.vectors().dot(direction.row(j), direction.row(j));
+      double kept = squares[j];
       double now = backend.vectors().dot(d.row(j), d.row(j));
       if (now > 0 && !(inner * inner > (1 - turn * turn) * kept * now)) {
         return null;

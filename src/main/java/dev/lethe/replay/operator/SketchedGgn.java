@@ -4,8 +4,7 @@ import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.SketchKernels;
 import dev.lethe.format.file.TemporaryMemory;
-import dev.lethe.tensor.DType;
-import dev.lethe.tensor.HostStorage;
+import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
 import java.util.ArrayList;
@@ -72,7 +71,7 @@ public final class SketchedGgn implements ReplayOperator {
     this.name = name;
     this.scope = backend.openScope("curvature sketch");
     long bytes = parts.stream().mapToLong(part -> part.rows.byteSize()).sum();
-    boolean device = !inHostMemory(backend);
+    boolean device = !HostTensors.inHostMemory(backend);
     this.streamed = device && bytes > backend.freeMemory().orElse(Long.MAX_VALUE) / 2;
     List<Part> read = device && !streamed ? upload(parts) : parts;
     int every = Math.clamp(rows / rowsAProduct, 1, Math.max(1, parts.size()));
@@ -94,12 +93,6 @@ public final class SketchedGgn implements ReplayOperator {
     } catch (RuntimeException | Error e) {
       memory.close();
       throw e;
-    }
-  }
-
-  static boolean inHostMemory(Backend backend) {
-    try (Scope scope = backend.openScope("where tensors lie")) {
-      return scope.allocate(DType.BF16, 1).storage() instanceof HostStorage;
     }
   }
 

@@ -18,6 +18,11 @@ public final class WeightedSum implements ReplayOperator {
     this.terms = List.copyOf(terms);
   }
 
+  /** What is added, in this order. */
+  public List<Term> terms() {
+    return terms;
+  }
+
   @Override
   public String name() {
     return terms.stream()

@@ -33,7 +33,7 @@ public final class PreparedOperators implements AutoCloseable {
   /** After which turn of the direction a product is made anew, see {@link RefreshedOperator}. */
   private static final double TURN = 0.1;
 
-  /** The same with leading directions, whose products cost less. */
+  /** The same of products with leading directions, which cost less. */
   private static final double TURN_OF_LEADING = 0.05;
 
   /** Of the sketch. Fewer lose quality (docs/studies/replay-operators.md), more gain nothing. */
@@ -42,18 +42,19 @@ public final class PreparedOperators implements AutoCloseable {
   private final PreparedParts.Sketch sketch;
   private final WeightedSum curvature;
   private final BilinearTerm bilinear;
-  private final double turn;
+  private final boolean leading;
   private final Backend backend;
 
   /**
    * @param bilinear null for none
+   * @param leading whether the curvature's sketch is one of leading directions
    */
   private PreparedOperators(
-      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum curvature, double turn, Backend backend) {
+      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum curvature, boolean leading, Backend backend) {
     this.sketch = sketch;
     this.curvature = curvature;
     this.bilinear = bilinear;
-    this.turn = turn;
+    this.leading = leading;
     this.backend = backend;
   }
 
@@ -79,9 +80,9 @@ public final class PreparedOperators implements AutoCloseable {
         MeanWeights.load(files, parts.plan(), model.adapted().size(), bilinear);
       }
       EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()));
-      WeightedSum curvature = curvature(ekfac, sketch.parts(), parts.plan(), model);
-      double turn = leading(parts.plan(), SketchedGgn.rowsOf(sketch.parts())) ? TURN_OF_LEADING : TURN;
-      return new PreparedOperators(sketch, bilinear, curvature, turn, model.backend());
+      boolean leading = leading(parts.plan(), SketchedGgn.rowsOf(sketch.parts()));
+      WeightedSum curvature = curvature(ekfac, sketch.parts(), parts.plan(), leading, model);
+      return new PreparedOperators(sketch, bilinear, curvature, leading, model.backend());
     } catch (RuntimeException | Error e) {
       if (bilinear != null) {
         bilinear.close();
@@ -122,13 +123,17 @@ public final class PreparedOperators implements AutoCloseable {
 
   /** Takes EK-FAC over. */
   private static WeightedSum curvature(
-      EkfacOperator ekfac, List<SketchedGgn.Part> sketch, PreparationPlan plan, AdaptedModel model) {
+      EkfacOperator ekfac,
+      List<SketchedGgn.Part> sketch,
+      PreparationPlan plan,
+      boolean leading,
+      AdaptedModel model) {
     try {
       long rows = SketchedGgn.rowsOf(sketch);
       double rho = shrinkage(rows, model.layout().size());
       double scale = plan.longRun() ? LONG_RUN_CURVATURE : 1;
       SketchedGgn ggn =
-          leading(plan, rows)
+          leading
               ? SketchedGgn.leading(model.backend(), sketch, LEADING)
               : new SketchedGgn(model.backend(), sketch, ROWS_A_PRODUCT);
       double left = (1 - rho) * (1 - ggn.kept());
@@ -174,7 +179,16 @@ public final class PreparedOperators implements AutoCloseable {
    * @param every the most steps from one product to the next, see {@link RefreshedOperator}
    */
   public ReplayOperator operator(int every) {
-    return new RefreshedOperator(curvature, bilinear, turn, every, backend);
+    if (!leading) {
+      return new RefreshedOperator(curvature, bilinear, TURN, every, backend);
+    }
+    WeightedSum.Term sketched = curvature.terms().getFirst();
+    WeightedSum.Term ekfac = curvature.terms().getLast();
+    return new WeightedSum(List.of(kept(sketched, TURN_OF_LEADING, every), kept(ekfac, TURN, every)));
+  }
+
+  private WeightedSum.Term kept(WeightedSum.Term term, double turn, int every) {
+    return new WeightedSum.Term(term.weight(), new RefreshedOperator(term.operator(), null, turn, every, backend));
   }
 
   /**

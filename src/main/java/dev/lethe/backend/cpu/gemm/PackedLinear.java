@@ -89,14 +89,9 @@ public record PackedLinear(
     Require.rank("freezeLinear: weight", weight, 2);
     int out = Math.toIntExact(weight.dim(0));
     int in = Math.toIntExact(weight.dim(1));
-    Stored forward = () -> new Panels(null, in, out, cpu.productType(), stored(cpu, weight, false), 0);
-    Stored backward = () -> new Panels(null, out, in, cpu.productType(), stored(cpu, weight, true), 0);
+    Stored forward = () -> Panels.stored(cpu, cpu.productType(), weight, false);
+    Stored backward = () -> Panels.stored(cpu, cpu.productType(), weight, true);
     return new PackedLinear(in, out, padded(cpu, bias, out, owner), forward, transposed ? backward : null, false);
-  }
-
-  private static PanelSource stored(Cpu cpu, Tensor weight, boolean columns) {
-    HostFloats numbers = new HostFloats("freezeLinear: weight", weight, cpu.rows());
-    return new StoredWeight(numbers, Math.toIntExact(weight.dim(1)), cpu.tiles(), columns);
   }
 
   private static PackedLinear floats(Cpu cpu, Tensor weight, Tensor bias, boolean transposed, Scope owner) {

@@ -3,6 +3,7 @@ package dev.lethe.backend.cpu.gemm;
 import dev.lethe.backend.cpu.primitive.RowPrimitives;
 import dev.lethe.backend.cpu.primitive.TilePrimitives;
 import dev.lethe.tensor.DType;
+import dev.lethe.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -32,6 +33,19 @@ public record Panels(
   /** Panels of a type. */
   public Panels(MemorySegment segment, int depth, int columns, DType type) {
     this(segment, depth, columns, type, null, 0);
+  }
+
+  /**
+   * Panels of a matrix W (out,in) that stays where it lies, in any floating format.
+   *
+   * @param type of what is multiplied
+   * @param columns whether panels have W's columns, for y·W; else they have W's rows, for x·Wᵀ
+   */
+  public static Panels stored(Cpu cpu, DType type, Tensor w, boolean columns) {
+    int out = Math.toIntExact(w.dim(0));
+    int in = Math.toIntExact(w.dim(1));
+    StoredWeight source = new StoredWeight(new HostFloats("weight", w, cpu.rows()), in, cpu.tiles(), columns);
+    return columns ? new Panels(null, out, in, type, source, 0) : new Panels(null, in, out, type, source, 0);
   }
 
   /** Floats that a matrix takes as panels. */
