@@ -1,4 +1,4 @@
-"""Makes the larger model of docs/unlearning.md: a Llama of 9.9 million parameters, trained for some minutes (PyTorch).
+"""Makes the larger model of docs/truth.md: a Llama of 9.9 million parameters, trained for some minutes (PyTorch).
 
     python3 larger_model.py TOKENIZER MINUTES OUT TEXT…
 

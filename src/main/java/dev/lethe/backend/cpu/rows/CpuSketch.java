@@ -46,7 +46,7 @@ public final class CpuSketch implements SketchKernels {
   @Override
   public void dots(Dots call) {
     int k = (int) call.v().dim(0);
-    if (k >= MATRIX && call.rows().dim(0) > 0) {
+    if (asMatrices(call.rows(), k)) {
       dots(call.rows(), call.v(), Cpu.memory(call.dots()));
     } else {
       rows(call.rows()).dots(Cpu.memory(call.v()), k, Cpu.memory(call.dots()));
@@ -61,7 +61,7 @@ public final class CpuSketch implements SketchKernels {
   @Override
   public void addProduct(AddProduct call) {
     int k = (int) call.v().dim(0);
-    if (k >= MATRIX && call.rows().dim(0) > 0) {
+    if (asMatrices(call.rows(), k)) {
       MemorySegment dots = cpu.pool().callersScratch().floats(Slot.DOTS, k * call.rows().dim(0));
       dots(call.rows(), call.v(), dots);
       addCombination(call.rows(), dots, call.scale(), call.out());
@@ -76,6 +76,10 @@ public final class CpuSketch implements SketchKernels {
     sketch.addProduct(Cpu.memory(call.v()), k, call.scale(), Cpu.memory(call.out()), block);
   }
 
+  private static boolean asMatrices(Tensor rows, int k) {
+    return k >= MATRIX && rows.dim(0) > 0;
+  }
+
   /** dots = V·Fᵀ. */
   private void dots(Tensor rows, Tensor v, MemorySegment dots) {
     Gemm gemm = cpu.gemm();
@@ -87,7 +91,7 @@ public final class CpuSketch implements SketchKernels {
   private void addCombination(Tensor rows, MemorySegment weights, double scale, Tensor out) {
     int k = (int) out.dim(0);
     int n = Math.toIntExact(rows.dim(0));
-    if (k < MATRIX || n == 0) {
+    if (!asMatrices(rows, k)) {
       rows(rows).combine(weights, k, scale, Cpu.memory(out));
       return;
     }
