@@ -20,8 +20,8 @@ import java.util.Map;
  * An orthonormal basis of parameter space that is a Kronecker product for every matrix of θ. Vectors keep
  * their layout: the coordinates of a matrix lie where the matrix did.
  *
- * <p>The matrix R multiplies from the right as a frozen layer, L by a sum of outer products. In host memory the larger of
- * the two is the layer: a matrix with more rows than columns is transposed on its way there.
+ * <p>The matrix R multiplies from the right as a frozen layer, L by a sum of outer products. In host memory the larger
+ * of the two is the layer: a matrix with more rows than columns is transposed on its way there.
  */
 public final class EkfacBasis implements AutoCloseable {
   private final Backend backend;

@@ -22,7 +22,7 @@ import java.util.stream.IntStream;
  * proportion to ‖θ′ₖ − θₖ‖.
  */
 final class Residuals implements ReplayProbe, StepCorrection {
-  /** Parts of a run in each of which a correction keeps its direction; each is short beside the length that smooths it. */
+  /** Parts of a run in each of which a correction keeps its direction; short beside what smooths it. */
   private static final int PARTS = 256;
 
   private final TrainingLog log;

@@ -13,8 +13,8 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Products with a sketch. A product with few directions takes rows in blocks that stay in the cache from their dots to
- * their addition; only rows so long that few of them fit are read twice. Many directions are multiplied as matrices, with
- * the rows as the frozen factor.
+ * their addition; only rows so long that few of them fit are read twice. Many directions are multiplied as matrices,
+ * with the rows as the frozen factor.
  */
 public final class CpuSketch implements SketchKernels {
   /** Bytes of a block of rows: with v and the result beside it, what the second-level caches hold. */
