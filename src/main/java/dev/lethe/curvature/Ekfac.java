@@ -25,12 +25,12 @@ public final class Ekfac implements InvertibleCurvature {
 
   /**
    * @param basis taken over
-   * @param eigenvalues Λ (P), none negative, in the layout of θ
+   * @param eigenvalues Λ of each of its coordinates, none negative
    */
   public Ekfac(Backend backend, EkfacBasis basis, double[] eigenvalues) {
-    if (eigenvalues.length != basis.parameters()) {
+    if (eigenvalues.length != basis.coordinates()) {
       throw new ArgumentException(
-          Text.format("%d eigenvalues of %d", eigenvalues.length, basis.parameters()));
+          Text.format("%d eigenvalues of %d", eigenvalues.length, basis.coordinates()));
     }
     this.backend = backend;
     this.basis = basis;
@@ -46,7 +46,7 @@ public final class Ekfac implements InvertibleCurvature {
   public static void addSecondMoments(
       Backend backend, EkfacBasis basis, Tensor rows, double scale, double[] eigenvalues) {
     try (Scope scope = backend.openScope("ekfac moments")) {
-      Tensor coordinates = scope.allocate(backend.vectorType(), rows.shape());
+      Tensor coordinates = scope.allocate(backend.vectorType(), rows.dim(0), basis.coordinates());
       basis.project(rows, coordinates);
       overChunks(
           backend,
@@ -119,7 +119,7 @@ public final class Ekfac implements InvertibleCurvature {
   /** out += scale·Q F Qᵀ v, F diagonal by coordinate. */
   private void addFunction(Tensor v, double scale, IntToDoubleFunction f, Tensor out) {
     try (Scope scope = backend.openScope("ekfac product")) {
-      Tensor coordinates = scope.allocate(backend.vectorType(), v.shape());
+      Tensor coordinates = scope.allocate(backend.vectorType(), v.dim(0), basis.coordinates());
       basis.project(v, coordinates);
       overChunks(
           backend,

@@ -17,8 +17,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * An orthonormal basis of parameter space that is a Kronecker product for every matrix of θ. Vectors keep
- * their layout: the coordinates of a matrix lie where the matrix did.
+ * Orthonormal vectors of parameter space, a basis of it or a part of one, that are a Kronecker product for every matrix
+ * of θ. Coordinates follow one another in the order of the matrices: in a basis those of a matrix lie where it did.
  *
  * <p>The matrix R multiplies from the right as a frozen layer, L by a sum of outer products. In host memory the larger
  * of the two is the layer: a matrix with more rows than columns is transposed on its way there.
@@ -26,6 +26,7 @@ import java.util.Map;
 public final class EkfacBasis implements AutoCloseable {
   private final Backend backend;
   private final long parameters;
+  private final long coordinates;
   private final List<EkfacBlock> blocks;
   private final List<Frozen> frozen = new ArrayList<>();
   private final Scope scope;
@@ -41,11 +42,12 @@ public final class EkfacBasis implements AutoCloseable {
     this.parameters = parameters;
     this.blocks = List.copyOf(blocks);
     requireCover();
+    this.coordinates = blocks.stream().mapToLong(block -> block.coordinates().elements()).sum();
     this.scope = backend.openScope("ekfac basis");
     boolean host = HostTensors.inHostMemory(backend);
     Map<Tensor, Layer> layers = new IdentityHashMap<>();
     for (EkfacBlock b : blocks) {
-      boolean turned = host && b.rows() > b.columns() && b.left() != null && b.right() != null;
+      boolean turned = host && b.tall();
       Tensor large = turned ? b.left() : b.right();
       Tensor small = turned ? b.right() : b.left();
       Layer layer = large == null ? null : layers.computeIfAbsent(large, m -> frozen(m, host));
@@ -84,21 +86,31 @@ public final class EkfacBasis implements AutoCloseable {
     return parameters;
   }
 
+  /** Numbers that say where a vector lies: P in a basis, fewer in a part of one. */
+  public long coordinates() {
+    return coordinates;
+  }
+
   /**
    * coordinates = LᵀDR for every matrix of every vector.
    *
    * @param v (k,P)
-   * @param coordinates (k,P) out
+   * @param coordinates (k, {@link #coordinates()}) out
    */
   public void project(Tensor v, Tensor coordinates) {
     backend.vectors().fill(coordinates, 0);
-    turn(v, coordinates, 1, true);
+    addProjection(v, 1, coordinates);
+  }
+
+  /** The same, times scale and added to the coordinates. */
+  public void addProjection(Tensor v, double scale, Tensor coordinates) {
+    turn(v, coordinates, scale, true);
   }
 
   /**
    * Adds scale·LDRᵀ for every matrix of every vector of coordinates.
    *
-   * @param coordinates (k,P)
+   * @param coordinates (k, {@link #coordinates()})
    * @param out (k,P)
    */
   public void addExpansion(Tensor coordinates, double scale, Tensor out) {
@@ -106,22 +118,29 @@ public final class EkfacBasis implements AutoCloseable {
   }
 
   private void turn(Tensor from, Tensor to, double scale, boolean into) {
+    long at = 0;
     try (Scope pass = backend.openScope("ekfac turn")) {
       for (int i = 0; i < blocks.size(); i++) {
-        turn(blocks.get(i), frozen.get(i), new Turn(from, to, scale, into), pass);
+        turn(blocks.get(i), at, frozen.get(i), new Turn(from, to, scale, into), pass);
+        at += blocks.get(i).coordinates().elements();
       }
     }
   }
 
-  private void turn(EkfacBlock block, Frozen f, Turn t, Scope pass) {
+  /**
+   * @param at the block's first coordinate
+   */
+  private void turn(EkfacBlock block, long at, Frozen f, Turn t, Scope pass) {
     int k = Math.toIntExact(t.from.dim(0));
-    Shape shape = Shape.of(block.rows(), block.columns());
+    Shape matrices = block.matrix();
+    Shape coordinates = block.coordinates();
+    Shape shape = t.into ? matrices : coordinates;
     Tensor x =
         f.turned
-            ? pass.allocate(backend.activationType(), k, block.columns(), block.rows())
-            : pass.allocate(backend.activationType(), k, block.rows(), block.columns());
+            ? pass.allocate(backend.activationType(), k, shape.dim(1), shape.dim(0))
+            : pass.allocate(backend.activationType(), k, shape.dim(0), shape.dim(1));
     for (int j = 0; j < k; j++) {
-      Tensor matrix = t.from.row(j).section(block.offset(), shape);
+      Tensor matrix = t.from.row(j).section(t.into ? block.offset() : at, shape);
       if (f.turned) {
         backend.upload(transposed(HostTensors.doubles(backend, matrix), shape), x.row(j));
       } else {
@@ -131,7 +150,7 @@ public final class EkfacBasis implements AutoCloseable {
     Tensor y = f.layer == null ? x : multiplied(f.layer, x, t.into, pass);
     Tensor small = t.into ? f.outer : f.back;
     for (int j = 0; j < k; j++) {
-      Tensor out = t.to.row(j).section(block.offset(), shape);
+      Tensor out = t.to.row(j).section(t.into ? at : block.offset(), t.into ? coordinates : matrices);
       if (small == null) {
         addTo(y.row(j), t.scale, out, pass);
       } else {
@@ -146,20 +165,20 @@ public final class EkfacBasis implements AutoCloseable {
     }
   }
 
-  /** x·M, or x·Mᵀ out of the basis; x (k,m,n), M (n,n). */
+  /** x·M, or x·Mᵀ out of the basis; M (n,c). */
   private Tensor multiplied(Layer matrix, Tensor x, boolean into, Scope pass) {
     FrozenLinear forward = into ? matrix.into : matrix.back;
-    Tensor y = pass.allocate(backend.activationType(), x.shape());
+    long width = into ? matrix.into.out() : matrix.into.in();
+    Tensor y = pass.allocate(backend.activationType(), x.dim(0), x.dim(1), width);
     long rows = x.dim(0) * x.dim(1);
-    long q = x.dim(2);
-    Tensor from = x.reshape(rows, q);
-    Tensor to = y.reshape(rows, q);
+    Tensor from = x.reshape(rows, x.dim(2));
+    Tensor to = y.reshape(rows, width);
     if (forward != null) {
       backend.run(new LoraKernels.Forward(new LoraLinear(forward, null), null, from, null, null, to));
     } else {
-      LoraKernels.InputAdjoint gx = new LoraKernels.InputAdjoint(to.reshape(1, rows, q), null, false);
+      LoraKernels.InputAdjoint gx = new LoraKernels.InputAdjoint(to.reshape(1, rows, width), null, false);
       LoraLinear layer = new LoraLinear(matrix.into, null);
-      backend.run(new LoraKernels.Backward(layer, null, from.reshape(1, rows, q), null, gx));
+      backend.run(new LoraKernels.Backward(layer, null, from.reshape(1, rows, x.dim(2)), null, gx));
     }
     return y;
   }

@@ -38,7 +38,7 @@ class LeadingDirectionsTest {
     try (Backend backend = open(device)) {
       List<Part> parts = parts(backend.vectorType(), 7);
       double[] whole = products(backend, new SketchedGgn(backend, parts));
-      assertNear(whole, products(backend, SketchedGgn.leading(backend, parts, DIRECTIONS)), bound, device);
+      assertNear(whole, products(backend, leading(backend, parts).ggn), bound, device);
     }
   }
 
@@ -48,8 +48,8 @@ class LeadingDirectionsTest {
     List<Part> parts = parts(DType.BF16, P);
     try (Backend reference = open("reference");
         Backend backend = open(device)) {
-      double[] expected = products(reference, SketchedGgn.leading(reference, parts, DIRECTIONS));
-      assertNear(expected, products(backend, SketchedGgn.leading(backend, parts, DIRECTIONS)), 1e-2, device);
+      double[] expected = products(reference, leading(reference, parts).ggn);
+      assertNear(expected, products(backend, leading(backend, parts).ggn), 1e-2, device);
     }
   }
 
@@ -58,10 +58,9 @@ class LeadingDirectionsTest {
     try (Backend backend = open("reference")) {
       List<Part> parts = parts(DType.F64, P);
       double[] whole = products(backend, new SketchedGgn(backend, parts));
-      SketchedGgn leading = SketchedGgn.leading(backend, parts, DIRECTIONS);
-      assertEquals("67 directions of a sketch of 564 rows", leading.name());
-      double kept = leading.kept();
-      double[] few = products(backend, leading);
+      Leading leading = leading(backend, parts);
+      assertEquals("67 directions of a sketch of 564 rows", leading.ggn.name());
+      double[] few = products(backend, leading.ggn);
       double[] left = new double[P * P];
       for (int i = 0; i < left.length; i++) {
         left[i] = whole[i] - few[i];
@@ -77,9 +76,25 @@ class LeadingDirectionsTest {
         assertTrue(value > -1e-12 * falling[0], "seed " + SEED + ": an eigenvalue of " + value);
         trace += value;
       }
-      assertEquals(1 - trace / Arrays.stream(falling).sum(), kept, 0.05, "seed " + SEED);
+      assertEquals(1 - trace / Arrays.stream(falling).sum(), leading.kept, 0.05, "seed " + SEED);
       assertTrue(trace < 2 * best, "seed " + SEED + ": " + trace + " lost, at best " + best);
     }
+  }
+
+  /**
+   * @param kept what part of the trace the directions have
+   */
+  private record Leading(SketchedGgn ggn, double kept) {}
+
+  /** In the format of the parts. */
+  private static Leading leading(Backend backend, List<Part> parts) {
+    Tensor directions = empty(parts.getFirst().rows().dtype(), Shape.of(DIRECTIONS, P));
+    double kept = new LeadingDirections(backend, parts, DIRECTIONS).writeTo(directions);
+    return new Leading(SketchedGgn.leading(backend, directions, SketchedGgn.rowsOf(parts)), kept);
+  }
+
+  private static Tensor empty(DType type, Shape shape) {
+    return Tensor.view(Arena.ofAuto().allocate(shape.elements() * type.bytes(), 64), type, shape);
   }
 
   private static Backend open(String device) {
@@ -99,8 +114,7 @@ class LeadingDirectionsTest {
     }
     List<Part> parts = new ArrayList<>();
     for (int p = 0; p < LENGTHS.length; p++) {
-      Shape shape = Shape.of(LENGTHS[p], P);
-      Tensor rows = Tensor.view(Arena.ofAuto().allocate(shape.elements() * type.bytes(), 64), type, shape);
+      Tensor rows = empty(type, Shape.of(LENGTHS[p], P));
       for (int i = 0; i < LENGTHS[p]; i++) {
         double[] row = new double[P];
         for (double[] direction : basis) {

@@ -202,11 +202,9 @@ class PreparationTest {
     OperatorFiles files = new OperatorFiles(made);
     assertFalse(Files.exists(files.means()) || Files.exists(files.weights(0)));
     try (PreparedOperators operators = PreparedOperators.open(made, longRun, model);
-        PreparedParts.Sketch sketch =
-            new PreparedParts(files, new PreparationPlan(longRun, few)).openSketch();
-        SketchedGgn ggn = new SketchedGgn(backend, sketch.parts())) {
+        MappedSketch sketch = new PreparedParts(files, new PreparationPlan(longRun, few)).openSketch()) {
       Tensor d = direction();
-      Tensor out = assertTwice(operators, ggn, SketchedGgn.rowsOf(sketch.parts()), files, d);
+      Tensor out = assertTwice(operators, sketch, files, d);
       try (ReplayOperator refreshed = operators.operator(1)) {
         assertArrayEquals(out.toDoubles(), product(refreshed, 7, d).toDoubles());
         assertFalse(refreshed.name().contains("bilinear"), refreshed.name());
@@ -216,23 +214,37 @@ class PreparationTest {
 
   /** The sketch is to have 10 rows, so that parameters are many, and has more than 480. */
   @Test
-  void aLongRunReadsLeadingDirections() {
+  void aLongRunReadsLeadingDirections() throws IOException {
     open("reference");
     MemoryLog longRun = repeated(500);
     PreparationSettings many = new PreparationSettings(10, 20, 0.02, 2, 3, SEED);
     Path made = dir.resolve("many");
     assertTrue(preparation(made, longRun, many).run(PreparationMonitor.NONE));
     OperatorFiles files = new OperatorFiles(made);
+    PreparedParts parts = new PreparedParts(files, new PreparationPlan(longRun, many));
     try (PreparedOperators operators = PreparedOperators.open(made, longRun, model);
-        PreparedParts.Sketch sketch =
-            new PreparedParts(files, new PreparationPlan(longRun, many)).openSketch();
-        SketchedGgn ggn = SketchedGgn.leading(backend, sketch.parts(), 240)) {
-      long rows = SketchedGgn.rowsOf(sketch.parts());
-      String name = "240 directions of a sketch of " + rows + " rows";
+        MappedSketch all = parts.openRows();
+        MappedSketch directions = parts.openSketch()) {
+      assertEquals(SketchedGgn.rowsOf(all.parts()), directions.rows());
+      String name = "240 directions of a sketch of " + all.rows() + " rows";
       assertTrue(operators.operator().name().contains(name), operators.operator().name());
-      assertTrue(ggn.kept() < 0.9999, "all of the sketch is kept: " + ggn.kept());
-      assertTwice(operators, ggn, rows, files, direction());
+      assertTrue(directions.kept() < 0.9999, "all of the sketch is kept: " + directions.kept());
+      assertTwice(operators, directions, files, direction());
     }
+    assertDirectionsAreMadeAgain(made, longRun, files.directions());
+  }
+
+  private void assertDirectionsAreMadeAgain(Path made, MemoryLog of, Path directions) throws IOException {
+    byte[] first = Files.readAllBytes(directions);
+    Files.delete(directions);
+    LetheException incomplete =
+        assertThrows(LetheException.class, () -> PreparedOperators.open(made, of, model));
+    assertTrue(incomplete.getMessage().contains("lethe prepare"), incomplete.getMessage());
+    Preparation again = preparation(made, of, null);
+    assertFalse(again.complete());
+    assertEquals(0, again.cost());
+    assertTrue(again.run(PreparationMonitor.NONE));
+    assertArrayEquals(first, Files.readAllBytes(directions));
   }
 
   private Tensor direction() {
@@ -243,13 +255,14 @@ class PreparationTest {
 
   /** Twice the sketch and EK-FAC, which takes over what the sketch leaves away; the operators' product with d. */
   private Tensor assertTwice(
-      PreparedOperators operators, SketchedGgn ggn, long rows, OperatorFiles files, Tensor d) {
+      PreparedOperators operators, MappedSketch sketch, OperatorFiles files, Tensor d) {
     Tensor expected = scope.allocate(backend.vectorType(), d.shape());
     backend.vectors().fill(expected, 0);
-    double rho = PreparedOperators.shrinkage(rows, model.layout().size());
-    ggn.addProduct(0, d, 2 * (1 - rho), expected);
-    try (EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()))) {
-      ekfac.addProduct(0, d, 2 * (rho + (1 - rho) * (1 - ggn.kept())), expected);
+    double rho = PreparedOperators.shrinkage(sketch.rows(), model.layout().size());
+    try (SketchedGgn ggn = sketch.curvature(backend, Long.MAX_VALUE);
+        EkfacOperator ekfac = EkfacParts.operator(model, files.ekfac())) {
+      ggn.addProduct(0, d, 2 * (1 - rho), expected);
+      ekfac.addProduct(0, d, 2 * (rho + (1 - rho) * (1 - sketch.kept())), expected);
     }
     Tensor out = product(operators.operator(), 7, d);
     assertArrayEquals(expected.toDoubles(), out.toDoubles(), 1e-12 * backend.vectors().norm(expected));

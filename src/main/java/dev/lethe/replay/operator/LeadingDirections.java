@@ -3,7 +3,6 @@ package dev.lethe.replay.operator;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.SketchKernels;
 import dev.lethe.curvature.DenseDecompositions;
-import dev.lethe.format.file.TemporaryMemory;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.replay.operator.SketchedGgn.Part;
 import dev.lethe.tensor.Scope;
@@ -18,7 +17,7 @@ import java.util.List;
  * consecutive rows. So BᵀB ≤ FᵀF. One step of the subspace iteration of Halko, Martinsson and Tropp, arXiv 0909.4061,
  * algorithm 4.3.
  */
-final class LeadingDirections {
+public final class LeadingDirections {
   /** Rows of B that are made together. */
   private static final int TOGETHER = 60;
 
@@ -26,7 +25,7 @@ final class LeadingDirections {
   private static final int BLOCK = 64;
 
   /** Vectors (P) of float32 that this takes on a device: rows of B, and a block of bfloat16. */
-  static final int VECTORS = TOGETHER + BLOCK / 2;
+  public static final int VECTORS = TOGETHER + BLOCK / 2;
 
   private static final long SEED = 0x6c656164696e67L;
 
@@ -34,33 +33,31 @@ final class LeadingDirections {
   private final List<Part> parts;
   private final int rows;
   private final int rank;
+  private final long columns;
   private final boolean host;
 
   /**
    * @param parts of F, in host memory
    * @param rank K, at most N
    */
-  LeadingDirections(Backend backend, List<Part> parts, int rank) {
+  public LeadingDirections(Backend backend, List<Part> parts, int rank) {
     this.backend = backend;
     this.parts = parts;
     this.rows = Math.toIntExact(SketchedGgn.rowsOf(parts));
     this.rank = rank;
+    this.columns = parts.getFirst().rows().dim(1);
     this.host = HostTensors.inHostMemory(backend);
   }
 
   /**
-   * What was made.
+   * Finds them.
    *
-   * @param part B in the format of F's first part, with the weight 1
-   * @param kept what part of F's trace B has, about
+   * @param reduced takes B (K,P), in host memory
+   * @return what part of F's trace B has, about
    */
-  record Made(Part part, double kept) {}
-
-  Made in(TemporaryMemory memory) {
-    Tensor first = parts.getFirst().rows();
-    Tensor reduced = memory.allocate(first.dtype(), Shape.of(rank, first.dim(1)));
+  public double writeTo(Tensor reduced) {
     try (Scope scope = backend.openScope("leading directions")) {
-      Tensor some = scope.allocate(backend.vectorType(), Math.min(rank, TOGETHER), first.dim(1));
+      Tensor some = scope.allocate(backend.vectorType(), Math.min(rank, TOGETHER), columns);
       double[] images = images(some);
       double[] q = DenseDecompositions.orthonormal(images, rows, rank);
       double trace = 0;
@@ -73,7 +70,7 @@ final class LeadingDirections {
         }
       }
       double whole = trace(images);
-      return new Made(new Part(reduced, 1), trace < whole ? trace / whole : 1);
+      return trace < whole ? trace / whole : 1;
     }
   }
 

@@ -3,7 +3,6 @@ package dev.lethe.replay.operator;
 import dev.lethe.Text;
 import dev.lethe.backend.Backend;
 import dev.lethe.backend.kernel.SketchKernels;
-import dev.lethe.format.file.TemporaryMemory;
 import dev.lethe.nn.HostTensors;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Tensor;
@@ -17,19 +16,14 @@ import java.util.stream.IntStream;
  * memory where they fit into half of what is free there, and otherwise block by block in every product.
  */
 public final class SketchedGgn implements ReplayOperator {
-  /** Vectors (P) that {@link #leading} takes meanwhile. */
-  public static final int VECTORS_FOR_LEADING = LeadingDirections.VECTORS;
-
   /** Rows that are copied to a device at a time. */
   private static final int BLOCK = 64;
 
   private final Backend backend;
-  private final TemporaryMemory memory;
   private final Scope scope;
   private final List<Turn> turns;
   private final long rows;
   private final String name;
-  private final double kept;
   private final boolean streamed;
   private int products;
 
@@ -56,17 +50,11 @@ public final class SketchedGgn implements ReplayOperator {
    * @param rowsAProduct rows that a product reads, about, where there are as many
    */
   public SketchedGgn(Backend backend, List<Part> parts, long rowsAProduct) {
-    this(backend, parts, rowsAProduct, Text.format("sketch of %d rows", rowsOf(parts)), 1, null);
+    this(backend, parts, rowsAProduct, Text.format("sketch of %d rows", rowsOf(parts)));
   }
 
-  /**
-   * @param memory of the parts, taken over; null where they stay the caller's
-   */
-  private SketchedGgn(
-      Backend backend, List<Part> parts, long rowsAProduct, String name, double kept, TemporaryMemory memory) {
+  private SketchedGgn(Backend backend, List<Part> parts, long rowsAProduct, String name) {
     this.backend = backend;
-    this.kept = kept;
-    this.memory = memory;
     this.rows = rowsOf(parts);
     this.name = name;
     this.scope = backend.openScope("curvature sketch");
@@ -79,21 +67,14 @@ public final class SketchedGgn implements ReplayOperator {
   }
 
   /**
-   * The leading directions alone of the sum of these parts, where so many products are made that finding the directions
-   * pays. What is left away is positive semi-definite.
+   * The leading directions alone of a sketch. What is left away is positive semi-definite.
    *
-   * @param directions how many; rows that a product reads
+   * @param directions (K,P) of {@link LeadingDirections}
+   * @param of rows of the sketch
    */
-  public static SketchedGgn leading(Backend backend, List<Part> parts, int directions) {
-    TemporaryMemory memory = new TemporaryMemory("lethe-sketch");
-    try {
-      LeadingDirections.Made few = new LeadingDirections(backend, parts, directions).in(memory);
-      String name = Text.format("%d directions of a sketch of %d rows", directions, rowsOf(parts));
-      return new SketchedGgn(backend, List.of(few.part()), Long.MAX_VALUE, name, few.kept(), memory);
-    } catch (RuntimeException | Error e) {
-      memory.close();
-      throw e;
-    }
+  public static SketchedGgn leading(Backend backend, Tensor directions, long of) {
+    String name = Text.format("%d directions of a sketch of %d rows", directions.dim(0), of);
+    return new SketchedGgn(backend, List.of(new Part(directions, 1)), Long.MAX_VALUE, name);
   }
 
   private Turn turn(List<Part> all, int first, int every) {
@@ -114,11 +95,6 @@ public final class SketchedGgn implements ReplayOperator {
   @Override
   public String name() {
     return name;
-  }
-
-  /** What part of the trace of its parts it has, about: 1 unless it is {@link #leading}. */
-  public double kept() {
-    return kept;
   }
 
   /** Rows in all parts, N. */
@@ -158,8 +134,5 @@ public final class SketchedGgn implements ReplayOperator {
   @Override
   public void close() {
     scope.close();
-    if (memory != null) {
-      memory.close();
-    }
   }
 }

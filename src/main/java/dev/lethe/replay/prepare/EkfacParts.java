@@ -1,19 +1,17 @@
 package dev.lethe.replay.prepare;
 
 import dev.lethe.backend.Backend;
-import dev.lethe.backend.kernel.LoraLinear;
 import dev.lethe.curvature.Ekfac;
 import dev.lethe.curvature.EkfacBasis;
+import dev.lethe.curvature.EkfacBlock;
 import dev.lethe.curvature.FactorStatistics;
 import dev.lethe.format.safetensors.SafeTensors;
 import dev.lethe.nn.AdaptedModel;
+import dev.lethe.replay.operator.EkfacOperator;
 import dev.lethe.replay.operator.SketchedGgn;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
 import dev.lethe.tensor.Tensor;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -94,31 +92,31 @@ final class EkfacParts {
   /** The curvature of a file of {@link #fit}; whoever asks closes it. */
   static Ekfac read(AdaptedModel model, Path file) {
     try (SafeTensors stored = SafeTensors.open(file)) {
-      Map<String, Tensor> bases = new LinkedHashMap<>();
-      for (String name : stored.names()) {
-        if (!name.equals(EIGENVALUES) && !name.equals(INPUT_OF)) {
-          bases.put(name, stored.get(name));
-        }
-      }
-      EkfacBasis basis = basis(model, bases, OperatorFiles.places(stored.get(INPUT_OF)));
+      EkfacBasis basis = new EkfacBasis(model.backend(), model.layout().size(), blocks(model, stored));
       return new Ekfac(model.backend(), basis, stored.get(EIGENVALUES).toDoubles());
     }
   }
 
-  static EkfacBasis basis(AdaptedModel model, Map<String, Tensor> bases, int[] inputOf) {
-    List<LoraLinear> layers = model.adapted();
-    return new EkfacBasis(
-        model.backend(),
-        model.layout().size(),
-        FactorStatistics.blocks(layers, bases, inputOf));
+  /** The same for replays. */
+  static EkfacOperator operator(AdaptedModel model, Path file) {
+    try (SafeTensors stored = SafeTensors.open(file)) {
+      double[] eigenvalues = stored.get(EIGENVALUES).toDoubles();
+      return new EkfacOperator(model.backend(), model.layout().size(), blocks(model, stored), eigenvalues);
+    }
   }
 
-  /** Deletes a file that is no longer true. */
-  static void delete(Path file) {
-    try {
-      Files.deleteIfExists(file);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  private static List<EkfacBlock> blocks(AdaptedModel model, SafeTensors stored) {
+    Map<String, Tensor> bases = new LinkedHashMap<>();
+    for (String name : stored.names()) {
+      if (!name.equals(EIGENVALUES) && !name.equals(INPUT_OF)) {
+        bases.put(name, stored.get(name));
+      }
     }
+    return FactorStatistics.blocks(model.adapted(), bases, OperatorFiles.places(stored.get(INPUT_OF)));
+  }
+
+  static EkfacBasis basis(AdaptedModel model, Map<String, Tensor> bases, int[] inputOf) {
+    List<EkfacBlock> blocks = FactorStatistics.blocks(model.adapted(), bases, inputOf);
+    return new EkfacBasis(model.backend(), model.layout().size(), blocks);
   }
 }

@@ -12,9 +12,12 @@ import dev.lethe.tensor.Tensor;
 import dev.lethe.trajectory.LoggedRow;
 import dev.lethe.trajectory.LoggedStep;
 import dev.lethe.trajectory.TrainingLog;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import tools.jackson.databind.node.ObjectNode;
@@ -57,6 +60,11 @@ record OperatorFiles(Path dir) {
   /** EK-FAC, which comes from sketch and factors. */
   Path ekfac() {
     return dir.resolve("ekfac.safetensors");
+  }
+
+  /** Leading directions of the sketch, which come from all of it. */
+  Path directions() {
+    return dir.resolve("directions.safetensors");
   }
 
   /** What operators depend on besides their settings, by the name that an error uses. */
@@ -126,6 +134,17 @@ record OperatorFiles(Path dir) {
     return new LetheException(
         dir.toString(), "these prepared operators " + problem, expected, got,
         "Delete the folder, or name another with --operators; lethe prepare makes them anew.");
+  }
+
+  /** Deletes what comes from several parts, which is no longer true when one of them changes. */
+  void deleteDerived() {
+    try {
+      for (Path file : List.of(ekfac(), directions(), means())) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** The name of the tensor of a step's places. */

@@ -129,15 +129,25 @@ public final class Preparation {
     if (!make(parts().missing(), monitor)) {
       return false;
     }
-    if (!Files.exists(files.ekfac())) {
-      try (PreparedParts.Sketch sketch = parts().openSketch()) {
-        EkfacParts.fit(model, parts().factors(), sketch.parts(), files.ekfac());
-      }
-    }
+    fitToSketch(plan.leading() && !Files.exists(files.directions()), !Files.exists(files.ekfac()));
     if (!plan.longRun() && !Files.exists(files.means())) {
       MeanWeights.fit(files, plan, model.adapted().size(), settings.rank());
     }
     return true;
+  }
+
+  private void fitToSketch(boolean directions, boolean ekfac) {
+    if (!directions && !ekfac) {
+      return;
+    }
+    try (MappedSketch sketch = parts().openRows()) {
+      if (directions) {
+        sketch.writeLeading(model.backend(), PreparationPlan.LEADING, files.directions());
+      }
+      if (ekfac) {
+        EkfacParts.fit(model, parts().factors(), sketch.parts(), files.ekfac());
+      }
+    }
   }
 
   /** The parts that a preparation makes one by one, before it fits anything to all of them. */
@@ -164,8 +174,7 @@ public final class Preparation {
     List<Due> visits = PreparedParts.due(missing);
     Watch watch = new Watch(monitor, visits.stream().mapToLong(due -> due.visit().count()).sum());
     if (!missing.isEmpty()) {
-      EkfacParts.delete(files.ekfac());
-      EkfacParts.delete(files.means());
+      files.deleteDerived();
     }
     int together = model.workers() == null ? 1 : model.workers().count();
     try (OptimizerReplay run = new OptimizerReplay(model.backend(), log.options(), log.initial());

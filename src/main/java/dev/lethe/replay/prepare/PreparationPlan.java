@@ -27,6 +27,9 @@ final class PreparationPlan {
   /** Parameters for every row of the sketch above which it says little of each. */
   private static final int MANY = 16;
 
+  /** Directions of the sketch that a long run of many parameters keeps. */
+  static final int LEADING = 240;
+
   private final List<Group> groups = new ArrayList<>();
   private final int draws;
   private final boolean many;
@@ -158,9 +161,13 @@ final class PreparationPlan {
     return longRun;
   }
 
-  /** Whether there are so many parameters that the sketch says little of each. */
-  boolean manyParameters() {
-    return many;
+  /**
+   * Whether a replay reads the sketch's leading directions alone: in a long run of so many parameters that the sketch
+   * says little of each.
+   */
+  boolean leading() {
+    long rows = (long) draws * groups.stream().mapToInt(Group::count).sum();
+    return longRun && many && rows > 2 * LEADING;
   }
 
   /** Gradients sampled of each visited row. */

@@ -19,12 +19,12 @@ import tools.jackson.databind.node.ObjectNode;
 public record PreparationSettings(
     int sketchRows, int draws, double visitedShare, int groupVisits, int rank, long seed) {
   /**
-   * 2,400 sampled gradients, two of a row, 15 % of the run's rows, groups of 15 steps, rank 16. A
+   * 2,400 sampled gradients, two of a row, 10 % of the run's rows, groups of 15 steps, rank 16. A
    * preparation costs 7/3 sample gradients for each visited row: 2.3 trainings of 400 rows for three
-   * epochs. A long run needs 5/3 only, 0.25 of a training of 4,000.
+   * epochs. A long run needs 5/3 only, 0.17 of a training of 4,000.
    */
   public static final PreparationSettings DEFAULT =
-      new PreparationSettings(2400, 2, 0.15, 15, 16, 0);
+      new PreparationSettings(2400, 2, 0.1, 15, 16, 0);
 
   public PreparationSettings {
     requirePositive("sketch rows", sketchRows);

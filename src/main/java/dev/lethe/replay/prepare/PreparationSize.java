@@ -8,6 +8,7 @@ import dev.lethe.curvature.FactorStatistics;
 import dev.lethe.data.Sample;
 import dev.lethe.nn.AdaptedModel;
 import dev.lethe.nn.HostTensors;
+import dev.lethe.replay.operator.LeadingDirections;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
 import dev.lethe.tensor.Shape;
@@ -62,6 +63,11 @@ public record PreparationSize(int batch, int draws, int points, int rank) {
         Scope scope = backend.openScope("sketch rows")) {
       Tensor rowsOfSketch = scope.allocate(backend.vectorType(), EkfacParts.BLOCK, basis.parameters());
       basis.project(rowsOfSketch, scope.allocate(backend.vectorType(), rowsOfSketch.shape()));
+    }
+    if (points == 0) {
+      try (Scope scope = backend.openScope("leading directions")) {
+        scope.allocate(backend.vectorType(), LeadingDirections.VECTORS, model.layout().size());
+      }
     }
   }
 

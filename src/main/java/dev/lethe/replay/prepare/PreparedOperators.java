@@ -27,9 +27,6 @@ public final class PreparedOperators implements AutoCloseable {
 
   private static final double LONG_RUN_CURVATURE = 2;
 
-  /** Of the sketch, in a long run of many parameters. */
-  private static final int LEADING = 240;
-
   /** After which turn of the direction a product is made anew, see {@link RefreshedOperator}. */
   private static final double TURN = 0.1;
 
@@ -39,22 +36,18 @@ public final class PreparedOperators implements AutoCloseable {
   /** Of the sketch. Fewer lose quality (docs/studies/replay-operators.md), more gain nothing. */
   private static final long ROWS_A_PRODUCT = 1000;
 
-  private final PreparedParts.Sketch sketch;
+  private final MappedSketch sketch;
   private final WeightedSum curvature;
   private final BilinearTerm bilinear;
-  private final boolean leading;
   private final Backend backend;
 
   /**
    * @param bilinear null for none
-   * @param leading whether the curvature's sketch is one of leading directions
    */
-  private PreparedOperators(
-      PreparedParts.Sketch sketch, BilinearTerm bilinear, WeightedSum curvature, boolean leading, Backend backend) {
+  private PreparedOperators(MappedSketch sketch, BilinearTerm bilinear, WeightedSum curvature, Backend backend) {
     this.sketch = sketch;
     this.curvature = curvature;
     this.bilinear = bilinear;
-    this.leading = leading;
     this.backend = backend;
   }
 
@@ -72,17 +65,16 @@ public final class PreparedOperators implements AutoCloseable {
   public static PreparedOperators open(Path dir, TrainingLog log, AdaptedModel model) {
     OperatorFiles files = new OperatorFiles(dir);
     PreparedParts parts = complete(files, log, model);
-    PreparedParts.Sketch sketch = parts.openSketch();
+    MappedSketch sketch = parts.openSketch();
     BilinearTerm bilinear = null;
     try {
       if (!parts.plan().longRun()) {
         bilinear = new BilinearTerm(model.backend(), model.adapted());
         MeanWeights.load(files, parts.plan(), model.adapted().size(), bilinear);
       }
-      EkfacOperator ekfac = new EkfacOperator(EkfacParts.read(model, files.ekfac()));
-      boolean leading = leading(parts.plan(), SketchedGgn.rowsOf(sketch.parts()));
-      WeightedSum curvature = curvature(ekfac, sketch.parts(), parts.plan(), leading, model);
-      return new PreparedOperators(sketch, bilinear, curvature, leading, model.backend());
+      EkfacOperator ekfac = EkfacParts.operator(model, files.ekfac());
+      WeightedSum curvature = curvature(ekfac, sketch, parts.plan().longRun(), model);
+      return new PreparedOperators(sketch, bilinear, curvature, model.backend());
     } catch (RuntimeException | Error e) {
       if (bilinear != null) {
         bilinear.close();
@@ -123,20 +115,12 @@ public final class PreparedOperators implements AutoCloseable {
 
   /** Takes EK-FAC over. */
   private static WeightedSum curvature(
-      EkfacOperator ekfac,
-      List<SketchedGgn.Part> sketch,
-      PreparationPlan plan,
-      boolean leading,
-      AdaptedModel model) {
+      EkfacOperator ekfac, MappedSketch sketch, boolean longRun, AdaptedModel model) {
     try {
-      long rows = SketchedGgn.rowsOf(sketch);
-      double rho = shrinkage(rows, model.layout().size());
-      double scale = plan.longRun() ? LONG_RUN_CURVATURE : 1;
-      SketchedGgn ggn =
-          leading
-              ? SketchedGgn.leading(model.backend(), sketch, LEADING)
-              : new SketchedGgn(model.backend(), sketch, ROWS_A_PRODUCT);
-      double left = (1 - rho) * (1 - ggn.kept());
+      double rho = shrinkage(sketch.rows(), model.layout().size());
+      double scale = longRun ? LONG_RUN_CURVATURE : 1;
+      SketchedGgn ggn = sketch.curvature(model.backend(), ROWS_A_PRODUCT);
+      double left = (1 - rho) * (1 - sketch.kept());
       return new WeightedSum(
           List.of(
               new WeightedSum.Term(scale * (1 - rho), ggn),
@@ -145,10 +129,6 @@ public final class PreparedOperators implements AutoCloseable {
       ekfac.close();
       throw e;
     }
-  }
-
-  private static boolean leading(PreparationPlan plan, long rows) {
-    return plan.longRun() && plan.manyParameters() && rows > 2 * LEADING;
   }
 
   /**
@@ -179,7 +159,7 @@ public final class PreparedOperators implements AutoCloseable {
    * @param every the most steps from one product to the next, see {@link RefreshedOperator}
    */
   public ReplayOperator operator(int every) {
-    if (!leading) {
+    if (!sketch.leading()) {
       return new RefreshedOperator(curvature, bilinear, TURN, every, backend);
     }
     WeightedSum.Term sketched = curvature.terms().getFirst();

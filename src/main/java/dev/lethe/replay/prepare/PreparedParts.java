@@ -1,7 +1,6 @@
 package dev.lethe.replay.prepare;
 
 import dev.lethe.format.safetensors.SafeTensors;
-import dev.lethe.replay.operator.SketchedGgn;
 import dev.lethe.replay.prepare.PreparationPlan.Group;
 import dev.lethe.replay.prepare.PreparationPlan.Visit;
 import java.nio.file.Files;
@@ -97,6 +96,7 @@ record PreparedParts(OperatorFiles files, PreparationPlan plan) {
   boolean complete() {
     return missing().isEmpty()
         && Files.exists(files.ekfac())
+        && (!plan.leading() || Files.exists(files.directions()))
         && (plan.longRun() || Files.exists(files.means()));
   }
 
@@ -108,23 +108,13 @@ record PreparedParts(OperatorFiles files, PreparationPlan plan) {
         .toList();
   }
 
-  /** Maps the sketch; every row weighs alike. */
-  Sketch openSketch() {
-    List<SafeTensors> open = new ArrayList<>();
-    plan.groups().forEach(group -> open.add(SafeTensors.open(files.sketch(group.index()))));
-    long rows = open.stream().mapToLong(file -> file.get(SketchBuffer.ROWS).dim(0)).sum();
-    List<SketchedGgn.Part> parts =
-        open.stream()
-            .map(file -> new SketchedGgn.Part(file.get(SketchBuffer.ROWS), 1.0 / rows))
-            .toList();
-    return new Sketch(open, parts);
+  /** Maps what a replay reads of the sketch. */
+  MappedSketch openSketch() {
+    return plan.leading() ? MappedSketch.leading(files.directions()) : openRows();
   }
 
-  /** A mapped sketch. */
-  record Sketch(List<SafeTensors> files, List<SketchedGgn.Part> parts) implements AutoCloseable {
-    @Override
-    public void close() {
-      files.forEach(SafeTensors::close);
-    }
+  /** Maps all rows of the sketch. */
+  MappedSketch openRows() {
+    return MappedSketch.rows(plan.groups().stream().map(group -> files.sketch(group.index())).toList());
   }
 }

@@ -18,7 +18,6 @@ import dev.lethe.nn.Batch;
 import dev.lethe.nn.GenerationOptions;
 import dev.lethe.nn.Generator;
 import dev.lethe.replay.MeasuredReplay;
-import dev.lethe.replay.operator.SketchedGgn;
 import dev.lethe.replay.prepare.PreparationSize;
 import dev.lethe.tensor.DType;
 import dev.lethe.tensor.Scope;
@@ -196,9 +195,6 @@ public record Work(String label, boolean needsAdapter, String smaller, Doing doi
         "recorded",
         (model, rows, limits, scope) -> {
           try (EkfacBasis bases = size.operators(model, scope)) {
-            try (Scope opening = model.backend().openScope("leading directions")) {
-              vectors(model, SketchedGgn.VECTORS_FOR_LEADING, opening);
-            }
             vectors(model, OptimizerReplay.VECTORS + MeasuredReplay.VECTORS + measured, scope);
             gradients(model, rows, atMost(limits, size.batch()), scope);
           }
