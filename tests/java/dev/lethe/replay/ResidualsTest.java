@@ -73,7 +73,7 @@ class ResidualsTest {
         int length = Math.ceilDiv(steps, PARTS);
         double middle = (k / length * length + (length - 1) / 2.0) / steps;
         double[][] expected = {
-          sum(Smoother.bold(times, steps).weights(middle), residuals, differences, measured, k),
+          sum(Smoother.bold(times, steps, 1).weights(middle), residuals, differences, measured, k),
           sum(Smoother.careful(times, steps).weights(middle), residuals, differences, measured, k)
         };
         for (int j = 0; j < 2; j++) {

@@ -138,7 +138,8 @@ final class Residuals implements ReplayProbe, StepCorrection {
       backend.upload(points.get(j).residual, stacked.row(j));
     }
     careful = new Smoothed(Smoother.careful(times, log.steps()), scope.allocate(backend.vectorType(), 1, size));
-    bold = new Smoothed(Smoother.bold(times, log.steps()), scope.allocate(backend.vectorType(), 1, size));
+    double epoch = (double) log.rows().size() / log.step(0).rows().length;
+    bold = new Smoothed(Smoother.bold(times, log.steps(), epoch), scope.allocate(backend.vectorType(), 1, size));
   }
 
   private double time(double step) {

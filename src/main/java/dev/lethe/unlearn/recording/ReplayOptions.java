@@ -30,7 +30,7 @@ public record ReplayOptions(
 
   private static final double MEASURING = 0.05;
   private static final int FEWEST = 8;
-  private static final int MOST = 32;
+  private static final int MOST = 16;
 
   public ReplayOptions {
     require(exactHead >= 0 && exactHead <= 1, "exact head", "a part from 0 to 1", exactHead);

@@ -17,8 +17,8 @@ import java.lang.foreign.MemorySegment;
  * with the rows as the frozen factor.
  */
 public final class CpuSketch implements SketchKernels {
-  /** Bytes of a block of rows: with v and the result beside it, what the second-level caches hold. */
-  private static final long BLOCK = 1 << 20;
+  /** Bytes of a block of rows: with v and the result beside it, what a share of the last-level cache holds. */
+  private static final long BLOCK = 1 << 22;
 
   private static final int MOST_ROWS = 32;
 
