@@ -128,7 +128,6 @@ class PreparationTest {
     }
   }
 
-  /** What is prepared from a run on cpu is what reference prepares from it, up to the rounding of formats. */
   @Test
   void theReplayedRunPassesThroughTheTrainedParameters() {
     open("reference");
@@ -232,6 +231,10 @@ class PreparationTest {
       assertTwice(operators, directions, files, direction());
     }
     assertDirectionsAreMadeAgain(made, longRun, files.directions());
+    Path reduced = dir.resolve("reduced");
+    PreparedOperators.writeWithout(made, reduced, longRun, without(longRun, Set.of(7)), model);
+    assertTrue(Files.exists(new OperatorFiles(reduced).sketch(0)));
+    assertFalse(Files.exists(new OperatorFiles(reduced).directions()), "the removed row is in the directions");
   }
 
   private void assertDirectionsAreMadeAgain(Path made, MemoryLog of, Path directions) throws IOException {
@@ -283,7 +286,7 @@ class PreparationTest {
     open("reference");
     Path made = prepare("operators");
     Set<Integer> gone = Set.of(7);
-    MemoryLog after = without(gone);
+    MemoryLog after = without(log, gone);
     Path reduced = dir.resolve("reduced");
     PreparedOperators.writeWithout(made, reduced, log, after, model);
     assertFalse(Files.exists(reduced.resolve("ekfac.safetensors")));
@@ -314,7 +317,7 @@ class PreparationTest {
     PreparedOperators.open(reduced, after, model).close();
   }
 
-  private MemoryLog without(Set<Integer> gone) {
+  private static MemoryLog without(MemoryLog log, Set<Integer> gone) {
     List<LoggedRow> rows = new ArrayList<>(log.rows());
     gone.forEach(place -> rows.set(place, new LoggedRow(rows.get(place).id(), "")));
     MemoryLog after = new MemoryLog(log.options(), rows, log.initial());
@@ -330,7 +333,7 @@ class PreparationTest {
     Path made = prepare("operators");
     LetheException other =
         assertThrows(
-            LetheException.class, () -> PreparedOperators.open(made, without(Set.of(1)), model));
+            LetheException.class, () -> PreparedOperators.open(made, without(log, Set.of(1)), model));
     assertTrue(other.getMessage().contains("another trajectory"), other.getMessage());
     assertTrue(other.getMessage().contains("--operators"), other.getMessage());
     LetheException settings =
