@@ -19,6 +19,7 @@ import dev.lethe.tokenizer.HfTokenizer;
 import dev.lethe.tokenizer.TokenSpans;
 import dev.lethe.tokenizer.Tokenizer;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -159,6 +160,26 @@ class EncoderTest {
       assertArrayEquals(withEnd(tokenizer, tokenizer.encode("Hello, world", true)), whole.inputIds());
       assertEquals(List.of(), encoder.notes());
     }
+  }
+
+  @Test
+  void manyRowsKeepTheirOrderAndTheFirstThatCannotBeASampleIsRefused() {
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < 1000; i++) {
+      rows.add(new PromptRow("r" + i, "a".repeat(i % 7 + 1), "b"));
+    }
+    Encoder encoder = new Encoder(new Letters(1, 2), PromptTemplate.PLAIN, 200);
+    List<Sample> samples = encoder.encode(rows, "f");
+    for (int i = 0; i < rows.size(); i++) {
+      assertEquals("r" + i, samples.get(i).id());
+      assertEquals(i % 7 + 4, samples.get(i).length());
+    }
+    for (int bad : new int[] {900, 300, 600}) {
+      rows.set(bad, new PromptRow("r" + bad, "a", ""));
+    }
+    FormatException refusal =
+        assertThrows(FormatException.class, () -> encoder.encode(rows, "f"));
+    assertTrue(refusal.getMessage().contains("'r300'"), refusal.getMessage());
   }
 
   @Test

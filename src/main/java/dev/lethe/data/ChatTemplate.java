@@ -43,7 +43,7 @@ public final class ChatTemplate implements PromptForm {
   private final Map<String, String> named;
   private final Supervise supervise;
   private final LocalDateTime now;
-  private Template template;
+  private volatile Template template;
 
   private ChatTemplate(
       Path file, String source, Map<String, String> named, Supervise supervise, LocalDateTime now) {

@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.LetheException;
 import dev.lethe.Text;
 import dev.lethe.data.PromptTemplate.Piece;
 import dev.lethe.data.Row.TokenRow;
@@ -11,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -34,8 +36,6 @@ public final class Encoder {
   private final long maxLength;
   private final long vocabSize;
   private final List<String> notes = new ArrayList<>();
-  private final List<String> overlapped = new ArrayList<>();
-  private final List<String> spelled = new ArrayList<>();
 
   /** An encoder that takes the tokenizer's vocabulary as the bound of token ids. */
   public Encoder(Tokenizer tokenizer, PromptTemplate template, long maxLength) {
@@ -71,27 +71,20 @@ public final class Encoder {
   }
 
   /**
-   * The rows' samples, in order.
+   * The rows' samples, in order; on all processors. Refuses the first row that cannot be one.
    *
    * @param fileName where the rows come from, for messages
    */
   public List<Sample> encode(List<Row> rows, String fileName) {
-    overlapped.clear();
-    spelled.clear();
-    List<Sample> samples = new ArrayList<>(rows.size());
-    for (Row row : rows) {
-      String where = fileName + ": row '" + row.id() + "'";
-      Sample sample =
-          row instanceof TokenRow tokens
-              ? new Sample(row.id(), tokens.inputIds(), tokens.labels(), DatasetReader.sha256(row))
-              : encodeText(row, where);
-      check(sample, where);
-      samples.add(sample);
-    }
+    List<Encoded> encoded = rows.parallelStream().map(row -> encoded(row, fileName)).toList();
     notes.clear();
-    name(overlapped, rows.size(), fileName, "a token of the whole text reaches over the place where they meet");
-    name(spelled, rows.size(), fileName, "the text spells special tokens, at which the tokenizer begins anew");
-    return samples;
+    encoded.stream().map(Encoded::refusal).filter(Objects::nonNull).findFirst().ifPresent(
+        refusal -> {
+          throw refusal;
+        });
+    name(encoded, Way.APART, fileName, "a token of the whole text reaches over the place where they meet");
+    name(encoded, Way.SPELLED, fileName, "the text spells special tokens, at which the tokenizer begins anew");
+    return encoded.stream().map(Encoded::sample).toList();
   }
 
   /** What a user should know of the rows that were encoded last. */
@@ -99,16 +92,49 @@ public final class Encoder {
     return List.copyOf(notes);
   }
 
-  private void name(List<String> ids, int rows, String fileName, String reason) {
+  private void name(List<Encoded> rows, Way way, String fileName, String reason) {
+    List<String> ids =
+        rows.stream().filter(row -> row.way() == way).map(row -> "'" + row.sample().id() + "'").toList();
     if (!ids.isEmpty()) {
-      String shown = String.join(", ", ids.stream().limit(SHOWN).map(id -> "'" + id + "'").toList());
       notes.add(
-          Text.format("%s: in %,d of %,d rows prompt and response are tokenised one by one, for %s: %s%s", fileName, ids.size(), rows, reason, shown,
-                  ids.size() > SHOWN ? Text.format(" and %,d more", ids.size() - SHOWN) : ""));
+          Text.format("%s: in %,d of %,d rows prompt and response are tokenised one by one, for %s: %s%s", fileName,
+              ids.size(), rows.size(), reason, String.join(", ", ids.subList(0, Math.min(SHOWN, ids.size()))),
+              ids.size() > SHOWN ? Text.format(" and %,d more", ids.size() - SHOWN) : ""));
     }
   }
 
-  private Sample encodeText(Row row, String where) {
+  /** How a row's text became tokens. */
+  private enum Way {
+    TOGETHER,
+    /** Piece by piece, as a token of the whole reaches over two of them. */
+    APART,
+    /** Piece by piece, as the text spells special tokens. */
+    SPELLED
+  }
+
+  /**
+   * What became of a row: a sample or a refusal.
+   *
+   * @param refusal null where there is a sample
+   */
+  private record Encoded(Sample sample, Way way, LetheException refusal) {}
+
+  private Encoded encoded(Row row, String fileName) {
+    String where = fileName + ": row '" + row.id() + "'";
+    try {
+      Encoded encoded =
+          row instanceof TokenRow tokens
+              ? new Encoded(
+                  new Sample(row.id(), tokens.inputIds(), tokens.labels(), DatasetReader.sha256(row)), Way.TOGETHER, null)
+              : encodedText(row, where);
+      check(encoded.sample(), where);
+      return encoded;
+    } catch (LetheException e) {
+      return new Encoded(null, Way.TOGETHER, e);
+    }
+  }
+
+  private Encoded encodedText(Row row, String where) {
     if (tokenizer == null) {
       throw new FormatException(
           Kind.CANNOT_ENCODE,
@@ -125,20 +151,21 @@ public final class Encoder {
       sample.add(tokenizer.before(), false);
     }
     List<Piece> part = new ArrayList<>();
-    boolean overlaps = false;
-    boolean spells = false;
+    Way way = Way.TOGETHER;
     for (Iterator<Piece> rest = text.pieces().iterator(); rest.hasNext(); ) {
       Piece piece = rest.next();
       part.add(piece);
       if (piece.ends() || !rest.hasNext()) {
-        List<int[]> apart = part.stream().map(p -> tokenizer.encode(p.text(), false)).toList();
-        requireResponse(part, apart, where);
         List<int[]> together = together(part);
-        boolean special = text.framed() && spellsSpecial(apart);
-        boolean differ = together == null || !sameIds(together, apart);
-        overlaps |= together == null;
-        spells |= special && differ && together != null;
-        List<int[]> chosen = together == null || special ? apart : together;
+        List<int[]> chosen = together;
+        if (together == null || text.framed() && spellsSpecial(together)) {
+          chosen = apart(part, where);
+          if (together == null) {
+            way = Way.APART;
+          } else if (way == Way.TOGETHER && !sameIds(together, chosen)) {
+            way = Way.SPELLED;
+          }
+        }
         for (int i = 0; i < part.size(); i++) {
           sample.add(chosen.get(i), part.get(i).supervised());
         }
@@ -148,10 +175,7 @@ public final class Encoder {
         part.clear();
       }
     }
-    if (overlaps || spells) {
-      (overlaps ? overlapped : spelled).add(row.id());
-    }
-    return sample.named(row);
+    return new Encoded(sample.named(row), way, null);
   }
 
   /** Refuses a text that no tokenizer makes short enough, before it takes memory and time. */
@@ -205,9 +229,12 @@ public final class Encoder {
         others.stream().flatMapToInt(IntStream::of).toArray());
   }
 
-  private void requireResponse(List<Piece> pieces, List<int[]> tokens, String where) {
-    for (int i = 0; i < tokens.size(); i++) {
-      if (pieces.get(i).supervised() && tokens.get(i).length == 0) {
+  /** The tokens of each piece by itself. */
+  private List<int[]> apart(List<Piece> pieces, String where) {
+    List<int[]> tokens = new ArrayList<>(pieces.size());
+    for (Piece piece : pieces) {
+      int[] ids = tokenizer.encode(piece.text(), false);
+      if (piece.supervised() && ids.length == 0) {
         throw new FormatException(
             Kind.NO_SUPERVISION,
             where,
@@ -216,7 +243,9 @@ public final class Encoder {
             "an empty response",
             "Give the row a response or remove it");
       }
+      tokens.add(ids);
     }
+    return tokens;
   }
 
   private int[] end() {

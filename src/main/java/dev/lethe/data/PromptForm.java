@@ -10,7 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/** How rows of text become pieces of text. */
+/** How rows of text become pieces of text. Implementations are safe for use by several threads. */
 public interface PromptForm {
   /**
    * A row's text.
