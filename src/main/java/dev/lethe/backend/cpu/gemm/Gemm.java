@@ -44,6 +44,9 @@ public final class Gemm {
   /** Panels of bfloat16 after which further terms are added, while C is in the second-level cache. */
   private static final int BF16_PANELS = 8;
 
+  /** Rows times panels times depth below which handing work to other threads costs more than it gains. */
+  private static final int WORTH_SHARING = 16_384;
+
   /**
    * Rows of A whose distance is a multiple of this fall on few cache sets: such blocks are copied.
    */
@@ -106,7 +109,7 @@ public final class Gemm {
       rowCuts = blocks;
       columnCuts = Math.min(panels, 4 * threads);
     }
-    if ((long) n * panels * depth(terms) < 4096) {
+    if ((long) n * panels * depth(terms) < WORTH_SHARING) {
       rowCuts = 1;
       columnCuts = 1;
     }

@@ -13,6 +13,9 @@ public final class CpuVectors implements VectorKernels {
   /** Elements that a sum takes at a time. */
   static final int RUN = 8192;
 
+  /** Elements that a thread is handed at least: waking one takes as long as this code takes for some hundred thousand. */
+  private static final int WORTH_SHARING = 1 << 18;
+
   private final Cpu cpu;
   private final RowPrimitives rows;
 
@@ -92,7 +95,7 @@ public final class CpuVectors implements VectorKernels {
     cpu.pool()
         .runRanges(
             count(elements),
-            Cpu.WORTH_SHARING / RUN,
+            WORTH_SHARING / RUN,
             (from, to, scratch) -> {
               for (int i = from; i < to; i++) {
                 long first = (long) i * RUN;
