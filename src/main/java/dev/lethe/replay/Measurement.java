@@ -9,5 +9,6 @@ package dev.lethe.replay;
  * @param error ‖estimate − truth‖/‖truth‖
  * @param cosine between estimate and truth
  * @param corrected the error that is left when the other measurements correct the estimate
+ * @param seconds that the rows' gradients took
  */
-public record Measurement(int step, int rows, double error, double cosine, double corrected) {}
+public record Measurement(int step, int rows, double error, double cosine, double corrected, double seconds) {}

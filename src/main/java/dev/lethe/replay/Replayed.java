@@ -11,6 +11,11 @@ import dev.lethe.tensor.Tensor;
  * @param seconds where the time went
  */
 public record Replayed(Tensor differences, long rowGradients, int firstTouched, Seconds seconds) {
+  /** Seconds that one row's gradient took, the mean; NaN where none was made. */
+  public double secondsPerRow() {
+    return rowGradients == 0 ? Double.NaN : seconds.gradients / rowGradients;
+  }
+
   /**
    * Wall-clock seconds.
    *

@@ -86,16 +86,17 @@ final class Residuals implements ReplayProbe, StepCorrection {
       Tensor truth = scope.allocate(backend.vectorType(), 1, at.theta().elements());
       vectors.fill(truth, 0);
       gradients.add(at.step(), retained, used, at.thetas().row(0), truth);
+      double took = (System.nanoTime() - began) * 1e-9;
       vectors.axpy(-1, at.gradient(), truth.row(0));
       vectors.axpy(-1, at.rowsChange().row(0), truth.row(0));
-      points.add(point(at, retained.size(), truth.row(0)));
+      points.add(point(at, retained.size(), took, truth.row(0)));
     }
     rowGradients += retained.size();
     seconds += (System.nanoTime() - began) * 1e-9;
   }
 
   /** Overwrites the truth with what the estimate misses. */
-  private Point point(At at, int count, Tensor truth) {
+  private Point point(At at, int count, double took, Tensor truth) {
     Vectors vectors = backend.vectors();
     Tensor estimate = at.estimate().row(0);
     double size = vectors.norm(truth);
@@ -103,7 +104,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
     vectors.axpy(-1, estimate, truth);
     Tensor host = memory.allocate(truth.dtype(), truth.shape());
     backend.download(truth, host);
-    return new Point(at.step(), count, seen[at.step()], size, cosine, host);
+    return new Point(at.step(), count, took, seen[at.step()], size, cosine, host);
   }
 
   private double[] weights(LoggedStep step) {
@@ -207,7 +208,7 @@ final class Residuals implements ReplayProbe, StepCorrection {
     for (int j = 0; j < points.size(); j++) {
       Point p = points.get(j);
       double error = backend.vectors().norm(stacked.row(j)) / p.size;
-      all.add(new Measurement(p.step, p.rows, error, p.cosine, leftOut(j) / p.size));
+      all.add(new Measurement(p.step, p.rows, error, p.cosine, leftOut(j) / p.size, p.took));
     }
     return all;
   }
@@ -239,10 +240,11 @@ final class Residuals implements ReplayProbe, StepCorrection {
   }
 
   /**
+   * @param took seconds of the rows' gradients
    * @param distance ‖θ′ − θ‖
    * @param size ‖truth‖
    * @param residual truth − estimate, host (P)
    */
   private record Point(
-      int step, int rows, double distance, double size, double cosine, Tensor residual) {}
+      int step, int rows, double took, double distance, double size, double cosine, Tensor residual) {}
 }

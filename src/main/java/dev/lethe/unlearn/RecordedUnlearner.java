@@ -145,7 +145,7 @@ public final class RecordedUnlearner implements Unlearner {
       RowEdits edits = each.edits();
       ReplayPage page = new ReplayPage(each, method(), chain()).trainedBy(recording.log());
       page.replay(describe(0, replayed.firstTouched()));
-      page.cost(cost(replayed.rowGradients(), replayed, edits, watch));
+      page.cost(cost(replayed.rowGradients(), replayed.secondsPerRow(), edits, watch));
       page.note("made together with %,d other requests: cost and seconds are those of all", requests.size() - 1);
       results.add(
           Outcomes.moved(page, each, replayed.differences().row(j), List.of(), monitor, watch));
@@ -191,7 +191,7 @@ public final class RecordedUnlearner implements Unlearner {
           "at a measured step the retained rows' gradient does not change, so the operator's error there, a ratio to"
               + " that change, is null");
     }
-    page.cost(cost(taken, replayed, edits, watch));
+    page.cost(cost(taken, outcome.secondsPerRow(), edits, watch));
     List<FolderPart> all = new ArrayList<>(parts);
     if (successor != null) {
       all.addFirst(successor);
@@ -225,13 +225,10 @@ public final class RecordedUnlearner implements Unlearner {
     }
   }
 
-  private Cost cost(long taken, Replayed replayed, RowEdits edits, Stopwatch watch) {
+  private Cost cost(long taken, double secondsPerRow, RowEdits edits, Stopwatch watch) {
     long retraining = recording.retraining(edits);
-    Double seconds =
-        replayed.rowGradients() == 0
-            ? null
-            : retraining * replayed.seconds().gradients() / replayed.rowGradients();
-    return new Cost(taken, retraining, watch.total(), seconds);
+    return new Cost(
+        taken, retraining, watch.total(), Double.isNaN(secondsPerRow) ? null : retraining * secondsPerRow);
   }
 
   private ReplayPage page() {

@@ -157,7 +157,7 @@ public record Certificate(
 
   /**
    * What the new adapter took, beside training again. Seconds of training again are estimated from the
-   * gradients that were made here.
+   * gradients that were made here: where a replay measured itself, from the median of its measured batches.
    *
    * @param sampleGradients gradients of single rows, those by which a replay corrects itself included; one half for a
    *     forward or a backward alone
