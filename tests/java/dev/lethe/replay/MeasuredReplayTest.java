@@ -14,7 +14,7 @@ final class MeasuredReplayTest {
   void aRowTakesTheMedianOfTheMeasuredBatches() {
     MeasuredReplay.Outcome outcome =
         outcome(10, batch(8, 4), batch(8, 0.8), batch(4, 0.4), batch(8, 0.9), batch(7, 0.77));
-    assertEquals(0.9 / 8, outcome.secondsPerRow(), 1e-12);
+    assertEquals(0.11, outcome.secondsPerRow(), 1e-12);
   }
 
   @Test
